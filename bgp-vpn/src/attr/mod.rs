@@ -1,0 +1,3 @@
+//! Path attributes, one file per attribute.
+
+pub mod ext_community;

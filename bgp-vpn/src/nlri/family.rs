@@ -1,0 +1,98 @@
+//! Address families: AFI and SAFI (RFC 4760 §3).
+
+use core::fmt;
+
+/// Address Family Identifier. Unknown values survive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct Afi(pub u16);
+
+impl Afi {
+    /// IPv4.
+    pub const IPV4: Self = Self(1);
+    /// IPv6.
+    pub const IPV6: Self = Self(2);
+    /// L2VPN (RFC 4761 §3.2.2).
+    pub const L2VPN: Self = Self(25);
+}
+
+/// Subsequent Address Family Identifier. Unknown values survive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct Safi(pub u8);
+
+impl Safi {
+    /// Unicast forwarding (RFC 4760 §6).
+    pub const UNICAST: Self = Self(1);
+    /// Multicast RPF routes (RFC 4760 §6).
+    pub const MULTICAST: Self = Self(2);
+    /// Labelled unicast (RFC 8277 §2).
+    pub const LABELED_UNICAST: Self = Self(4);
+    /// MCAST-VPN (RFC 6514 §4).
+    pub const MCAST_VPN: Self = Self(5);
+    /// MCAST-VPLS (RFC 7117).
+    pub const MCAST_VPLS: Self = Self(8);
+    /// VPLS (RFC 4761 §3.2.2).
+    pub const VPLS: Self = Self(65);
+    /// MDT (RFC 6037).
+    pub const MDT: Self = Self(66);
+    /// EVPN (RFC 7432 §7).
+    pub const EVPN: Self = Self(70);
+    /// VPN unicast: MPLS-labelled, RD-qualified (RFC 4364 §4.3.4).
+    pub const VPN_UNICAST: Self = Self(128);
+    /// VPN multicast RPF routes (RFC 6514 §10).
+    pub const VPN_MULTICAST: Self = Self(129);
+    /// Route Target membership (RFC 4684 §4).
+    pub const RT_CONSTRAINT: Self = Self(132);
+}
+
+/// An AFI and a SAFI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct Family {
+    /// Address Family Identifier.
+    pub afi: Afi,
+    /// Subsequent Address Family Identifier.
+    pub safi: Safi,
+}
+
+impl Family {
+    /// 1/1.
+    pub const IPV4_UNICAST: Self = Self::new(Afi::IPV4, Safi::UNICAST);
+    /// 2/1.
+    pub const IPV6_UNICAST: Self = Self::new(Afi::IPV6, Safi::UNICAST);
+    /// 1/2.
+    pub const IPV4_MULTICAST: Self = Self::new(Afi::IPV4, Safi::MULTICAST);
+    /// 2/2.
+    pub const IPV6_MULTICAST: Self = Self::new(Afi::IPV6, Safi::MULTICAST);
+    /// 1/4.
+    pub const IPV4_LABELED_UNICAST: Self = Self::new(Afi::IPV4, Safi::LABELED_UNICAST);
+    /// 2/4.
+    pub const IPV6_LABELED_UNICAST: Self = Self::new(Afi::IPV6, Safi::LABELED_UNICAST);
+    /// 1/128.
+    pub const VPN_IPV4: Self = Self::new(Afi::IPV4, Safi::VPN_UNICAST);
+    /// 2/128.
+    pub const VPN_IPV6: Self = Self::new(Afi::IPV6, Safi::VPN_UNICAST);
+
+    /// The family of an AFI and a SAFI.
+    #[must_use]
+    pub const fn new(afi: Afi, safi: Safi) -> Self {
+        Self { afi, safi }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::IPV4_UNICAST => f.write_str("ipv4-unicast"),
+            Self::IPV6_UNICAST => f.write_str("ipv6-unicast"),
+            Self::IPV4_MULTICAST => f.write_str("ipv4-multicast"),
+            Self::IPV6_MULTICAST => f.write_str("ipv6-multicast"),
+            Self::IPV4_LABELED_UNICAST => f.write_str("ipv4-labeled-unicast"),
+            Self::IPV6_LABELED_UNICAST => f.write_str("ipv6-labeled-unicast"),
+            Self::VPN_IPV4 => f.write_str("vpn-ipv4"),
+            Self::VPN_IPV6 => f.write_str("vpn-ipv6"),
+            Self { afi, safi } => write!(f, "afi {} safi {}", afi.0, safi.0),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Network layer reachability information, one file per form.
+//!
+//! | NLRI | Families | File |
+//! |---|---|---|
+//! | prefix | 1/1, 2/1, 1/2, 2/2 | `unicast.rs` |
+//! | labels, prefix (RFC 8277) | 1/4, 2/4 | `labeled.rs` |
+//! | labels, RD, prefix (RFC 4364, RFC 4659) | 1/128, 2/128 | `vpn.rs` |
+//!
+//! Every form has the four verbs with an [`NlriFormat`] argument: what the session negotiated about ADD-PATH
+//! (RFC 7911) and multiple labels (RFC 8277) decides how octets are read. [`Nlris`] iterates lazily over a field of
+//! them and is fused after the first fault.
+
+mod family;
+mod labeled;
+mod labels;
+mod nlris;
+mod rd;
+mod unicast;
+mod vpn;
+
+pub use family::{Afi, Family, Safi};
+pub use labeled::LabeledNlri;
+pub use labels::Labels;
+pub use nlris::{Nlri, NlriFormat, Nlris, PathId, WirePrefix};
+pub use rd::{RdError, RouteDistinguisher};
+pub use unicast::UnicastNlri;
+pub use vpn::VpnNlri;

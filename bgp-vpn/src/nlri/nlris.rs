@@ -1,0 +1,183 @@
+//! What all NLRI forms share: path identifiers, prefix fields, the lazy iterator.
+
+use core::fmt;
+use core::hash::Hash;
+use core::marker::PhantomData;
+
+use fwd_core::codec::{self, BufMut, Fail, Take};
+use fwd_core::net::{Ipv4Prefix, Ipv6Prefix};
+use fwd_core::{Fault, Malformed};
+
+/// ADD-PATH path identifier (RFC 7911 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct PathId(pub u32);
+
+/// How NLRI octets of one family are to be read or written, as the session negotiated it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct NlriFormat {
+    /// A path identifier precedes every NLRI (RFC 7911 §3).
+    pub add_path: bool,
+    /// More than one label may stand in an NLRI (RFC 8277 §2.1); otherwise the first is the only one, whatever its
+    /// bottom-of-stack bit says (RFC 8277 §2.2).
+    pub multiple_labels: bool,
+}
+
+/// One NLRI of some form.
+pub trait Nlri<'a>: Sized {
+    /// Takes one NLRI.
+    ///
+    /// # Errors
+    /// A truncated field, or an impossible prefix length.
+    fn take(i: &'a [u8], format: NlriFormat) -> Take<'a, Self>;
+    /// Octets that [`Nlri::emit`] writes.
+    fn wire_len(&self, format: NlriFormat) -> usize;
+    /// Writes one NLRI.
+    fn emit(&self, format: NlriFormat, out: &mut impl BufMut);
+}
+
+/// A prefix as NLRI carry it: its length in bits, then as many octets as hold these bits (RFC 4271 §4.3).
+pub trait WirePrefix: Copy + Eq + Ord + Hash + fmt::Debug + fmt::Display + Sized {
+    /// The longest prefix length.
+    const MAX_LEN: u8;
+    /// The prefix of `bits` bits in `octets`; bits beyond the length are ignored (RFC 4271 §4.3). `None` if the length
+    /// exceeds [`Self::MAX_LEN`] or the octets are not as many as hold the bits.
+    fn from_wire(bits: u8, octets: &[u8]) -> Option<Self>;
+    /// The length in bits.
+    fn bits(&self) -> u8;
+    /// As many octets as hold the bits.
+    fn wire(&self) -> &[u8];
+}
+
+impl WirePrefix for Ipv4Prefix {
+    const MAX_LEN: u8 = Self::MAX_LEN;
+
+    #[inline]
+    fn from_wire(bits: u8, octets: &[u8]) -> Option<Self> {
+        let addr = match *octets {
+            [a, b, c] => u32::from_be_bytes([a, b, c, 0]),
+            [a, b, c, d] => u32::from_be_bytes([a, b, c, d]),
+            [a, b] => u32::from_be_bytes([a, b, 0, 0]),
+            [a] => u32::from_be_bytes([a, 0, 0, 0]),
+            [] => 0,
+            _ => return None,
+        };
+        Self::from_bits(addr, bits)
+    }
+
+    #[inline]
+    fn bits(&self) -> u8 {
+        self.bit_len()
+    }
+
+    #[inline]
+    fn wire(&self) -> &[u8] {
+        self.wire_octets()
+    }
+}
+
+impl WirePrefix for Ipv6Prefix {
+    const MAX_LEN: u8 = Self::MAX_LEN;
+
+    #[inline]
+    fn from_wire(bits: u8, octets: &[u8]) -> Option<Self> {
+        let mut addr = [0; 16];
+        addr.get_mut(..octets.len())?.copy_from_slice(octets);
+        Self::from_bits(u128::from_be_bytes(addr), bits)
+    }
+
+    #[inline]
+    fn bits(&self) -> u8 {
+        self.bit_len()
+    }
+
+    #[inline]
+    fn wire(&self) -> &[u8] {
+        self.wire_octets()
+    }
+}
+
+/// Takes the path identifier, where the session has them.
+#[inline]
+pub(super) fn take_path_id(i: &[u8], format: NlriFormat) -> Take<'_, Option<PathId>> {
+    if !format.add_path {
+        return Ok((i, None));
+    }
+    codec::be_u32(i, "path identifier").map(|(i, id)| (i, Some(PathId(id))))
+}
+
+/// Writes the path identifier, where the session has them; 0 where the route has none.
+#[inline]
+pub(super) fn emit_path_id(id: Option<PathId>, format: NlriFormat, out: &mut impl BufMut) {
+    if format.add_path {
+        out.put_u32(id.map_or(0, |id| id.0));
+    }
+}
+
+/// Octets of the path identifier field.
+#[inline]
+pub(super) const fn path_id_len(format: NlriFormat) -> usize {
+    if format.add_path { 4 } else { 0 }
+}
+
+/// The prefix in the last octets of an NLRI whose length field says that `bits` bits of prefix are left.
+#[inline]
+pub(super) fn take_prefix<P: WirePrefix>(i: &[u8], bits: u8) -> Take<'_, P> {
+    if bits > P::MAX_LEN {
+        return Err(Fail::new(i, "prefix", Fault::Length(usize::from(bits))));
+    }
+    let (rest, octets) = codec::octets(i, usize::from(bits).div_ceil(8), "prefix")?;
+    match P::from_wire(bits, octets) {
+        Some(prefix) => Ok((rest, prefix)),
+        None => Err(Fail::new(i, "prefix", Fault::Length(usize::from(bits)))),
+    }
+}
+
+/// A field of NLRI, read one at a time.
+///
+/// The iterator yields an error at the first NLRI that does not parse, with its offset from the start of the field, and
+/// nothing after it.
+#[derive(Clone, Debug)]
+pub struct Nlris<'a, N> {
+    whole: &'a [u8],
+    rest: &'a [u8],
+    format: NlriFormat,
+    form: PhantomData<fn() -> N>,
+}
+
+impl<'a, N: Nlri<'a>> Nlris<'a, N> {
+    /// Iterates over the NLRI in `field`.
+    #[inline]
+    #[must_use]
+    pub const fn new(field: &'a [u8], format: NlriFormat) -> Self {
+        Self { whole: field, rest: field, format, form: PhantomData }
+    }
+}
+
+impl<'a, N: Nlri<'a>> Iterator for Nlris<'a, N> {
+    type Item = Result<N, Malformed>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        match N::take(self.rest, self.format) {
+            Ok((rest, nlri)) => {
+                self.rest = rest;
+                Some(Ok(nlri))
+            }
+            Err(nom::Err::Error(fail) | nom::Err::Failure(fail)) => {
+                self.rest = &[];
+                Some(Err(fail.within(self.whole)))
+            }
+            Err(nom::Err::Incomplete(_)) => {
+                self.rest = &[];
+                None
+            }
+        }
+    }
+}
+
+impl<'a, N: Nlri<'a>> core::iter::FusedIterator for Nlris<'a, N> {}

@@ -1,0 +1,232 @@
+//! What goes into a speaker and what comes out.
+
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+use fwd_core::net::{IfIndex, IpPrefix, Label, NhlfeId, VrfId};
+use fwd_core::op::FwdOp;
+
+use crate::message::Notification;
+use crate::nlri::Family;
+use crate::session::LocalIdentity;
+
+/// A peer of the speaker, as `add_peer` numbered it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerId(pub u32);
+
+/// Which of the two TCP connections that may exist with a peer until one is closed (RFC 4271 §6.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// We opened it.
+    Outgoing,
+    /// The peer opened it.
+    Incoming,
+}
+
+/// The router as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpeakerConfig {
+    /// AS number and BGP identifier.
+    pub local: LocalIdentity,
+    /// Cluster identifier as a route reflector (RFC 4456 §7). Default: the BGP identifier.
+    pub cluster_id: Option<u32>,
+    /// VPN labels this speaker hands out: the first and the last, neither special-purpose.
+    pub labels: (Label, Label),
+    /// Next hop label forwarding entries this speaker numbers: the first and the last.
+    pub nhlfes: (NhlfeId, NhlfeId),
+    /// Seed of all jitter.
+    pub seed: u64,
+}
+
+/// What happened outside.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// A TCP connection with the peer is up.
+    Connected {
+        /// The peer.
+        peer: PeerId,
+        /// Who opened it.
+        side: Side,
+    },
+    /// The peer sent octets: half a message or twenty.
+    Stream {
+        /// The peer.
+        peer: PeerId,
+        /// On which connection.
+        side: Side,
+        /// The octets.
+        octets: &'a [u8],
+    },
+    /// The connection takes this many octets more. A speaker sends UPDATEs only within this room, so that a peer that never
+    /// reads costs no memory.
+    Writable {
+        /// The peer.
+        peer: PeerId,
+        /// On which connection.
+        side: Side,
+        /// Octets.
+        room: usize,
+    },
+    /// The connection is gone, or an attempt to open it failed.
+    Closed {
+        /// The peer.
+        peer: PeerId,
+        /// Which connection.
+        side: Side,
+    },
+    /// The way to a remote PE, ASBR or other BGP next hop changed.
+    NextHop {
+        /// The next hop.
+        address: IpAddr,
+        /// How it is reached; `None`: not at all.
+        reach: Option<Reach>,
+    },
+    /// An attachment circuit came up, changed or (`None`) went down: how packets leave to the CE.
+    Circuit {
+        /// The interface.
+        iface: IfIndex,
+        /// Its VRF and the entry that sends to the CE.
+        circuit: Option<Circuit>,
+    },
+    /// A route of a VRF that BGP did not bring: connected, static, or from an IGP.
+    Local {
+        /// The VRF.
+        vrf: VrfId,
+        /// The destination.
+        prefix: IpPrefix,
+        /// How it is reached; `None`: withdrawn.
+        route: Option<LocalRoute>,
+    },
+    /// The forwarding plane had no room for this op.
+    Refused(FwdOp),
+}
+
+/// How a BGP next hop is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// IGP metric.
+    pub metric: u32,
+    /// The forwarding entry that carries packets there: the transport LSP or tunnel. It belongs to whoever made the input.
+    pub nhlfe: NhlfeId,
+}
+
+/// An attachment circuit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Circuit {
+    /// The VRF it is bound to.
+    pub vrf: VrfId,
+    /// The CE's address on it, by which a session's or a route's next hop is found.
+    pub address: IpAddr,
+    /// The forwarding entry that sends to the CE. It belongs to whoever made the input.
+    pub nhlfe: NhlfeId,
+}
+
+/// How a route that BGP did not bring is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LocalRoute {
+    /// Behind the CE on this attachment circuit.
+    Via(IfIndex),
+    /// On the PE itself.
+    Local,
+    /// Nowhere: a discard route that is announced.
+    Discard,
+}
+
+/// What to do outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Open a TCP connection to the peer; answer with `Connected` or `Closed`.
+    Connect {
+        /// The peer.
+        peer: PeerId,
+    },
+    /// Close the connection after sending what was output before.
+    Close {
+        /// The peer.
+        peer: PeerId,
+        /// Which connection.
+        side: Side,
+    },
+    /// Send octets.
+    Stream {
+        /// The peer.
+        peer: PeerId,
+        /// On which connection.
+        side: Side,
+        /// One message or several, whole.
+        octets: Vec<u8>,
+    },
+    /// Change the forwarding plane.
+    Program(FwdOp),
+    /// Something an operator may want to know.
+    Event(Event),
+}
+
+/// Something an operator may want to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The session reached Established.
+    Established {
+        /// The peer.
+        peer: PeerId,
+    },
+    /// The session left Established, or an attempt failed.
+    Down {
+        /// The peer.
+        peer: PeerId,
+        /// The NOTIFICATION that was sent or received, if any.
+        sent: Option<Notification>,
+        /// The one received.
+        received: Option<Notification>,
+    },
+    /// The peer sent a malformed UPDATE that the session survived (RFC 7606).
+    UpdateFault {
+        /// The peer.
+        peer: PeerId,
+        /// The attribute's type.
+        attribute: u8,
+        /// What was wrong.
+        fault: fwd_core::Malformed,
+        /// What was done.
+        action: crate::message::FaultAction,
+    },
+    /// The peer has sent all it had of this family (RFC 4724 §2).
+    EndOfRib {
+        /// The peer.
+        peer: PeerId,
+        /// The family.
+        family: Family,
+    },
+    /// A VRF's routes rose to the mid or high threshold (RFC 4382).
+    VrfThreshold {
+        /// The VRF.
+        vrf: VrfId,
+        /// Routes now.
+        routes: u32,
+        /// Which threshold: `true` for high.
+        high: bool,
+    },
+    /// A VRF is full; routes are refused from now on. Raised once until the VRF has room again.
+    VrfFull {
+        /// The VRF.
+        vrf: VrfId,
+    },
+    /// A peer exceeded the routes allowed for a family; more are refused.
+    PeerFull {
+        /// The peer.
+        peer: PeerId,
+        /// The family.
+        family: Family,
+    },
+    /// The label range is used up: a route was not announced.
+    LabelsExhausted {
+        /// The VRF whose route it was.
+        vrf: VrfId,
+    },
+    /// The forwarding plane refused an op; the route it served was withdrawn.
+    ForwardingFull {
+        /// The op.
+        op: FwdOp,
+    },
+}

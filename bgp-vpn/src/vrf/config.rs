@@ -1,0 +1,79 @@
+//! What an operator says about a VRF.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use fwd_core::net::{VpnId, VrfId};
+use fwd_core::op::TunnelModel;
+
+use crate::attr::ext_community::{ExtCommunity, RouteTarget};
+use crate::nlri::RouteDistinguisher;
+
+/// Which packets share a VPN label (RFC 4364 §4.3.2, §5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LabelMode {
+    /// One label for all routes of the VRF; the egress PE looks the packet up.
+    #[default]
+    PerVrf,
+    /// One label per attachment circuit; the egress PE forwards to the CE without a look-up.
+    PerAttachmentCircuit,
+    /// One label per prefix.
+    PerPrefix,
+}
+
+/// A bound on the routes of a VRF (RFC 4382: `mplsL3VpnVrfConfMidRouteThreshold`, `…HighRouteThreshold`,
+/// `…MaxRoutes`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteLimit {
+    /// Routes at which a warning is raised.
+    pub mid: u32,
+    /// Routes at which a second warning is raised.
+    pub high: u32,
+    /// Routes that the VRF holds at most, both families together; more are refused and counted.
+    pub max: u32,
+}
+
+/// One VRF.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VrfConfig {
+    /// Its handle, not [`VrfId::GLOBAL`]; unique.
+    pub id: VrfId,
+    /// Its name, not empty; unique.
+    pub name: String,
+    /// Its route distinguisher; unique on this PE.
+    pub rd: RouteDistinguisher,
+    /// Its global VPN identifier; unique on this PE where given.
+    pub vpn_id: Option<VpnId>,
+    /// Routes that carry one of these are imported; not empty.
+    pub import: Vec<RouteTarget>,
+    /// Routes exported carry these; not empty.
+    pub export: Vec<RouteTarget>,
+    /// Site of origin put on routes learnt from the VRF's CEs; routes that carry it are not sent back to them
+    /// (RFC 4364 §7).
+    pub site_of_origin: Option<ExtCommunity>,
+    /// Which packets share a label.
+    pub label_mode: LabelMode,
+    /// TTL and traffic class model of the VPN labels.
+    pub model: TunnelModel,
+    /// A bound on its routes. Default none.
+    pub limit: Option<RouteLimit>,
+}
+
+impl VrfConfig {
+    /// A VRF whose import and export set is one route target, with every option at its default.
+    #[must_use]
+    pub fn new(id: VrfId, name: &str, rd: RouteDistinguisher, target: RouteTarget) -> Self {
+        Self {
+            id,
+            name: name.into(),
+            rd,
+            vpn_id: None,
+            import: alloc::vec![target],
+            export: alloc::vec![target],
+            site_of_origin: None,
+            label_mode: LabelMode::default(),
+            model: TunnelModel::default(),
+            limit: None,
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Network types that every control plane and the forwarding plane share.
+
+mod id;
+mod label;
+mod label_stack;
+mod mac;
+mod prefix;
+mod vlan;
+mod vpn_id;
+
+pub use id::{IfIndex, NhlfeId, VrfId};
+pub use label::Label;
+pub use label_stack::LabelStack;
+pub use mac::Mac;
+pub use prefix::{IpPrefix, Ipv4Prefix, Ipv6Prefix, PrefixError};
+pub use vlan::VlanId;
+pub use vpn_id::{VpnId, VpnIdError};

@@ -5,6 +5,7 @@ extern crate alloc;
 #[cfg(any(test, feature = "arbitrary", feature = "std"))]
 extern crate std;
 
+mod administrator;
 pub mod attr;
 pub mod message;
 pub mod nlri;

@@ -4,6 +4,8 @@ use core::fmt;
 use core::net::Ipv4Addr;
 use core::str::FromStr;
 
+use crate::administrator::{Administrator, AdministratorError};
+
 /// An extended community: eight octets, of which the first one or two are the type.
 ///
 /// ```text
@@ -38,22 +40,24 @@ impl ExtCommunity {
     /// A 2-octet AS specific community of this sub-type.
     #[must_use]
     pub const fn two_octet_as(subtype: u8, asn: u16, local: u32) -> Self {
-        let ([a, b], [c, d, e, g]) = (asn.to_be_bytes(), local.to_be_bytes());
-        Self([Self::TWO_OCTET_AS, subtype, a, b, c, d, e, g])
+        Self::new(subtype, Administrator::TwoOctetAs(asn, local))
     }
 
     /// An IPv4 address specific community of this sub-type.
     #[must_use]
     pub const fn ipv4_address(subtype: u8, addr: Ipv4Addr, local: u16) -> Self {
-        let ([a, b, c, d], [e, g]) = (addr.octets(), local.to_be_bytes());
-        Self([Self::IPV4_ADDRESS, subtype, a, b, c, d, e, g])
+        Self::new(subtype, Administrator::Ipv4(addr, local))
     }
 
     /// A 4-octet AS specific community of this sub-type.
     #[must_use]
     pub const fn four_octet_as(subtype: u8, asn: u32, local: u16) -> Self {
-        let ([a, b, c, d], [e, g]) = (asn.to_be_bytes(), local.to_be_bytes());
-        Self([Self::FOUR_OCTET_AS, subtype, a, b, c, d, e, g])
+        Self::new(subtype, Administrator::FourOctetAs(asn, local))
+    }
+
+    const fn new(subtype: u8, administrator: Administrator) -> Self {
+        let [a, b, c, d, e, g] = administrator.octets();
+        Self([administrator.kind(), subtype, a, b, c, d, e, g])
     }
 
     /// Whether a route keeps it when it leaves the AS (RFC 4360 §2).
@@ -112,40 +116,23 @@ impl FromStr for RouteTarget {
     type Err = RouteTargetError;
 
     fn from_str(s: &str) -> Result<Self, RouteTargetError> {
-        parse_admin(s, ExtCommunity::ROUTE_TARGET).map(Self).ok_or(RouteTargetError)
-    }
-}
-
-/// An AS or IPv4 specific community from its text form.
-fn parse_admin(s: &str, subtype: u8) -> Option<ExtCommunity> {
-    let (admin, number) = s.rsplit_once(':')?;
-    if let Ok(addr) = admin.parse() {
-        return Some(ExtCommunity::ipv4_address(subtype, addr, number.parse().ok()?));
-    }
-    let (admin, long) = admin.strip_suffix('L').map_or((admin, false), |a| (a, true));
-    let asn: u32 = admin.parse().ok()?;
-    match (u16::try_from(asn), long) {
-        (Ok(asn), false) => Some(ExtCommunity::two_octet_as(subtype, asn, number.parse().ok()?)),
-        _ => Some(ExtCommunity::four_octet_as(subtype, asn, number.parse().ok()?)),
+        s.parse()
+            .map(|administrator| Self(ExtCommunity::new(ExtCommunity::ROUTE_TARGET, administrator)))
+            .map_err(|AdministratorError| RouteTargetError)
     }
 }
 
 impl fmt::Display for ExtCommunity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [high, sub, a, b, c, d, e, g] = self.0;
-        match sub {
-            Self::ROUTE_TARGET if high <= Self::FOUR_OCTET_AS => f.write_str("target:")?,
-            Self::ROUTE_ORIGIN if high <= Self::FOUR_OCTET_AS => f.write_str("origin:")?,
+        let [high, sub, value @ ..] = self.0;
+        let name = match sub {
+            Self::ROUTE_TARGET => "target",
+            Self::ROUTE_ORIGIN => "origin",
             _ => return write!(f, "{:#018x}", u64::from_be_bytes(self.0)),
-        }
-        match high {
-            Self::TWO_OCTET_AS => write!(f, "{}:{}", u16::from_be_bytes([a, b]), u32::from_be_bytes([c, d, e, g])),
-            Self::IPV4_ADDRESS => write!(f, "{}:{}", Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([e, g])),
-            _ => {
-                let asn = u32::from_be_bytes([a, b, c, d]);
-                let mark = if asn <= u32::from(u16::MAX) { "L" } else { "" };
-                write!(f, "{asn}{mark}:{}", u16::from_be_bytes([e, g]))
-            }
+        };
+        match Administrator::from_octets(u16::from(high), value) {
+            Some(administrator) => write!(f, "{name}:{administrator}"),
+            None => write!(f, "{:#018x}", u64::from_be_bytes(self.0)),
         }
     }
 }

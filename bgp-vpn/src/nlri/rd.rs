@@ -7,6 +7,8 @@ use core::str::FromStr;
 use fwd_core::Malformed;
 use fwd_core::codec::{self, BufMut, Take};
 
+use crate::administrator::{Administrator, AdministratorError};
+
 /// A route distinguisher: eight octets that make equal customer prefixes distinct.
 ///
 /// ```text
@@ -46,22 +48,24 @@ impl RouteDistinguisher {
     /// Type 0.
     #[must_use]
     pub const fn two_octet_as(asn: u16, number: u32) -> Self {
-        let ([a, b], [c, d, e, g]) = (asn.to_be_bytes(), number.to_be_bytes());
-        Self { octets: [0, 0, a, b, c, d, e, g] }
+        Self::new(Administrator::TwoOctetAs(asn, number))
     }
 
     /// Type 1.
     #[must_use]
     pub const fn ipv4(addr: Ipv4Addr, number: u16) -> Self {
-        let ([a, b, c, d], [e, g]) = (addr.octets(), number.to_be_bytes());
-        Self { octets: [0, 1, a, b, c, d, e, g] }
+        Self::new(Administrator::Ipv4(addr, number))
     }
 
     /// Type 2.
     #[must_use]
     pub const fn four_octet_as(asn: u32, number: u16) -> Self {
-        let ([a, b, c, d], [e, g]) = (asn.to_be_bytes(), number.to_be_bytes());
-        Self { octets: [0, 2, a, b, c, d, e, g] }
+        Self::new(Administrator::FourOctetAs(asn, number))
+    }
+
+    const fn new(administrator: Administrator) -> Self {
+        let [a, b, c, d, e, g] = administrator.octets();
+        Self { octets: [0, administrator.kind(), a, b, c, d, e, g] }
     }
 
     /// The RD of these wire octets, of any type.
@@ -117,16 +121,10 @@ impl RouteDistinguisher {
 
 impl fmt::Display for RouteDistinguisher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [_, _, a, b, c, d, e, g] = self.octets;
-        match self.rd_type() {
-            0 => write!(f, "{}:{}", u16::from_be_bytes([a, b]), u32::from_be_bytes([c, d, e, g])),
-            1 => write!(f, "{}:{}", Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([e, g])),
-            2 => {
-                let asn = u32::from_be_bytes([a, b, c, d]);
-                let mark = if asn <= u32::from(u16::MAX) { "L" } else { "" };
-                write!(f, "{asn}{mark}:{}", u16::from_be_bytes([e, g]))
-            }
-            _ => write!(f, "{:#018x}", u64::from_be_bytes(self.octets)),
+        let [_, _, value @ ..] = self.octets;
+        match Administrator::from_octets(self.rd_type(), value) {
+            Some(administrator) => administrator.fmt(f),
+            None => write!(f, "{:#018x}", u64::from_be_bytes(self.octets)),
         }
     }
 }
@@ -145,18 +143,7 @@ impl FromStr for RouteDistinguisher {
             let bits = u64::from_str_radix(hex, 16).map_err(|_| RdError)?;
             return Ok(Self { octets: bits.to_be_bytes() });
         }
-        let (admin, number) = s.rsplit_once(':').ok_or(RdError)?;
-        if let Ok(addr) = admin.parse() {
-            return Ok(Self::ipv4(addr, number.parse().map_err(|_| RdError)?));
-        }
-        let (admin, long) = admin.strip_suffix('L').map_or((admin, false), |a| (a, true));
-        match (u16::try_from(admin.parse::<u32>().map_err(|_| RdError)?), long) {
-            (Ok(asn), false) => Ok(Self::two_octet_as(asn, number.parse().map_err(|_| RdError)?)),
-            _ => {
-                let asn = admin.parse().map_err(|_| RdError)?;
-                Ok(Self::four_octet_as(asn, number.parse().map_err(|_| RdError)?))
-            }
-        }
+        s.parse().map(Self::new).map_err(|AdministratorError| RdError)
     }
 }
 

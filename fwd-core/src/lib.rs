@@ -12,5 +12,7 @@ mod malformed;
 pub mod net;
 pub mod op;
 pub mod time;
+#[cfg(feature = "control")]
+pub mod timers;
 
 pub use malformed::{Fault, Malformed};

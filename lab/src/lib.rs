@@ -1,0 +1,4 @@
+//! The host-side laboratory: a deterministic network simulator, captures in and out, message decoding, the live driver
+//! and the bookkeeping of requirements.
+
+pub mod coverage;

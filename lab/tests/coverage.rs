@@ -1,0 +1,53 @@
+//! The bookkeeping of the workspace: the coverage page is fresh, and the pages' tables name files that exist.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use lab::coverage::Coverage;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+#[test]
+fn every_shows_line_names_a_row() {
+    let coverage = Coverage::scan(&root()).unwrap();
+    assert!(coverage.rows.len() > 800, "the catalogue has {} rows", coverage.rows.len());
+    assert_eq!(coverage.unknown, [], "file, line, what is no row of docs/requirements");
+}
+
+#[test]
+fn the_coverage_page_is_fresh() {
+    let page = fs::read_to_string(root().join("docs/coverage.md")).unwrap_or_default();
+    let fresh = Coverage::scan(&root()).unwrap().to_markdown();
+    assert!(page == fresh, "docs/coverage.md is stale: run `cargo run --release -- coverage`");
+}
+
+/// Files named in a table whose rows start with an RFC: `| RFC 4364 §4.3 | bgp-vpn/src/vrf/import.rs | ... |`. A cell may
+/// name several, as code or as links.
+fn files_of_rfc_table(page: &str) -> Vec<String> {
+    let mut files = Vec::new();
+    for line in page.lines().filter(|l| l.starts_with("| RFC ") || l.starts_with("| [RFC ")) {
+        let cells = line.split('|').skip(2).map(str::trim);
+        let words = cells.flat_map(|cell| cell.split([' ', ',', '`', '(', ')', '[', ']']));
+        files.extend(words.filter(|w| w.contains('/') && !w.contains("://")).map(str::to_owned));
+    }
+    files
+}
+
+#[test]
+fn the_rfc_tables_name_files_that_exist() {
+    for page in ["README.md", "ARCHITECTURE.md"] {
+        let text = fs::read_to_string(root().join(page)).unwrap_or_else(|e| panic!("{page}: {e}"));
+        let files = files_of_rfc_table(&text);
+        assert!(files.len() >= 10, "{page}: its RFC table names {} files", files.len());
+        let missing: Vec<_> = files.iter().filter(|f| !root().join(f.trim_start_matches('/')).exists()).collect();
+        assert!(missing.is_empty(), "{page} names files that do not exist: {missing:?}");
+    }
+}
+
+#[test]
+fn the_table_reader_sees_links_and_code() {
+    let page = "| RFC 4364 §4.3 | `a/b.rs`, [c](c/d.rs) | text |\n| other | x/y.rs |\n";
+    assert_eq!(files_of_rfc_table(page), ["a/b.rs", "c/d.rs"]);
+}

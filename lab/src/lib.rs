@@ -2,3 +2,4 @@
 //! and the bookkeeping of requirements.
 
 pub mod coverage;
+pub mod sim;

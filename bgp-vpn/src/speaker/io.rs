@@ -57,8 +57,10 @@ pub enum Input<'a> {
         /// The octets.
         octets: &'a [u8],
     },
-    /// The connection takes this many octets more. A speaker sends UPDATEs only within this room, so that a peer that never
-    /// reads costs no memory.
+    /// The connection takes this many octets from now on, beyond what was output already; replaces what was left of the
+    /// room before. A speaker sends UPDATEs only within this room, so that a peer that never reads costs no memory. Say it
+    /// after `Connected` and whenever octets have left; the room must at times be that of a whole message
+    /// ([`Negotiated::max_message_len`](crate::session::Negotiated)). Other messages are few, and do not wait for room.
     Writable {
         /// The peer.
         peer: PeerId,
@@ -75,6 +77,10 @@ pub enum Input<'a> {
         side: Side,
     },
     /// The way to a remote PE, ASBR or other BGP next hop changed.
+    ///
+    /// A next hop that nobody has spoken about (see [`Event::NextHopUnresolved`]) may be chosen and passed on, as the
+    /// farthest of all, so that a route reflector outside the forwarding path needs no such input; but a VRF uses only
+    /// routes whose next hop is known to be reached. An IPv4-mapped IPv6 address counts as the IPv4 address.
     NextHop {
         /// The next hop.
         address: IpAddr,
@@ -82,6 +88,9 @@ pub enum Input<'a> {
         reach: Option<Reach>,
     },
     /// An attachment circuit came up, changed or (`None`) went down: how packets leave to the CE.
+    ///
+    /// An interface has one circuit per address family of [`Circuit::address`], so a dual-stack CE takes two inputs;
+    /// `None` removes both.
     Circuit {
         /// The interface.
         iface: IfIndex,
@@ -223,6 +232,17 @@ pub enum Event {
     LabelsExhausted {
         /// The VRF whose route it was.
         vrf: VrfId,
+    },
+    /// The range of forwarding entries is used up: a route was not installed.
+    NhlfesExhausted {
+        /// The VRF whose route it was.
+        vrf: VrfId,
+    },
+    /// A route came with a next hop that no [`Input::NextHop`] has spoken about. Raised once per next hop while routes
+    /// with it are held.
+    NextHopUnresolved {
+        /// The next hop.
+        address: IpAddr,
     },
     /// The forwarding plane refused an op; the route it served was withdrawn.
     ForwardingFull {

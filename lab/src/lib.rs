@@ -2,4 +2,5 @@
 //! and the bookkeeping of requirements.
 
 pub mod coverage;
+pub mod live;
 pub mod sim;

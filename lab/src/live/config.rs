@@ -1,0 +1,357 @@
+//! The configuration file of `lab peer` (TOML).
+//!
+//! ```
+//! let config = lab::live::config::Config::parse(r#"
+//!     asn = 65001
+//!     router-id = "192.0.2.1"
+//!
+//!     [[peer]]
+//!     address = "198.51.100.2"
+//!     local-address = "198.51.100.1"
+//!     remote-as = 65001
+//!     families = ["vpn-ipv4", "vpn-ipv6"]
+//!     hold = 9
+//!
+//!     [[vrf]]
+//!     name = "red"
+//!     rd = "65001:1"
+//!     targets = ["65001:100"]
+//!     routes = ["10.1.0.0/24", "fd00:1::/48"]
+//!
+//!     [[at]]
+//!     second = 20
+//!     command = "withdraw red 10.1.0.0/24"
+//! "#).unwrap();
+//! assert_eq!(config.peers[0].hold, 9);
+//! ```
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use bgp_vpn::attr::ext_community::RouteTarget;
+use bgp_vpn::nlri::{Family, RouteDistinguisher};
+use bgp_vpn::session::{FamilyConfig, LocalIdentity, PeerConfig, PeerRole, SessionTimers};
+use bgp_vpn::speaker::SpeakerConfig;
+use bgp_vpn::vrf::{LabelMode, VrfConfig};
+use fwd_core::net::{IpPrefix, Label, NhlfeId, VrfId};
+use serde::{Deserialize, Deserializer};
+
+/// A value that is written as text, as its `FromStr` reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Text<T>(pub T);
+
+impl<'de, T: FromStr> Deserialize<'de> for Text<T>
+where
+    T::Err: fmt::Display,
+{
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(|e| serde::de::Error::custom(format_args!("{text:?}: {e}")))
+    }
+}
+
+/// An address family by its name.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum FamilyName {
+    /// 1/1.
+    Ipv4Unicast,
+    /// 2/1.
+    Ipv6Unicast,
+    /// 1/4.
+    Ipv4LabeledUnicast,
+    /// 2/4.
+    Ipv6LabeledUnicast,
+    /// 1/128.
+    VpnIpv4,
+    /// 2/128.
+    VpnIpv6,
+}
+
+impl FamilyName {
+    fn family(self) -> Family {
+        match self {
+            Self::Ipv4Unicast => Family::IPV4_UNICAST,
+            Self::Ipv6Unicast => Family::IPV6_UNICAST,
+            Self::Ipv4LabeledUnicast => Family::IPV4_LABELED_UNICAST,
+            Self::Ipv6LabeledUnicast => Family::IPV6_LABELED_UNICAST,
+            Self::VpnIpv4 => Family::VPN_IPV4,
+            Self::VpnIpv6 => Family::VPN_IPV6,
+        }
+    }
+}
+
+/// The whole file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Config {
+    /// Our AS number.
+    pub asn: u32,
+    /// Our BGP identifier.
+    pub router_id: Ipv4Addr,
+    /// Cluster identifier as a route reflector. Default: the BGP identifier.
+    pub cluster_id: Option<Ipv4Addr>,
+    /// The first and the last VPN label to hand out. Default 16 to 1,048,575.
+    #[serde(default = "all_labels")]
+    pub labels: (u32, u32),
+    /// TCP port to listen on and to connect to. Default 179.
+    #[serde(default = "bgp_port")]
+    pub port: u16,
+    /// Next hops that are reachable beside the peers' own addresses: PEs behind a route reflector.
+    #[serde(default)]
+    pub next_hops: Vec<IpAddr>,
+    /// Seed of all jitter. Default 1.
+    #[serde(default = "one")]
+    pub seed: u64,
+    /// The peers.
+    #[serde(default, rename = "peer")]
+    pub peers: Vec<Peer>,
+    /// The VRFs.
+    #[serde(default, rename = "vrf")]
+    pub vrfs: Vec<Vrf>,
+    /// Commands to be carried out at a time.
+    #[serde(default, rename = "at")]
+    pub script: Vec<Step>,
+}
+
+/// One `[[peer]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Peer {
+    /// The peer's address.
+    pub address: IpAddr,
+    /// Our address.
+    pub local_address: IpAddr,
+    /// The peer's AS number.
+    pub remote_as: u32,
+    /// The VRF the session belongs to, for a CE.
+    pub vrf: Option<String>,
+    /// The peer is our client as a route reflector.
+    #[serde(default)]
+    pub client: bool,
+    /// Families to offer.
+    pub families: Vec<FamilyName>,
+    /// Offer IPv6 next hops in IPv4 families (RFC 8950).
+    #[serde(default)]
+    pub extended_next_hop: bool,
+    /// Hold time to offer, in seconds. Default 90.
+    #[serde(default = "hold")]
+    pub hold: u64,
+    /// Seconds between attempts to connect. Default 5: `lab peer` is mostly used beside something being started.
+    #[serde(default = "connect_retry")]
+    pub connect_retry: u64,
+    /// Wait for the peer to connect.
+    #[serde(default)]
+    pub passive: bool,
+    /// Offer graceful restart with this restart time, in seconds.
+    pub graceful_restart: Option<u64>,
+    /// TTL of our packets. Default: 1 to an external peer, the system's to an internal one.
+    pub ttl: Option<u8>,
+}
+
+/// One `[[vrf]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Vrf {
+    /// Its name.
+    pub name: String,
+    /// Its route distinguisher.
+    pub rd: Text<RouteDistinguisher>,
+    /// Route targets to import and export, unless `import` or `export` says otherwise.
+    #[serde(default)]
+    pub targets: Vec<Text<RouteTarget>>,
+    /// Route targets to import.
+    pub import: Option<Vec<Text<RouteTarget>>>,
+    /// Route targets to export.
+    pub export: Option<Vec<Text<RouteTarget>>>,
+    /// Which packets share a label. Default: those of the VRF.
+    #[serde(default)]
+    pub label_mode: LabelModeName,
+    /// Prefixes to announce from the start.
+    #[serde(default)]
+    pub routes: Vec<Text<IpPrefix>>,
+}
+
+/// A label mode by its name.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum LabelModeName {
+    /// One label for the VRF.
+    #[default]
+    PerVrf,
+    /// One label per prefix.
+    PerPrefix,
+}
+
+/// One `[[at]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Step {
+    /// Seconds after the start.
+    pub second: f64,
+    /// What to do, in the words of the command input (`lab peer --help`).
+    pub command: String,
+}
+
+fn all_labels() -> (u32, u32) {
+    (Label::FIRST_UNRESERVED.value(), Label::MAX.value())
+}
+
+fn bgp_port() -> u16 {
+    179
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn hold() -> u64 {
+    90
+}
+
+fn connect_retry() -> u64 {
+    5
+}
+
+impl Config {
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    /// Not TOML, a field that is unknown, missing or out of range: which one, and in which line.
+    pub fn parse(text: &str) -> anyhow::Result<Self> {
+        let config: Self = toml::from_str(text)?;
+        for peer in &config.peers {
+            ensure!(
+                peer.address.is_ipv4() == peer.local_address.is_ipv4(),
+                "peer {}: local-address {} is of the other IP version",
+                peer.address,
+                peer.local_address
+            );
+            ensure!(!peer.families.is_empty(), "peer {}: families must not be empty", peer.address);
+            if let Some(name) = &peer.vrf {
+                config.vrf_id(name).with_context(|| format!("peer {}", peer.address))?;
+            }
+        }
+        ensure!(config.script.iter().all(|s| s.second >= 0.0), "at: second must not be negative");
+        Ok(config)
+    }
+
+    /// The speaker's own configuration.
+    ///
+    /// # Errors
+    /// A label that is none.
+    pub fn speaker(&self) -> anyhow::Result<SpeakerConfig> {
+        let label = |value| Label::new(value).with_context(|| format!("labels: {value} is above {}", Label::MAX));
+        Ok(SpeakerConfig {
+            local: LocalIdentity { asn: self.asn, router_id: self.router_id },
+            cluster_id: self.cluster_id.map(u32::from),
+            labels: (label(self.labels.0)?, label(self.labels.1)?),
+            nhlfes: (NhlfeId(1 << 16), NhlfeId(u32::MAX)),
+            seed: self.seed,
+        })
+    }
+
+    /// The handle of a VRF: its place in the file, from 1.
+    ///
+    /// # Errors
+    /// There is no such VRF.
+    pub fn vrf_id(&self, name: &str) -> anyhow::Result<VrfId> {
+        let at = self.vrfs.iter().position(|v| v.name == name).with_context(|| format!("there is no vrf {name:?}"))?;
+        Ok(VrfId(u16::try_from(at + 1).context("more than 65,535 VRFs")?))
+    }
+}
+
+impl Peer {
+    /// The speaker's configuration of the peer.
+    ///
+    /// # Errors
+    /// It names a VRF that does not exist.
+    pub fn config(&self, whole: &Config) -> anyhow::Result<PeerConfig> {
+        let families = self.families.iter().map(|f| {
+            let family = f.family();
+            let extended_next_hop = self.extended_next_hop && family.afi == bgp_vpn::nlri::Afi::IPV4;
+            FamilyConfig { extended_next_hop, ..FamilyConfig::new(family) }
+        });
+        Ok(PeerConfig {
+            vrf: self.vrf.as_ref().map_or(Ok(VrfId::GLOBAL), |name| whole.vrf_id(name))?,
+            role: if self.client { PeerRole::ReflectorClient } else { PeerRole::Peer },
+            families: families.collect(),
+            timers: SessionTimers {
+                hold: Duration::from_secs(self.hold),
+                connect_retry: Duration::from_secs(self.connect_retry),
+                ..SessionTimers::default()
+            },
+            passive: self.passive,
+            graceful_restart: self.graceful_restart.map(Duration::from_secs),
+            ..PeerConfig::new(self.address, self.local_address, self.remote_as, &[])
+        })
+    }
+
+    /// TTL of our packets to the peer: RFC 4271 leaves it open, common practice for a directly connected external peer is 1.
+    #[must_use]
+    pub fn ttl(&self, asn: u32) -> Option<u8> {
+        self.ttl.or((self.remote_as != asn).then_some(1))
+    }
+}
+
+impl Vrf {
+    /// The speaker's configuration of the VRF.
+    #[must_use]
+    pub fn config(&self, id: VrfId) -> VrfConfig {
+        let targets = |list: &Option<Vec<Text<RouteTarget>>>| {
+            list.as_ref().unwrap_or(&self.targets).iter().map(|t| t.0).collect::<Vec<_>>()
+        };
+        VrfConfig {
+            id,
+            name: self.name.clone(),
+            rd: self.rd.0,
+            vpn_id: None,
+            import: targets(&self.import),
+            export: targets(&self.export),
+            site_of_origin: None,
+            label_mode: match self.label_mode {
+                LabelModeName::PerVrf => LabelMode::PerVrf,
+                LabelModeName::PerPrefix => LabelMode::PerPrefix,
+            },
+            model: fwd_core::op::TunnelModel::default(),
+            limit: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "asn = 65001\nrouter-id = \"192.0.2.1\"\n";
+
+    fn fault(rest: &str) -> String {
+        format!("{:#}", Config::parse(&format!("{HEAD}{rest}")).unwrap_err())
+    }
+
+    #[test]
+    fn faults_name_the_field() {
+        assert!(fault("[[vrf]]\nname = \"red\"\nrd = \"65001\"").contains("\"65001\": a route distinguisher"));
+        assert!(fault("ans = 1").contains("unknown field `ans`"));
+        let peer = "[[peer]]\naddress = \"192.0.2.2\"\nlocal-address = \"192.0.2.1\"\nremote-as = 1\n";
+        assert!(fault(&format!("{peer}families = []")).contains("families must not be empty"));
+        assert!(fault(&format!("{peer}families = [\"vpn-ipv4\"]\nvrf = \"x\"")).contains("there is no vrf \"x\""));
+        let mixed = peer.replace("192.0.2.2", "2001:db8::2");
+        assert!(fault(&format!("{mixed}families = [\"vpn-ipv4\"]")).contains("the other IP version"));
+    }
+
+    #[test]
+    fn a_vrf_takes_targets_for_both_directions_unless_told() {
+        let config = Config::parse(&format!(
+            "{HEAD}[[vrf]]\nname = \"red\"\nrd = \"65001:1\"\ntargets = [\"65001:7\"]\nexport = [\"65001:8\"]"
+        ))
+        .unwrap();
+        let vrf = config.vrfs[0].config(config.vrf_id("red").unwrap());
+        assert_eq!(vrf.import, ["65001:7".parse().unwrap()]);
+        assert_eq!(vrf.export, ["65001:8".parse().unwrap()]);
+        assert_eq!(vrf.id, VrfId(1));
+    }
+}

@@ -1,0 +1,569 @@
+//! TCP connections of one speaker, without blocking and without threads.
+//!
+//! The speaker decides; this file opens, accepts, reads, writes and closes as it says. Everything waits in one `poll(2)`, which is
+//! level-triggered: nothing is lost when a pass of the loop leaves work behind.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use bgp_vpn::speaker::{Input, PeerId, Side};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::meter::{MessageCounts, Meter};
+
+/// Octets that may wait for a socket before the speaker is told that there is no room: 256 KiB per connection.
+pub const OUTBOX: usize = 256 * 1024;
+/// Octets read from one connection before the others have their turn.
+const READ: usize = 64 * 1024;
+/// How long a connection that the speaker closed may take to flush and to hear the peer's FIN.
+const LINGER: Duration = Duration::from_secs(3);
+
+/// Where the connections of one peer go.
+#[derive(Clone, Copy, Debug)]
+pub struct Endpoint {
+    /// The speaker's name for the peer.
+    pub peer: PeerId,
+    /// The peer's address.
+    pub address: IpAddr,
+    /// The peer's TCP port, as a rule 179.
+    pub port: u16,
+    /// Our address: outgoing connections are bound to it, incoming ones must be to it.
+    pub local_address: IpAddr,
+    /// TTL or hop limit of what we send, 1 to 255; `None` leaves it to the system.
+    pub ttl: Option<u8>,
+}
+
+/// One TCP connection.
+#[derive(Debug)]
+struct Connection {
+    peer: PeerId,
+    side: Side,
+    stream: TcpStream,
+    /// The three-way handshake of an outgoing connection is not done.
+    connecting: bool,
+    outbox: VecDeque<u8>,
+    /// The room the speaker knows of is smaller than what there is by now.
+    drained: bool,
+    sent: Meter,
+    received: Meter,
+}
+
+/// A connection that the speaker closed: what it said before is still to be sent, then our FIN, then the peer's is awaited so that no
+/// reset overtakes a NOTIFICATION.
+#[derive(Debug)]
+struct Farewell {
+    connection: Connection,
+    until: Instant,
+    fin_sent: bool,
+}
+
+/// All listeners and connections of a speaker.
+#[derive(Debug, Default)]
+pub struct Transport {
+    endpoints: Vec<Endpoint>,
+    listeners: Vec<(SocketAddr, TcpListener)>,
+    connections: Vec<Connection>,
+    farewells: Vec<Farewell>,
+    /// Closed or failed connections that the speaker has not heard of.
+    lost: Vec<(PeerId, Side)>,
+    sent: MessageCounts,
+    received: MessageCounts,
+}
+
+/// What a poll entry stands for.
+#[derive(Clone, Copy)]
+enum Entry {
+    Extra,
+    Listener(usize),
+    Connection(usize),
+    Farewell,
+}
+
+impl Transport {
+    /// No listeners, no connections.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Listens on an address.
+    ///
+    /// # Errors
+    /// The system's: the address is not ours, the port is taken, no privilege.
+    pub fn listen(&mut self, address: SocketAddr) -> io::Result<()> {
+        if self.listeners.iter().any(|(a, _)| *a == address) {
+            return Ok(());
+        }
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(128)?;
+        let listener: TcpListener = socket.into();
+        self.listeners.push((listener.local_addr()?, listener));
+        Ok(())
+    }
+
+    /// The addresses listened on.
+    pub fn listening(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.listeners.iter().map(|(address, _)| *address)
+    }
+
+    /// Lets connections from and to this peer be opened.
+    pub fn add(&mut self, endpoint: Endpoint) {
+        self.endpoints.push(endpoint);
+    }
+
+    /// Messages sent whole to all peers, on connections past and present.
+    #[must_use]
+    pub fn sent(&self) -> MessageCounts {
+        self.total(self.sent, |c| c.sent.counts())
+    }
+
+    /// Messages received whole from all peers.
+    #[must_use]
+    pub fn received(&self) -> MessageCounts {
+        self.total(self.received, |c| c.received.counts())
+    }
+
+    fn total(&self, mut sum: MessageCounts, of: impl Fn(&Connection) -> MessageCounts) -> MessageCounts {
+        self.connections.iter().chain(self.farewells.iter().map(|f| &f.connection)).for_each(|c| sum += of(c));
+        sum
+    }
+
+    /// Whether everything that was handed over is with the system and no connection waits for its end.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.farewells.is_empty() && self.connections.iter().all(|c| c.outbox.is_empty())
+    }
+
+    /// Begins an outgoing connection (`Output::Connect`). A failure is reported as `Closed` by the next [`Self::wait`].
+    pub fn connect(&mut self, peer: PeerId) {
+        self.drop_connection(peer, Side::Outgoing);
+        let Some(endpoint) = self.endpoints.iter().find(|e| e.peer == peer) else { return };
+        match open(endpoint) {
+            Ok(stream) => self.connections.push(Connection::new(peer, Side::Outgoing, stream, true)),
+            Err(_) => self.lost.push((peer, Side::Outgoing)),
+        }
+    }
+
+    /// Sends octets (`Output::Stream`). Octets for a connection that is gone are dropped: the speaker is about to hear of it.
+    pub fn send(&mut self, peer: PeerId, side: Side, octets: &[u8]) {
+        let Some(at) = self.find(peer, side) else { return };
+        let connection = &mut self.connections[at];
+        connection.outbox.extend(octets);
+        if !connection.connecting && connection.flush().is_err() {
+            self.lose(at);
+        }
+    }
+
+    /// Closes a connection after what was sent before (`Output::Close`). The speaker hears no `Closed` for it.
+    pub fn close(&mut self, peer: PeerId, side: Side) {
+        self.lost.retain(|lost| *lost != (peer, side));
+        let Some(at) = self.find(peer, side) else { return };
+        let connection = self.connections.swap_remove(at);
+        if connection.connecting {
+            return;
+        }
+        let mut farewell = Farewell { connection, until: Instant::now() + LINGER, fin_sent: false };
+        if farewell.advance() {
+            self.retire(&farewell.connection);
+        } else {
+            self.farewells.push(farewell);
+        }
+    }
+
+    /// Waits until something happens, at most for `timeout`, and hands it to `sink` as the speaker's input. Returns which of the
+    /// `extra` descriptors can be read.
+    ///
+    /// # Errors
+    /// `poll(2)` failed.
+    pub fn wait(
+        &mut self,
+        timeout: Duration,
+        extra: &[BorrowedFd<'_>],
+        mut sink: impl FnMut(Input<'_>),
+    ) -> io::Result<Vec<bool>> {
+        for (peer, side) in std::mem::take(&mut self.lost) {
+            sink(Input::Closed { peer, side });
+        }
+        let timeout = if self.farewells.is_empty() { timeout } else { timeout.min(Duration::from_millis(200)) };
+        let ready = self.poll(timeout, extra)?;
+        let mut readable = vec![false; extra.len()];
+        let mut extras = 0..extra.len();
+        for (entry, flags) in &ready {
+            match *entry {
+                Entry::Extra => {
+                    if let Some(n) = extras.next() {
+                        readable[n] = !flags.is_empty();
+                    }
+                }
+                Entry::Connection(at) if !flags.is_empty() => self.serve(at, *flags, &mut sink),
+                Entry::Listener(at) if !flags.is_empty() => self.accept(at, &mut sink),
+                _ => {}
+            }
+        }
+        self.connections.iter_mut().for_each(|c| c.report_room(&mut sink));
+        self.remove_lost(&mut sink);
+        self.tend_farewells();
+        Ok(readable)
+    }
+
+    fn poll(&self, timeout: Duration, extra: &[BorrowedFd<'_>]) -> io::Result<Vec<(Entry, PollFlags)>> {
+        let mut entries: Vec<Entry> = extra.iter().map(|_| Entry::Extra).collect();
+        let mut fds: Vec<PollFd<'_>> = extra.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+        for (at, (_, listener)) in self.listeners.iter().enumerate() {
+            entries.push(Entry::Listener(at));
+            fds.push(PollFd::new(listener, PollFlags::IN));
+        }
+        for (at, connection) in self.connections.iter().enumerate() {
+            entries.push(Entry::Connection(at));
+            fds.push(PollFd::new(&connection.stream, connection.interest()));
+        }
+        for farewell in &self.farewells {
+            entries.push(Entry::Farewell);
+            let more = if farewell.fin_sent { PollFlags::empty() } else { PollFlags::OUT };
+            fds.push(PollFd::new(&farewell.connection.stream, PollFlags::IN | more));
+        }
+        let timeout = Timespec { tv_sec: timeout.as_secs().min(3600) as i64, tv_nsec: timeout.subsec_nanos().into() };
+        match rustix::event::poll(&mut fds, Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(entries.into_iter().zip(fds.iter().map(PollFd::revents)).collect())
+    }
+
+    /// Reads and writes one connection. A connection that failed stays in its place, marked in `lost`, until all are served.
+    fn serve(&mut self, at: usize, flags: PollFlags, sink: &mut impl FnMut(Input<'_>)) {
+        let connection = &mut self.connections[at];
+        let (peer, side) = (connection.peer, connection.side);
+        if connection.connecting {
+            match connection.stream.take_error() {
+                Ok(None) if flags.contains(PollFlags::OUT) && connection.stream.peer_addr().is_ok() => {
+                    connection.connecting = false;
+                    sink(Input::Connected { peer, side });
+                    sink(Input::Writable { peer, side, room: OUTBOX });
+                }
+                Ok(None) if !flags.intersects(PollFlags::ERR | PollFlags::HUP) => {}
+                _ => self.lose(at),
+            }
+            return;
+        }
+        let mut alive = connection.flush().is_ok();
+        if alive && flags.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+            alive = connection.read(|octets| sink(Input::Stream { peer, side, octets }));
+        }
+        if !alive {
+            self.lose(at);
+        }
+    }
+
+    fn accept(&mut self, at: usize, sink: &mut impl FnMut(Input<'_>)) {
+        let (local, listener) = &self.listeners[at];
+        // One connection a pass: `poll` says at once if there are more.
+        let Ok((stream, from)) = listener.accept() else { return };
+        let to = stream.local_addr().map_or(local.ip(), |a| a.ip());
+        let Some(endpoint) = self.endpoints.iter().find(|e| e.address == from.ip() && e.local_address == to) else {
+            return;
+        };
+        let (peer, ttl) = (endpoint.peer, endpoint.ttl);
+        // A second connection from the peer: the first is only given up when it is known to be dead, so that nobody who can open
+        // connections in the peer's name kills a session (RFC 4271 §6.8 with CollisionDetectEstablishedState off).
+        if self.find(peer, Side::Incoming).is_some() {
+            return;
+        }
+        if prepare(&stream, ttl).is_err() {
+            return;
+        }
+        self.connections.push(Connection::new(peer, Side::Incoming, stream, false));
+        sink(Input::Connected { peer, side: Side::Incoming });
+        sink(Input::Writable { peer, side: Side::Incoming, room: OUTBOX });
+    }
+
+    fn remove_lost(&mut self, sink: &mut impl FnMut(Input<'_>)) {
+        for (peer, side) in std::mem::take(&mut self.lost) {
+            self.drop_connection(peer, side);
+            sink(Input::Closed { peer, side });
+        }
+    }
+
+    fn tend_farewells(&mut self) {
+        for mut farewell in std::mem::take(&mut self.farewells) {
+            if farewell.advance() {
+                self.retire(&farewell.connection);
+            } else {
+                self.farewells.push(farewell);
+            }
+        }
+    }
+
+    fn find(&self, peer: PeerId, side: Side) -> Option<usize> {
+        self.connections.iter().position(|c| c.peer == peer && c.side == side)
+    }
+
+    fn lose(&mut self, at: usize) {
+        let Connection { peer, side, .. } = self.connections[at];
+        if !self.lost.contains(&(peer, side)) {
+            self.lost.push((peer, side));
+        }
+    }
+
+    fn drop_connection(&mut self, peer: PeerId, side: Side) {
+        if let Some(at) = self.find(peer, side) {
+            let connection = self.connections.swap_remove(at);
+            self.retire(&connection);
+        }
+    }
+
+    /// Keeps the counts of a connection that is no more.
+    fn retire(&mut self, connection: &Connection) {
+        self.sent += connection.sent.counts();
+        self.received += connection.received.counts();
+    }
+}
+
+impl Connection {
+    fn new(peer: PeerId, side: Side, stream: TcpStream, connecting: bool) -> Self {
+        Self {
+            peer,
+            side,
+            stream,
+            connecting,
+            outbox: VecDeque::new(),
+            drained: false,
+            sent: Meter::default(),
+            received: Meter::default(),
+        }
+    }
+
+    fn interest(&self) -> PollFlags {
+        match (self.connecting, self.outbox.is_empty()) {
+            (true, _) => PollFlags::OUT,
+            (false, true) => PollFlags::IN,
+            (false, false) => PollFlags::IN | PollFlags::OUT,
+        }
+    }
+
+    /// Writes what the socket takes.
+    fn flush(&mut self) -> io::Result<()> {
+        while !self.outbox.is_empty() {
+            let (head, _) = self.outbox.as_slices();
+            match self.stream.write(head) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    self.sent.feed(&head[..n]);
+                    self.outbox.drain(..n);
+                    self.drained = true;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what is there, a bounded amount. `false`: the connection is over.
+    fn read(&mut self, mut sink: impl FnMut(&[u8])) -> bool {
+        let mut buffer = [0; READ];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => false,
+            Ok(n) => {
+                self.received.feed(&buffer[..n]);
+                sink(&buffer[..n]);
+                true
+            }
+            Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
+        }
+    }
+
+    /// Tells the speaker of room once half the outbox is free again.
+    fn report_room(&mut self, sink: &mut impl FnMut(Input<'_>)) {
+        if self.drained && self.outbox.len() <= OUTBOX / 2 {
+            self.drained = false;
+            sink(Input::Writable { peer: self.peer, side: self.side, room: OUTBOX - self.outbox.len() });
+        }
+    }
+}
+
+impl Farewell {
+    /// Goes on with the closing; `true` when it is done or has taken too long.
+    fn advance(&mut self) -> bool {
+        if self.connection.flush().is_err() || Instant::now() >= self.until {
+            return true;
+        }
+        if self.connection.outbox.is_empty() && !self.fin_sent {
+            self.fin_sent = true;
+            if self.connection.stream.shutdown(std::net::Shutdown::Write).is_err() {
+                return true;
+            }
+        }
+        !self.connection.read(|_| {})
+    }
+}
+
+/// Begins to connect.
+fn open(endpoint: &Endpoint) -> io::Result<TcpStream> {
+    let to = SocketAddr::new(endpoint.address, endpoint.port);
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SocketAddr::new(endpoint.local_address, 0).into())?;
+    let stream: TcpStream = socket.into();
+    prepare(&stream, endpoint.ttl)?;
+    match socket2::SockRef::from(&stream).connect(&to.into()) {
+        Ok(()) => Ok(stream),
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => Ok(stream),
+        Err(error) => Err(error),
+    }
+}
+
+/// Socket options of both kinds of connection.
+fn prepare(stream: &TcpStream, ttl: Option<u8>) -> io::Result<()> {
+    stream.set_nonblocking(true)?;
+    stream.set_nodelay(true)?;
+    let Some(ttl) = ttl else { return Ok(()) };
+    let socket = socket2::SockRef::from(stream);
+    if socket.domain()? == Domain::IPV6 {
+        socket.set_unicast_hops_v6(ttl.into())
+    } else {
+        socket.set_ttl_v4(ttl.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 1));
+    const B: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));
+    const PEER: PeerId = PeerId(7);
+
+    /// What the sink of one side saw.
+    #[derive(Debug, Default, PartialEq, Eq)]
+    struct Seen {
+        connected: Vec<Side>,
+        closed: Vec<Side>,
+        octets: Vec<u8>,
+        room: Option<usize>,
+    }
+
+    impl Seen {
+        fn note(&mut self, input: &Input<'_>) {
+            match *input {
+                Input::Connected { side, .. } => self.connected.push(side),
+                Input::Closed { side, .. } => self.closed.push(side),
+                Input::Stream { octets, .. } => self.octets.extend(octets),
+                Input::Writable { room, .. } => self.room = Some(room),
+                _ => panic!("not a transport's input"),
+            }
+        }
+    }
+
+    /// A listens, B connects to it.
+    fn pair() -> (Transport, Transport) {
+        let (mut a, mut b) = (Transport::new(), Transport::new());
+        a.listen(SocketAddr::new(A, 0)).unwrap();
+        let port = a.listening().next().unwrap().port();
+        a.add(Endpoint { peer: PEER, address: B, port, local_address: A, ttl: None });
+        b.add(Endpoint { peer: PEER, address: A, port, local_address: B, ttl: Some(1) });
+        (a, b)
+    }
+
+    fn pass(transport: &mut Transport, seen: &mut Seen) {
+        transport.wait(Duration::from_millis(5), &[], |input| seen.note(&input)).unwrap();
+    }
+
+    fn until(done: impl Fn(&Seen, &Seen) -> bool, a: &mut Transport, b: &mut Transport) -> (Seen, Seen) {
+        let (mut seen_a, mut seen_b) = (Seen::default(), Seen::default());
+        for _ in 0..2000 {
+            if done(&seen_a, &seen_b) {
+                return (seen_a, seen_b);
+            }
+            pass(a, &mut seen_a);
+            pass(b, &mut seen_b);
+        }
+        panic!("not reached: {seen_a:?} {seen_b:?}");
+    }
+
+    #[test]
+    fn both_sides_hear_of_a_connection_and_of_room() {
+        let (mut a, mut b) = pair();
+        b.connect(PEER);
+        let (a, b) = until(|a, b| a.room.is_some() && b.room.is_some(), &mut a, &mut b);
+        assert_eq!((a.connected, b.connected), (vec![Side::Incoming], vec![Side::Outgoing]));
+        assert_eq!((a.room, b.room), (Some(OUTBOX), Some(OUTBOX)));
+    }
+
+    #[test]
+    fn close_sends_first_what_was_output_before() {
+        let (mut a, mut b) = pair();
+        b.connect(PEER);
+        until(|a, b| a.room.is_some() && b.room.is_some(), &mut a, &mut b);
+        let long: Vec<u8> = (0..3_000_000u32).map(|n| n.to_be_bytes()[3]).collect();
+        b.send(PEER, Side::Outgoing, &long);
+        b.close(PEER, Side::Outgoing);
+        let (seen, closer) = until(|a, _| !a.closed.is_empty(), &mut a, &mut b);
+        assert!(seen.octets == long, "{} of {} octets", seen.octets.len(), long.len());
+        assert_eq!(closer.closed, [], "who closes is not told so");
+    }
+
+    #[test]
+    fn an_attempt_that_fails_is_closed() {
+        let (a, mut b) = pair();
+        drop(a);
+        b.connect(PEER);
+        let (_, b) = until(|_, b| !b.closed.is_empty(), &mut Transport::new(), &mut b);
+        assert_eq!((b.connected, b.closed), (vec![], vec![Side::Outgoing]));
+    }
+
+    #[test]
+    fn a_stranger_is_not_let_in() {
+        let (mut a, _) = pair();
+        let to = a.listening().next().unwrap();
+        let mut stranger = TcpStream::connect(to).unwrap();
+        stranger.set_nonblocking(true).unwrap();
+        let mut seen = Seen::default();
+        for _ in 0..2000 {
+            pass(&mut a, &mut seen);
+            match stranger.read(&mut [0]) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                end => {
+                    assert!(matches!(end, Ok(0) | Err(_)));
+                    assert_eq!(seen, Seen::default());
+                    return;
+                }
+            }
+        }
+        panic!("the stranger's connection stays open");
+    }
+
+    #[test]
+    fn a_peer_that_never_reads_gets_no_room() {
+        let (mut a, mut b) = pair();
+        b.connect(PEER);
+        until(|a, b| a.room.is_some() && b.room.is_some(), &mut a, &mut b);
+        let mut room = OUTBOX;
+        let mut sent = 0;
+        // Only `b` runs: `a` never reads. Every octet of room is used.
+        for _ in 0..2000 {
+            b.send(PEER, Side::Outgoing, &vec![0; room]);
+            sent += room;
+            let mut seen = Seen::default();
+            pass(&mut b, &mut seen);
+            room = seen.room.unwrap_or(0);
+            if room == 0 {
+                break;
+            }
+        }
+        assert_eq!(room, 0, "after {sent} octets");
+        let waiting = b.connections[0].outbox.len();
+        assert!(waiting > OUTBOX / 2 && waiting <= OUTBOX, "{waiting}");
+    }
+}

@@ -1,5 +1,23 @@
 //! The forwarding plane and the ground floor of every control plane.
+//!
+//! [`Forwarder`] forwards frames by tables that [`op::FwdOp`]s fill, in memory that the embedder lends. It allocates nothing
+//! and does not panic.
+//!
+//! Deviations from the RFCs, each where the behaviour is ours to choose:
+//! - IPv4 packets are not fragmented here; those that need it go to software (RFC 791 §3.2, RFC 3032 §3.4).
+//! - Labels are one per-platform space (RFC 3031 §3.14); an interface without `mpls` takes no labelled packet at all.
+//! - The class of a label maps to the class selector bits of the DSCP and back (RFC 3270 §2.6 leaves the mapping open).
 #![no_std]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic
+    )
+)]
 
 #[cfg(feature = "control")]
 extern crate alloc;
@@ -8,11 +26,22 @@ extern crate std;
 
 #[cfg(feature = "control")]
 pub mod codec;
+mod counters;
+mod forwarder;
+mod frame;
 mod malformed;
 pub mod net;
 pub mod op;
+mod stage;
+pub mod table;
 pub mod time;
 #[cfg(feature = "control")]
 pub mod timers;
+mod verdict;
+pub mod wire;
 
+pub use counters::{Counters, VrfCounters};
+pub use forwarder::Forwarder;
+pub use frame::Frame;
 pub use malformed::{Fault, Malformed};
+pub use verdict::{DropReason, PuntReason, Verdict};

@@ -1,5 +1,7 @@
 //! `FwdOp`: the only way from a control plane to the forwarding plane.
 
+mod encoding;
+
 use crate::net::{IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelStack, Mac, NhlfeId, VrfId};
 
 /// One change of the forwarding tables.

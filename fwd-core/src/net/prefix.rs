@@ -67,7 +67,7 @@ macro_rules! prefix {
             }
 
             const fn mask(len: u8) -> $bits {
-                match (Self::MAX_LEN - len) as u32 {
+                match Self::MAX_LEN.saturating_sub(len) as u32 {
                     $bits::BITS => 0,
                     n => $bits::MAX << n,
                 }

@@ -1,0 +1,130 @@
+//! Packet counters.
+
+use crate::verdict::{DropReason, PuntReason, Verdict};
+
+/// Packets of a forwarder, by what became of them. They wrap after 2^64.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counters {
+    transmitted: u64,
+    punts: [u64; PuntReason::ALL.len()],
+    drops: [u64; DropReason::ALL.len()],
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Counters {
+    /// All zero.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { transmitted: 0, punts: [0; PuntReason::ALL.len()], drops: [0; DropReason::ALL.len()] }
+    }
+
+    /// Counts a packet.
+    #[inline]
+    pub(crate) fn count(&mut self, verdict: &Verdict) {
+        let counter = match *verdict {
+            Verdict::Transmit { .. } => Some(&mut self.transmitted),
+            Verdict::Punt { reason, .. } => self.punts.get_mut(reason as usize),
+            Verdict::Drop(reason) => self.drops.get_mut(reason as usize),
+        };
+        if let Some(counter) = counter {
+            *counter = counter.wrapping_add(1);
+        }
+    }
+
+    /// Packets sent.
+    #[must_use]
+    pub const fn transmitted(&self) -> u64 {
+        self.transmitted
+    }
+
+    /// Packets handed to software for this reason.
+    #[must_use]
+    pub fn punted(&self, reason: PuntReason) -> u64 {
+        self.punts.get(reason as usize).copied().unwrap_or(0)
+    }
+
+    /// Packets dropped for this reason.
+    #[must_use]
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        self.drops.get(reason as usize).copied().unwrap_or(0)
+    }
+
+    /// Reasons and packets handed to software.
+    pub fn punts(&self) -> impl Iterator<Item = (PuntReason, u64)> + '_ {
+        PuntReason::ALL.into_iter().zip(self.punts)
+    }
+
+    /// Reasons and packets dropped.
+    pub fn drops(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
+        DropReason::ALL.into_iter().zip(self.drops)
+    }
+
+    /// Every counter with its name: `transmitted`, then punts, then drops.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        core::iter::once(("transmitted", self.transmitted))
+            .chain(self.punts().map(|(r, n)| (r.name(), n)))
+            .chain(self.drops().map(|(r, n)| (r.name(), n)))
+    }
+
+    /// Packets counted, whatever became of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.iter().fold(0, |sum, (_, n)| sum.wrapping_add(n))
+    }
+}
+
+/// Packets and octets of a VRF's interfaces: the octets of the frame's payload, without the Ethernet header.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VrfCounters {
+    /// Packets accepted on interfaces of the VRF.
+    pub in_packets: u64,
+    /// Their octets.
+    pub in_octets: u64,
+    /// Packets sent on interfaces of the VRF.
+    pub out_packets: u64,
+    /// Their octets.
+    pub out_octets: u64,
+}
+
+impl VrfCounters {
+    /// All zero.
+    pub const ZERO: Self = Self { in_packets: 0, in_octets: 0, out_packets: 0, out_octets: 0 };
+
+    #[inline]
+    pub(crate) fn count_in(&mut self, octets: usize) {
+        self.in_packets = self.in_packets.wrapping_add(1);
+        self.in_octets = self.in_octets.wrapping_add(octets as u64);
+    }
+
+    #[inline]
+    pub(crate) fn count_out(&mut self, octets: usize) {
+        self.out_packets = self.out_packets.wrapping_add(1);
+        self.out_octets = self.out_octets.wrapping_add(octets as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{IfIndex, VrfId};
+
+    #[test]
+    fn every_verdict_has_one_counter() {
+        let mut c = Counters::new();
+        c.count(&Verdict::Transmit { iface: IfIndex(1), class: 0 });
+        for reason in PuntReason::ALL {
+            c.count(&Verdict::Punt { reason, vrf: VrfId::GLOBAL, offset: 0 });
+        }
+        for reason in DropReason::ALL {
+            c.count(&Verdict::Drop(reason));
+        }
+        assert!(c.iter().all(|(_, n)| n == 1));
+        assert_eq!(c.total(), c.iter().count() as u64);
+        assert_eq!((c.transmitted(), c.punted(PuntReason::Arp), c.dropped(DropReason::Checksum)), (1, 1, 1));
+    }
+}

@@ -1,0 +1,391 @@
+//! The octets of a [`FwdOp`], for a ring or a mailbox between two processors.
+//!
+//! All ops have one layout. Numbers are in network order; what an op does not use is zero.
+//!
+//! ```text
+//!  0       1       2       3       4               8              12
+//! +-------+-------+-------+-------+---------------+---------------+
+//! |  op   | kind  | model | count |      key      |     value     |
+//! +-------+-------+-------+-------+---+-------+---+---------------+
+//! |          MAC address (12)         |MTU(18)|   reserved (20)   |
+//! +-----------------------------------+-------+-------------------+
+//! |                         body (24), 32 octets                  |
+//! +---------------------------------------------------------------+
+//! |                       reserved (56), 8 octets                 |
+//! +---------------------------------------------------------------+
+//! ```
+//!
+//! | op | kind | model | count | key | value | MAC, MTU | body |
+//! |---|---|---|---|---|---|---|---|
+//! | `SetInterface` | 1 if labelled packets are taken | | | interface | VRF | both | |
+//! | `SetNhlfe` | next hop | model | labels | entry | interface or entry | MAC | labels, 4 octets each, top first |
+//! | `SetIlm` | action | model | | label | entry or VRF | | |
+//! | `SetRoute4`, `SetRoute6` | action | | prefix length | VRF | entry | | prefix, 4 or 16 octets |
+//! | `ClearInterface`, `ClearNhlfe`, `ClearIlm` | | | | as above | | | |
+//! | `ClearRoute4`, `ClearRoute6` | | | prefix length | VRF | | | prefix |
+
+use core::net::{Ipv4Addr, Ipv6Addr};
+
+use super::{FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
+use crate::malformed::{Fault, Malformed};
+use crate::net::{IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelStack, Mac, NhlfeId, VrfId};
+
+/// The value of octet 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Tag(u8);
+
+impl Tag {
+    const SET_INTERFACE: Self = Self(1);
+    const CLEAR_INTERFACE: Self = Self(2);
+    const SET_NHLFE: Self = Self(3);
+    const CLEAR_NHLFE: Self = Self(4);
+    const SET_ILM: Self = Self(5);
+    const CLEAR_ILM: Self = Self(6);
+    const SET_ROUTE4: Self = Self(7);
+    const CLEAR_ROUTE4: Self = Self(8);
+    const SET_ROUTE6: Self = Self(9);
+    const CLEAR_ROUTE6: Self = Self(10);
+}
+
+/// The value of octet 1: the variant of a next hop or an action.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Kind(u8);
+
+impl Kind {
+    const NEIGHBOR: Self = Self(1);
+    const NHLFE: Self = Self(2);
+    const LOCAL: Self = Self(3);
+    const DISCARD: Self = Self(4);
+
+    const FORWARD: Self = Self(1);
+    const POP_LOOKUP: Self = Self(2);
+
+    const MPLS_OFF: Self = Self(0);
+    const MPLS_ON: Self = Self(1);
+}
+
+const UNIFORM: u8 = 0;
+const PIPE: u8 = 1;
+const SHORT_PIPE: u8 = 2;
+
+const BODY: usize = LabelStack::CAPACITY * 4;
+
+/// The layout, before it means an op.
+#[derive(Clone, Copy, Default)]
+struct Fields {
+    kind: Kind,
+    model: u8,
+    count: u8,
+    key: u32,
+    value: u32,
+    mac: Mac,
+    mtu: u16,
+    body: [u8; BODY],
+}
+
+const fn malformed(offset: usize, field: &'static str, value: u32) -> Malformed {
+    Malformed { offset, field, fault: Fault::Value(value) }
+}
+
+impl FwdOp {
+    /// Octets of every op.
+    pub const LEN: usize = 64;
+
+    /// The op's octets.
+    ///
+    /// ```
+    /// use fwd_core::net::{Label, VrfId};
+    /// use fwd_core::op::{FwdOp, Ilm, IlmAction, TunnelModel};
+    /// let op = FwdOp::SetIlm {
+    ///     label: Label::new(100).unwrap(),
+    ///     ilm: Ilm { action: IlmAction::PopLookup(VrfId(7)), model: TunnelModel::Pipe },
+    /// };
+    /// let octets = op.emit();
+    /// assert_eq!(octets[..12], [5, 2, 1, 0, 0, 0, 0, 100, 0, 0, 0, 7]);
+    /// assert_eq!(FwdOp::parse(&octets), Ok(op));
+    /// ```
+    #[must_use]
+    pub fn emit(&self) -> [u8; Self::LEN] {
+        let (tag, f) = self.fields();
+        let mut out = [0; Self::LEN];
+        let [o0, o1, o2, o3, rest @ ..] = &mut out;
+        (*o0, *o1, *o2, *o3) = (tag.0, f.kind.0, f.model, f.count);
+        let values = f.key.to_be_bytes().into_iter().chain(f.value.to_be_bytes()).chain(f.mac.0);
+        let values = values.chain(f.mtu.to_be_bytes()).chain([0; 4]).chain(f.body);
+        for (octet, value) in rest.iter_mut().zip(values) {
+            *octet = value;
+        }
+        out
+    }
+
+    /// The op of these octets.
+    ///
+    /// # Errors
+    /// A field that has no such value, host bits in a prefix, or anything but zero in a field that the op does not use.
+    pub fn parse(octets: &[u8; Self::LEN]) -> Result<Self, Malformed> {
+        let [tag, kind, model, count, k0, k1, k2, k3, v0, v1, v2, v3, rest @ ..] = *octets;
+        let [m0, m1, m2, m3, m4, m5, t0, t1, _, _, _, _, body @ .., _, _, _, _, _, _, _, _] = rest;
+        let f = Fields {
+            kind: Kind(kind),
+            model,
+            count,
+            key: u32::from_be_bytes([k0, k1, k2, k3]),
+            value: u32::from_be_bytes([v0, v1, v2, v3]),
+            mac: Mac([m0, m1, m2, m3, m4, m5]),
+            mtu: u16::from_be_bytes([t0, t1]),
+            body,
+        };
+        let op = f.op(Tag(tag))?;
+        // An op has one encoding: what differs from it stands in a field that is not in use.
+        match op.emit().iter().zip(octets).position(|(a, b)| a != b) {
+            None => Ok(op),
+            Some(offset) => Err(malformed(offset, "unused field", octets.get(offset).copied().map_or(0, u32::from))),
+        }
+    }
+
+    fn fields(&self) -> (Tag, Fields) {
+        match *self {
+            Self::SetInterface { iface, interface } => (Tag::SET_INTERFACE, Fields::interface(iface, interface)),
+            Self::ClearInterface { iface } => (Tag::CLEAR_INTERFACE, Fields { key: iface.0, ..Fields::default() }),
+            Self::SetNhlfe { id, nhlfe } => (Tag::SET_NHLFE, Fields::nhlfe(id, &nhlfe)),
+            Self::ClearNhlfe { id } => (Tag::CLEAR_NHLFE, Fields { key: id.0, ..Fields::default() }),
+            Self::SetIlm { label, ilm } => (Tag::SET_ILM, Fields::ilm(label, ilm)),
+            Self::ClearIlm { label } => (Tag::CLEAR_ILM, Fields { key: label.value(), ..Fields::default() }),
+            Self::SetRoute4 { vrf, prefix, action } => {
+                (Tag::SET_ROUTE4, Fields::route(vrf, prefix.bit_len(), prefix.octets()).with_action(action))
+            }
+            Self::ClearRoute4 { vrf, prefix } => {
+                (Tag::CLEAR_ROUTE4, Fields::route(vrf, prefix.bit_len(), prefix.octets()))
+            }
+            Self::SetRoute6 { vrf, prefix, action } => {
+                (Tag::SET_ROUTE6, Fields::route(vrf, prefix.bit_len(), prefix.octets()).with_action(action))
+            }
+            Self::ClearRoute6 { vrf, prefix } => {
+                (Tag::CLEAR_ROUTE6, Fields::route(vrf, prefix.bit_len(), prefix.octets()))
+            }
+        }
+    }
+}
+
+impl Fields {
+    fn interface(iface: IfIndex, i: Interface) -> Self {
+        let kind = if i.mpls { Kind::MPLS_ON } else { Kind::MPLS_OFF };
+        Self { kind, key: iface.0, value: u32::from(i.vrf.0), mac: i.mac, mtu: i.mtu, ..Self::default() }
+    }
+
+    fn nhlfe(id: NhlfeId, nhlfe: &Nhlfe) -> Self {
+        let (kind, value, mac) = match nhlfe.next {
+            NextHop::Neighbor { iface, mac } => (Kind::NEIGHBOR, iface.0, mac),
+            NextHop::Nhlfe(next) => (Kind::NHLFE, next.0, Mac::default()),
+            NextHop::Local => (Kind::LOCAL, 0, Mac::default()),
+            NextHop::Discard => (Kind::DISCARD, 0, Mac::default()),
+        };
+        let labels = nhlfe.push.as_slice();
+        let mut body = [0; BODY];
+        for (octet, value) in body.iter_mut().zip(labels.iter().flat_map(|l| l.value().to_be_bytes())) {
+            *octet = value;
+        }
+        // A stack holds at most eight.
+        let count = u8::try_from(labels.len()).unwrap_or(u8::MAX);
+        Self { kind, model: model_octet(nhlfe.model), count, key: id.0, value, mac, body, ..Self::default() }
+    }
+
+    fn ilm(label: Label, ilm: Ilm) -> Self {
+        let (kind, value) = match ilm.action {
+            IlmAction::Forward(id) => (Kind::FORWARD, id.0),
+            IlmAction::PopLookup(vrf) => (Kind::POP_LOOKUP, u32::from(vrf.0)),
+        };
+        Self { kind, model: model_octet(ilm.model), key: label.value(), value, ..Self::default() }
+    }
+
+    fn route(vrf: VrfId, bit_len: u8, prefix: &[u8]) -> Self {
+        let mut body = [0; BODY];
+        for (octet, value) in body.iter_mut().zip(prefix) {
+            *octet = *value;
+        }
+        Self { count: bit_len, key: u32::from(vrf.0), body, ..Self::default() }
+    }
+
+    fn with_action(self, action: RouteAction) -> Self {
+        let (kind, value) = match action {
+            RouteAction::Forward(id) => (Kind::NHLFE, id.0),
+            RouteAction::Local => (Kind::LOCAL, 0),
+            RouteAction::Discard => (Kind::DISCARD, 0),
+        };
+        Self { kind, value, ..self }
+    }
+
+    fn op(&self, tag: Tag) -> Result<FwdOp, Malformed> {
+        Ok(match tag {
+            Tag::SET_INTERFACE => {
+                let interface =
+                    Interface { vrf: vrf(self.value, 8)?, mac: self.mac, mtu: self.mtu, mpls: self.takes_mpls()? };
+                FwdOp::SetInterface { iface: IfIndex(self.key), interface }
+            }
+            Tag::CLEAR_INTERFACE => FwdOp::ClearInterface { iface: IfIndex(self.key) },
+            Tag::SET_NHLFE => {
+                let nhlfe = Nhlfe { push: self.labels()?, next: self.next_hop()?, model: self.model()? };
+                FwdOp::SetNhlfe { id: NhlfeId(self.key), nhlfe }
+            }
+            Tag::CLEAR_NHLFE => FwdOp::ClearNhlfe { id: NhlfeId(self.key) },
+            Tag::SET_ILM => {
+                let ilm = Ilm { action: self.ilm_action()?, model: self.model()? };
+                FwdOp::SetIlm { label: label(self.key, 4)?, ilm }
+            }
+            Tag::CLEAR_ILM => FwdOp::ClearIlm { label: label(self.key, 4)? },
+            Tag::SET_ROUTE4 => {
+                FwdOp::SetRoute4 { vrf: vrf(self.key, 4)?, prefix: self.prefix4()?, action: self.route_action()? }
+            }
+            Tag::CLEAR_ROUTE4 => FwdOp::ClearRoute4 { vrf: vrf(self.key, 4)?, prefix: self.prefix4()? },
+            Tag::SET_ROUTE6 => {
+                FwdOp::SetRoute6 { vrf: vrf(self.key, 4)?, prefix: self.prefix6()?, action: self.route_action()? }
+            }
+            Tag::CLEAR_ROUTE6 => FwdOp::ClearRoute6 { vrf: vrf(self.key, 4)?, prefix: self.prefix6()? },
+            Tag(other) => return Err(malformed(0, "op", u32::from(other))),
+        })
+    }
+
+    fn takes_mpls(&self) -> Result<bool, Malformed> {
+        match self.kind {
+            Kind::MPLS_OFF => Ok(false),
+            Kind::MPLS_ON => Ok(true),
+            Kind(other) => Err(malformed(1, "mpls", u32::from(other))),
+        }
+    }
+
+    fn model(&self) -> Result<TunnelModel, Malformed> {
+        match self.model {
+            UNIFORM => Ok(TunnelModel::Uniform),
+            PIPE => Ok(TunnelModel::Pipe),
+            SHORT_PIPE => Ok(TunnelModel::ShortPipe),
+            other => Err(malformed(2, "model", u32::from(other))),
+        }
+    }
+
+    fn labels(&self) -> Result<LabelStack, Malformed> {
+        let mut labels = [Label::IPV4_EXPLICIT_NULL; LabelStack::CAPACITY];
+        let mut offset = 24_usize;
+        for (label_of, octets) in labels.iter_mut().zip(self.body.chunks_exact(4)) {
+            let octets = octets.first_chunk().copied().unwrap_or_default();
+            *label_of = label(u32::from_be_bytes(octets), offset)?;
+            offset = offset.saturating_add(4);
+        }
+        let used = labels.get(..usize::from(self.count)).and_then(LabelStack::new);
+        used.ok_or(malformed(3, "label count", u32::from(self.count)))
+    }
+
+    fn next_hop(&self) -> Result<NextHop, Malformed> {
+        match self.kind {
+            Kind::NEIGHBOR => Ok(NextHop::Neighbor { iface: IfIndex(self.value), mac: self.mac }),
+            Kind::NHLFE => Ok(NextHop::Nhlfe(NhlfeId(self.value))),
+            Kind::LOCAL => Ok(NextHop::Local),
+            Kind::DISCARD => Ok(NextHop::Discard),
+            Kind(other) => Err(malformed(1, "next hop", u32::from(other))),
+        }
+    }
+
+    fn ilm_action(&self) -> Result<IlmAction, Malformed> {
+        match self.kind {
+            Kind::FORWARD => Ok(IlmAction::Forward(NhlfeId(self.value))),
+            Kind::POP_LOOKUP => Ok(IlmAction::PopLookup(vrf(self.value, 8)?)),
+            Kind(other) => Err(malformed(1, "ILM action", u32::from(other))),
+        }
+    }
+
+    fn route_action(&self) -> Result<RouteAction, Malformed> {
+        match self.kind {
+            Kind::NHLFE => Ok(RouteAction::Forward(NhlfeId(self.value))),
+            Kind::LOCAL => Ok(RouteAction::Local),
+            Kind::DISCARD => Ok(RouteAction::Discard),
+            Kind(other) => Err(malformed(1, "route action", u32::from(other))),
+        }
+    }
+
+    fn prefix4(&self) -> Result<Ipv4Prefix, Malformed> {
+        let octets: [u8; 4] = self.body.first_chunk().copied().unwrap_or_default();
+        let prefix = Ipv4Prefix::new(Ipv4Addr::from(octets), self.count);
+        prefix.ok_or(malformed(3, "prefix length", u32::from(self.count)))
+    }
+
+    fn prefix6(&self) -> Result<Ipv6Prefix, Malformed> {
+        let octets: [u8; 16] = self.body.first_chunk().copied().unwrap_or_default();
+        let prefix = Ipv6Prefix::new(Ipv6Addr::from(octets), self.count);
+        prefix.ok_or(malformed(3, "prefix length", u32::from(self.count)))
+    }
+}
+
+const fn model_octet(model: TunnelModel) -> u8 {
+    match model {
+        TunnelModel::Uniform => UNIFORM,
+        TunnelModel::Pipe => PIPE,
+        TunnelModel::ShortPipe => SHORT_PIPE,
+    }
+}
+
+fn vrf(value: u32, offset: usize) -> Result<VrfId, Malformed> {
+    u16::try_from(value).map(VrfId).map_err(|_| malformed(offset, "VRF", value))
+}
+
+fn label(value: u32, offset: usize) -> Result<Label, Malformed> {
+    Label::new(value).ok_or(malformed(offset, "label", value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn label(value: u32) -> Label {
+        Label::new(value).unwrap()
+    }
+
+    #[test]
+    fn layout_is_as_documented() {
+        let nhlfe = Nhlfe {
+            push: LabelStack::new(&[label(0x12345), label(16)]).unwrap(),
+            next: NextHop::Neighbor { iface: IfIndex(3), mac: Mac([2, 0, 0, 0, 0, 9]) },
+            model: TunnelModel::ShortPipe,
+        };
+        let octets = FwdOp::SetNhlfe { id: NhlfeId(0x0a0b_0c0d), nhlfe }.emit();
+        assert_eq!(octets[..24], [3, 1, 2, 2, 10, 11, 12, 13, 0, 0, 0, 3, 2, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(octets[24..32], [0, 1, 0x23, 0x45, 0, 0, 0, 16]);
+        assert_eq!(octets[32..], [0; 32]);
+
+        let op = FwdOp::ClearRoute6 { vrf: VrfId(2), prefix: "fd00::/8".parse().unwrap() };
+        let octets = op.emit();
+        assert_eq!((octets[0], octets[3], octets[7], octets[24], octets[25]), (10, 8, 2, 0xfd, 0));
+    }
+
+    #[test]
+    fn every_bad_field_is_named_at_its_offset() {
+        let set_route =
+            FwdOp::SetRoute4 { vrf: VrfId(1), prefix: "10.0.0.0/8".parse().unwrap(), action: RouteAction::Local };
+        let ilm = Ilm { action: IlmAction::PopLookup(VrfId(1)), model: TunnelModel::Uniform };
+        let set_ilm = FwdOp::SetIlm { label: label(16), ilm };
+        let nhlfe = Nhlfe { push: LabelStack::EMPTY, next: NextHop::Local, model: TunnelModel::Pipe };
+        let set_nhlfe = FwdOp::SetNhlfe { id: NhlfeId(1), nhlfe };
+        for (op, offset, value, field) in [
+            (set_route, 0, 0, "op"),
+            (set_route, 0, 11, "op"),
+            (set_route, 1, 1, "route action"),
+            (set_route, 3, 33, "prefix length"),
+            (set_route, 4, 1, "VRF"),
+            (set_route, 8, 1, "unused field"),
+            (set_route, 25, 1, "unused field"),
+            (set_route, 63, 1, "unused field"),
+            (set_ilm, 1, 3, "ILM action"),
+            (set_ilm, 2, 3, "model"),
+            (set_ilm, 4, 1, "label"),
+            (set_ilm, 8, 1, "VRF"),
+            (set_nhlfe, 1, 5, "next hop"),
+            (set_nhlfe, 3, 9, "label count"),
+            (set_nhlfe, 24, 1, "label"),
+            (set_nhlfe, 55, 1, "unused field"),
+            (set_nhlfe, 18, 1, "unused field"),
+        ] {
+            let mut octets = op.emit();
+            octets[offset] = value;
+            let m = FwdOp::parse(&octets).unwrap_err();
+            assert_eq!((m.field, m.offset), (field, offset), "{op:?}");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! First stage: what an Ethernet frame carries, and whether it is for us.
+
+use super::{Step, punt};
+use crate::frame::Frame;
+use crate::net::{IfIndex, VrfId};
+use crate::table::interface::Interfaces;
+use crate::verdict::{DropReason, PuntReason, Verdict};
+use crate::wire::{EtherType, Ethernet};
+
+/// A packet that arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Arrival {
+    /// The VRF of the interface.
+    pub(crate) vrf: VrfId,
+    /// What the frame carries.
+    pub(crate) payload: Payload,
+    /// Whether the frame was sent to a group MAC address.
+    pub(crate) group: bool,
+}
+
+/// What a frame carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Payload {
+    Mpls,
+    Ipv4,
+    Ipv6,
+}
+
+/// Takes frames to the interface's own address and to groups.
+#[inline]
+pub(crate) fn classify(interfaces: &Interfaces<'_>, frame: &Frame<'_>, ingress: IfIndex) -> Step<Arrival> {
+    let interface = interfaces.get(ingress).ok_or(Verdict::Drop(DropReason::NoIngress))?;
+    let header = Ethernet::of(frame.octets()).ok_or(Verdict::Drop(DropReason::Truncated))?;
+    let destination = header.destination();
+    let group = destination.is_group();
+    if !group && destination != interface.mac {
+        return Err(Verdict::Drop(DropReason::NotOurMac));
+    }
+    let payload = match header.ethertype() {
+        EtherType::IPV4 => Payload::Ipv4,
+        EtherType::IPV6 => Payload::Ipv6,
+        // RFC 4364 §13.1: labelled packets only from interfaces that are trusted with labels.
+        EtherType::MPLS if !interface.mpls => return Err(Verdict::Drop(DropReason::MplsDisabled)),
+        EtherType::MPLS if group => return Err(Verdict::Drop(DropReason::LinkBroadcast)),
+        EtherType::MPLS => Payload::Mpls,
+        EtherType::ARP => return Err(punt(PuntReason::Arp, interface.vrf, Ethernet::LEN)),
+        EtherType::C_VLAN | EtherType::S_VLAN => return Err(Verdict::Drop(DropReason::VlanTagged)),
+        _ => return Err(Verdict::Drop(DropReason::UnknownEthertype)),
+    };
+    Ok(Arrival { vrf: interface.vrf, payload, group })
+}

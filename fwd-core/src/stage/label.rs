@@ -1,0 +1,124 @@
+//! Second stage: labelled packets. Pops what ends here, swaps what goes on.
+
+use super::egress::Hop;
+use super::exposed::{Exposed, Tunnel, dscp_for};
+use super::{Below, Rewrite, Step, outgoing_ttl, punt};
+use crate::frame::Frame;
+use crate::net::{Label, NhlfeId, VrfId};
+use crate::op::{IlmAction, TunnelModel};
+use crate::table::Tables;
+use crate::verdict::{DropReason, PuntReason, Verdict};
+use crate::wire::{Ethernet, LabelEntry};
+
+/// Labels that are popped at most, one of which may be followed by a swap: a bound on the work for one packet.
+const MAX_POPS: usize = 8;
+
+/// What becomes of a labelled packet.
+pub(crate) enum Labelled {
+    /// It goes on through this hop.
+    Forward(Hop, Rewrite),
+    /// Its labels end here; the IP packet at `offset` is looked up.
+    Route {
+        vrf: VrfId,
+        offset: usize,
+        tunnel: Tunnel,
+        /// The IP version that the last label demands.
+        version: Option<Version>,
+    },
+}
+
+/// The IP version that an explicit null label announces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    V4,
+    V6,
+}
+
+/// Processes the label stack (RFC 3031 §3.13, §3.18; RFC 3032 §2.1).
+pub(crate) fn process(tables: &Tables<'_>, frame: &Frame<'_>, vrf: VrfId) -> Step<Labelled> {
+    let mut offset = Ethernet::LEN;
+    let mut tunnel: Option<Tunnel> = None;
+    for _ in 0..=MAX_POPS {
+        let entry = LabelEntry::of(frame.after(offset)).ok_or(Verdict::Drop(DropReason::Truncated))?;
+        let state = tunnel.unwrap_or(Tunnel::of(entry));
+        let label = entry.label();
+        let (model, next_vrf, version) = match label {
+            Label::IPV4_EXPLICIT_NULL => (tables.explicit_null_model(label), VrfId::GLOBAL, Some(Version::V4)),
+            Label::IPV6_EXPLICIT_NULL => (tables.explicit_null_model(label), VrfId::GLOBAL, Some(Version::V6)),
+            Label::ROUTER_ALERT if entry.is_bottom() => return Err(Verdict::Drop(DropReason::RouterAlertAtBottom)),
+            Label::ROUTER_ALERT => return Err(punt(PuntReason::RouterAlert, vrf, offset)),
+            Label::IMPLICIT_NULL => return Err(Verdict::Drop(DropReason::ImplicitNull)),
+            _ if label.is_special_purpose() => return Err(Verdict::Drop(DropReason::SpecialPurposeLabel)),
+            _ => {
+                let ilm = tables.ilm.get(label).ok_or(Verdict::Drop(DropReason::UnknownLabel))?;
+                match ilm.action {
+                    IlmAction::PopLookup(vrf) => (ilm.model, vrf, None),
+                    IlmAction::Forward(id) => {
+                        return forward(tables, frame, Incoming { id, model: ilm.model, offset, vrf }, entry, state);
+                    }
+                }
+            }
+        };
+        offset = offset.saturating_add(LabelEntry::LEN);
+        let exposed = Exposed::read(frame, offset, entry.is_bottom())?;
+        let state = state.pop(model, &exposed);
+        if entry.is_bottom() {
+            return Ok(Labelled::Route { vrf: next_vrf, offset, tunnel: state, version });
+        }
+        tunnel = Some(state);
+    }
+    Err(Verdict::Drop(DropReason::StackTooDeep))
+}
+
+/// Where a label leads, and where it stands.
+#[derive(Clone, Copy)]
+struct Incoming {
+    id: NhlfeId,
+    model: TunnelModel,
+    offset: usize,
+    vrf: VrfId,
+}
+
+fn forward(tables: &Tables<'_>, frame: &Frame<'_>, at: Incoming, entry: LabelEntry, tunnel: Tunnel) -> Step<Labelled> {
+    let hop = Hop::resolve(tables, at.id, at.vrf, at.offset)?;
+    if hop.first_is_empty {
+        return pop(frame, hop, at, entry, tunnel);
+    }
+    // RFC 3443 §3.5, cases 1 and 2; RFC 3270: a swap alone is the same in every model.
+    let rewrite = Rewrite {
+        strip: at.offset.saturating_add(LabelEntry::LEN),
+        end: frame.octets().len(),
+        below: Below::Swapped { class: tunnel.class, bottom: entry.is_bottom() },
+        ttl: outgoing_ttl(tunnel.ttl, at.vrf, at.offset)?,
+        phb: tunnel.phb,
+        punt: (at.vrf, at.offset),
+    };
+    Ok(Labelled::Forward(hop, rewrite))
+}
+
+/// Pops the last label of an LSP without a look-up of what is below: at its penultimate hop, or at its end where the label
+/// alone says the attachment circuit.
+fn pop(frame: &Frame<'_>, hop: Hop, at: Incoming, entry: LabelEntry, tunnel: Tunnel) -> Step<Labelled> {
+    let strip = at.offset.saturating_add(LabelEntry::LEN);
+    let exposed = Exposed::read(frame, strip, entry.is_bottom())?;
+    let vrf = hop.interface.vrf;
+    let is_penultimate = vrf == VrfId::GLOBAL;
+    let (ttl, tunnel) = if at.model == TunnelModel::ShortPipe && is_penultimate {
+        // RFC 3443 §3.5, case 3: the outer TTL is checked, the exposed one neither checked nor changed. RFC 3270
+        // §2.6.2.1: the penultimate hop serves the packet by the outer class.
+        outgoing_ttl(tunnel.ttl, vrf, at.offset)?;
+        (exposed.ttl(), tunnel.pop(TunnelModel::Pipe, &exposed))
+    } else {
+        // Uniform: the same here and at the end. Pipe has no penultimate hop popping (RFC 3443 §3.3): this is the end.
+        let tunnel = tunnel.pop(at.model, &exposed);
+        (outgoing_ttl(tunnel.ttl, vrf, at.offset)?, tunnel)
+    };
+    let below = match exposed {
+        Exposed::Label(_) => Below::Label { class: tunnel.class },
+        Exposed::Ipv4 { dscp, dont_fragment, .. } => Below::Ipv4 { dscp: dscp_for(tunnel.class, dscp), dont_fragment },
+        Exposed::Ipv6 { dscp, .. } => Below::Ipv6 { dscp: dscp_for(tunnel.class, dscp) },
+    };
+    let end = frame.octets().len();
+    let rewrite = Rewrite { strip, end, below, ttl, phb: tunnel.phb, punt: (vrf, at.offset) };
+    Ok(Labelled::Forward(hop, rewrite))
+}

@@ -1,0 +1,60 @@
+//! The way of a packet through the router: classify, label, route, egress.
+//!
+//! A stage reads the frame and says how it is to be rewritten; only the last one, egress, writes it, when nothing can
+//! fail any more. Hence a packet that is punted or dropped stays in its frame as it arrived.
+
+pub(crate) mod classify;
+pub(crate) mod egress;
+pub(crate) mod exposed;
+pub(crate) mod label;
+pub(crate) mod route;
+
+use crate::net::VrfId;
+use crate::verdict::{PuntReason, Verdict};
+
+/// What a stage finds, or where the packet's way ends.
+pub(crate) type Step<T> = Result<T, Verdict>;
+
+pub(crate) const fn punt(reason: PuntReason, vrf: VrfId, offset: usize) -> Verdict {
+    Verdict::Punt { reason, vrf, offset }
+}
+
+/// The TTL that goes out, or the end of the way: the oTTL check of RFC 3443 §2.3.
+#[inline]
+pub(crate) const fn outgoing_ttl(incoming: u8, vrf: VrfId, offset: usize) -> Step<u8> {
+    match incoming.saturating_sub(1) {
+        0 => Err(punt(PuntReason::TtlExpired, vrf, offset)),
+        ttl => Ok(ttl),
+    }
+}
+
+/// How a packet is rewritten. `offset`s count from the start of the frame as it arrived.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rewrite {
+    /// Octets in front of the header that stays: the link header and popped labels.
+    pub(crate) strip: usize,
+    /// Octets of the frame up to the end of the packet, without padding.
+    pub(crate) end: usize,
+    /// The header that stays in front.
+    pub(crate) below: Below,
+    /// The TTL of that header, as it is sent; pushed labels of the uniform model take it.
+    pub(crate) ttl: u8,
+    /// The class that pushed labels carry and the outgoing interface serves the packet by (RFC 3270 §2.6).
+    pub(crate) phb: u8,
+    /// Where the header stands that a punt is about, and the VRF.
+    pub(crate) punt: (VrfId, usize),
+}
+
+/// The header that stays in front of the packet, and what is written into it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Below {
+    /// What a swapped label covers; not looked at. Its label entry is replaced by one with this class and bottom bit,
+    /// and the TTL of the [`Rewrite`].
+    Swapped { class: u8, bottom: bool },
+    /// A label entry; written with this class.
+    Label { class: u8 },
+    /// An IPv4 header; `dscp` is written, if any.
+    Ipv4 { dscp: Option<u8>, dont_fragment: bool },
+    /// An IPv6 header; `dscp` is written, if any.
+    Ipv6 { dscp: Option<u8> },
+}

@@ -1,0 +1,154 @@
+//! Applying a [`FwdOp`] to the tables.
+
+use core::fmt;
+
+use super::lpm::{Full, Key, Lpm};
+use super::nhlfe::without_implicit_null;
+use super::vrf::pack;
+use super::{IlmSlot, Tables};
+use crate::net::{Ipv4Prefix, Ipv6Prefix, Label, NhlfeId, VrfId};
+use crate::op::{FwdOp, Ilm, IlmAction, RouteAction, TunnelModel};
+
+/// A table of the forwarding plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Table {
+    /// Interfaces.
+    Interface,
+    /// VRFs.
+    Vrf,
+    /// Next hop label forwarding entries.
+    Nhlfe,
+    /// Incoming labels.
+    Ilm,
+    /// IPv4 routes.
+    Fib4,
+    /// IPv6 routes.
+    Fib6,
+}
+
+/// Why an op was not applied. The tables are as they were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApplyError {
+    /// The table has no room, or no such number.
+    TableFull(Table),
+    /// A special-purpose label cannot be given a meaning (RFC 7274). The explicit null labels take a `PopLookup` of the global
+    /// table, which sets the model they are popped by.
+    SpecialPurposeLabel(Label),
+    /// An entry number above 2^32 - 4.
+    NhlfeId(NhlfeId),
+}
+
+impl fmt::Display for ApplyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TableFull(table) => write!(f, "{table:?} table full"),
+            Self::SpecialPurposeLabel(label) => write!(f, "label {label} is special-purpose"),
+            Self::NhlfeId(id) => write!(f, "{id}: number too large"),
+        }
+    }
+}
+
+impl core::error::Error for ApplyError {}
+
+impl Tables<'_> {
+    pub(crate) fn apply(&mut self, op: &FwdOp) -> Result<(), ApplyError> {
+        match *op {
+            FwdOp::SetInterface { iface, interface } => {
+                self.vrfs.get(interface.vrf).ok_or(ApplyError::TableFull(Table::Vrf))?;
+                set(self.interfaces.slot(iface), interface, Table::Interface)
+            }
+            FwdOp::ClearInterface { iface } => clear(self.interfaces.slot(iface)),
+            FwdOp::SetNhlfe { id, nhlfe } => set(self.nhlfes.slot(id), without_implicit_null(nhlfe), Table::Nhlfe),
+            FwdOp::ClearNhlfe { id } => clear(self.nhlfes.slot(id)),
+            FwdOp::SetIlm { label, ilm } => self.set_ilm(label, ilm),
+            FwdOp::ClearIlm { label } => {
+                if label.is_special_purpose() {
+                    self.set_explicit_null(label, TunnelModel::Uniform);
+                } else if let Some(slot) = self.ilm.slot(label) {
+                    *slot = IlmSlot::EMPTY;
+                }
+                Ok(())
+            }
+            FwdOp::SetRoute4 { vrf, prefix, action } => self.set_route4(vrf, prefix, action),
+            FwdOp::ClearRoute4 { vrf, prefix } => {
+                if let Some(slot) = self.vrfs.get_mut(vrf) {
+                    remove(&mut self.fib4, &mut slot.root4, &mut slot.routes4, prefix.bits(), prefix.bit_len());
+                }
+                Ok(())
+            }
+            FwdOp::SetRoute6 { vrf, prefix, action } => self.set_route6(vrf, prefix, action),
+            FwdOp::ClearRoute6 { vrf, prefix } => {
+                if let Some(slot) = self.vrfs.get_mut(vrf) {
+                    remove(&mut self.fib6, &mut slot.root6, &mut slot.routes6, prefix.bits(), prefix.bit_len());
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn set_ilm(&mut self, label: Label, ilm: Ilm) -> Result<(), ApplyError> {
+        if label.is_special_purpose() {
+            let is_global = ilm.action == IlmAction::PopLookup(VrfId::GLOBAL);
+            return match is_global && self.set_explicit_null(label, ilm.model) {
+                true => Ok(()),
+                false => Err(ApplyError::SpecialPurposeLabel(label)),
+            };
+        }
+        if let IlmAction::PopLookup(vrf) = ilm.action {
+            self.vrfs.get(vrf).ok_or(ApplyError::TableFull(Table::Vrf))?;
+        }
+        *self.ilm.slot(label).ok_or(ApplyError::TableFull(Table::Ilm))? = ilm.into();
+        Ok(())
+    }
+
+    /// Sets the model of an explicit null label; `false` for another label.
+    fn set_explicit_null(&mut self, label: Label, model: TunnelModel) -> bool {
+        let [v4, v6] = &mut self.explicit_null;
+        match label {
+            Label::IPV4_EXPLICIT_NULL => *v4 = model,
+            Label::IPV6_EXPLICIT_NULL => *v6 = model,
+            _ => return false,
+        }
+        true
+    }
+
+    fn set_route4(&mut self, vrf: VrfId, prefix: Ipv4Prefix, action: RouteAction) -> Result<(), ApplyError> {
+        let slot = self.vrfs.get_mut(vrf).ok_or(ApplyError::TableFull(Table::Vrf))?;
+        let word = pack(action)?;
+        match self.fib4.insert(&mut slot.root4, prefix.bits(), prefix.bit_len(), word) {
+            Ok(None) => slot.routes4 = slot.routes4.saturating_add(1),
+            Ok(Some(_)) => {}
+            Err(Full) => return Err(ApplyError::TableFull(Table::Fib4)),
+        }
+        Ok(())
+    }
+
+    fn set_route6(&mut self, vrf: VrfId, prefix: Ipv6Prefix, action: RouteAction) -> Result<(), ApplyError> {
+        let slot = self.vrfs.get_mut(vrf).ok_or(ApplyError::TableFull(Table::Vrf))?;
+        let word = pack(action)?;
+        match self.fib6.insert(&mut slot.root6, prefix.bits(), prefix.bit_len(), word) {
+            Ok(None) => slot.routes6 = slot.routes6.saturating_add(1),
+            Ok(Some(_)) => {}
+            Err(Full) => return Err(ApplyError::TableFull(Table::Fib6)),
+        }
+        Ok(())
+    }
+}
+
+fn set<T>(slot: Option<&mut Option<T>>, value: T, table: Table) -> Result<(), ApplyError> {
+    *slot.ok_or(ApplyError::TableFull(table))? = Some(value);
+    Ok(())
+}
+
+fn clear<T>(slot: Option<&mut Option<T>>) -> Result<(), ApplyError> {
+    if let Some(slot) = slot {
+        *slot = None;
+    }
+    Ok(())
+}
+
+fn remove<K: Key>(fib: &mut Lpm<'_, K>, root: &mut u32, count: &mut u32, bits: K, len: u8) {
+    if fib.remove(root, bits, len).is_some() {
+        *count = count.saturating_sub(1);
+    }
+}

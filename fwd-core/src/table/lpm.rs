@@ -1,0 +1,415 @@
+//! Longest prefix match: a path-compressed binary trie in lent nodes, with one root per VRF.
+//!
+//! A node holds a prefix and perhaps a value; its children hold longer prefixes whose next bit is 0 or 1. A node without a
+//! value has two children. Hence `n` prefixes take at most `2 n - 1` nodes per root, a path is at most as long as an
+//! address has bits, and a change touches at most three nodes.
+//!
+//! Every change becomes visible by one store of a link or a value: a new node is complete before a link names it.
+
+use core::num::NonZeroU32;
+
+/// Address bits.
+pub trait Key: Copy + Eq + Default + core::fmt::Debug {
+    /// The bits of an address.
+    const WIDTH: u8;
+    /// Bit `at`, the most significant being 0; `at` is below [`Self::WIDTH`].
+    fn bit(self, at: u8) -> bool;
+    /// How many leading bits are equal.
+    fn common(self, other: Self) -> u8;
+    /// The leading `len` bits, the rest zero.
+    fn truncate(self, len: u8) -> Self;
+}
+
+/// No node.
+pub(crate) const NIL: u32 = u32::MAX;
+
+/// A node of the trie.
+#[derive(Clone, Copy, Debug)]
+pub struct Node<K> {
+    key: K,
+    children: [u32; 2],
+    value: Option<NonZeroU32>,
+    len: u8,
+}
+
+/// The nodes are used up. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full;
+
+/// Where a link to a node stands.
+#[derive(Clone, Copy, Debug)]
+enum Link {
+    Root,
+    Child { of: u32, bit: bool },
+}
+
+/// The nodes of every root.
+#[derive(Debug)]
+pub(crate) struct Lpm<'m, K> {
+    nodes: &'m mut [Node<K>],
+    /// Nodes from here on were never used.
+    fresh: u32,
+    /// The first freed node; the next one is its child 0.
+    freed: u32,
+    freed_count: u32,
+}
+
+impl<K: Key> Node<K> {
+    /// A node not in use, to fill the memory that is lent.
+    pub(super) const fn unused(key: K) -> Self {
+        Self { key, children: [NIL; 2], value: None, len: 0 }
+    }
+
+    fn child(&self, bit: bool) -> u32 {
+        let [zero, one] = self.children;
+        if bit { one } else { zero }
+    }
+
+    fn set_child(&mut self, bit: bool, to: u32) {
+        let [zero, one] = &mut self.children;
+        *(if bit { one } else { zero }) = to;
+    }
+}
+
+impl<'m, K: Key> Lpm<'m, K> {
+    /// An empty table in these nodes, of which at most 2^32 - 1 are used.
+    pub(crate) fn new(nodes: &'m mut [Node<K>]) -> Self {
+        Self { nodes, fresh: 0, freed: NIL, freed_count: 0 }
+    }
+
+    fn node(&self, at: u32) -> Option<&Node<K>> {
+        self.nodes.get(usize::try_from(at).ok()?)
+    }
+
+    fn node_mut(&mut self, at: u32) -> Option<&mut Node<K>> {
+        self.nodes.get_mut(usize::try_from(at).ok()?)
+    }
+
+    /// Nodes in use.
+    pub(crate) fn used(&self) -> usize {
+        usize::try_from(self.fresh.saturating_sub(self.freed_count)).unwrap_or(usize::MAX)
+    }
+
+    /// Nodes in all.
+    pub(crate) fn capacity(&self) -> usize {
+        self.nodes.len().min(NIL as usize)
+    }
+
+    /// The value of the longest prefix that holds `key`.
+    #[inline]
+    pub(crate) fn lookup(&self, root: u32, key: K) -> Option<NonZeroU32> {
+        let mut best = None;
+        let mut at = root;
+        for _ in 0..=K::WIDTH {
+            let Some(node) = self.node(at) else { break };
+            if node.key.common(key) < node.len {
+                break;
+            }
+            best = node.value.or(best);
+            if node.len >= K::WIDTH {
+                break;
+            }
+            at = node.child(key.bit(node.len));
+        }
+        best
+    }
+
+    /// The value of this prefix.
+    pub(crate) fn get(&self, root: u32, key: K, len: u8) -> Option<NonZeroU32> {
+        let (_, _, at) = self.find(root, key, len)?;
+        self.node(at)?.value
+    }
+
+    /// The node of this prefix: the link to its parent, the link to it, and its number.
+    fn find(&self, root: u32, key: K, len: u8) -> Option<(Link, Link, u32)> {
+        let (mut above, mut link, mut at) = (Link::Root, Link::Root, root);
+        for _ in 0..=K::WIDTH {
+            let node = self.node(at)?;
+            if node.len > len || node.key.common(key) < node.len {
+                return None;
+            }
+            if node.len == len {
+                return Some((above, link, at));
+            }
+            let bit = key.bit(node.len);
+            (above, link, at) = (link, Link::Child { of: at, bit }, node.child(bit));
+        }
+        None
+    }
+
+    /// Sets the value of a prefix and returns the one it had.
+    pub(crate) fn insert(
+        &mut self,
+        root: &mut u32,
+        key: K,
+        len: u8,
+        value: NonZeroU32,
+    ) -> Result<Option<NonZeroU32>, Full> {
+        let leaf = Node { key: key.truncate(len), children: [NIL; 2], value: Some(value), len };
+        let (mut link, mut at) = (Link::Root, *root);
+        for _ in 0..=K::WIDTH {
+            let Some(node) = self.node_mut(at) else { break };
+            let common = node.key.common(key).min(len);
+            if common < node.len {
+                return self.fork(root, link, at, common, leaf).map(|()| None);
+            }
+            if node.len == len {
+                return Ok(node.value.replace(value));
+            }
+            let bit = key.bit(node.len);
+            (link, at) = (Link::Child { of: at, bit }, node.child(bit));
+        }
+        let new = self.allocate(leaf)?;
+        self.set_link(root, link, new);
+        Ok(None)
+    }
+
+    /// Puts `leaf` where it leaves the path to the node `at`, after `common` bits.
+    fn fork(&mut self, root: &mut u32, link: Link, at: u32, common: u8, leaf: Node<K>) -> Result<(), Full> {
+        let old_bit = self.node(at).is_some_and(|old| old.key.bit(common));
+        let mut top = leaf;
+        if common < leaf.len {
+            if self.capacity().saturating_sub(self.used()) < 2 {
+                return Err(Full);
+            }
+            let mut children = [NIL; 2];
+            let [zero, one] = &mut children;
+            *(if old_bit { zero } else { one }) = self.allocate(leaf)?;
+            top = Node { key: leaf.key.truncate(common), children, value: None, len: common };
+        }
+        top.set_child(old_bit, at);
+        let top = self.allocate(top)?;
+        self.set_link(root, link, top);
+        Ok(())
+    }
+
+    /// Removes a prefix and returns the value it had.
+    pub(crate) fn remove(&mut self, root: &mut u32, key: K, len: u8) -> Option<NonZeroU32> {
+        let (above, link, at) = self.find(*root, key, len)?;
+        let node = self.node_mut(at)?;
+        let value = node.value?;
+        match node.children {
+            [NIL, NIL] => {
+                self.set_link(root, link, NIL);
+                self.free(at);
+                self.join(root, above, link);
+            }
+            [child, NIL] | [NIL, child] => {
+                self.set_link(root, link, child);
+                self.free(at);
+            }
+            _ => node.value = None,
+        }
+        Some(value)
+    }
+
+    /// Replaces the node that `link` stands in by its only child, if it has no value.
+    fn join(&mut self, root: &mut u32, above: Link, link: Link) {
+        let Link::Child { of: parent, bit } = link else { return };
+        let Some(node) = self.node(parent) else { return };
+        if node.value.is_none() {
+            let only = node.child(!bit);
+            self.set_link(root, above, only);
+            self.free(parent);
+        }
+    }
+
+    fn set_link(&mut self, root: &mut u32, link: Link, to: u32) {
+        match link {
+            Link::Root => *root = to,
+            Link::Child { of, bit } => {
+                if let Some(node) = self.node_mut(of) {
+                    node.set_child(bit, to);
+                }
+            }
+        }
+    }
+
+    fn allocate(&mut self, node: Node<K>) -> Result<u32, Full> {
+        if let Some(slot) = self.node(self.freed) {
+            let (at, next) = (self.freed, slot.child(false));
+            *self.node_mut(at).ok_or(Full)? = node;
+            self.freed = next;
+            self.freed_count = self.freed_count.saturating_sub(1);
+            return Ok(at);
+        }
+        let at = self.fresh;
+        *self.node_mut(at).filter(|_| at != NIL).ok_or(Full)? = node;
+        self.fresh = at.saturating_add(1);
+        Ok(at)
+    }
+
+    fn free(&mut self, at: u32) {
+        let next = self.freed;
+        if let Some(node) = self.node_mut(at) {
+            *node = Node { children: [next, NIL], ..Node::unused(K::default()) };
+            self.freed = at;
+            self.freed_count = self.freed_count.saturating_add(1);
+        }
+    }
+
+    /// The prefixes of a root in ascending order: bits, length, value.
+    pub(crate) fn iter(&self, root: u32) -> Iter<'_, K> {
+        Iter { nodes: self.nodes, at: root, pending: [NIL; PATH], pending_len: 0 }
+    }
+}
+
+/// The longest path: one node for each length from 0 to 128.
+const PATH: usize = 129;
+
+/// The prefixes of a root.
+#[derive(Clone, Debug)]
+pub(crate) struct Iter<'t, K> {
+    nodes: &'t [Node<K>],
+    at: u32,
+    pending: [u32; PATH],
+    pending_len: usize,
+}
+
+impl<K: Key> Iterator for Iter<'_, K> {
+    type Item = (K, u8, NonZeroU32);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if self.at == NIL {
+                self.pending_len = self.pending_len.checked_sub(1)?;
+                self.at = self.pending.get(self.pending_len).copied()?;
+            }
+            let node = self.nodes.get(usize::try_from(self.at).ok()?)?;
+            self.at = node.child(false);
+            if node.child(true) != NIL {
+                *self.pending.get_mut(self.pending_len)? = node.child(true);
+                self.pending_len = self.pending_len.saturating_add(1);
+            }
+            if let Some(value) = node.value {
+                return Some((node.key, node.len, value));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+    use std::vec::Vec;
+
+    type Model = BTreeMap<(u32, u8), NonZeroU32>;
+
+    fn value(v: u32) -> NonZeroU32 {
+        NonZeroU32::new(v).unwrap()
+    }
+
+    fn naive(model: &Model, key: u32) -> Option<NonZeroU32> {
+        let hit = |&(k, len): &(u32, u8)| k.common(key) >= len;
+        model.iter().filter(|(p, _)| hit(p)).max_by_key(|((_, len), _)| *len).map(|(_, v)| *v)
+    }
+
+    /// Every node without a value has two children, and children extend their parent: the bound on nodes and on paths.
+    fn check(lpm: &Lpm<'_, u32>, root: u32, prefixes: usize) {
+        let mut todo = Vec::from([(root, 0, 0_u32)]);
+        let mut nodes = 0;
+        while let Some((at, min_len, key)) = todo.pop() {
+            if at == NIL {
+                continue;
+            }
+            nodes += 1;
+            let n = lpm.node(at).unwrap();
+            assert!(n.len >= min_len && n.key.common(key) >= min_len);
+            assert!(n.value.is_some() || !n.children.contains(&NIL));
+            if n.len < 32 {
+                todo.push((n.child(false), n.len + 1, n.key));
+                todo.push((n.child(true), n.len + 1, n.key | (1 << (31 - n.len))));
+            }
+        }
+        assert_eq!(nodes, lpm.used());
+        assert!(nodes <= (2 * prefixes).saturating_sub(1));
+    }
+
+    #[test]
+    fn nested_prefixes_match_longest_first() {
+        let mut nodes = [Node::<u32>::EMPTY; 16];
+        let mut lpm = Lpm::new(&mut nodes);
+        let mut root = NIL;
+        for (key, len, v) in
+            [(0x0a00_0000, 8, 1), (0x0a01_0000, 16, 2), (0x0a01_0200, 24, 3), (0, 0, 9), (0x0a01_0203, 32, 4)]
+        {
+            assert_eq!(lpm.insert(&mut root, key, len, value(v)), Ok(None));
+        }
+        for (key, v) in [(0x0a01_0203, 4), (0x0a01_02ff, 3), (0x0a01_ffff, 2), (0x0aff_0000, 1), (0x0b00_0000, 9)] {
+            assert_eq!(lpm.lookup(root, key), Some(value(v)));
+        }
+        assert_eq!(lpm.remove(&mut root, 0, 0), Some(value(9)));
+        assert_eq!(lpm.lookup(root, 0x0b00_0000), None);
+        assert_eq!(lpm.remove(&mut root, 0, 0), None);
+    }
+
+    #[test]
+    fn a_full_table_refuses_and_keeps_what_it_had() {
+        let mut nodes = [Node::<u32>::EMPTY; 2];
+        let mut lpm = Lpm::new(&mut nodes);
+        let mut root = NIL;
+        lpm.insert(&mut root, 0x8000_0000, 8, value(1)).unwrap();
+        // One node is left, a fork takes two.
+        assert_eq!(lpm.insert(&mut root, 0x0000_0000, 8, value(2)), Err(Full));
+        assert_eq!((lpm.used(), lpm.iter(root).count()), (1, 1));
+        // A prefix on the path takes one.
+        assert_eq!(lpm.insert(&mut root, 0x8000_0000, 1, value(3)), Ok(None));
+        assert_eq!(lpm.insert(&mut root, 0x8000_0000, 9, value(3)), Err(Full));
+        assert_eq!(lpm.insert(&mut root, 0x8000_0000, 8, value(7)), Ok(Some(value(1))));
+        assert_eq!(lpm.lookup(root, 0x8000_0001), Some(value(7)));
+    }
+
+    #[test]
+    fn roots_share_nodes_and_nothing_else() {
+        let mut nodes = [Node::<u128>::EMPTY; 8];
+        let mut lpm = Lpm::new(&mut nodes);
+        let (mut a, mut b) = (NIL, NIL);
+        lpm.insert(&mut a, 0xfd << 120, 8, value(1)).unwrap();
+        lpm.insert(&mut b, 0xfd << 120, 8, value(2)).unwrap();
+        assert_eq!((lpm.lookup(a, 0xfd << 120), lpm.lookup(b, 0xfd << 120)), (Some(value(1)), Some(value(2))));
+        assert_eq!(lpm.remove(&mut a, 0xfd << 120, 8), Some(value(1)));
+        assert_eq!((lpm.lookup(a, 0xfd << 120), lpm.lookup(b, 0xfd << 120)), (None, Some(value(2))));
+    }
+
+    fn change() -> impl Strategy<Value = (bool, u32, u8, u32)> {
+        // Few distinct bits, so that prefixes nest, repeat and go.
+        (any::<bool>(), 0..64_u32, 0..=32_u8, 1..9_u32).prop_map(|(set, bits, len, v)| {
+            let key = (bits << 26 | bits << 13 | bits).truncate(len);
+            (set, key, len, v)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_trie_is_the_naive_table(changes in proptest::collection::vec(change(), 0..200), probes: [u32; 16]) {
+            let mut nodes = [Node::<u32>::EMPTY; 100];
+            let mut lpm = Lpm::new(&mut nodes);
+            let mut root = NIL;
+            let mut model = Model::new();
+            for (set, key, len, v) in changes {
+                if set {
+                    match lpm.insert(&mut root, key, len, value(v)) {
+                        Ok(old) => assert_eq!(old, model.insert((key, len), value(v))),
+                        Err(Full) => assert!(!model.contains_key(&(key, len)) && lpm.used() + 2 > 100),
+                    }
+                } else {
+                    assert_eq!(lpm.remove(&mut root, key, len), model.remove(&(key, len)));
+                }
+                check(&lpm, root, model.len());
+                assert_eq!(lpm.get(root, key, len), model.get(&(key, len)).copied());
+            }
+            let stored: Vec<_> = lpm.iter(root).collect();
+            let expected: Vec<_> = model.iter().map(|(&(k, l), &v)| (k, l, v)).collect();
+            assert_eq!(stored, expected);
+            for key in probes.into_iter().chain(model.keys().map(|&(k, _)| k)) {
+                assert_eq!(lpm.lookup(root, key), naive(&model, key));
+            }
+            for (key, len) in model.keys() {
+                assert!(lpm.remove(&mut root, *key, *len).is_some());
+            }
+            assert_eq!((root, lpm.used()), (NIL, 0));
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! What becomes of a packet, and why.
+
+use crate::net::{IfIndex, VrfId};
+
+/// What becomes of a packet. A packet that is not transmitted is left in its frame as it arrived.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Send the frame, rewritten, on this interface.
+    Transmit {
+        /// The interface.
+        iface: IfIndex,
+        /// The class that decides the packet's treatment on it (RFC 3270 §2.6): the traffic class of the tunnel it came
+        /// out of, or of its own header. 0 to 7.
+        class: u8,
+    },
+    /// Hand the packet to this router's own software.
+    Punt {
+        /// Why.
+        reason: PuntReason,
+        /// The VRF in which it was to be forwarded.
+        vrf: VrfId,
+        /// Octets of the frame in front of the header (IP or label) that caused it: the link header and popped labels.
+        offset: usize,
+    },
+    /// Drop the packet.
+    Drop(DropReason),
+}
+
+/// Why a packet goes to software.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[repr(u8)]
+pub enum PuntReason {
+    /// Its destination is this router.
+    Local,
+    /// ARP (RFC 826).
+    Arp,
+    /// IP multicast or limited broadcast.
+    Multicast,
+    /// IPv6 link-local destination (RFC 4291 §2.5.6).
+    LinkLocal,
+    /// Its TTL or hop limit ran out: an ICMP time exceeded may be due (RFC 3032 §2.3, RFC 3443 §2.3).
+    TtlExpired,
+    /// Larger than the outgoing interface takes, and must not be fragmented, or is labelled: an ICMP message may be due
+    /// (RFC 3032 §3.4, §3.5; RFC 8201).
+    TooBig,
+    /// An IPv4 packet that is too large and may be fragmented (RFC 791 §3.2).
+    FragmentationNeeded,
+    /// The router alert label (RFC 3032 §2.1).
+    RouterAlert,
+    /// An IPv4 header with options (RFC 1812 §5.2.4).
+    Ipv4Options,
+}
+
+impl PuntReason {
+    /// Every reason.
+    pub const ALL: [Self; 9] = [
+        Self::Local,
+        Self::Arp,
+        Self::Multicast,
+        Self::LinkLocal,
+        Self::TtlExpired,
+        Self::TooBig,
+        Self::FragmentationNeeded,
+        Self::RouterAlert,
+        Self::Ipv4Options,
+    ];
+
+    /// The counter's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Arp => "arp",
+            Self::Multicast => "multicast",
+            Self::LinkLocal => "link-local",
+            Self::TtlExpired => "ttl-expired",
+            Self::TooBig => "too-big",
+            Self::FragmentationNeeded => "fragmentation-needed",
+            Self::RouterAlert => "router-alert",
+            Self::Ipv4Options => "ipv4-options",
+        }
+    }
+}
+
+/// Why a packet is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[repr(u8)]
+pub enum DropReason {
+    /// It arrived on an interface that does not exist.
+    NoIngress,
+    /// The frame ends inside a header, or before the end that a header states.
+    Truncated,
+    /// Sent to another station's MAC address.
+    NotOurMac,
+    /// IP unicast or MPLS in a frame to a group MAC address (RFC 1812 §5.3.4).
+    LinkBroadcast,
+    /// A VLAN tag on an interface without sub-interfaces.
+    VlanTagged,
+    /// An ethertype, or a length, that is not forwarded.
+    UnknownEthertype,
+    /// A labelled packet on an interface that takes none (RFC 4364 §13.1).
+    MplsDisabled,
+    /// No such incoming label (RFC 3031 §3.18).
+    UnknownLabel,
+    /// Label 3, which is never in a stack (RFC 3032 §2.1).
+    ImplicitNull,
+    /// A special-purpose label that this router does not process (RFC 7274 §3).
+    SpecialPurposeLabel,
+    /// The router alert label at the bottom of the stack (RFC 3032 §2.1).
+    RouterAlertAtBottom,
+    /// More labels to pop than this router pops.
+    StackTooDeep,
+    /// Neither IPv4 nor IPv6 below the last label.
+    UnknownPayload,
+    /// The version does not fit the ethertype or the explicit null label.
+    IpVersion,
+    /// An IPv4 header length below 20 octets.
+    HeaderLength,
+    /// A total length below the header's.
+    TotalLength,
+    /// A wrong IPv4 header checksum.
+    Checksum,
+    /// A source address that no packet may be forwarded from (RFC 1812 §5.3.7, RFC 4291 §2.5, RFC 3927 §7).
+    MartianSource,
+    /// A destination address that no packet may be forwarded to.
+    MartianDestination,
+    /// No route.
+    NoRoute,
+    /// A route, label or entry that discards.
+    Discard,
+    /// The next hop label forwarding entry does not exist.
+    NoNhlfe,
+    /// The entries form a chain longer than [`crate::op::NextHop::MAX_DEPTH`].
+    ChainTooDeep,
+    /// The outgoing interface does not exist.
+    NoEgress,
+    /// No room in front of the packet for the labels.
+    NoHeadroom,
+}
+
+impl DropReason {
+    /// Every reason.
+    pub const ALL: [Self; 25] = [
+        Self::NoIngress,
+        Self::Truncated,
+        Self::NotOurMac,
+        Self::LinkBroadcast,
+        Self::VlanTagged,
+        Self::UnknownEthertype,
+        Self::MplsDisabled,
+        Self::UnknownLabel,
+        Self::ImplicitNull,
+        Self::SpecialPurposeLabel,
+        Self::RouterAlertAtBottom,
+        Self::StackTooDeep,
+        Self::UnknownPayload,
+        Self::IpVersion,
+        Self::HeaderLength,
+        Self::TotalLength,
+        Self::Checksum,
+        Self::MartianSource,
+        Self::MartianDestination,
+        Self::NoRoute,
+        Self::Discard,
+        Self::NoNhlfe,
+        Self::ChainTooDeep,
+        Self::NoEgress,
+        Self::NoHeadroom,
+    ];
+
+    /// The counter's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoIngress => "no-ingress",
+            Self::Truncated => "truncated",
+            Self::NotOurMac => "not-our-mac",
+            Self::LinkBroadcast => "link-broadcast",
+            Self::VlanTagged => "vlan-tagged",
+            Self::UnknownEthertype => "unknown-ethertype",
+            Self::MplsDisabled => "mpls-disabled",
+            Self::UnknownLabel => "unknown-label",
+            Self::ImplicitNull => "implicit-null",
+            Self::SpecialPurposeLabel => "special-purpose-label",
+            Self::RouterAlertAtBottom => "router-alert-at-bottom",
+            Self::StackTooDeep => "stack-too-deep",
+            Self::UnknownPayload => "unknown-payload",
+            Self::IpVersion => "ip-version",
+            Self::HeaderLength => "header-length",
+            Self::TotalLength => "total-length",
+            Self::Checksum => "checksum",
+            Self::MartianSource => "martian-source",
+            Self::MartianDestination => "martian-destination",
+            Self::NoRoute => "no-route",
+            Self::Discard => "discard",
+            Self::NoNhlfe => "no-nhlfe",
+            Self::ChainTooDeep => "chain-too-deep",
+            Self::NoEgress => "no-egress",
+            Self::NoHeadroom => "no-headroom",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_stands_at_its_own_number() {
+        for (i, r) in PuntReason::ALL.iter().enumerate() {
+            assert_eq!(*r as usize, i);
+        }
+        for (i, r) in DropReason::ALL.iter().enumerate() {
+            assert_eq!(*r as usize, i);
+        }
+        assert_eq!(DropReason::NoHeadroom as usize + 1, DropReason::ALL.len());
+        assert_eq!(PuntReason::Ipv4Options as usize + 1, PuntReason::ALL.len());
+    }
+}

@@ -1,0 +1,106 @@
+//! Ethernet II (IEEE 802.3 §3.1.1).
+
+use core::borrow::{Borrow, BorrowMut};
+
+use crate::net::Mac;
+
+/// What an Ethernet frame carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EtherType(pub u16);
+
+impl EtherType {
+    /// IPv4 (RFC 894).
+    pub const IPV4: Self = Self(0x0800);
+    /// ARP (RFC 826).
+    pub const ARP: Self = Self(0x0806);
+    /// IPv6 (RFC 2464).
+    pub const IPV6: Self = Self(0x86dd);
+    /// MPLS with a downstream-assigned top label, unicast or multicast (RFC 3032 §5, RFC 5332 §3).
+    pub const MPLS: Self = Self(0x8847);
+    /// A customer VLAN tag (IEEE 802.1Q).
+    pub const C_VLAN: Self = Self(0x8100);
+    /// A service VLAN tag (IEEE 802.1ad).
+    pub const S_VLAN: Self = Self(0x88a8);
+}
+
+/// An Ethernet header.
+///
+/// ```text
+/// | destination (6) | source (6) | ethertype (2) |
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ethernet<T>(pub T);
+
+impl Ethernet<[u8; 14]> {
+    /// Octets of the header.
+    pub const LEN: usize = 14;
+
+    /// A header.
+    #[must_use]
+    pub const fn new(destination: Mac, source: Mac, ethertype: EtherType) -> Self {
+        let [d0, d1, d2, d3, d4, d5] = destination.0;
+        let [s0, s1, s2, s3, s4, s5] = source.0;
+        let [t0, t1] = ethertype.0.to_be_bytes();
+        Self([d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1])
+    }
+}
+
+impl<'a> Ethernet<&'a [u8; 14]> {
+    /// The header in front of `octets`, if they are long enough.
+    #[inline]
+    #[must_use]
+    pub fn of(octets: &'a [u8]) -> Option<Self> {
+        octets.first_chunk().map(Self)
+    }
+}
+
+impl<T: Borrow<[u8; 14]>> Ethernet<T> {
+    /// The destination.
+    #[inline]
+    #[must_use]
+    pub fn destination(&self) -> Mac {
+        let [a, b, c, d, e, f, ..] = *self.0.borrow();
+        Mac([a, b, c, d, e, f])
+    }
+
+    /// The source.
+    #[inline]
+    #[must_use]
+    pub fn source(&self) -> Mac {
+        let [_, _, _, _, _, _, a, b, c, d, e, f, ..] = *self.0.borrow();
+        Mac([a, b, c, d, e, f])
+    }
+
+    /// The ethertype; below 0x0600 it is a length.
+    #[inline]
+    #[must_use]
+    pub fn ethertype(&self) -> EtherType {
+        let [.., hi, lo] = *self.0.borrow();
+        EtherType(u16::from_be_bytes([hi, lo]))
+    }
+}
+
+impl<T: BorrowMut<[u8; 14]>> Ethernet<T> {
+    /// Sets the whole header.
+    #[inline]
+    pub fn set(&mut self, destination: Mac, source: Mac, ethertype: EtherType) {
+        *self.0.borrow_mut() = Ethernet::new(destination, source, ethertype).0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_stand_where_the_standard_puts_them() {
+        let octets = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0x88, 0x47, 99];
+        let e = Ethernet::of(&octets).unwrap();
+        assert_eq!((e.destination(), e.source()), (Mac([1, 2, 3, 4, 5, 6]), Mac([7, 8, 9, 10, 11, 12])));
+        assert_eq!(e.ethertype(), EtherType::MPLS);
+        let mut out = Ethernet([0; 14]);
+        out.set(e.destination(), e.source(), e.ethertype());
+        assert_eq!(out.0, octets[..14]);
+        assert!(Ethernet::of(&octets[..13]).is_none());
+    }
+}

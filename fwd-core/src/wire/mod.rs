@@ -1,0 +1,17 @@
+//! Headers of the data plane, as views on arrays of their length.
+//!
+//! A view is made once, where the length of the octets is checked; its getters and setters cannot fail. A view on
+//! `&[u8; N]` reads, one on `&mut [u8; N]` or `[u8; N]` writes as well.
+
+pub mod checksum;
+pub mod ethernet;
+pub mod ipv4;
+pub mod ipv6;
+pub mod mpls;
+pub mod vlan;
+
+pub use ethernet::{EtherType, Ethernet};
+pub use ipv4::Ipv4;
+pub use ipv6::Ipv6;
+pub use mpls::LabelEntry;
+pub use vlan::Vlan;

@@ -58,7 +58,7 @@ use crate::wire::Ethernet;
 /// let mut buffer = [0; Frame::HEADROOM + 34];
 /// let packet: [u8; 34] = [
 ///     2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 0x08, 0x00, // to us, IPv4
-///     0x45, 0, 0, 20, 0, 0, 0, 0, 64, 17, 0x5a, 0xd3, 192, 168, 0, 1, 10, 1, 2, 3,
+///     0x45, 0, 0, 20, 0, 0, 0, 0, 64, 17, 0xae, 0x2c, 192, 168, 0, 1, 10, 1, 2, 3,
 /// ];
 /// buffer[Frame::HEADROOM..].copy_from_slice(&packet);
 /// let mut frame = Frame::new(&mut buffer, Frame::HEADROOM, packet.len()).unwrap();

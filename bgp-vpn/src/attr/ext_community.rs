@@ -4,6 +4,9 @@ use core::fmt;
 use core::net::Ipv4Addr;
 use core::str::FromStr;
 
+use fwd_core::codec::BufMut;
+
+use super::{List, ListItem};
 use crate::administrator::{Administrator, AdministratorError};
 
 /// An extended community: eight octets, of which the first one or two are the type.
@@ -18,6 +21,24 @@ use crate::administrator::{Administrator, AdministratorError};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct ExtCommunity(pub [u8; 8]);
+
+/// The value of EXTENDED COMMUNITIES.
+pub type ExtCommunities<'a> = List<'a, ExtCommunity>;
+
+impl ListItem for ExtCommunity {
+    const LEN: usize = 8;
+    const NAME: &'static str = "EXTENDED COMMUNITIES";
+
+    #[inline]
+    fn split(octets: &[u8]) -> Option<(Self, &[u8])> {
+        octets.split_first_chunk().map(|(item, rest)| (Self(*item), rest))
+    }
+
+    #[inline]
+    fn emit(&self, out: &mut impl BufMut) {
+        out.put_slice(&self.0);
+    }
+}
 
 impl ExtCommunity {
     /// Octets on the wire.

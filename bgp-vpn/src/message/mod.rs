@@ -10,14 +10,20 @@ mod keepalive;
 mod notification;
 mod open;
 mod route_refresh;
+mod update;
 mod update_action;
+mod update_attributes;
 
 pub use header::{Header, MessageType, frame_len};
 pub use keepalive::Keepalive;
 pub use notification::{ErrorCode, Notification, subcode};
 pub use open::{Open, Parameter, ParameterType};
 pub use route_refresh::{OrfEntries, RefreshSubtype, RouteRefresh, WhenToRefresh};
-pub use update_action::FaultAction;
+pub use update::{NlriFault, NlriField, Update, UpdateError};
+pub use update_action::{AttributeRule, FaultAction, LengthRule, RULES, Sessions};
+pub use update_attributes::AttributeFault;
+
+pub(crate) use update_action::slot;
 
 use fwd_core::codec::{self, BufMut, Fail, Take};
 use fwd_core::{Fault, Malformed};

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use fwd_core::codec::{self, BufMut, Take};
+
 /// Address Family Identifier. Unknown values survive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
@@ -78,6 +80,32 @@ impl Family {
     #[must_use]
     pub const fn new(afi: Afi, safi: Safi) -> Self {
         Self { afi, safi }
+    }
+
+    /// Takes three octets: AFI and SAFI as MP_REACH_NLRI and MP_UNREACH_NLRI have them (RFC 4760 §3, §4).
+    ///
+    /// # Errors
+    /// Truncated input.
+    #[inline]
+    pub fn take(i: &[u8]) -> Take<'_, Self> {
+        let (i, afi) = codec::be_u16(i, "AFI")?;
+        let (i, safi) = codec::be_u8(i, "SAFI")?;
+        Ok((i, Self { afi: Afi(afi), safi: Safi(safi) }))
+    }
+
+    /// Writes AFI and SAFI in three octets.
+    #[inline]
+    pub fn emit(&self, out: &mut impl BufMut) {
+        let [high, low] = self.afi.0.to_be_bytes();
+        out.put_slice(&[high, low, self.safi.0]);
+    }
+
+    /// Whether next hops of the family have a route distinguisher in front (RFC 4364 §4.3.2, RFC 4659 §3.2.1); those of
+    /// MCAST-VPN have none (RFC 6515 §2).
+    #[inline]
+    #[must_use]
+    pub const fn has_next_hop_rd(self) -> bool {
+        matches!(self.safi, Safi::VPN_UNICAST | Safi::VPN_MULTICAST)
     }
 }
 

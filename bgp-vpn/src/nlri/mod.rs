@@ -10,6 +10,7 @@
 //! (RFC 7911) and multiple labels (RFC 8277) decides how octets are read. [`Nlris`] iterates lazily over a field of
 //! them and is fused after the first fault.
 
+mod check;
 mod family;
 mod labeled;
 mod labels;
@@ -18,6 +19,7 @@ mod rd;
 mod unicast;
 mod vpn;
 
+pub use check::check_field;
 pub use family::{Afi, Family, Safi};
 pub use labeled::LabeledNlri;
 pub use labels::Labels;

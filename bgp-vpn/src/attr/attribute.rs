@@ -1,0 +1,169 @@
+//! Attributes to be written.
+
+use core::net::Ipv4Addr;
+
+use bytes::BufMut;
+
+use super::raw::{emit_header, header_len};
+use super::{
+    Aggregator, As4Aggregator, As4Path, AsPath, AsWidth, AttrFlags, AttrType, ClusterList, Communities, ExtCommunities,
+    Ipv6ExtCommunities, LargeCommunities, LocalPref, MultiExitDisc, NextHopAttribute, Origin, OriginatorId,
+    RawAttribute,
+};
+
+/// An attribute as a value, to be written. MP_REACH_NLRI and MP_UNREACH_NLRI are written by
+/// [`UpdateWriter`](crate::message::UpdateWriter).
+///
+/// ```
+/// use bgp_vpn::attr::{AsPathBuf, AsWidth, Attribute, Attributes, Origin};
+/// let path = AsPathBuf::sequence([65010]);
+/// let mut octets = Vec::new();
+/// Attribute::Origin(Origin::Igp).emit(AsWidth::Four, &mut octets);
+/// Attribute::AsPath(path.as_path()).emit(AsWidth::Four, &mut octets);
+/// assert_eq!(octets, [0x40, 1, 1, 0, 0x40, 2, 6, 2, 1, 0, 0, 0xfd, 0xf2]);
+/// assert_eq!(Attributes::of_canonical(&octets).as_path().unwrap().first_as(), Some(65010));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attribute<'a> {
+    /// ORIGIN.
+    Origin(Origin),
+    /// AS_PATH.
+    AsPath(AsPath<'a>),
+    /// NEXT_HOP.
+    NextHop(Ipv4Addr),
+    /// MULTI_EXIT_DISC.
+    MultiExitDisc(u32),
+    /// LOCAL_PREF.
+    LocalPref(u32),
+    /// ATOMIC_AGGREGATE.
+    AtomicAggregate,
+    /// AGGREGATOR.
+    Aggregator(Aggregator),
+    /// COMMUNITIES.
+    Communities(Communities<'a>),
+    /// ORIGINATOR_ID.
+    OriginatorId(Ipv4Addr),
+    /// CLUSTER_LIST.
+    ClusterList(ClusterList<'a>),
+    /// EXTENDED COMMUNITIES.
+    ExtCommunities(ExtCommunities<'a>),
+    /// AS4_PATH.
+    As4Path(As4Path<'a>),
+    /// AS4_AGGREGATOR.
+    As4Aggregator(As4Aggregator),
+    /// IPv6 Address Specific EXTENDED COMMUNITIES.
+    Ipv6ExtCommunities(Ipv6ExtCommunities<'a>),
+    /// LARGE_COMMUNITY.
+    LargeCommunities(LargeCommunities<'a>),
+    /// Any other, as octets.
+    Raw(RawAttribute<'a>),
+}
+
+impl Attribute<'_> {
+    /// The type code.
+    #[must_use]
+    pub const fn attr_type(&self) -> AttrType {
+        match self {
+            Self::Origin(_) => AttrType::ORIGIN,
+            Self::AsPath(_) => AttrType::AS_PATH,
+            Self::NextHop(_) => AttrType::NEXT_HOP,
+            Self::MultiExitDisc(_) => AttrType::MULTI_EXIT_DISC,
+            Self::LocalPref(_) => AttrType::LOCAL_PREF,
+            Self::AtomicAggregate => AttrType::ATOMIC_AGGREGATE,
+            Self::Aggregator(_) => AttrType::AGGREGATOR,
+            Self::Communities(_) => AttrType::COMMUNITIES,
+            Self::OriginatorId(_) => AttrType::ORIGINATOR_ID,
+            Self::ClusterList(_) => AttrType::CLUSTER_LIST,
+            Self::ExtCommunities(_) => AttrType::EXTENDED_COMMUNITIES,
+            Self::As4Path(_) => AttrType::AS4_PATH,
+            Self::As4Aggregator(_) => AttrType::AS4_AGGREGATOR,
+            Self::Ipv6ExtCommunities(_) => AttrType::IPV6_EXTENDED_COMMUNITIES,
+            Self::LargeCommunities(_) => AttrType::LARGE_COMMUNITY,
+            Self::Raw(raw) => raw.attr_type,
+        }
+    }
+
+    /// The flags it is written with, but for the Extended Length bit.
+    #[must_use]
+    pub const fn flags(&self) -> AttrFlags {
+        match self {
+            Self::Origin(_) | Self::AsPath(_) | Self::NextHop(_) | Self::LocalPref(_) | Self::AtomicAggregate => {
+                AttrFlags::WELL_KNOWN
+            }
+            Self::MultiExitDisc(_) | Self::OriginatorId(_) | Self::ClusterList(_) => AttrFlags::OPTIONAL_NON_TRANSITIVE,
+            Self::Raw(raw) => raw.flags,
+            _ => AttrFlags::OPTIONAL_TRANSITIVE,
+        }
+    }
+
+    /// Octets of the value.
+    fn value_len(&self, width: AsWidth) -> usize {
+        match self {
+            Self::Origin(v) => v.wire_len(),
+            Self::AsPath(v) => v.wire_len(width),
+            Self::NextHop(_) | Self::MultiExitDisc(_) | Self::LocalPref(_) | Self::OriginatorId(_) => 4,
+            Self::AtomicAggregate => 0,
+            Self::Aggregator(v) => v.wire_len(width),
+            Self::Communities(v) => v.wire_len(),
+            Self::ClusterList(v) => v.wire_len(),
+            Self::ExtCommunities(v) => v.wire_len(),
+            Self::As4Path(v) => v.wire_len(),
+            Self::As4Aggregator(v) => v.wire_len(),
+            Self::Ipv6ExtCommunities(v) => v.wire_len(),
+            Self::LargeCommunities(v) => v.wire_len(),
+            Self::Raw(v) => v.value.len(),
+        }
+    }
+
+    /// A list without items is no attribute (RFC 7606 §4), and none has more octets than a length field can say.
+    fn is_written(&self, len: usize) -> bool {
+        let list = matches!(
+            self,
+            Self::Communities(_)
+                | Self::ClusterList(_)
+                | Self::ExtCommunities(_)
+                | Self::As4Path(_)
+                | Self::Ipv6ExtCommunities(_)
+                | Self::LargeCommunities(_)
+        );
+        !(list && len == 0) && len <= usize::from(u16::MAX)
+    }
+
+    /// Octets that [`Self::emit`] writes, header included.
+    #[must_use]
+    pub fn wire_len(&self, width: AsWidth) -> usize {
+        let len = self.value_len(width);
+        match u16::try_from(len) {
+            Ok(short) if self.is_written(len) => header_len(self.flags(), short).saturating_add(len),
+            _ => 0,
+        }
+    }
+
+    /// Writes header and value, AS numbers with this width. An empty list writes nothing.
+    pub fn emit(&self, width: AsWidth, out: &mut impl BufMut) {
+        let len = self.value_len(width);
+        let Ok(short) = u16::try_from(len) else { return };
+        if !self.is_written(len) {
+            return;
+        }
+        emit_header(self.flags(), self.attr_type(), short, out);
+        match self {
+            Self::Origin(v) => v.emit(out),
+            Self::AsPath(v) => v.emit(width, out),
+            Self::NextHop(v) => NextHopAttribute(*v).emit(out),
+            Self::MultiExitDisc(v) => MultiExitDisc(*v).emit(out),
+            Self::LocalPref(v) => LocalPref(*v).emit(out),
+            Self::AtomicAggregate => {}
+            Self::Aggregator(v) => v.emit(width, out),
+            Self::Communities(v) => v.emit(out),
+            Self::OriginatorId(v) => OriginatorId(*v).emit(out),
+            Self::ClusterList(v) => v.emit(out),
+            Self::ExtCommunities(v) => v.emit(out),
+            Self::As4Path(v) => v.emit(out),
+            Self::As4Aggregator(v) => v.emit(out),
+            Self::Ipv6ExtCommunities(v) => v.emit(out),
+            Self::LargeCommunities(v) => v.emit(out),
+            Self::Raw(v) => out.put_slice(v.value),
+        }
+    }
+}

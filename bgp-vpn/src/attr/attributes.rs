@@ -1,0 +1,371 @@
+//! The path attributes of an UPDATE as views on its octets.
+
+use core::net::Ipv4Addr;
+
+use bytes::BufMut;
+use smallvec::SmallVec;
+
+use super::{
+    Aggregator, As4Aggregator, As4Path, AsPath, AsPathBuf, AsWidth, AttrFlags, AttrType, ClusterList, Communities,
+    ExtCommunities, Ipv6ExtCommunities, LargeCommunities, List, ListItem, MpReach, MpUnreach, Origin, RawAttribute,
+    merged_aggregator, merged_as_path,
+};
+use crate::message::slot;
+
+/// Rows of the attribute table: one span for each attribute this crate knows.
+const SLOTS: usize = crate::message::RULES.len();
+
+/// Where a value stands in the octets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Span {
+    start: u16,
+    len: u16,
+}
+
+/// The path attributes of an UPDATE: their octets, and where each known one stands.
+///
+/// Accessors answer `None` for an attribute that is absent, and for one that was malformed or not meant for this session: what
+/// they return is sound. The octets stay as received; nothing is copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attributes<'a> {
+    octets: &'a [u8],
+    width: AsWidth,
+    /// A bit for each slot whose attribute may be used.
+    usable: u32,
+    spans: [Span; SLOTS],
+    mp_reach: Option<MpReach<'a>>,
+    mp_unreach: Option<MpUnreach<'a>>,
+}
+
+impl<'a> Attributes<'a> {
+    /// No attributes yet, of these octets.
+    #[inline]
+    pub(crate) fn unread(octets: &'a [u8], width: AsWidth) -> Self {
+        Self { octets, width, usable: 0, spans: [Span::default(); SLOTS], mp_reach: None, mp_unreach: None }
+    }
+
+    /// Reads attributes that this crate wrote: [`Self::emit_canonical`] or [`Attribute`](super::Attribute) values with 4-octet
+    /// AS numbers, free of faults. Octets that are not are ignored from the first that does not fit on.
+    #[must_use]
+    pub fn of_canonical(octets: &'a [u8]) -> Self {
+        let mut attributes = Self::unread(octets, AsWidth::Four);
+        for (at, raw) in RawAttributes::new(octets).with_offsets() {
+            attributes.note(raw, at);
+        }
+        attributes
+    }
+
+    /// Remembers where a usable attribute stands: its value at `at` octets from the start.
+    #[inline]
+    pub(crate) fn note(&mut self, raw: RawAttribute<'a>, at: usize) {
+        let (Some(slot), Ok(start), Ok(len)) = (slot(raw.attr_type), u16::try_from(at), u16::try_from(raw.value.len()))
+        else {
+            return;
+        };
+        if let Some(span) = self.spans.get_mut(usize::from(slot)) {
+            *span = Span { start, len };
+            self.usable |= 1u32.wrapping_shl(u32::from(slot));
+        }
+    }
+
+    pub(crate) fn set_mp_reach(&mut self, mp_reach: MpReach<'a>) {
+        self.mp_reach = Some(mp_reach);
+    }
+
+    pub(crate) fn set_mp_unreach(&mut self, mp_unreach: MpUnreach<'a>) {
+        self.mp_unreach = Some(mp_unreach);
+    }
+
+    /// The octets of the whole Path Attributes field.
+    #[inline]
+    #[must_use]
+    pub const fn octets(&self) -> &'a [u8] {
+        self.octets
+    }
+
+    /// Octets of the AS numbers in AS_PATH and AGGREGATOR.
+    #[must_use]
+    pub const fn width(&self) -> AsWidth {
+        self.width
+    }
+
+    /// The value of a known attribute.
+    #[inline]
+    #[must_use]
+    pub fn value(&self, attr_type: AttrType) -> Option<&'a [u8]> {
+        let slot = slot(attr_type)?;
+        if self.usable & 1u32.wrapping_shl(u32::from(slot)) == 0 {
+            return None;
+        }
+        let Span { start, len } = *self.spans.get(usize::from(slot))?;
+        self.octets.get(usize::from(start)..)?.get(..usize::from(len))
+    }
+
+    #[inline]
+    fn be_u32(&self, attr_type: AttrType) -> Option<u32> {
+        self.value(attr_type)?.first_chunk().map(|v| u32::from_be_bytes(*v))
+    }
+
+    #[inline]
+    fn list<T: ListItem>(&self, attr_type: AttrType) -> Option<List<'a, T>> {
+        self.value(attr_type).map(List::of_checked)
+    }
+
+    /// ORIGIN.
+    #[inline]
+    #[must_use]
+    pub fn origin(&self) -> Option<Origin> {
+        self.value(AttrType::ORIGIN)?.first().and_then(|v| Origin::from_value(*v))
+    }
+
+    /// AS_PATH as received. [`Self::merged_as_path`] is the one to use for routes of 2-octet AS peers.
+    #[inline]
+    #[must_use]
+    pub fn as_path(&self) -> Option<AsPath<'a>> {
+        self.value(AttrType::AS_PATH).map(|v| AsPath::of_checked(v, self.width))
+    }
+
+    /// AS4_PATH.
+    #[must_use]
+    pub fn as4_path(&self) -> Option<As4Path<'a>> {
+        self.value(AttrType::AS4_PATH).map(As4Path::of_checked)
+    }
+
+    /// The path in 4-octet AS numbers, with what AS4_PATH adds (RFC 6793 §4.2.3).
+    #[must_use]
+    pub fn merged_as_path(&self) -> Option<AsPathBuf> {
+        let path = self.as_path()?;
+        let aggregator = self.value(AttrType::AGGREGATOR).and_then(|v| Aggregator::parse(v, self.width).ok());
+        Some(merged_as_path(path, self.as4_path(), aggregator, self.as4_aggregator()))
+    }
+
+    /// NEXT_HOP: of the NLRI field. Next hops of other families are in [`Self::mp_reach`].
+    #[inline]
+    #[must_use]
+    pub fn next_hop(&self) -> Option<Ipv4Addr> {
+        self.be_u32(AttrType::NEXT_HOP).map(Ipv4Addr::from_bits)
+    }
+
+    /// MULTI_EXIT_DISC.
+    #[inline]
+    #[must_use]
+    pub fn med(&self) -> Option<u32> {
+        self.be_u32(AttrType::MULTI_EXIT_DISC)
+    }
+
+    /// LOCAL_PREF: of internal peers only.
+    #[inline]
+    #[must_use]
+    pub fn local_pref(&self) -> Option<u32> {
+        self.be_u32(AttrType::LOCAL_PREF)
+    }
+
+    /// Whether ATOMIC_AGGREGATE is there.
+    #[inline]
+    #[must_use]
+    pub fn atomic_aggregate(&self) -> bool {
+        self.value(AttrType::ATOMIC_AGGREGATE).is_some()
+    }
+
+    /// AGGREGATOR, in the words of AS4_AGGREGATOR where it says AS_TRANS (RFC 6793 §4.2.3).
+    #[must_use]
+    pub fn aggregator(&self) -> Option<Aggregator> {
+        let aggregator = self.value(AttrType::AGGREGATOR).and_then(|v| Aggregator::parse(v, self.width).ok());
+        merged_aggregator(aggregator, self.as4_aggregator())
+    }
+
+    /// AS4_AGGREGATOR.
+    #[must_use]
+    pub fn as4_aggregator(&self) -> Option<As4Aggregator> {
+        self.value(AttrType::AS4_AGGREGATOR).and_then(|v| As4Aggregator::parse(v).ok())
+    }
+
+    /// COMMUNITIES.
+    #[inline]
+    #[must_use]
+    pub fn communities(&self) -> Option<Communities<'a>> {
+        self.list(AttrType::COMMUNITIES)
+    }
+
+    /// ORIGINATOR_ID: of internal peers only.
+    #[inline]
+    #[must_use]
+    pub fn originator_id(&self) -> Option<Ipv4Addr> {
+        self.be_u32(AttrType::ORIGINATOR_ID).map(Ipv4Addr::from_bits)
+    }
+
+    /// CLUSTER_LIST: of internal peers only.
+    #[inline]
+    #[must_use]
+    pub fn cluster_list(&self) -> Option<ClusterList<'a>> {
+        self.list(AttrType::CLUSTER_LIST)
+    }
+
+    /// MP_REACH_NLRI.
+    #[inline]
+    #[must_use]
+    pub const fn mp_reach(&self) -> Option<&MpReach<'a>> {
+        self.mp_reach.as_ref()
+    }
+
+    /// MP_UNREACH_NLRI.
+    #[inline]
+    #[must_use]
+    pub const fn mp_unreach(&self) -> Option<&MpUnreach<'a>> {
+        self.mp_unreach.as_ref()
+    }
+
+    /// EXTENDED COMMUNITIES.
+    #[inline]
+    #[must_use]
+    pub fn ext_communities(&self) -> Option<ExtCommunities<'a>> {
+        self.list(AttrType::EXTENDED_COMMUNITIES)
+    }
+
+    /// IPv6 Address Specific EXTENDED COMMUNITIES.
+    #[inline]
+    #[must_use]
+    pub fn ipv6_ext_communities(&self) -> Option<Ipv6ExtCommunities<'a>> {
+        self.list(AttrType::IPV6_EXTENDED_COMMUNITIES)
+    }
+
+    /// LARGE_COMMUNITY.
+    #[inline]
+    #[must_use]
+    pub fn large_communities(&self) -> Option<LargeCommunities<'a>> {
+        self.list(AttrType::LARGE_COMMUNITY)
+    }
+
+    /// PMSI_TUNNEL, unread.
+    #[must_use]
+    pub fn pmsi_tunnel(&self) -> Option<&'a [u8]> {
+        self.value(AttrType::PMSI_TUNNEL)
+    }
+
+    /// Tunnel Encapsulation, its TLVs unread.
+    #[must_use]
+    pub fn tunnel_encapsulation(&self) -> Option<&'a [u8]> {
+        self.value(AttrType::TUNNEL_ENCAPSULATION)
+    }
+
+    /// PE Distinguisher Labels, unread.
+    #[must_use]
+    pub fn pe_distinguisher_labels(&self) -> Option<&'a [u8]> {
+        self.value(AttrType::PE_DISTINGUISHER_LABELS)
+    }
+
+    /// BFD Discriminator, unread.
+    #[must_use]
+    pub fn bfd_discriminator(&self) -> Option<&'a [u8]> {
+        self.value(AttrType::BFD_DISCRIMINATOR)
+    }
+
+    /// BGP Prefix-SID, its TLVs unread; of internal peers only.
+    #[must_use]
+    pub fn prefix_sid(&self) -> Option<&'a [u8]> {
+        self.value(AttrType::PREFIX_SID)
+    }
+
+    /// ATTR_SET: the AS of the customer and the customer's attributes, which [`Attributes::of_canonical`] reads.
+    #[must_use]
+    pub fn attr_set(&self) -> Option<(u32, &'a [u8])> {
+        let (asn, attributes) = self.value(AttrType::ATTR_SET)?.split_first_chunk()?;
+        Some((u32::from_be_bytes(*asn), attributes))
+    }
+
+    /// All attributes in wire order as they came, malformed and repeated ones too, up to one that overruns the field.
+    #[must_use]
+    pub const fn raw(&self) -> RawAttributes<'a> {
+        RawAttributes::new(self.octets)
+    }
+
+    /// The attributes in wire order without those that RFC 7606 discards: malformed ones, ones not meant for the session, and
+    /// all but the first of a type.
+    pub fn iter(&self) -> impl Iterator<Item = RawAttribute<'a>> + use<'a> {
+        let (octets, usable) = (self.octets, self.usable);
+        let mut seen = [false; 256];
+        RawAttributes::new(octets).filter(move |raw| {
+            let first = seen.get_mut(usize::from(raw.attr_type.0)).is_some_and(|seen| !core::mem::replace(seen, true));
+            first && slot(raw.attr_type).is_none_or(|slot| usable & 1u32.wrapping_shl(u32::from(slot)) != 0)
+        })
+    }
+
+    /// The attributes that this crate does not know and that go on with the route, Partial bit set (RFC 4271 §5). Unknown
+    /// non-transitive ones end here.
+    pub fn unknown_transitive(&self) -> impl Iterator<Item = RawAttribute<'a>> + use<'a> {
+        self.iter().filter(|raw| slot(raw.attr_type).is_none() && raw.flags.contains(AttrFlags::TRANSITIVE)).map(
+            |raw| {
+                let flags = AttrFlags::OPTIONAL_TRANSITIVE | AttrFlags::PARTIAL;
+                RawAttribute { flags, ..raw }
+            },
+        )
+    }
+
+    /// Writes the attributes in one form that equal sets share: ascending types; the fewest octets for lengths; AS numbers of
+    /// four octets with AS4_PATH and AS4_AGGREGATOR merged; unknown ones as [`Self::unknown_transitive`]. NEXT_HOP,
+    /// MP_REACH_NLRI and MP_UNREACH_NLRI are left out: they belong to the routes.
+    pub fn emit_canonical(&self, out: &mut impl BufMut) {
+        const PER_ROUTE: [AttrType; 5] = [
+            AttrType::NEXT_HOP,
+            AttrType::MP_REACH_NLRI,
+            AttrType::MP_UNREACH_NLRI,
+            AttrType::AS4_PATH,
+            AttrType::AS4_AGGREGATOR,
+        ];
+        let path = if self.width == AsWidth::Two { self.merged_as_path() } else { None };
+        let mut aggregator: SmallVec<[u8; 8]> = SmallVec::new();
+        if let Some(value) = self.aggregator().filter(|_| self.width == AsWidth::Two) {
+            aggregator.extend_from_slice(&value.asn.to_be_bytes());
+            aggregator.extend_from_slice(&value.address.octets());
+        }
+        let mut sorted: SmallVec<[RawAttribute<'_>; 24]> = self
+            .iter()
+            .filter(|raw| slot(raw.attr_type).is_some() && !PER_ROUTE.contains(&raw.attr_type))
+            .chain(self.unknown_transitive())
+            .collect();
+        sorted.sort_unstable_by_key(|raw| raw.attr_type);
+        for raw in sorted {
+            let value = match (raw.attr_type, self.width, &path) {
+                (AttrType::AS_PATH, _, Some(path)) => path.as_path().octets(),
+                (AttrType::AGGREGATOR, AsWidth::Two, _) => &aggregator,
+                _ => raw.value,
+            };
+            let flags = raw.flags & (AttrFlags::OPTIONAL_TRANSITIVE | AttrFlags::PARTIAL);
+            RawAttribute { flags, attr_type: raw.attr_type, value }.emit(out);
+        }
+    }
+}
+
+/// The attributes of a Path Attributes field in wire order, up to one that overruns it.
+#[derive(Clone, Debug)]
+pub struct RawAttributes<'a> {
+    whole: &'a [u8],
+    rest: &'a [u8],
+}
+
+impl<'a> RawAttributes<'a> {
+    /// Iterates over the attributes in `octets`.
+    #[must_use]
+    pub const fn new(octets: &'a [u8]) -> Self {
+        Self { whole: octets, rest: octets }
+    }
+
+    /// With each attribute, where its value begins.
+    fn with_offsets(self) -> impl Iterator<Item = (usize, RawAttribute<'a>)> + use<'a> {
+        let whole = self.whole;
+        self.map(move |raw| (nom::Offset::offset(whole, raw.value), raw))
+    }
+}
+
+impl<'a> Iterator for RawAttributes<'a> {
+    type Item = RawAttribute<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<RawAttribute<'a>> {
+        let (rest, raw) = RawAttribute::take(self.rest).ok()?;
+        self.rest = rest;
+        Some(raw)
+    }
+}
+
+impl core::iter::FusedIterator for RawAttributes<'_> {}

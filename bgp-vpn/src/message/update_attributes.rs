@@ -1,0 +1,396 @@
+//! The Path Attributes field of an UPDATE: one pass over its octets with the checks of RFC 7606.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic
+    )
+)]
+
+use core::net::Ipv4Addr;
+
+use fwd_core::codec::Fail;
+use fwd_core::{Fault, Malformed};
+use nom::Offset;
+use smallvec::SmallVec;
+
+use super::notification::subcode::update as subcode;
+use super::update_action::{RULES, slot, value_subcode};
+use super::{ErrorCode, FaultAction, Notification};
+use crate::attr::{
+    As4Path, AsPath, AsWidth, AttrFlags, AttrType, Attributes, MpReach, MpUnreach, NextHopAttribute, Origin,
+    RawAttribute,
+};
+use crate::nlri::Family;
+use crate::session::{Negotiated, PeerKind};
+
+/// A fault in an attribute of an UPDATE, and what RFC 7606 says to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttributeFault<'a> {
+    /// The attribute.
+    pub attr_type: AttrType,
+    /// The attribute as received, header included; empty where it is missing.
+    pub octets: &'a [u8],
+    /// What is wrong; the offset counts from the start of the message's body.
+    pub malformed: Malformed,
+    /// What to do, [`FaultAction::SessionReset`] where RFC 7606 §5.2 made it so.
+    pub action: FaultAction,
+    /// The family that [`FaultAction::DisableFamily`] disables.
+    pub family: Option<Family>,
+    /// The sub-code of the NOTIFICATION, should the session be reset.
+    pub subcode: u8,
+}
+
+impl AttributeFault<'_> {
+    /// The NOTIFICATION to send if the session is reset: UPDATE Message Error with the attribute as data, or the type code of
+    /// the missing one (RFC 4271 §6.3).
+    #[must_use]
+    pub fn notification(&self) -> Notification {
+        match self.subcode {
+            subcode::MALFORMED_ATTRIBUTE_LIST => Notification::new(ErrorCode::UPDATE, self.subcode),
+            subcode::MISSING_WELL_KNOWN_ATTRIBUTE => {
+                Notification::with_data(ErrorCode::UPDATE, self.subcode, &[self.attr_type.0])
+            }
+            _ => Notification::with_data(ErrorCode::UPDATE, self.subcode, self.octets),
+        }
+    }
+}
+
+/// Faults of one UPDATE. A message may hold thousands; the first ones are kept, and the strongest action of all.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(super) struct Faults<'a> {
+    pub(super) kept: SmallVec<[AttributeFault<'a>; 1]>,
+    pub(super) action: Option<FaultAction>,
+}
+
+/// Faults kept of one UPDATE.
+pub(super) const FAULTS_KEPT: usize = 16;
+
+impl<'a> Faults<'a> {
+    /// Adds a fault. When the list is full, one that is stronger than all kept takes the last place.
+    #[cold]
+    pub(super) fn add(&mut self, fault: AttributeFault<'a>) {
+        let stronger = self.action < Some(fault.action);
+        self.action = self.action.max(Some(fault.action));
+        if self.kept.len() < FAULTS_KEPT {
+            self.kept.push(fault);
+        } else if let Some(last) = self.kept.last_mut().filter(|_| stronger) {
+            *last = fault;
+        }
+    }
+
+    /// The first of the strongest faults.
+    pub(super) fn strongest(&self) -> Option<&AttributeFault<'a>> {
+        self.kept.iter().find(|fault| Some(fault.action) == self.action)
+    }
+
+    /// Makes every fault above attribute discard reset the session (RFC 7606 §5.2).
+    #[cold]
+    pub(super) fn escalate(&mut self) {
+        self.action = Some(FaultAction::SessionReset);
+        for fault in self.kept.iter_mut().filter(|fault| fault.action > FaultAction::AttributeDiscard) {
+            fault.action = FaultAction::SessionReset;
+        }
+    }
+}
+
+/// What is wrong with one attribute. The offset counts from its value.
+struct Objection {
+    malformed: Malformed,
+    action: FaultAction,
+    subcode: u8,
+}
+
+impl Objection {
+    #[cold]
+    fn new(field: &'static str, fault: Fault, action: FaultAction, subcode: u8) -> Self {
+        Self { malformed: Malformed { offset: 0, field, fault }, action, subcode }
+    }
+}
+
+/// Reads the Path Attributes field `octets` that stands `base` octets into the message's body.
+#[inline]
+pub(super) fn read<'a>(
+    octets: &'a [u8],
+    base: usize,
+    negotiated: &Negotiated,
+    faults: &mut Faults<'a>,
+) -> Attributes<'a> {
+    let width = if negotiated.four_octet_as { AsWidth::Four } else { AsWidth::Two };
+    let mut attributes = Attributes::unread(octets, width);
+    let mut seen = [0u64; 4];
+    let mut rest = octets;
+    while !rest.is_empty() {
+        let at = rest;
+        let raw = match RawAttribute::take(rest) {
+            Ok((after, raw)) => {
+                rest = after;
+                raw
+            }
+            Err(nom::Err::Error(fail) | nom::Err::Failure(fail)) => {
+                faults.add(overrun(octets, at, base, fail));
+                break;
+            }
+            Err(nom::Err::Incomplete(_)) => break,
+        };
+        let value_at = octets.offset(raw.value);
+        let objection = if first_time(&mut seen, raw.attr_type) {
+            match check(&raw, width, negotiated.peer_kind) {
+                Ok(()) => take_into(&mut attributes, raw, value_at, negotiated).err(),
+                Err(objection) => Some(objection),
+            }
+        } else {
+            Some(repeated(raw.attr_type))
+        };
+        if let Some(Objection { malformed, action, subcode }) = objection {
+            let offset = base.saturating_add(value_at).saturating_add(malformed.offset);
+            faults.add(AttributeFault {
+                attr_type: raw.attr_type,
+                octets: at.get(..at.offset(rest)).unwrap_or(at),
+                malformed: Malformed { offset, ..malformed },
+                family: family_of(&raw),
+                action: if action == FaultAction::DisableFamily && family_of(&raw).is_none() {
+                    FaultAction::SessionReset
+                } else {
+                    action
+                },
+                subcode,
+            });
+        }
+    }
+    attributes
+}
+
+/// Whether the type was not seen before; it is from now on.
+#[inline]
+fn first_time(seen: &mut [u64; 4], AttrType(attr_type): AttrType) -> bool {
+    let Some(word) = seen.get_mut(usize::from(attr_type >> 6)) else { return false };
+    let bit = 1u64 << (attr_type & 63);
+    let first = *word & bit == 0;
+    *word |= bit;
+    first
+}
+
+/// The family that an attribute with NLRI names, where its value goes so far.
+#[cold]
+fn family_of(raw: &RawAttribute<'_>) -> Option<Family> {
+    match raw.attr_type {
+        AttrType::MP_REACH_NLRI | AttrType::MP_UNREACH_NLRI => Family::take(raw.value).ok().map(|(_, family)| family),
+        _ => None,
+    }
+}
+
+/// RFC 7606 §4: what is left is no whole attribute.
+#[cold]
+fn overrun<'a>(octets: &'a [u8], at: &'a [u8], base: usize, fail: Fail<'_>) -> AttributeFault<'a> {
+    let malformed = fail.within(octets);
+    AttributeFault {
+        attr_type: AttrType(at.get(1).copied().unwrap_or_default()),
+        octets: at,
+        malformed: Malformed { offset: malformed.offset.saturating_add(base), ..malformed },
+        action: FaultAction::TreatAsWithdraw,
+        family: None,
+        subcode: subcode::MALFORMED_ATTRIBUTE_LIST,
+    }
+}
+
+/// RFC 7606 §3 g.
+#[cold]
+fn repeated(attr_type: AttrType) -> Objection {
+    let action = match attr_type {
+        AttrType::MP_REACH_NLRI | AttrType::MP_UNREACH_NLRI => FaultAction::SessionReset,
+        _ => FaultAction::AttributeDiscard,
+    };
+    let fault = Fault::Value(u32::from(attr_type.0));
+    Objection::new("repeated attribute", fault, action, subcode::MALFORMED_ATTRIBUTE_LIST)
+}
+
+/// Checks what the table of actions knows: sessions, flags, length. Unknown attributes must be optional.
+#[inline]
+fn check(raw: &RawAttribute<'_>, width: AsWidth, peer_kind: PeerKind) -> Result<(), Objection> {
+    let Some(rule) = slot(raw.attr_type).and_then(|slot| RULES.get(usize::from(slot))) else {
+        if raw.flags.contains(AttrFlags::OPTIONAL) {
+            return Ok(());
+        }
+        let fault = Fault::Value(u32::from(raw.attr_type.0));
+        let subcode = subcode::UNRECOGNIZED_WELL_KNOWN_ATTRIBUTE;
+        return Err(Objection::new("unknown well-known attribute", fault, FaultAction::SessionReset, subcode));
+    };
+    if !rule.sessions.includes(peer_kind, width) {
+        let fault = Fault::Value(u32::from(raw.attr_type.0));
+        let subcode = subcode::OPTIONAL_ATTRIBUTE_ERROR;
+        return Err(Objection::new("attribute of another session", fault, FaultAction::AttributeDiscard, subcode));
+    }
+    let flags = raw.flags.bits() & AttrFlags::OPTIONAL_TRANSITIVE.bits();
+    if flags != rule.flags.bits() {
+        let fault = Fault::Value(u32::from(raw.flags.bits()));
+        return Err(Objection::new("attribute flags", fault, rule.wrong_flags, subcode::ATTRIBUTE_FLAGS_ERROR));
+    }
+    if !rule.length.allows(raw.value.len(), width) {
+        let fault = Fault::Length(raw.value.len());
+        return Err(Objection::new("attribute length", fault, rule.malformed, value_subcode(raw.attr_type, fault)));
+    }
+    match raw.attr_type {
+        AttrType::ORIGIN
+        | AttrType::AS_PATH
+        | AttrType::AS4_PATH
+        | AttrType::TUNNEL_ENCAPSULATION
+        | AttrType::PREFIX_SID
+        | AttrType::BFD_DISCRIMINATOR
+        | AttrType::ATTR_SET => value(raw, width, peer_kind).map_err(|malformed| Objection {
+            malformed,
+            action: rule.malformed,
+            subcode: value_subcode(raw.attr_type, malformed.fault),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Checks the value of an attribute whose octets must follow a structure.
+#[inline]
+fn value(raw: &RawAttribute<'_>, width: AsWidth, peer_kind: PeerKind) -> Result<(), Malformed> {
+    match raw.attr_type {
+        AttrType::ORIGIN => Origin::parse(raw.value).map(|_| ()),
+        AttrType::AS_PATH => {
+            let path = AsPath::parse(raw.value, width)?;
+            if peer_kind == PeerKind::External && path.has_confed() {
+                return Err(Malformed { offset: 0, field: "path segment type", fault: Fault::Value(3) });
+            }
+            Ok(())
+        }
+        AttrType::AS4_PATH => As4Path::parse(raw.value).map(|_| ()),
+        AttrType::ATTR_SET => attr_set(raw.value),
+        // Mode (1), discriminator (4), then TLVs with lengths of one octet.
+        AttrType::BFD_DISCRIMINATOR => tlvs(raw.value, 5, 1, 1),
+        AttrType::PREFIX_SID => tlvs(raw.value, 0, 1, 2),
+        AttrType::TUNNEL_ENCAPSULATION => tlvs(raw.value, 0, 2, 2),
+        _ => Ok(()),
+    }
+}
+
+/// Whether TLVs fill the value behind `skip` octets: types of `type_len` octets, lengths of `len_len`.
+fn tlvs(value: &[u8], skip: usize, type_len: usize, len_len: usize) -> Result<(), Malformed> {
+    let mut rest = value.get(skip..).unwrap_or_default();
+    while !rest.is_empty() {
+        let after = rest.get(type_len..).and_then(|i| i.split_at_checked(len_len)).and_then(|(len, i)| {
+            let len = len.iter().fold(0usize, |len, octet| (len << 8) | usize::from(*octet));
+            i.get(len..)
+        });
+        match after {
+            Some(after) => rest = after,
+            None => return Err(Malformed { offset: value.offset(rest), field: "TLV", fault: Fault::Truncated }),
+        }
+    }
+    Ok(())
+}
+
+/// RFC 6368 §5: the customer's attributes must be sound, have 4-octet AS numbers, and hold no NLRI. A nested ATTR_SET is not
+/// looked into.
+fn attr_set(value: &[u8]) -> Result<(), Malformed> {
+    let mut rest = value.get(4..).unwrap_or_default();
+    while !rest.is_empty() {
+        let fault = |fault| Err(Malformed { offset: value.offset(rest), field: "customer attribute", fault });
+        let Ok((after, raw)) = RawAttribute::take(rest) else { return fault(Fault::Truncated) };
+        let sound = match raw.attr_type {
+            AttrType::MP_REACH_NLRI | AttrType::MP_UNREACH_NLRI => false,
+            AttrType::ATTR_SET => raw.value.len() >= 4,
+            // Of 2-octet AS speakers on the way to the customer's PE: they say nothing here, and do no harm.
+            AttrType::AS4_PATH | AttrType::AS4_AGGREGATOR => true,
+            _ => check(&raw, AsWidth::Four, PeerKind::Internal).is_ok(),
+        };
+        if !sound {
+            return fault(Fault::Value(u32::from(raw.attr_type.0)));
+        }
+        rest = after;
+    }
+    Ok(())
+}
+
+/// Takes a sound attribute into the set; those with NLRI are read as far as the NLRI.
+#[inline]
+fn take_into<'a>(
+    attributes: &mut Attributes<'a>,
+    raw: RawAttribute<'a>,
+    value_at: usize,
+    negotiated: &Negotiated,
+) -> Result<(), Objection> {
+    let objection = |fail: nom::Err<Fail<'a>>| {
+        let malformed = match fail {
+            nom::Err::Error(fail) | nom::Err::Failure(fail) => fail.within(raw.value),
+            nom::Err::Incomplete(_) => Malformed { offset: 0, field: "attribute value", fault: Fault::Truncated },
+        };
+        let subcode = subcode::OPTIONAL_ATTRIBUTE_ERROR;
+        Objection { malformed, action: FaultAction::DisableFamily, subcode }
+    };
+    match raw.attr_type {
+        AttrType::MP_REACH_NLRI => {
+            attributes.set_mp_reach(MpReach::take(raw.value, negotiated).map_err(objection)?.1);
+        }
+        AttrType::MP_UNREACH_NLRI => {
+            attributes.set_mp_unreach(MpUnreach::take(raw.value, negotiated).map_err(objection)?.1);
+        }
+        _ => {}
+    }
+    attributes.note(raw, value_at);
+    Ok(())
+}
+
+/// The faults of a set as a whole, beside reachable NLRI: well-known attributes that are missing (RFC 7606 §3 d, RFC 4760 §3),
+/// and a NEXT_HOP that no host has (RFC 4271 §6.3), where the NLRI field needs one.
+#[inline]
+pub(super) fn check_well_known<'a>(
+    attributes: &Attributes<'a>,
+    base: usize,
+    nlri_field: bool,
+    peer_kind: PeerKind,
+    faults: &mut Faults<'a>,
+) {
+    let required = [
+        (AttrType::ORIGIN, true),
+        (AttrType::AS_PATH, true),
+        (AttrType::NEXT_HOP, nlri_field),
+        (AttrType::LOCAL_PREF, peer_kind == PeerKind::Internal),
+    ];
+    for (attr_type, required) in required {
+        if required && attributes.value(attr_type).is_none() {
+            missing(attributes, base, attr_type, faults);
+        }
+    }
+    if let Some(address) = attributes.next_hop().filter(|a| nlri_field && !NextHopAttribute(*a).is_host()) {
+        no_host(attributes, base, address, faults);
+    }
+}
+
+/// A well-known attribute that is not there; one that was there and malformed has its fault already.
+#[cold]
+fn missing<'a>(attributes: &Attributes<'a>, base: usize, attr_type: AttrType, faults: &mut Faults<'a>) {
+    if attributes.raw().any(|raw| raw.attr_type == attr_type) {
+        return;
+    }
+    let offset = base.saturating_add(attributes.octets().len());
+    faults.add(AttributeFault {
+        attr_type,
+        octets: &[],
+        malformed: Malformed { offset, field: "missing well-known attribute", fault: Fault::Truncated },
+        action: FaultAction::TreatAsWithdraw,
+        family: None,
+        subcode: subcode::MISSING_WELL_KNOWN_ATTRIBUTE,
+    });
+}
+
+#[cold]
+fn no_host<'a>(attributes: &Attributes<'a>, base: usize, address: Ipv4Addr, faults: &mut Faults<'a>) {
+    let value = attributes.value(AttrType::NEXT_HOP).unwrap_or_default();
+    let offset = base.saturating_add(attributes.octets().offset(value));
+    faults.add(AttributeFault {
+        attr_type: AttrType::NEXT_HOP,
+        octets: value,
+        malformed: Malformed { offset, field: "NEXT_HOP", fault: Fault::Value(address.to_bits()) },
+        action: FaultAction::TreatAsWithdraw,
+        family: None,
+        subcode: subcode::INVALID_NEXT_HOP_ATTRIBUTE,
+    });
+}

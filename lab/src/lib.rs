@@ -3,4 +3,5 @@
 
 pub mod coverage;
 pub mod live;
+pub mod pcap;
 pub mod sim;

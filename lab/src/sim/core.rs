@@ -202,7 +202,11 @@ mod tests {
             core.add_router(Loopbacks { v4: Some(Ipv4Addr::new(192, 0, 2, n)), v6: None });
         }
         for n in 0..2 {
-            let end = |router, iface| Attachment { router, iface: IfIndex(iface), mac: Mac([2, 0, 0, 0, router as u8, iface as u8]) };
+            let end = |router, iface| Attachment {
+                router,
+                iface: IfIndex(iface),
+                mac: Mac([2, 0, 0, 0, router as u8, iface as u8]),
+            };
             core.add_link(end(n, 2), end(n + 1, 1), 10);
         }
         core
@@ -244,7 +248,8 @@ mod tests {
     #[test]
     fn bindings_are_distinct() {
         let core = chain(false);
-        let mut labels: Vec<_> = (0..3).flat_map(|r| (0..3).map(move |e| (r, e))).map(|(r, e)| core.binding(r, e, 0)).collect();
+        let mut labels: Vec<_> =
+            (0..3).flat_map(|r| (0..3).map(move |e| (r, e))).map(|(r, e)| core.binding(r, e, 0)).collect();
         labels.sort();
         labels.dedup();
         assert_eq!(labels.len(), 9);

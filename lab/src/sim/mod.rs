@@ -1,6 +1,11 @@
 //! A deterministic discrete-event simulator in virtual time.
 
+pub mod core;
+pub mod igp;
 pub mod link;
+pub mod network;
+pub mod node;
 pub mod packet;
+pub mod provider;
 pub mod rng;
 pub mod tcp;

@@ -146,7 +146,7 @@ impl<'m, C: Control> Network<'m, C> {
             let mac = mac(node, iface);
             let machine = &mut self.nodes[node.0];
             machine.set_interface(iface, Interface { vrf, mac, mtu: config.mtu, mpls });
-            machine.ports.insert(iface, Port { link, side, mac });
+            machine.ports.insert(iface, Port { link, side });
         }
         let [a, b] = ends.map(|(node, iface, ..)| (node, iface));
         let directions = [Direction::default(), Direction::default()];
@@ -355,9 +355,8 @@ fn port_of(tcp: &[u8]) -> [u16; 2] {
 #[must_use]
 pub fn is_bgp(frame: &[u8]) -> bool {
     let packet = below_labels(frame);
-    IpView::parse(packet).is_some_and(|view| {
-        view.protocol == packet::PROTOCOL_TCP && port_of(view.payload).contains(&BGP_PORT)
-    })
+    IpView::parse(packet)
+        .is_some_and(|view| view.protocol == packet::PROTOCOL_TCP && port_of(view.payload).contains(&BGP_PORT))
 }
 
 /// The IP packet in a frame, below its labels.

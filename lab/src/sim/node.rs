@@ -1,7 +1,9 @@
 //! A machine of the simulation: a forwarding plane, a TCP, and what controls them.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
+use bgp_vpn::speaker::Reach;
 use bumpalo::Bump;
 use fwd_core::net::{IfIndex, Label, Mac, VrfId};
 use fwd_core::op::{FwdOp, Interface};
@@ -23,6 +25,8 @@ pub struct LinkId(pub usize);
 pub trait Control {
     /// Takes the events of `host.tcp` and whatever is due, and acts, until there is nothing left to do.
     fn drive(&mut self, now: Instant, host: &mut Host<'_>);
+    /// The way to a BGP next hop changed; [`Control::drive`] follows.
+    fn next_hop(&mut self, now: Instant, address: IpAddr, reach: Option<Reach>);
     /// When it wants to be driven at the latest.
     fn next_timeout(&self) -> Option<Instant>;
 }
@@ -32,6 +36,8 @@ impl Control for () {
     fn drive(&mut self, _: Instant, host: &mut Host<'_>) {
         while host.tcp.poll_event().is_some() {}
     }
+
+    fn next_hop(&mut self, _: Instant, _: IpAddr, _: Option<Reach>) {}
 
     fn next_timeout(&self) -> Option<Instant> {
         None
@@ -65,7 +71,6 @@ pub(super) struct Port {
     pub link: LinkId,
     /// 0 or 1: which end of the link.
     pub side: usize,
-    pub mac: Mac,
 }
 
 /// A packet that reached its destination's software.

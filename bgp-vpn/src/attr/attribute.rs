@@ -3,12 +3,13 @@
 use core::net::Ipv4Addr;
 
 use bytes::BufMut;
+use smallvec::SmallVec;
 
 use super::raw::{emit_header, header_len};
 use super::{
-    Aggregator, As4Aggregator, As4Path, AsPath, AsWidth, AttrFlags, AttrType, ClusterList, Communities, ExtCommunities,
-    Ipv6ExtCommunities, LargeCommunities, LocalPref, MultiExitDisc, NextHopAttribute, Origin, OriginatorId,
-    RawAttribute,
+    Aggregator, As4Aggregator, As4Path, AsPath, AsWidth, AttrFlags, AttrType, Attributes, ClusterList, Communities,
+    ExtCommunities, Ipv6ExtCommunities, LargeCommunities, LocalPref, MultiExitDisc, NextHopAttribute, Origin,
+    OriginatorId, RawAttribute,
 };
 
 /// An attribute as a value, to be written. MP_REACH_NLRI and MP_UNREACH_NLRI are written by
@@ -137,6 +138,38 @@ impl Attribute<'_> {
             Ok(short) if self.is_written(len) => header_len(self.flags(), short).saturating_add(len),
             _ => 0,
         }
+    }
+
+    /// Writes attributes in ascending order of their types (RFC 4271 §5), whatever their order here.
+    pub fn emit_all(attributes: &[Self], width: AsWidth, out: &mut impl BufMut) {
+        if attributes.is_sorted_by_key(Self::attr_type) {
+            attributes.iter().for_each(|attribute| attribute.emit(width, out));
+            return;
+        }
+        let mut sorted: SmallVec<[&Self; 24]> = attributes.iter().collect();
+        sorted.sort_by_key(|attribute| attribute.attr_type());
+        sorted.iter().for_each(|attribute| attribute.emit(width, out));
+    }
+
+    /// Writes attributes with 4-octet AS numbers, as [`Attributes::emit_canonical`](super::Attributes::emit_canonical) leaves them,
+    /// for a 2-octet AS peer: AS_PATH and AGGREGATOR with AS_TRANS where a number does not fit, and AS4_PATH and
+    /// AS4_AGGREGATOR that tell it (RFC 6793 §4.2.2).
+    pub fn emit_two_octet(canonical: &[u8], out: &mut impl BufMut) {
+        let attributes = Attributes::of_canonical(canonical);
+        let path = attributes.as_path();
+        let aggregator = attributes.aggregator();
+        let mut all: SmallVec<[Attribute<'_>; 24]> = attributes
+            .raw()
+            .map(|raw| match (raw.attr_type, path, aggregator) {
+                (AttrType::AS_PATH, Some(path), _) => Attribute::AsPath(path),
+                (AttrType::AGGREGATOR, _, Some(aggregator)) => Attribute::Aggregator(aggregator),
+                _ => Attribute::Raw(raw),
+            })
+            .collect();
+        all.extend(path.and_then(As4Path::of).map(Attribute::As4Path));
+        let as4 = aggregator.filter(Aggregator::needs_as4);
+        all.extend(as4.map(|aggregator| Attribute::As4Aggregator(As4Aggregator(aggregator))));
+        Attribute::emit_all(&all, AsWidth::Two, out);
     }
 
     /// Writes header and value, AS numbers with this width. An empty list writes nothing.

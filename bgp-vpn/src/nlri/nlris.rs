@@ -48,6 +48,11 @@ pub trait WirePrefix: Copy + Eq + Ord + Hash + fmt::Debug + fmt::Display + Sized
     fn bits(&self) -> u8;
     /// As many octets as hold the bits.
     fn wire(&self) -> &[u8];
+    /// All octets of the address; those beyond the bits are zero.
+    fn all_octets(&self) -> &[u8];
+    /// The first `bits` bits of `i`, where more than an address's octets follow: no octet is looked at alone. `None` where fewer
+    /// follow, or the length exceeds [`Self::MAX_LEN`].
+    fn from_window(bits: u8, i: &[u8]) -> Option<Self>;
 }
 
 impl WirePrefix for Ipv4Prefix {
@@ -75,6 +80,16 @@ impl WirePrefix for Ipv4Prefix {
     fn wire(&self) -> &[u8] {
         self.wire_octets()
     }
+
+    #[inline]
+    fn all_octets(&self) -> &[u8] {
+        self.octets()
+    }
+
+    #[inline]
+    fn from_window(bits: u8, i: &[u8]) -> Option<Self> {
+        Self::from_bits(u32::from_be_bytes(*i.first_chunk()?), bits)
+    }
 }
 
 impl WirePrefix for Ipv6Prefix {
@@ -95,6 +110,16 @@ impl WirePrefix for Ipv6Prefix {
     #[inline]
     fn wire(&self) -> &[u8] {
         self.wire_octets()
+    }
+
+    #[inline]
+    fn all_octets(&self) -> &[u8] {
+        self.octets()
+    }
+
+    #[inline]
+    fn from_window(bits: u8, i: &[u8]) -> Option<Self> {
+        Self::from_bits(u128::from_be_bytes(*i.first_chunk()?), bits)
     }
 }
 
@@ -124,10 +149,15 @@ pub(super) const fn path_id_len(format: NlriFormat) -> usize {
 /// The prefix in the last octets of an NLRI whose length field says that `bits` bits of prefix are left.
 #[inline]
 pub(super) fn take_prefix<P: WirePrefix>(i: &[u8], bits: u8) -> Take<'_, P> {
+    let len = usize::from(bits.div_ceil(8));
+    if let Some(prefix) = P::from_window(bits, i) {
+        let (rest, _) = codec::octets(i, len, "prefix")?;
+        return Ok((rest, prefix));
+    }
     if bits > P::MAX_LEN {
         return Err(Fail::new(i, "prefix", Fault::Length(usize::from(bits))));
     }
-    let (rest, octets) = codec::octets(i, usize::from(bits).div_ceil(8), "prefix")?;
+    let (rest, octets) = codec::octets(i, len, "prefix")?;
     match P::from_wire(bits, octets) {
         Some(prefix) => Ok((rest, prefix)),
         None => Err(Fail::new(i, "prefix", Fault::Length(usize::from(bits)))),

@@ -53,7 +53,20 @@ impl<'a, P: WirePrefix> Nlri<'a> for VpnNlri<'a, P> {
     #[inline]
     fn emit(&self, format: NlriFormat, out: &mut impl BufMut) {
         emit_path_id(self.path_id, format, out);
-        out.put_u8(bits_with(self.prefix.bits(), self.labels.wire_len() + RouteDistinguisher::LEN));
+        let bits = bits_with(self.prefix.bits(), self.labels.wire_len() + RouteDistinguisher::LEN);
+        if let [a, b, c] = *self.labels.octets() {
+            // One label: one copy of at most 28 octets.
+            let ([d, e, f, g, h, i, j, k], mut octets) = (self.rd.octets(), [0; 28]);
+            let (fixed, prefix) = octets.split_at_mut(12);
+            fixed.copy_from_slice(&[bits, a, b, c, d, e, f, g, h, i, j, k]);
+            let all = self.prefix.all_octets();
+            if let Some(prefix) = prefix.get_mut(..all.len()) {
+                prefix.copy_from_slice(all);
+            }
+            out.put_slice(octets.get(..12 + self.prefix.wire().len()).unwrap_or(&octets));
+            return;
+        }
+        out.put_u8(bits);
         self.labels.emit(out);
         self.rd.emit(out);
         out.put_slice(self.prefix.wire());

@@ -1,0 +1,33 @@
+//! The forwarder against a naive model of it: arbitrary ops and frames, octet for octet.
+
+mod model;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_forwarder_does_what_the_naive_one_does(data in proptest::collection::vec(any::<u8>(), 0..3000)) {
+        model::run(&data);
+    }
+}
+
+/// The comparison is worth something only if packets get everywhere: every counter rises over a fixed set of inputs.
+#[test]
+fn the_comparison_reaches_every_verdict() {
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let mut sums = std::collections::BTreeMap::new();
+    for _ in 0..3000 {
+        let data: Vec<u8> = (0..3000).map(|_| runner.rng().random()).collect();
+        for (name, n) in model::run(&data).iter() {
+            *sums.entry(name).or_insert(0) += n;
+        }
+    }
+    let never: Vec<_> = sums.iter().filter(|(_, n)| **n == 0).collect();
+    assert!(never.is_empty(), "{never:?}");
+    assert!(sums["transmitted"] > 1000, "{sums:?}");
+    println!("{sums:?}");
+}

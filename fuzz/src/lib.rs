@@ -1,0 +1,19 @@
+//! Bodies of the fuzz targets: one function each, called by `fuzz_targets/*.rs` and by the corpus replay.
+
+#[path = "../../fwd-core/tests/model/mod.rs"]
+mod forwarder_model;
+
+mod parse_fwd_op;
+
+pub use parse_fwd_op::parse_fwd_op;
+
+/// Arbitrary ops and frames against the forwarding plane and a naive model of it.
+pub fn bridge_forward(data: &[u8]) {
+    forwarder_model::run(data);
+}
+
+/// A target's name and body.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target. A new one needs a line here, a `[[bin]]` in Cargo.toml, and a file in `fuzz_targets/`.
+pub const TARGETS: &[Target] = &[("bridge_forward", bridge_forward), ("parse_fwd_op", parse_fwd_op)];

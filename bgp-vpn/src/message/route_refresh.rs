@@ -139,6 +139,12 @@ impl RouteRefresh {
         &self.orf
     }
 
+    /// Whether the routes are to be sent only with a later request (RFC 5291 §6).
+    #[must_use]
+    pub fn is_deferred(&self) -> bool {
+        self.subtype == RefreshSubtype::REQUEST && self.orf.first() == Some(&WhenToRefresh::DEFER.0)
+    }
+
     /// When to refresh, and the filters by type, as far as they parse; `None` without filters.
     ///
     /// # Errors

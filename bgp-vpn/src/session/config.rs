@@ -1,13 +1,18 @@
 //! What an operator says about a peer.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
 use fwd_core::net::VrfId;
 
-use crate::nlri::Family;
+use crate::message::Open;
+use crate::message::capability::{
+    AddPath, Capability, Entries, ExtendedNextHop, FamilyRestart, GracefulRestart, MultipleLabels, RestartFamilyFlags,
+    RestartFlags, SendReceive,
+};
+use crate::nlri::{Family, Labels, Safi};
 
 /// Bad configuration: which field, and what about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,16 +75,21 @@ pub enum PeerRole {
 pub struct SessionTimers {
     /// Offered hold time: 0 (no keepalives) or 3 s to 65,535 s, in whole seconds. Default 90 s.
     pub hold: Duration,
-    /// Time between attempts to connect. Default 120 s.
+    /// ConnectRetryTime: how long an attempt to connect may take, and the longest time between two attempts, 1 s to
+    /// 65,535 s. After a failure the next attempt follows in about 1 s, then 2 s, 4 s and so on up to this. Default 120 s.
     pub connect_retry: Duration,
     /// Least time between advertisements of one destination to this peer: MinRouteAdvertisementInterval. Default 0, as
     /// current practice for VPN families; RFC 4271 suggests 5 s (IBGP) and 30 s (EBGP).
     pub min_route_advertisement: Duration,
-    /// Time to wait for the peer's OPEN before sending ours (DelayOpen, RFC 4271 §8.1.1). `None`, the default, is off.
+    /// Time to wait for the peer's OPEN before sending ours (DelayOpen, RFC 4271 §8.1.1), up to 240 s. `None`, the
+    /// default, is off.
     pub delay_open: Option<Duration>,
-    /// First IdleHoldTime of DampPeerOscillations (RFC 4271 §8.1.1), doubled with each failure. `None`, the default, is
-    /// off.
+    /// First IdleHoldTime of DampPeerOscillations (RFC 4271 §8.1.1), 1 s to 65,535 s: time in Idle after a failure, doubled
+    /// with each failure up to 64-fold. `None`, the default, is off.
     pub idle_hold: Option<Duration>,
+    /// SendHoldTime (RFC 9687): the longest time the peer may take no octets while we have some for it. Default 480 s, and
+    /// never less than twice the negotiated hold time. `None`, or a negotiated hold time of zero: no limit.
+    pub send_hold: Option<Duration>,
 }
 
 impl Default for SessionTimers {
@@ -90,6 +100,7 @@ impl Default for SessionTimers {
             min_route_advertisement: Duration::ZERO,
             delay_open: None,
             idle_hold: None,
+            send_hold: Some(Duration::from_secs(480)),
         }
     }
 }
@@ -178,4 +189,184 @@ pub struct LocalIdentity {
     pub asn: u32,
     /// Our BGP identifier, not 0 (RFC 6286).
     pub router_id: Ipv4Addr,
+}
+
+/// What our OPEN says beyond the configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct OpenState {
+    /// This router has restarted and the session was not up since (RFC 4724 §4.1).
+    pub(super) restarted: bool,
+    /// Our forwarding state outlived what ended the last session (RFC 4724 §3, RFC 8538 §4).
+    pub(super) forwarding: bool,
+    /// The peer refused an OPEN with optional parameters (RFC 5492 §3).
+    pub(super) without_capabilities: bool,
+}
+
+fn refuse(field: &'static str, value: impl ToString, rule: &'static str) -> Result<(), ConfigError> {
+    Err(ConfigError::Value { field, value: value.to_string(), rule })
+}
+
+fn check_duration(field: &'static str, d: Duration, min: u64, max: u64, rule: &'static str) -> Result<(), ConfigError> {
+    if d < Duration::from_secs(min) || d > Duration::from_secs(max) {
+        return refuse(field, alloc::format!("{d:?}"), rule);
+    }
+    Ok(())
+}
+
+impl SessionTimers {
+    /// Checks the timers.
+    ///
+    /// # Errors
+    /// The first field out of its range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if self.hold.subsec_nanos() != 0 || matches!(self.hold.as_secs(), 1 | 2 | 65_536..) {
+            return refuse("hold", alloc::format!("{:?}", self.hold), "0, or 3 s to 65535 s in whole seconds");
+        }
+        check_duration("connect_retry", self.connect_retry, 1, 65_535, "1 s to 65535 s")?;
+        check_duration("min_route_advertisement", self.min_route_advertisement, 0, 65_535, "0 to 65535 s")?;
+        if let Some(delay) = self.delay_open {
+            check_duration("delay_open", delay, 0, 240, "0 to 240 s")?;
+        }
+        if let Some(idle) = self.idle_hold {
+            check_duration("idle_hold", idle, 1, 65_535, "1 s to 65535 s")?;
+        }
+        if let Some(send) = self.send_hold {
+            check_duration("send_hold", send, 1, 65_535, "1 s to 65535 s")?;
+        }
+        Ok(())
+    }
+}
+
+impl LocalIdentity {
+    /// Checks AS number and identifier.
+    ///
+    /// # Errors
+    /// AS 0 (RFC 7607), AS_TRANS (RFC 6793 §9), or an identifier of zero (RFC 6286 §2.1).
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if self.asn == 0 || self.asn == u32::from(Open::AS_TRANS) {
+            return refuse("asn", self.asn, "1 to 4294967295, not 23456");
+        }
+        if self.router_id.is_unspecified() {
+            return refuse("router_id", self.router_id, "not 0.0.0.0");
+        }
+        Ok(())
+    }
+}
+
+impl FamilyConfig {
+    /// Checks the family's options.
+    ///
+    /// # Errors
+    /// A label count of 0 or more than 8, or above 1 in a family without labels; IPv6 next hops for a family that RFC 8950
+    /// does not name.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let labelled = matches!(self.family.safi, Safi::LABELED_UNICAST | Safi::VPN_UNICAST);
+        if self.max_labels == 0 || usize::from(self.max_labels) > Labels::MAX {
+            return refuse("max_labels", self.max_labels, "1 to 8");
+        }
+        if self.max_labels > 1 && !labelled {
+            return refuse("max_labels", self.max_labels, "1 in a family without labels");
+        }
+        if self.extended_next_hop && ExtendedNextHop::ipv6(self.family).family().is_none() {
+            return refuse("extended_next_hop", self.family, "IPv4 families with SAFI 1, 2, 4, 128 or 129 only");
+        }
+        Ok(())
+    }
+}
+
+impl PeerConfig {
+    /// The most families of one peer: graceful restart lists no more (RFC 4724 §3).
+    pub const MAX_FAMILIES: usize = Entries::<FamilyRestart>::MAX;
+
+    /// Checks the configuration.
+    ///
+    /// # Errors
+    /// The first field that is wrong, by name.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if self.remote_as == 0 || self.remote_as == u32::from(Open::AS_TRANS) {
+            return refuse("remote_as", self.remote_as, "1 to 4294967295, not 23456");
+        }
+        if self.address.is_unspecified() || self.address.is_multicast() {
+            return refuse("address", self.address, "a unicast address");
+        }
+        if self.local_address.is_unspecified() || self.local_address.is_multicast() {
+            return refuse("local_address", self.local_address, "a unicast address");
+        }
+        if self.families.is_empty() {
+            return Err(ConfigError::Empty { field: "families" });
+        }
+        if self.families.len() > Self::MAX_FAMILIES {
+            return refuse("families", self.families.len(), "at most 63");
+        }
+        for (n, family) in self.families.iter().enumerate() {
+            family.validate()?;
+            if self.families.iter().take(n).any(|f| f.family == family.family) {
+                let owner = self.address.to_string();
+                return Err(ConfigError::Duplicate { field: "families", value: family.family.to_string(), owner });
+            }
+        }
+        if let Some(time) = self.graceful_restart {
+            let max = u64::from(GracefulRestart::MAX_TIME);
+            if time.subsec_nanos() != 0 || time.as_secs() > max {
+                return refuse("graceful_restart", alloc::format!("{time:?}"), "0 to 4095 s in whole seconds");
+            }
+        }
+        self.timers.validate()
+    }
+
+    /// Our OPEN to this peer. `None` only if the configuration was not validated.
+    pub(super) fn open(&self, local: &LocalIdentity, state: OpenState) -> Option<Open> {
+        let capabilities = if state.without_capabilities { Vec::new() } else { self.capabilities(local, state)? };
+        let hold_time = u16::try_from(self.timers.hold.as_secs()).ok()?;
+        Open::new(local.asn, hold_time, local.router_id, capabilities)
+    }
+
+    fn capabilities(&self, local: &LocalIdentity, state: OpenState) -> Option<Vec<Capability>> {
+        let list = self.families.iter();
+        let mut all: Vec<_> = list.clone().map(|f| Capability::Multiprotocol(f.family)).collect();
+        all.push(Capability::RouteRefresh);
+        let next_hops: Vec<_> =
+            list.clone().filter(|f| f.extended_next_hop).map(|f| ExtendedNextHop::ipv6(f.family)).collect();
+        if !next_hops.is_empty() {
+            all.push(Capability::ExtendedNextHop(Entries::new(&next_hops)?));
+        }
+        if self.extended_messages {
+            all.push(Capability::ExtendedMessage);
+        }
+        let labels: Vec<_> = list
+            .clone()
+            .filter(|f| f.max_labels > 1)
+            .map(|f| MultipleLabels { family: f.family, count: f.max_labels })
+            .collect();
+        if !labels.is_empty() {
+            all.push(Capability::MultipleLabels(Entries::new(&labels)?));
+        }
+        all.push(Capability::GracefulRestart(self.restart_capability(state)?));
+        all.push(Capability::FourOctetAs(local.asn));
+        let paths: Vec<_> = list
+            .filter_map(|f| {
+                let mode = SendReceive::new(f.add_path_send, f.add_path_receive)?;
+                Some(AddPath { family: f.family, mode })
+            })
+            .collect();
+        if !paths.is_empty() {
+            all.push(Capability::AddPath(Entries::new(&paths)?));
+        }
+        all.push(Capability::EnhancedRouteRefresh);
+        Some(all)
+    }
+
+    /// RFC 4724 §3: without families if only End-of-RIB is offered.
+    fn restart_capability(&self, state: OpenState) -> Option<GracefulRestart> {
+        let Some(time) = self.graceful_restart else {
+            return GracefulRestart::new(RestartFlags::empty(), 0, Entries::new(&[])?);
+        };
+        let mut flags = RestartFlags::NOTIFICATION;
+        flags.set(RestartFlags::RESTARTED, state.restarted);
+        let mut of_family = RestartFamilyFlags::empty();
+        of_family.set(RestartFamilyFlags::FORWARDING, state.forwarding);
+        let families: Vec<_> =
+            self.families.iter().map(|f| FamilyRestart { family: f.family, flags: of_family }).collect();
+        GracefulRestart::new(flags, u16::try_from(time.as_secs()).ok()?, Entries::new(&families)?)
+    }
 }

@@ -1,7 +1,18 @@
 //! The BGP session: configuration, what was negotiated, FSM, machine.
+//!
+//! [`transition`] is RFC 4271 §8.2.2 as a function; [`Session`] runs it for both connections that may exist with a peer.
 
+mod act;
 mod config;
+mod connection;
+mod fsm;
+mod io;
+mod jitter;
+mod machine;
 mod negotiated;
 
 pub use config::{ConfigError, FamilyConfig, LocalIdentity, PeerConfig, PeerRole, SessionTimers};
-pub use negotiated::{Negotiated, PeerKind};
+pub use fsm::{Action, Conditions, SessionEvent, State, Unexpected, transition};
+pub use io::{Down, Input, MessageCounts, Output, SessionConfig, SessionCounters};
+pub use machine::Session;
+pub use negotiated::{Negotiated, PeerKind, PeerRestart};

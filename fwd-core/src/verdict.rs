@@ -49,7 +49,7 @@ pub enum PuntReason {
     FragmentationNeeded,
     /// The router alert label (RFC 3032 §2.1).
     RouterAlert,
-    /// An IPv4 header with options (RFC 1812 §5.2.4).
+    /// An IPv4 header with options (RFC 1812 §5.3.13).
     Ipv4Options,
 }
 

@@ -200,7 +200,9 @@ impl Session {
         self.was_established = true;
         self.counters.established = self.counters.established.saturating_add(1);
         let rest = other(side);
-        if self.side(rest).tcp != Tcp::Open {
+        if self.side(rest).tcp == Tcp::Open {
+            self.side_mut(rest).rival = true;
+        } else {
             self.drop_connection(rest);
             let connection = self.side_mut(rest);
             connection.retry = None;

@@ -24,7 +24,7 @@ pub(super) enum Tcp {
 }
 
 /// One connection and its FSM.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Connection {
     pub(super) state: State,
     pub(super) tcp: Tcp,
@@ -41,6 +41,8 @@ pub(super) struct Connection {
     /// What follows from both OPENs.
     pub(super) negotiated: Option<Box<Negotiated>>,
     pub(super) established_at: Option<Instant>,
+    /// This connection was already there when the other one became Established: both are of one simultaneous open.
+    pub(super) rival: bool,
 }
 
 impl Connection {

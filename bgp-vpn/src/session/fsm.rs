@@ -6,8 +6,9 @@
 //!
 //! Readings, where the text leaves a choice or contradicts itself:
 //!
-//! - CollisionDetectEstablishedState is false: an OPEN in Established is an unexpected message (RFC 6608 §4), and a second
-//!   connection whose OPEN arrives while this one is Established gets event 23.
+//! - An OPEN in Established is an unexpected message (RFC 6608 §4). CollisionDetectEstablishedState is true for a second
+//!   connection that was there when this one became Established: both are of one simultaneous open, and only if both ends
+//!   decide by identifier is one sure to survive. It is false for any later one, which gets event 23 at its OPEN.
 //! - An OPEN in OpenConfirm is an unexpected message too (RFC 6608 §4): the collision that RFC 4271 §8.2.2 speaks of is an
 //!   OPEN on the *other* connection, and ends as event 23.
 //! - A header error in Established is answered by Message Header Error, as §6.1 demands of all of them, and not by the

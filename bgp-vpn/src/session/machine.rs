@@ -54,7 +54,7 @@ use crate::speaker::Side;
 ///     }
 /// }
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Session {
     pub(super) config: SessionConfig,
     /// Between start and stop.
@@ -460,10 +460,10 @@ impl Session {
     /// and tells whether `side` goes on.
     fn survives_collision(&mut self, now: Instant, side: Side, peer: Ipv4Addr) -> bool {
         let loser = match self.side(other(side)).state {
-            // An established session is not given up.
-            State::Established => side,
-            State::OpenConfirm if self.preserved_side(peer) == side => other(side),
-            State::OpenConfirm => side,
+            // An established session is not given up, unless by the same simultaneous open.
+            State::Established if !self.side(side).rival => side,
+            State::Established | State::OpenConfirm if self.preserved_side(peer) == side => other(side),
+            State::Established | State::OpenConfirm => side,
             _ => return true,
         };
         self.fire(now, loser, SessionEvent::OpenCollisionDump, Cause::default());

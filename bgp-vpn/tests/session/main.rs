@@ -1,0 +1,7 @@
+//! Sessions back to back in virtual time.
+
+mod collision;
+mod faults;
+mod net;
+mod restart;
+mod timers;

@@ -2,6 +2,7 @@
 //! and the bookkeeping of requirements.
 
 pub mod coverage;
+pub mod decode;
 pub mod live;
 pub mod pcap;
 pub mod sim;

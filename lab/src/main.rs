@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use lab::coverage;
+use lab::{coverage, decode};
 
 /// A provider network that carries VPNs, in a simulator and against real routers.
 #[derive(Parser)]
@@ -16,12 +16,15 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Print the BGP messages of a capture
+    Decode(decode::Args),
     /// Write docs/coverage.md: which catalogue rows the tests show, which are open
     Coverage(coverage::Args),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Decode(args) => decode::main(&args),
         Command::Coverage(args) => coverage::main(&args),
     };
     match done {

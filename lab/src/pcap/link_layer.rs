@@ -124,11 +124,11 @@ pub struct TcpFrame<'a> {
 
 impl<'a> TcpFrame<'a> {
     /// The TCP segment in an IP packet, behind IPv6 extension headers (RFC 8200 §4.1); `None` if there is none, or if it
-    /// is a fragment.
+    /// is a fragment other than the first. Of a first fragment, what it holds.
     #[must_use]
     pub fn parse(packet: &'a [u8]) -> Option<Self> {
         let view = IpView::parse(packet)?;
-        if view.fragment {
+        if view.headless {
             return None;
         }
         let (mut next, mut payload) = (view.protocol, view.payload);

@@ -16,7 +16,8 @@ pub enum Chunk {
 /// One direction of a connection.
 ///
 /// Retransmissions and overlaps are cut off: what came first counts. Octets ahead of a hole wait for it to be filled, up to
-/// [`Reassembly::MAX_WAITING`]; then the hole is given up.
+/// [`Reassembly::MAX_WAITING`]; then the hole is given up. A segment that overlaps the end of the stream with other octets than
+/// are there is taken to follow it: some captures were made by programs that do not count the SYN.
 #[derive(Clone, Debug, Default)]
 pub struct Reassembly {
     /// The first sequence number, and the offset of the next octet from it.
@@ -24,6 +25,8 @@ pub struct Reassembly {
     /// Offset, frame, octets.
     waiting: BTreeMap<u64, (u64, Vec<u8>)>,
     waiting_octets: usize,
+    /// The last octets handed out, at most [`Reassembly::TAIL`].
+    tail: Vec<u8>,
     /// Where a FIN or RST ended the stream.
     ended: bool,
 }
@@ -31,6 +34,9 @@ pub struct Reassembly {
 impl Reassembly {
     /// Octets that wait for a hole to be filled, at most.
     pub const MAX_WAITING: usize = 1 << 20;
+
+    /// Octets of the end that overlaps are compared with.
+    const TAIL: usize = 64;
 
     /// Whether the sender has closed or reset the connection.
     #[must_use]
@@ -49,7 +55,9 @@ impl Reassembly {
         let seq = segment.seq.wrapping_add(u32::from(segment.flags & tcp_flags::SYN != 0));
         let mut out = Vec::new();
         if !segment.payload.is_empty() {
-            let (first, expected) = *self.start.get_or_insert((seq, 0));
+            self.start.get_or_insert((seq, 0));
+            self.rebase(seq, segment.payload);
+            let (first, expected) = self.start.unwrap_or((seq, 0));
             let delta = seq.wrapping_sub(first).wrapping_sub(expected as u32) as i32;
             // A keep-alive of a stream that began before the capture lies before its start.
             if let Some(offset) = expected.checked_add_signed(i64::from(delta)) {
@@ -76,6 +84,18 @@ impl Reassembly {
         out
     }
 
+    /// Moves the start so that a segment whose beginning differs from the end of the stream follows it.
+    fn rebase(&mut self, seq: u32, octets: &[u8]) {
+        let Some((first, expected)) = self.start else { return };
+        let overlap = first.wrapping_add(expected as u32).wrapping_sub(seq) as usize;
+        if overlap == 0 || overlap > self.tail.len() || overlap >= octets.len() {
+            return;
+        }
+        if self.tail[self.tail.len() - overlap..] != octets[..overlap] {
+            self.start = Some((seq.wrapping_sub(expected as u32), expected));
+        }
+    }
+
     fn keep(&mut self, offset: u64, frame: u64, octets: &[u8]) {
         let entry = self.waiting.entry(offset).or_insert((frame, Vec::new()));
         if entry.1.len() < octets.len() {
@@ -93,6 +113,8 @@ impl Reassembly {
             let seen = usize::try_from(expected - offset).unwrap_or(usize::MAX);
             if let Some(new) = octets.get(seen..).filter(|new| !new.is_empty()) {
                 expected += new.len() as u64;
+                self.tail.extend(&new[new.len().saturating_sub(Self::TAIL)..]);
+                self.tail.drain(..self.tail.len().saturating_sub(Self::TAIL));
                 out.push(Chunk::Octets(frame, new.to_vec()));
             }
         }
@@ -172,6 +194,15 @@ mod tests {
             assert!(stream.waiting_octets <= Reassembly::MAX_WAITING);
         }
         assert_eq!(gaps, 1);
+    }
+
+    #[test]
+    fn a_syn_that_was_not_counted_shifts_the_stream() {
+        let mut stream = Reassembly::default();
+        assert_eq!(joined(&stream.push(1, &segment(1, tcp_flags::SYN, b"abc"))), b"abc");
+        assert_eq!(joined(&stream.push(2, &segment(4, 0, b"def"))), b"def");
+        assert_eq!(joined(&stream.push(3, &segment(7, 0, b"ghi"))), b"ghi");
+        assert_eq!(joined(&stream.push(4, &segment(9, 0, b"ijk"))), b"jk", "a true overlap");
     }
 
     #[test]

@@ -53,8 +53,10 @@ pub struct IpView<'a> {
     pub header_len: usize,
     /// What follows the IP header, without link-layer padding; shorter than the header says where a capture was cut.
     pub payload: &'a [u8],
-    /// Whether this is a fragment other than the only one.
+    /// Whether this is a fragment, the first one included.
     pub fragment: bool,
+    /// Whether octets of the payload lie in earlier fragments.
+    pub headless: bool,
 }
 
 impl<'a> IpView<'a> {
@@ -74,7 +76,7 @@ impl<'a> IpView<'a> {
         let total = usize::from(u16::from_be_bytes([header[2], header[3]]));
         // Captures taken above segmentation offload carry 0 here.
         let end = if total == 0 { packet.len() } else { total.min(packet.len()) };
-        let fragment = u16::from_be_bytes([header[6], header[7]]) & 0x3fff != 0;
+        let fragment = u16::from_be_bytes([header[6], header[7]]);
         Some(Self {
             src: IpAddr::V4(Ipv4Addr::new(header[12], header[13], header[14], header[15])),
             dst: IpAddr::V4(Ipv4Addr::new(header[16], header[17], header[18], header[19])),
@@ -82,7 +84,8 @@ impl<'a> IpView<'a> {
             ttl: header[8],
             header_len,
             payload: packet.get(header_len..end)?,
-            fragment,
+            fragment: fragment & 0x3fff != 0,
+            headless: fragment & 0x1fff != 0,
         })
     }
 
@@ -99,6 +102,7 @@ impl<'a> IpView<'a> {
             header_len: 40,
             payload: packet.get(40..end)?,
             fragment: header[6] == 44,
+            headless: header[6] == 44,
         })
     }
 }

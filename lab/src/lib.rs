@@ -6,3 +6,4 @@ pub mod decode;
 pub mod live;
 pub mod pcap;
 pub mod sim;
+pub mod table;

@@ -27,11 +27,11 @@ impl Community {
     pub const STANDBY_PE: Self = Self(0xFFFF_0009);
     /// Discard traffic to the prefix (RFC 7999 §5).
     pub const BLACKHOLE: Self = Self(0xFFFF_029A);
-    /// Do not advertise outside the AS or confederation.
+    /// Do not advertise outside the AS or confederation (RFC 1997).
     pub const NO_EXPORT: Self = Self(0xFFFF_FF01);
-    /// Do not advertise to any peer.
+    /// Do not advertise to any peer (RFC 1997).
     pub const NO_ADVERTISE: Self = Self(0xFFFF_FF02);
-    /// Do not advertise to external peers, members of the confederation included.
+    /// Do not advertise to external peers, members of the confederation included (RFC 1997).
     pub const NO_EXPORT_SUBCONFED: Self = Self(0xFFFF_FF03);
     /// Do not advertise over bilateral peerings (RFC 3765 §3).
     pub const NO_PEER: Self = Self(0xFFFF_FF04);

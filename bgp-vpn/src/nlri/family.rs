@@ -4,7 +4,7 @@ use core::fmt;
 
 use fwd_core::codec::{self, BufMut, Take};
 
-/// Address Family Identifier. Unknown values survive.
+/// Address Family Identifier (RFC 4760 §3). Unknown values survive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Afi(pub u16);

@@ -78,7 +78,7 @@ impl CapabilityCode {
     pub const ENHANCED_ROUTE_REFRESH: Self = Self(70);
     /// Long-lived graceful restart (RFC 9494 §3); kept as octets.
     pub const LONG_LIVED_GRACEFUL_RESTART: Self = Self(71);
-    /// Host name (draft-walton-bgp-hostname-capability; no RFC); kept as octets.
+    /// Host name (draft-walton-bgp-hostname-capability; its code is registered by RFC 5492 §6); kept as octets.
     pub const FQDN: Self = Self(73);
     /// Route refresh under the code used before RFC 2918.
     pub const ROUTE_REFRESH_PRE_STANDARD: Self = Self(128);

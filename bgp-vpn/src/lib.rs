@@ -9,6 +9,7 @@ mod administrator;
 pub mod attr;
 pub mod message;
 pub mod nlri;
+mod rib;
 pub mod session;
 pub mod speaker;
 pub mod vrf;

@@ -1,5 +1,40 @@
 //! The speaker: sessions, RIBs and VRFs of one router as one machine.
+//!
+//! | File | Concern |
+//! |---|---|
+//! | `io.rs` | what goes in and what comes out |
+//! | `machine.rs` | the machine: inputs, time-outs, the order of outputs |
+//! | `admin.rs` | what an operator does: peers, VRFs, route targets |
+//! | `query.rs` | what an operator asks |
+//! | `sessions.rs` | sessions, next hops, circuits and local routes as causes of route changes |
+//! | `update_in.rs` | a received UPDATE, with RFC 7606 |
+//! | `routing.rs` | what follows from a path that comes or goes |
+//! | `fib.rs` | forwarding ops |
+//! | `update_out.rs` | UPDATEs to a peer: policy, attributes, packing |
+//! | `shared.rs`, `tables.rs`, `peer.rs` | state |
+//!
+//! Deviations and choices. Labelled unicast routes are kept, chosen and reflected, not forwarded by. VPN and labelled routes of
+//! others are not passed on to EBGP peers, because their labels would have to be swapped (inter-AS option B). To a peer that takes
+//! several paths per destination (RFC 7911) the best is sent, with path identifier 0. All VPN routes are kept, whether a VRF
+//! imports them or not.
 
+mod admin;
+mod fib;
 mod io;
+mod machine;
+mod peer;
+mod query;
+mod routing;
+mod sessions;
+mod shared;
+mod tables;
+mod update_in;
+mod update_out;
 
 pub use io::{Circuit, Event, Input, LocalRoute, Output, PeerId, Reach, Side, SpeakerConfig};
+pub use machine::Speaker;
+pub use peer::RouteCounters;
+pub use query::{PeerFamilyState, RouteSource, RouteView, Stats, VrfStats};
+pub(crate) use routing::Routing;
+pub(crate) use shared::Shared;
+pub(crate) use tables::{AddressFamily, Tables};

@@ -1,0 +1,251 @@
+//! Loc-RIB of one family, with the peers that feed it and are fed from it.
+
+use alloc::vec::Vec;
+
+use smallvec::SmallVec;
+
+use super::{AdjIn, AdjOut, BitSet, Candidate, Dest, Key, Path, Source, Table, best_of};
+use crate::nlri::Family;
+use crate::speaker::PeerId;
+
+/// The form of a table's NLRI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A prefix.
+    Unicast,
+    /// Labels and a prefix (RFC 8277).
+    Labeled,
+    /// Labels, a route distinguisher and a prefix (RFC 4364).
+    Vpn,
+}
+
+/// A peer's share of a table.
+#[derive(Debug)]
+pub(crate) struct Adj {
+    /// The peer.
+    pub(crate) peer: PeerId,
+    /// The family was negotiated on a session that is up.
+    pub(crate) up: bool,
+    /// What the peer told us.
+    pub(crate) input: AdjIn,
+    /// What the peer was told.
+    pub(crate) out: AdjOut,
+}
+
+/// A table, its best paths, and its peers.
+#[derive(Debug)]
+pub(crate) struct Rib<K> {
+    /// The family.
+    pub(crate) family: Family,
+    /// The form of its NLRI.
+    pub(crate) form: Form,
+    /// Destinations and paths.
+    pub(crate) table: Table<K>,
+    /// Peers by slot.
+    pub(crate) adjs: Vec<Option<Adj>>,
+    /// Destinations whose forwarding entry may be out of date.
+    pub(crate) fib_dirty: BitSet,
+    /// Destinations that have a path.
+    pub(crate) routes: u32,
+    /// Paths.
+    pub(crate) paths: u32,
+}
+
+impl<K: Key> Rib<K> {
+    /// An empty table.
+    pub(crate) fn new(family: Family, form: Form) -> Self {
+        Self {
+            family,
+            form,
+            table: Table::default(),
+            adjs: Vec::new(),
+            fib_dirty: BitSet::default(),
+            routes: 0,
+            paths: 0,
+        }
+    }
+
+    /// Gives a peer a slot.
+    pub(crate) fn attach(&mut self, peer: PeerId, max: Option<u32>) -> u32 {
+        let adj = Adj { peer, up: false, input: AdjIn { max, ..AdjIn::default() }, out: AdjOut::default() };
+        let free = self.adjs.iter().position(Option::is_none);
+        let slot = free.unwrap_or(self.adjs.len());
+        match self.adjs.get_mut(slot) {
+            Some(free) => *free = Some(adj),
+            None => self.adjs.push(Some(adj)),
+        }
+        slot as u32
+    }
+
+    /// A peer's share.
+    pub(crate) fn adj(&self, slot: u32) -> Option<&Adj> {
+        self.adjs.get(slot as usize)?.as_ref()
+    }
+
+    /// A peer's share.
+    pub(crate) fn adj_mut(&mut self, slot: u32) -> Option<&mut Adj> {
+        self.adjs.get_mut(slot as usize)?.as_mut()
+    }
+
+    /// Takes the slot of a peer back; [`Self::session_down`] and the removal of its paths come before.
+    pub(crate) fn detach(&mut self, slot: u32) {
+        if let Some(adj) = self.adjs.get_mut(slot as usize) {
+            *adj = None;
+        }
+    }
+
+    /// The best path.
+    #[inline]
+    pub(crate) fn best(&self, dest: u32) -> Option<Path> {
+        self.table.get(dest).best().copied()
+    }
+
+    /// Adds or replaces a path; the one it replaces is returned, and its attributes are the caller's to release.
+    pub(crate) fn put(&mut self, dest: u32, path: Path) -> Option<Path> {
+        let d = self.table.get_mut(dest);
+        let first = d.paths().is_empty();
+        let old = d.put(path);
+        self.routes += u32::from(first);
+        self.paths += u32::from(old.is_none());
+        old
+    }
+
+    /// Removes a path, which is returned; its attributes are the caller's to release.
+    pub(crate) fn take(&mut self, dest: u32, source: Source, path_id: u32) -> Option<Path> {
+        let d = self.table.get_mut(dest);
+        let old = d.take(source, path_id)?;
+        self.routes -= u32::from(d.paths().is_empty());
+        self.paths -= 1;
+        Some(old)
+    }
+
+    /// Chooses the best path anew: Loc-RIB is the table's first paths. `judge` says what a path is worth, or that it
+    /// cannot be used.
+    pub(crate) fn choose(&mut self, dest: u32, judge: impl Fn(&Path) -> Option<Candidate>) -> Option<Path> {
+        let d = self.table.get_mut(dest);
+        let best = best_path(d.paths(), judge);
+        d.set_best(best);
+        d.best().copied()
+    }
+
+    /// Tells every peer of the table that a destination changed.
+    pub(crate) fn mark(&mut self, dest: u32) {
+        for adj in self.adjs.iter_mut().flatten() {
+            if adj.up {
+                adj.out.mark(dest);
+            }
+        }
+    }
+
+    /// Frees a destination that has no paths, unless peers must be sent its withdrawal or a forwarding entry removed first:
+    /// then it is freed with the last of these.
+    pub(crate) fn settle(&mut self, dest: u32) {
+        let d = self.table.get_mut(dest);
+        if !d.is_live() || !d.paths().is_empty() {
+            return;
+        }
+        let in_fib = d.in_fib();
+        let mut owed = 0u16;
+        for adj in self.adjs.iter_mut().flatten() {
+            if adj.out.advertised.contains(dest) {
+                owed = owed.saturating_add(1);
+            } else {
+                adj.out.unmark(dest);
+            }
+        }
+        self.table.get_mut(dest).owed = owed;
+        if owed == 0 && !in_fib {
+            self.fib_dirty.remove(dest);
+            self.table.free(dest);
+        }
+    }
+
+    /// A peer's withdrawal of a destination was written.
+    pub(crate) fn withdrawn_from(&mut self, slot: u32, dest: u32) {
+        if self.adj_mut(slot).is_some_and(|adj| adj.out.advertised.remove(dest)) {
+            self.owe_less(dest);
+        }
+    }
+
+    fn owe_less(&mut self, dest: u32) {
+        let d = self.table.get_mut(dest);
+        if d.paths().is_empty() {
+            d.owed = d.owed.saturating_sub(1);
+            if d.owed == 0 {
+                self.settle(dest);
+            }
+        }
+    }
+
+    /// The family came up with a peer: it is owed every best path, and End-of-RIB.
+    pub(crate) fn session_up(&mut self, slot: u32) {
+        let Some(Some(adj)) = self.adjs.get_mut(slot as usize) else { return };
+        adj.up = true;
+        adj.out.reset();
+        adj.out.end_of_rib = true;
+        for (dest, d) in self.table.iter() {
+            if d.best().is_some() {
+                adj.out.mark(dest);
+            }
+        }
+    }
+
+    /// The session with a peer ended: it holds nothing from us.
+    pub(crate) fn session_down(&mut self, slot: u32) {
+        let Some(adj) = self.adj_mut(slot) else { return };
+        adj.up = false;
+        adj.input.refreshing = false;
+        let out = core::mem::take(&mut adj.out);
+        for dest in out.advertised.iter() {
+            self.owe_less(dest);
+        }
+    }
+
+    /// A round that is a route refresh begins: every destination that the peer could hold goes into it.
+    pub(crate) fn mark_all(&mut self, slot: u32) {
+        let Some(Some(adj)) = self.adjs.get_mut(slot as usize) else { return };
+        for (dest, d) in self.table.iter() {
+            if d.best().is_some() || adj.out.advertised.contains(dest) {
+                adj.out.mark(dest);
+            }
+        }
+    }
+
+    /// Octets of memory.
+    pub(crate) fn memory(&self) -> usize {
+        let adjs = self.adjs.iter().flatten();
+        self.table.memory()
+            + self.fib_dirty.memory()
+            + adjs.map(|a| a.input.members.memory() + a.out.memory()).sum::<usize>()
+            + self.adjs.capacity() * size_of::<Option<Adj>>()
+    }
+}
+
+/// The index of the best of these paths.
+pub(crate) fn best_path(paths: &[Path], judge: impl Fn(&Path) -> Option<Candidate>) -> Option<usize> {
+    match paths {
+        [] => None,
+        [one] => judge(one).map(|_| 0),
+        many => {
+            let mut usable: SmallVec<[usize; 8]> = SmallVec::new();
+            let mut candidates: SmallVec<[Candidate; 8]> = SmallVec::new();
+            for (i, path) in many.iter().enumerate() {
+                if let Some(candidate) = judge(path) {
+                    usable.push(i);
+                    candidates.push(candidate);
+                }
+            }
+            usable.get(best_of(&candidates)?).copied()
+        }
+    }
+}
+
+/// The best of the paths of a destination that `filter` lets through.
+pub(crate) fn best_where<K>(
+    dest: &Dest<K>,
+    filter: impl Fn(&Path) -> bool,
+    judge: impl Fn(&Path) -> Option<Candidate>,
+) -> Option<Path> {
+    let i = best_path(dest.paths(), |path| if filter(path) { judge(path) } else { None })?;
+    dest.paths().get(i).copied()
+}

@@ -1,0 +1,363 @@
+//! What an operator does: peers and VRFs come, change and go.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr};
+
+use fwd_core::net::{Ipv4Prefix, Ipv6Prefix, VrfId};
+use fwd_core::time::Instant;
+use smallvec::SmallVec;
+
+use super::io::{PeerId, SpeakerConfig};
+use super::machine::Speaker;
+use super::peer::{PeerFamily, PeerState, RouteCounters};
+use super::routing::Routing;
+use super::tables::{AddressFamily, GLOBAL, TableKind};
+use crate::attr::ext_community::RouteTarget;
+use crate::message::{ErrorCode, Notification, subcode};
+use crate::session::{ConfigError, Input as SessionInput, PeerConfig, PeerKind, Session, SessionConfig};
+use crate::vrf::{Vrf, VrfConfig};
+
+fn value(field: &'static str, value: impl ToString, rule: &'static str) -> ConfigError {
+    ConfigError::Value { field, value: value.to_string(), rule }
+}
+
+impl SpeakerConfig {
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        self.local.validate()?;
+        let (first, last) = self.labels;
+        if first.is_special_purpose() || last < first {
+            let range = format!("{first} to {last}");
+            return Err(value("labels", range, "16 or more, and the first not above the last"));
+        }
+        let (first, last) = self.nhlfes;
+        if last < first {
+            return Err(value("nhlfes", format!("{} to {}", first.0, last.0), "the first not above the last"));
+        }
+        Ok(())
+    }
+}
+
+impl Speaker {
+    /// Adds a peer and starts its session.
+    ///
+    /// # Errors
+    /// A field out of its range, an unknown VRF, an address that has a session in that VRF, a family that the VRF has no
+    /// table for (a VRF has IPv4 and IPv6 unicast; the global table labelled and VPN families too), no family.
+    pub fn add_peer(&mut self, now: Instant, config: PeerConfig) -> Result<PeerId, ConfigError> {
+        self.begin(now);
+        let id = PeerId(u32::try_from(self.sessions.len()).unwrap_or(u32::MAX));
+        let Some(vrf) = self.routing.tables.by_id.get(&config.vrf).copied() else {
+            return Err(ConfigError::Unknown { field: "vrf", value: config.vrf.to_string() });
+        };
+        if let Some(owner) = self.peer_by_address(config.vrf, config.address) {
+            let owner = format!("peer {}", owner.0);
+            return Err(ConfigError::Duplicate { field: "address", value: config.address.to_string(), owner });
+        }
+        for f in &config.families {
+            if TableKind::of(f.family, vrf).is_none() {
+                return Err(value("families", f.family, "unicast; in the global table also labelled and VPN unicast"));
+            }
+        }
+        let seed = self.config.seed ^ u64::from(id.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let session = SessionConfig { local: self.config.local, peer: config.clone(), seed, restarted: false };
+        let session = Session::new(now, session)?;
+        let mut families = SmallVec::new();
+        for f in &config.families {
+            let Some(table) = TableKind::of(f.family, vrf) else { continue };
+            let slot = self.routing.attach(id, table, f.family, f.max_routes);
+            families.push(PeerFamily { family: f.family, table, slot, disabled: false });
+        }
+        let internal = config.remote_as == self.config.local.asn;
+        self.routing.shared.peers.push(Some(PeerState {
+            kind: if internal { PeerKind::Internal } else { PeerKind::External },
+            config,
+            vrf,
+            families,
+            session: None,
+            identifier: Ipv4Addr::UNSPECIFIED,
+            room: [0; 2],
+            stale_until: None,
+            counters: RouteCounters::default(),
+            turn: 0,
+        }));
+        self.sessions.push(Some(session));
+        self.session_input(id, SessionInput::Start);
+        Ok(id)
+    }
+
+    /// Ends a peer's session and forgets it and its routes; its number is not used again. What is still to be sent to it
+    /// comes out as usual.
+    ///
+    /// # Errors
+    /// There is no such peer.
+    pub fn remove_peer(&mut self, now: Instant, peer: PeerId) -> Result<(), ConfigError> {
+        self.begin(now);
+        if self.session(peer).is_none() {
+            return Err(ConfigError::Unknown { field: "peer", value: peer.0.to_string() });
+        }
+        self.routing.decide_moved();
+        let cease = Notification::new(ErrorCode::CEASE, subcode::cease::PEER_DECONFIGURED);
+        self.session_input(peer, SessionInput::Stop(cease));
+        self.routing.forget_peer(peer);
+        if let Some(session) = self.sessions.get_mut(peer.0 as usize) {
+            *session = None;
+        }
+        self.forget_timers(peer);
+        self.schedule();
+        Ok(())
+    }
+
+    /// Ends a peer's session, which is then opened again: an administrative reset (RFC 4486).
+    ///
+    /// # Errors
+    /// There is no such peer.
+    pub fn reset_peer(&mut self, now: Instant, peer: PeerId) -> Result<(), ConfigError> {
+        self.begin(now);
+        if self.session(peer).is_none() {
+            return Err(ConfigError::Unknown { field: "peer", value: peer.0.to_string() });
+        }
+        self.routing.decide_moved();
+        let cease = Notification::new(ErrorCode::CEASE, subcode::cease::ADMINISTRATIVE_RESET);
+        self.session_input(peer, SessionInput::Reset(cease));
+        self.schedule();
+        Ok(())
+    }
+
+    /// The peer with this address in a VRF, or in the global table.
+    #[must_use]
+    pub fn peer_by_address(&self, vrf: VrfId, address: IpAddr) -> Option<PeerId> {
+        let peers = (0u32..).zip(&self.routing.shared.peers);
+        let mut found = peers.filter_map(|(i, p)| Some((PeerId(i), p.as_ref()?)));
+        found.find(|(_, p)| p.config.vrf == vrf && p.config.address == address).map(|(id, _)| id)
+    }
+
+    /// Adds a VRF, which imports what is there for it.
+    ///
+    /// # Errors
+    /// An identifier, name, route distinguisher or VPN-ID that another VRF has ([`ConfigError::Duplicate`]); an empty name or
+    /// list of route targets ([`ConfigError::Empty`]); the identifier of the global table; a site of origin that is none;
+    /// thresholds that are not ordered.
+    pub fn add_vrf(&mut self, now: Instant, config: VrfConfig) -> Result<(), ConfigError> {
+        self.begin(now);
+        self.check_vrf(&config)?;
+        self.routing.decide_moved();
+        self.routing.add_vrf(config)?;
+        self.schedule();
+        Ok(())
+    }
+
+    fn check_vrf(&self, config: &VrfConfig) -> Result<(), ConfigError> {
+        if config.id == VrfId::GLOBAL {
+            return Err(value("id", config.id, "not that of the global table"));
+        }
+        if config.name.is_empty() {
+            return Err(ConfigError::Empty { field: "name" });
+        }
+        check_targets(&config.import, &config.export)?;
+        if let Some(site) = config.site_of_origin.filter(|site| !site.is_route_origin()) {
+            return Err(value("site_of_origin", site, "a route origin community"));
+        }
+        if let Some(l) = config.limit.filter(|l| l.mid > l.high || l.high > l.max) {
+            return Err(value("limit", format!("{}, {}, {}", l.mid, l.high, l.max), "mid, high and max in this order"));
+        }
+        for other in self.routing.tables.vrfs.iter().flatten().filter_map(|v| v.config.as_ref()) {
+            let taken = |field, value: String| {
+                Err(ConfigError::Duplicate { field, value, owner: format!("VRF {}", other.name) })
+            };
+            if other.id == config.id {
+                return taken("id", config.id.to_string());
+            }
+            if other.name == config.name {
+                return taken("name", config.name.clone());
+            }
+            if other.rd == config.rd {
+                return taken("rd", config.rd.to_string());
+            }
+            if let Some(vpn_id) = config.vpn_id.filter(|id| other.vpn_id == Some(*id)) {
+                return taken("vpn_id", vpn_id.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a VRF with its peers and routes. Ops that take its forwarding entries back come out as usual; its labels are
+    /// cleared when no peer holds a route with them.
+    ///
+    /// # Errors
+    /// There is no such VRF.
+    pub fn remove_vrf(&mut self, now: Instant, id: VrfId) -> Result<(), ConfigError> {
+        self.begin(now);
+        let slot = self.vrf_slot(id)?;
+        self.routing.decide_moved();
+        for peer in self.routing.shared.peer_ids() {
+            if self.routing.shared.peer(peer).is_some_and(|p| p.vrf == slot) {
+                self.remove_peer(now, peer)?;
+            }
+        }
+        self.routing.remove_vrf(slot);
+        self.schedule();
+        Ok(())
+    }
+
+    fn vrf_slot(&self, id: VrfId) -> Result<u16, ConfigError> {
+        let slot = self.routing.tables.by_id.get(&id).copied().filter(|slot| *slot != GLOBAL);
+        slot.ok_or_else(|| ConfigError::Unknown { field: "vrf", value: id.to_string() })
+    }
+
+    /// Changes which routes a VRF imports and with which targets it exports. All VPN routes are kept, wanted or not, so that
+    /// no peer needs to be asked.
+    ///
+    /// # Errors
+    /// There is no such VRF, or a list is empty.
+    pub fn set_vrf_targets(
+        &mut self,
+        now: Instant,
+        id: VrfId,
+        import: Vec<RouteTarget>,
+        export: Vec<RouteTarget>,
+    ) -> Result<(), ConfigError> {
+        self.begin(now);
+        let slot = self.vrf_slot(id)?;
+        check_targets(&import, &export)?;
+        self.routing.decide_moved();
+        self.routing.set_targets(slot, import, export);
+        self.schedule();
+        Ok(())
+    }
+
+    /// Asks the forwarding plane again for the routes and labels of a VRF that it refused: it has room again.
+    ///
+    /// # Errors
+    /// There is no such VRF.
+    pub fn retry_refused(&mut self, now: Instant, id: VrfId) -> Result<(), ConfigError> {
+        self.begin(now);
+        let Some(slot) = self.routing.tables.by_id.get(&id).copied() else {
+            return Err(ConfigError::Unknown { field: "vrf", value: id.to_string() });
+        };
+        self.routing.decide_moved();
+        self.routing.retry_refused(slot);
+        self.schedule();
+        Ok(())
+    }
+}
+
+/// A VRF without targets would be none: it imports nothing, or nobody imports what it exports.
+fn check_targets(import: &[RouteTarget], export: &[RouteTarget]) -> Result<(), ConfigError> {
+    if import.is_empty() {
+        return Err(ConfigError::Empty { field: "import" });
+    }
+    if export.is_empty() {
+        return Err(ConfigError::Empty { field: "export" });
+    }
+    Ok(())
+}
+
+impl Routing {
+    /// Gives a peer its share of a table.
+    fn attach(&mut self, peer: PeerId, table: TableKind, family: crate::nlri::Family, max: Option<u32>) -> u32 {
+        let tables = &mut self.tables;
+        match (table, family.afi) {
+            (TableKind::Vpn, crate::nlri::Afi::IPV4) => tables.vpn4.attach(peer, max),
+            (TableKind::Vpn, _) => tables.vpn6.attach(peer, max),
+            (TableKind::Labeled, crate::nlri::Afi::IPV4) => tables.labeled4.attach(peer, max),
+            (TableKind::Labeled, _) => tables.labeled6.attach(peer, max),
+            (TableKind::Unicast(vrf), afi) => match tables.vrf_mut(vrf) {
+                Some(vrf) if afi == crate::nlri::Afi::IPV4 => vrf.v4.attach(peer, max),
+                Some(vrf) => vrf.v6.attach(peer, max),
+                None => u32::MAX,
+            },
+        }
+    }
+
+    fn add_vrf(&mut self, config: VrfConfig) -> Result<(), ConfigError> {
+        let tables = &mut self.tables;
+        let free = tables.vrfs.iter().position(Option::is_none).unwrap_or(tables.vrfs.len());
+        let slot = u16::try_from(free).map_err(|_| ConfigError::Exhausted { field: "vrfs" })?;
+        let (id, rd) = (config.id, config.rd);
+        let vrf = Some(Vrf::new(id, Some(config)));
+        match tables.vrfs.get_mut(free) {
+            Some(free) => *free = vrf,
+            None => tables.vrfs.push(vrf),
+        }
+        tables.by_id.insert(id, slot);
+        tables.by_rd.insert(rd, slot);
+        tables.index_targets();
+        self.import_all::<Ipv4Prefix>(slot);
+        self.import_all::<Ipv6Prefix>(slot);
+        Ok(())
+    }
+
+    fn remove_vrf(&mut self, slot: u16) {
+        self.clear_vrf::<Ipv4Prefix>(slot);
+        self.clear_vrf::<Ipv6Prefix>(slot);
+        // What the forwarding plane holds is taken back before the handle can name another VRF.
+        self.flush_fib::<Ipv4Prefix>(slot);
+        self.flush_fib::<Ipv6Prefix>(slot);
+        self.forget_exported(slot);
+        let Some(vrf) = self.tables.vrfs.get_mut(usize::from(slot)).and_then(Option::take) else { return };
+        for label in vrf.label.into_iter().chain(vrf.circuit_labels.into_values()) {
+            self.labels.release(label);
+        }
+        self.tables.by_id.remove(&vrf.id);
+        if let Some(config) = &vrf.config {
+            self.tables.by_rd.remove(&config.rd);
+        }
+        self.tables.index_targets();
+        self.fib_queue.retain(|s| *s != slot);
+    }
+
+    fn clear_vrf<P: AddressFamily>(&mut self, slot: u16) {
+        let bound = self.tables.vrf(slot).map_or(0, |vrf| P::unicast(vrf).table.bound());
+        for dest in 0..bound {
+            let first = |this: &Self| {
+                this.tables.vrf(slot).and_then(|v| P::unicast(v).table.get(dest).paths().first().copied())
+            };
+            while let Some(path) = first(self) {
+                self.vrf_take::<P>(slot, dest, path.source, path.path_id, None);
+            }
+        }
+    }
+
+    fn set_targets(&mut self, slot: u16, import: Vec<RouteTarget>, export: Vec<RouteTarget>) {
+        let Some(config) = self.tables.vrf_mut(slot).and_then(|vrf| vrf.config.as_mut()) else { return };
+        config.import = import;
+        let exports = config.export != export;
+        config.export = export;
+        self.tables.index_targets();
+        self.import_all::<Ipv4Prefix>(slot);
+        self.import_all::<Ipv6Prefix>(slot);
+        if exports {
+            self.forget_exported(slot);
+            self.export_all::<Ipv4Prefix>(slot);
+            self.export_all::<Ipv6Prefix>(slot);
+        }
+    }
+
+    fn retry_refused(&mut self, slot: u16) {
+        let vrf_label = self.tables.vrf(slot).and_then(|vrf| vrf.label);
+        let circuit_labels: Vec<_> =
+            self.tables.vrf(slot).map(|vrf| vrf.circuit_labels.values().copied().collect()).unwrap_or_default();
+        for label in vrf_label.into_iter().chain(circuit_labels) {
+            self.labels.retry(label);
+        }
+        self.retry_refused_in::<Ipv4Prefix>(slot);
+        self.retry_refused_in::<Ipv6Prefix>(slot);
+        self.export_all::<Ipv4Prefix>(slot);
+        self.export_all::<Ipv6Prefix>(slot);
+    }
+
+    fn retry_refused_in<P: AddressFamily>(&mut self, slot: u16) {
+        let bound = self.tables.vrf(slot).map_or(0, |vrf| P::unicast(vrf).table.bound());
+        for dest in 0..bound {
+            let Some(vrf) = self.tables.vrf_mut(slot) else { return };
+            let d = P::unicast_mut(vrf).table.get_mut(dest);
+            if d.is_live() && d.is_refused() {
+                d.set_refused(false);
+                let before = P::unicast(vrf).best(dest);
+                self.vrf_changed::<P>(slot, dest, before);
+            }
+        }
+    }
+}

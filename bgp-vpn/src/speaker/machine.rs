@@ -1,0 +1,383 @@
+//! The machine: inputs, time, outputs.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use fwd_core::time::Instant;
+use fwd_core::timers::Timers;
+
+use super::io::{Event, Input, Output, PeerId, Side, SpeakerConfig};
+use super::routing::Routing;
+use super::tables::{GLOBAL, TableKind};
+use super::update_out::{Sent, Target, write};
+use crate::message::{RefreshSubtype, RouteRefresh};
+use crate::nlri::{Afi, Family};
+use crate::session::{ConfigError, Input as SessionInput, Output as SessionOutput, Session};
+
+/// Timers of a speaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// The earliest of a session.
+    Session(PeerId),
+    /// The end of a peer's stale routes.
+    Stale(PeerId),
+    /// The next round of UPDATEs to a peer.
+    Round(PeerId),
+    /// A VRF has room again.
+    Retry(u16),
+}
+
+/// One router: its sessions, its tables, its VRFs.
+///
+/// The shape is that of every machine here: inputs carry the time, outputs are taken until there is none, nothing blocks
+/// and nothing reads a clock. UPDATEs and forwarding ops are made while outputs are taken, so that what waits is bounded by
+/// the tables, not by what happened.
+///
+/// ```
+/// use bgp_vpn::nlri::Family;
+/// use bgp_vpn::session::{LocalIdentity, PeerConfig};
+/// use bgp_vpn::speaker::{Input, LocalRoute, Output, Speaker, SpeakerConfig};
+/// use bgp_vpn::vrf::VrfConfig;
+/// use fwd_core::net::{Label, NhlfeId, VrfId};
+/// use fwd_core::op::FwdOp;
+/// use fwd_core::time::Instant;
+///
+/// let now = Instant::ZERO;
+/// let mut pe = Speaker::new(now, SpeakerConfig {
+///     local: LocalIdentity { asn: 65001, router_id: [192, 0, 2, 1].into() },
+///     cluster_id: None,
+///     labels: (Label::new(1000).unwrap(), Label::new(1999).unwrap()),
+///     nhlfes: (NhlfeId(1000), NhlfeId(1999)),
+///     seed: 1,
+/// }).unwrap();
+/// let blue = VrfConfig::new(VrfId(1), "blue", "65001:1".parse().unwrap(), "65001:1".parse().unwrap());
+/// pe.add_vrf(now, blue).unwrap();
+/// let reflector = [192, 0, 2, 9].into();
+/// pe.add_peer(now, PeerConfig::new(reflector, [192, 0, 2, 1].into(), 65001, &[Family::VPN_IPV4])).unwrap();
+/// let prefix = "10.0.0.0/8".parse().unwrap();
+/// pe.handle_input(now, Input::Local { vrf: VrfId(1), prefix, route: Some(LocalRoute::Local) });
+/// let outputs: Vec<Output> = core::iter::from_fn(|| pe.poll_output()).collect();
+/// assert!(outputs.iter().any(|o| matches!(o, Output::Connect { .. })));
+/// assert!(outputs.iter().any(|o| matches!(o, Output::Program(FwdOp::SetIlm { .. }))));
+/// assert!(outputs.iter().any(|o| matches!(o, Output::Program(FwdOp::SetRoute4 { .. }))));
+/// ```
+#[derive(Debug)]
+pub struct Speaker {
+    pub(super) config: SpeakerConfig,
+    pub(super) routing: Routing,
+    pub(super) sessions: Vec<Option<Session>>,
+    timers: Timers<Timer>,
+    pub(super) outputs: VecDeque<Output>,
+    /// The peer whose turn it is to be written to.
+    turn: usize,
+}
+
+impl Speaker {
+    /// The most octets of UPDATEs in one output.
+    const CHUNK: usize = 65_536;
+
+    /// A speaker without peers and VRFs.
+    ///
+    /// # Errors
+    /// An AS number or identifier of 0; a range of labels or entries that is empty or holds special-purpose labels.
+    pub fn new(now: Instant, config: SpeakerConfig) -> Result<Self, ConfigError> {
+        config.validate()?;
+        let mut routing = Routing::new(&config);
+        routing.shared.now = now;
+        Ok(Self { config, routing, sessions: Vec::new(), timers: Timers::new(), outputs: VecDeque::new(), turn: 0 })
+    }
+
+    /// Something happened.
+    pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
+        self.begin(now);
+        if !matches!(input, Input::NextHop { .. }) {
+            self.routing.decide_moved();
+        }
+        match input {
+            Input::Connected { peer, side } => self.connected(peer, side),
+            Input::Stream { peer, side, octets } => self.session_input(peer, SessionInput::Stream { side, octets }),
+            Input::Writable { peer, side, room } => {
+                self.set_room(peer, side, room);
+                self.session_input(peer, SessionInput::Writable { side, room });
+            }
+            Input::Closed { peer, side } => {
+                self.set_room(peer, side, 0);
+                self.session_input(peer, SessionInput::Closed { side });
+            }
+            Input::NextHop { address, reach } => self.routing.next_hop(address, reach),
+            Input::Circuit { iface, circuit } => self.routing.circuit(iface, circuit),
+            Input::Local { vrf, prefix, route } => self.routing.local(vrf, prefix, route),
+            Input::Refused(op) => self.routing.refused(op),
+        }
+        self.schedule();
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.begin(now);
+        self.routing.decide_moved();
+        while let Some(timer) = self.timers.expired(now) {
+            match timer {
+                Timer::Session(peer) => {
+                    if let Some(session) = self.session(peer) {
+                        session.handle_timeout(now);
+                    }
+                    self.drain(peer);
+                }
+                Timer::Stale(peer) => {
+                    if self.routing.shared.peer(peer).is_some_and(|p| p.stale_until.is_some_and(|at| at <= now)) {
+                        self.routing.stale_expired(peer);
+                    }
+                }
+                Timer::Round(_) => {}
+                Timer::Retry(slot) => {
+                    for (peer, family) in self.routing.retry(slot) {
+                        let refresh = RouteRefresh::new(family, RefreshSubtype::REQUEST);
+                        self.session_input(peer, SessionInput::Refresh(refresh));
+                    }
+                }
+            }
+        }
+        self.schedule();
+    }
+
+    /// The next thing to be done outside.
+    ///
+    /// First what sessions send and events, then forwarding ops, and only when there is none left UPDATEs: what is announced
+    /// is programmed.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        if let Some(output) = self.outputs.pop_front() {
+            return Some(output);
+        }
+        if let Some(event) = self.routing.shared.events.pop_front() {
+            return Some(Output::Event(event));
+        }
+        self.routing.decide_moved();
+        if let Some(op) = self.routing.poll_op() {
+            return Some(Output::Program(op));
+        }
+        if let Some(event) = self.routing.shared.events.pop_front() {
+            return Some(Output::Event(event));
+        }
+        for _ in 0..self.sessions.len() {
+            if self.turn >= self.sessions.len() {
+                self.turn = 0;
+            }
+            let peer = PeerId(u32::try_from(self.turn).unwrap_or(u32::MAX));
+            if let Some(output) = self.updates(peer) {
+                return Some(output);
+            }
+            self.turn += 1;
+        }
+        // Writing may have freed labels and destinations.
+        if let Some(output) = self.outputs.pop_front() {
+            return Some(output);
+        }
+        self.routing.poll_op().map(Output::Program)
+    }
+
+    /// When [`Self::handle_timeout`] is to be called next. Inputs, time-outs, operators' calls and the taking of outputs may
+    /// change it.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Instant> {
+        self.timers.next_timeout()
+    }
+
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.routing.shared.now = self.routing.shared.now.max(now);
+    }
+
+    /// Sets the timers that changes of the tables asked for.
+    pub(super) fn schedule(&mut self) {
+        let now = self.routing.shared.now;
+        for (slot, at) in core::mem::take(&mut self.routing.retries) {
+            self.timers.set(Timer::Retry(slot), at.max(now));
+        }
+    }
+
+    pub(super) fn session(&mut self, peer: PeerId) -> Option<&mut Session> {
+        self.sessions.get_mut(peer.0 as usize)?.as_mut()
+    }
+
+    fn set_room(&mut self, peer: PeerId, side: Side, room: usize) {
+        if let Some(state) = self.routing.shared.peer_mut(peer) {
+            let [outgoing, incoming] = &mut state.room;
+            *(if side == Side::Outgoing { outgoing } else { incoming }) = room;
+        }
+    }
+
+    fn connected(&mut self, peer: PeerId, side: Side) {
+        let Some(session) = self.session(peer) else { return };
+        if side == Side::Incoming && !session.admits_incoming() {
+            self.outputs.push_back(Output::Close { peer, side });
+            return;
+        }
+        self.set_room(peer, side, 0);
+        self.session_input(peer, SessionInput::Connected { side });
+    }
+
+    pub(super) fn session_input(&mut self, peer: PeerId, input: SessionInput<'_>) {
+        let now = self.routing.shared.now;
+        let Some(session) = self.session(peer) else { return };
+        session.handle_input(now, input);
+        self.drain(peer);
+    }
+
+    /// Takes what a session has to say.
+    fn drain(&mut self, peer: PeerId) {
+        let now = self.routing.shared.now;
+        while let Some(output) = self.session(peer).and_then(Session::poll_output) {
+            match output {
+                SessionOutput::Connect => self.outputs.push_back(Output::Connect { peer }),
+                SessionOutput::Close { side } => {
+                    self.set_room(peer, side, 0);
+                    self.outputs.push_back(Output::Close { peer, side });
+                }
+                SessionOutput::Send { side, octets } => {
+                    if let Some(state) = self.routing.shared.peer_mut(peer) {
+                        let [outgoing, incoming] = &mut state.room;
+                        let room = if side == Side::Outgoing { outgoing } else { incoming };
+                        *room = room.saturating_sub(octets.len());
+                    }
+                    self.outputs.push_back(Output::Stream { peer, side, octets });
+                }
+                SessionOutput::Established { side, negotiated } => {
+                    self.routing.peer_up(peer, side, negotiated);
+                    self.routing.shared.bounded_event(Event::Established { peer });
+                }
+                SessionOutput::Update(body) => {
+                    if let Some(notification) = self.routing.update(peer, &body) {
+                        if let Some(session) = self.session(peer) {
+                            session.handle_input(now, SessionInput::UpdateError(notification));
+                        }
+                    }
+                }
+                SessionOutput::Refresh(refresh) => self.routing.refresh(peer, &refresh),
+                SessionOutput::Down(down) => {
+                    self.routing.peer_down(peer, down.retain_routes);
+                    let (sent, received) = (down.sent, down.received);
+                    self.routing.shared.bounded_event(Event::Down { peer, sent, received });
+                }
+            }
+        }
+        self.set_timer(Timer::Session(peer), self.session_timeout(peer));
+        let stale = self.routing.shared.peer(peer).and_then(|p| p.stale_until);
+        self.set_timer(Timer::Stale(peer), stale);
+    }
+
+    fn session_timeout(&self, peer: PeerId) -> Option<Instant> {
+        self.sessions.get(peer.0 as usize)?.as_ref()?.next_timeout()
+    }
+
+    pub(super) fn forget_timers(&mut self, peer: PeerId) {
+        for timer in [Timer::Session(peer), Timer::Stale(peer), Timer::Round(peer)] {
+            self.timers.clear(timer);
+        }
+    }
+
+    fn set_timer(&mut self, timer: Timer, at: Option<Instant>) {
+        match at {
+            Some(at) => {
+                if self.timers.get(timer) != Some(at) {
+                    self.timers.set(timer, at);
+                }
+            }
+            None => self.timers.clear(timer),
+        }
+    }
+
+    /// UPDATEs for a peer, as far as its connection takes them; its families take turns.
+    fn updates(&mut self, peer: PeerId) -> Option<Output> {
+        let state = self.routing.shared.peer_mut(peer)?;
+        let room = (*state.session_room()?).min(Self::CHUNK);
+        let (side, negotiated) = state.session.take()?;
+        let families = state.families.clone();
+        let turn = state.turn;
+        let mut octets = Vec::new();
+        let mut updates = 0;
+        for i in 0..families.len() {
+            let n = (turn + i) % families.len();
+            let Some(family) = families.get(n) else { continue };
+            let sent =
+                self.write_family(peer, family.table, family.family, family.slot, &negotiated, room, &mut octets);
+            if let Some(state) = self.routing.shared.peer_mut(peer) {
+                state.counters.sent += sent.routes;
+                state.counters.withdrawals_sent += sent.withdrawals;
+                state.counters.updates_sent += sent.updates;
+                state.turn = n + 1;
+            }
+            updates += sent.updates;
+            if family.table == TableKind::Vpn {
+                for dest in sent.told.into_iter().flatten() {
+                    self.routing.told_label(family.family.afi == Afi::IPV6, dest, family.slot);
+                }
+            }
+        }
+        let state = self.routing.shared.peer_mut(peer)?;
+        state.session = Some((side, negotiated));
+        if let Some(room) = state.session_room() {
+            *room = room.saturating_sub(octets.len());
+        }
+        let hold = families.iter().filter_map(|f| self.next_round(f.table, f.family, f.slot)).min();
+        self.set_timer(Timer::Round(peer), hold);
+        if octets.is_empty() {
+            return None;
+        }
+        let now = self.routing.shared.now;
+        if let Some(session) = self.session(peer) {
+            for _ in 0..updates {
+                session.handle_input(now, SessionInput::UpdateSent);
+            }
+        }
+        self.set_timer(Timer::Session(peer), self.session_timeout(peer));
+        Some(Output::Stream { peer, side, octets })
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn write_family(
+        &mut self,
+        id: PeerId,
+        table: TableKind,
+        family: Family,
+        slot: u32,
+        negotiated: &crate::session::Negotiated,
+        room: usize,
+        out: &mut Vec<u8>,
+    ) -> Sent {
+        let Routing { tables, shared, retiring, .. } = &mut self.routing;
+        let Some(peer) = shared.peer(id) else { return Sent::default() };
+        let vrf = if peer.vrf == GLOBAL { None } else { tables.vrf(peer.vrf) };
+        let site = vrf.and_then(|vrf| vrf.config.as_ref()?.site_of_origin);
+        let target = Target { id, peer, negotiated, site };
+        let [retiring4, retiring6] = retiring;
+        match (table, family.afi) {
+            (TableKind::Vpn, Afi::IPV4) => {
+                write(&mut tables.vpn4, slot, shared, &target, room, out, !retiring4.is_empty())
+            }
+            (TableKind::Vpn, _) => write(&mut tables.vpn6, slot, shared, &target, room, out, !retiring6.is_empty()),
+            (TableKind::Labeled, Afi::IPV4) => write(&mut tables.labeled4, slot, shared, &target, room, out, false),
+            (TableKind::Labeled, _) => write(&mut tables.labeled6, slot, shared, &target, room, out, false),
+            (TableKind::Unicast(vrf), afi) => match tables.vrf_mut(vrf) {
+                Some(vrf) if afi == Afi::IPV4 => write(&mut vrf.v4, slot, shared, &target, room, out, false),
+                Some(vrf) => write(&mut vrf.v6, slot, shared, &target, room, out, false),
+                None => Sent::default(),
+            },
+        }
+    }
+
+    fn next_round(&self, table: TableKind, family: Family, slot: u32) -> Option<Instant> {
+        let tables = &self.routing.tables;
+        let v4 = family.afi == Afi::IPV4;
+        let adj = match table {
+            TableKind::Vpn if v4 => tables.vpn4.adj(slot),
+            TableKind::Vpn => tables.vpn6.adj(slot),
+            TableKind::Labeled if v4 => tables.labeled4.adj(slot),
+            TableKind::Labeled => tables.labeled6.adj(slot),
+            TableKind::Unicast(vrf) => {
+                tables.vrf(vrf).and_then(|vrf| if v4 { vrf.v4.adj(slot) } else { vrf.v6.adj(slot) })
+            }
+        };
+        let at = adj?.out.next_round()?;
+        (at > self.routing.shared.now).then_some(at)
+    }
+}

@@ -1,0 +1,93 @@
+//! What the routing side of a speaker knows of a peer.
+
+use core::net::{IpAddr, Ipv4Addr};
+
+use fwd_core::time::Instant;
+use smallvec::SmallVec;
+
+use super::io::Side;
+use super::tables::TableKind;
+use crate::nlri::Family;
+use crate::session::{Negotiated, PeerConfig, PeerKind, PeerRole};
+
+/// What a speaker counts of one peer's routes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RouteCounters {
+    /// Routes announced by the peer, repeated ones included.
+    pub announced: u64,
+    /// Routes withdrawn by the peer.
+    pub withdrawn: u64,
+    /// Announcements that were taken as withdrawals because they had been here before: our AS number in AS_PATH, our
+    /// identifier in ORIGINATOR_ID, our cluster in CLUSTER_LIST, our address as next hop.
+    pub looped: u64,
+    /// UPDATEs whose routes were taken as withdrawn for a fault (RFC 7606 §2).
+    pub treated_as_withdrawn: u64,
+    /// Announcements sent.
+    pub sent: u64,
+    /// Withdrawals sent.
+    pub withdrawals_sent: u64,
+    /// UPDATEs sent.
+    pub updates_sent: u64,
+}
+
+/// A family of a peer, with its table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PeerFamily {
+    pub(crate) family: Family,
+    pub(crate) table: TableKind,
+    pub(crate) slot: u32,
+    /// Nothing is read from or sent to the peer in this family until the session ends (RFC 7606 §2, "AFI/SAFI disable").
+    pub(crate) disabled: bool,
+}
+
+/// A peer.
+#[derive(Debug)]
+pub(crate) struct PeerState {
+    pub(crate) config: PeerConfig,
+    /// The slot of its VRF.
+    pub(crate) vrf: u16,
+    pub(crate) kind: PeerKind,
+    pub(crate) families: SmallVec<[PeerFamily; 4]>,
+    /// While the session is up: over which connection, and what was agreed on.
+    pub(crate) session: Option<(Side, Negotiated)>,
+    /// The peer's BGP identifier, of this session or the last.
+    pub(crate) identifier: Ipv4Addr,
+    /// Octets that the connection of each side takes, outgoing first.
+    pub(crate) room: [usize; 2],
+    /// Until when stale routes of the peer are kept.
+    pub(crate) stale_until: Option<Instant>,
+    pub(crate) counters: RouteCounters,
+    /// The family that is to send next: all take turns.
+    pub(crate) turn: usize,
+}
+
+impl PeerState {
+    /// Whether the session runs in a VRF: the peer is a CE.
+    pub(crate) const fn is_ce(&self) -> bool {
+        self.vrf != super::tables::GLOBAL
+    }
+
+    /// Whether the peer is a reflector client.
+    pub(crate) fn is_client(&self) -> bool {
+        self.config.role == PeerRole::ReflectorClient
+    }
+
+    /// A number that orders peers by identifier.
+    pub(crate) const fn router_id(&self) -> u32 {
+        self.identifier.to_bits()
+    }
+
+    pub(crate) const fn address(&self) -> IpAddr {
+        self.config.address
+    }
+
+    /// The room of the connection of the session.
+    pub(crate) fn session_room(&mut self) -> Option<&mut usize> {
+        let (side, _) = self.session.as_ref()?;
+        let [outgoing, incoming] = &mut self.room;
+        Some(match side {
+            Side::Outgoing => outgoing,
+            Side::Incoming => incoming,
+        })
+    }
+}

@@ -1,0 +1,397 @@
+//! The routing side of a speaker: a path comes or goes, and what follows from it.
+//!
+//! ```text
+//! VPN table ──import──► VRF ──► forwarding entry, CEs of the VRF
+//!     ▲                  │
+//!     └─────export───────┘        (routes of CEs and local routes only)
+//! ```
+//!
+//! Nothing here runs in circles, by construction: what a VRF imports of a destination depends only on other routers' paths
+//! to it and on other VRFs' exports; what it exports is never something it imported; and a route leaked from another VRF of
+//! this PE never beats one of the VRF's own.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use fwd_core::net::Label;
+use fwd_core::op::FwdOp;
+use fwd_core::time::Instant;
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+use super::io::{Event, PeerId, SpeakerConfig};
+use super::shared::Shared;
+use super::tables::{AddressFamily, TableKind, Tables};
+use crate::nlri::RouteDistinguisher;
+use crate::rib::{Attributes, Key, LabelStacks, NextHopId, NextHops, Path, PlainKey, Rib, Source, VpnKey, best_where};
+use crate::vrf::{Circuits, Tunnels, VpnLabels};
+
+/// Labels that a destination was announced with before, and the peers that have not been told otherwise.
+pub(crate) type Retiring = HashMap<u32, SmallVec<[(Label, SmallVec<[u32; 4]>); 1]>>;
+
+/// A speaker but for its sessions.
+#[derive(Debug)]
+pub(crate) struct Routing {
+    pub(crate) tables: Tables,
+    pub(crate) shared: Shared,
+    pub(crate) labels: VpnLabels,
+    pub(crate) tunnels: Tunnels,
+    /// By destination of the IPv4 and of the IPv6 VPN table.
+    pub(crate) retiring: [Retiring; 2],
+    /// Ops that belong together and are on their way out.
+    pub(crate) ops: VecDeque<FwdOp>,
+    /// VRFs with forwarding entries to be written.
+    pub(crate) fib_queue: VecDeque<u16>,
+    /// Next hops whose reach changed so that decisions must be taken again.
+    pub(crate) moved_hops: Vec<NextHopId>,
+    /// VRFs that have room again for what they refused, and when they may ask for it.
+    pub(crate) retries: Vec<(u16, Instant)>,
+}
+
+/// What was best before a change.
+struct Before {
+    best: Option<Path>,
+    remote: Option<Path>,
+    local: Option<Path>,
+}
+
+impl Routing {
+    pub(crate) fn new(config: &SpeakerConfig) -> Self {
+        let mut next_hops = NextHops::default();
+        let attributes = Attributes::new(&mut next_hops);
+        // Local routes have no next hop to be resolved.
+        next_hops.set(core::net::Ipv4Addr::UNSPECIFIED.into(), None);
+        Self {
+            tables: Tables::new(),
+            shared: Shared {
+                local: config.local,
+                cluster_id: config.cluster_id.unwrap_or(config.local.router_id.to_bits()),
+                attributes,
+                next_hops,
+                stacks: LabelStacks::default(),
+                circuits: Circuits::default(),
+                peers: Vec::new(),
+                events: VecDeque::new(),
+                events_lost: 0,
+                now: Instant::ZERO,
+            },
+            labels: VpnLabels::new(config.labels),
+            tunnels: Tunnels::new(config.nhlfes),
+            retiring: [Retiring::new(), Retiring::new()],
+            ops: VecDeque::new(),
+            fib_queue: VecDeque::new(),
+            moved_hops: Vec::new(),
+            retries: Vec::new(),
+        }
+    }
+
+    /// A peer's path came. Its attributes and labels were counted for it.
+    pub(crate) fn peer_put<P: AddressFamily>(
+        &mut self,
+        table: TableKind,
+        slot: u32,
+        rd: Option<RouteDistinguisher>,
+        prefix: P,
+        path: Path,
+    ) {
+        match (table, rd) {
+            (TableKind::Vpn, Some(rd)) => {
+                let rib = P::vpn_mut(&mut self.tables);
+                let dest = rib.table.find_or_insert(VpnKey { rd, prefix });
+                if !admit(rib, slot, dest, &path, &mut self.shared) {
+                    return;
+                }
+                self.vpn_put::<P>(dest, path);
+            }
+            (TableKind::Labeled, None) => {
+                let rib = P::labeled_mut(&mut self.tables);
+                let dest = rib.table.find_or_insert(PlainKey(prefix));
+                if !admit(rib, slot, dest, &path, &mut self.shared) {
+                    return;
+                }
+                let before = rib.best(dest);
+                let old = rib.put(dest, path);
+                self.labeled_changed::<P>(dest, before);
+                if let Some(old) = old {
+                    self.shared.release(&old);
+                }
+            }
+            (TableKind::Unicast(vrf), None) => self.vrf_put::<P>(vrf, prefix, path, Some(slot)),
+            _ => self.shared.release(&path),
+        }
+    }
+
+    /// A peer's path goes.
+    pub(crate) fn peer_take<P: AddressFamily>(
+        &mut self,
+        table: TableKind,
+        slot: u32,
+        rd: Option<RouteDistinguisher>,
+        prefix: P,
+        source: Source,
+        path_id: u32,
+    ) {
+        let dest = match (table, rd) {
+            (TableKind::Vpn, Some(rd)) => P::vpn(&self.tables).table.find(&VpnKey { rd, prefix }),
+            (TableKind::Labeled, None) => P::labeled(&self.tables).table.find(&PlainKey(prefix)),
+            (TableKind::Unicast(vrf), None) => {
+                self.tables.vrf(vrf).and_then(|v| P::unicast(v).table.find(&PlainKey(prefix)))
+            }
+            _ => None,
+        };
+        if let Some(dest) = dest {
+            self.take_at::<P>(table, slot, dest, source, path_id);
+        }
+    }
+
+    /// A peer's path to a destination goes.
+    pub(crate) fn take_at<P: AddressFamily>(
+        &mut self,
+        table: TableKind,
+        slot: u32,
+        dest: u32,
+        source: Source,
+        path_id: u32,
+    ) {
+        match table {
+            TableKind::Vpn => {
+                self.vpn_take::<P>(dest, source, path_id, Some(slot));
+            }
+            TableKind::Labeled => {
+                let rib = P::labeled_mut(&mut self.tables);
+                let before = rib.best(dest);
+                let Some(old) = rib.take(dest, source, path_id) else { return };
+                left(rib, slot, dest, source);
+                self.labeled_changed::<P>(dest, before);
+                self.shared.release(&old);
+            }
+            TableKind::Unicast(vrf) => self.vrf_take::<P>(vrf, dest, source, path_id, Some(slot)),
+        }
+    }
+
+    fn labeled_changed<P: AddressFamily>(&mut self, dest: u32, before: Option<Path>) {
+        let (rib, shared) = (P::labeled_mut(&mut self.tables), &self.shared);
+        if rib.choose(dest, |path| shared.judge(path)) != before {
+            rib.mark(dest);
+        }
+        rib.settle(dest);
+    }
+
+    fn vpn_before<P: AddressFamily>(&self, dest: u32) -> Before {
+        let rib = P::vpn(&self.tables);
+        let best = rib.best(dest);
+        if !self.tables.has_vrfs() {
+            return Before { best, remote: None, local: None };
+        }
+        Before { best, remote: self.remote::<P>(dest), local: self.exported::<P>(dest) }
+    }
+
+    /// The best path of a VPN destination among those of other routers: what VRFs import.
+    pub(crate) fn remote<P: AddressFamily>(&self, dest: u32) -> Option<Path> {
+        let d = P::vpn(&self.tables).table.get(dest);
+        // The first path is the best of all.
+        match d.best() {
+            Some(best) if best.source != Source::LOCAL => Some(*best),
+            _ => best_where(d, |p| p.source != Source::LOCAL, |p| self.shared.judge(p)),
+        }
+    }
+
+    /// The path of a VPN destination that a VRF of ours exports.
+    pub(crate) fn exported<P: AddressFamily>(&self, dest: u32) -> Option<Path> {
+        P::vpn(&self.tables).table.get(dest).paths().iter().find(|p| p.source == Source::LOCAL).copied()
+    }
+
+    /// A path of the VPN table comes or changes.
+    pub(crate) fn vpn_put<P: AddressFamily>(&mut self, dest: u32, path: Path) {
+        let before = self.vpn_before::<P>(dest);
+        let old = P::vpn_mut(&mut self.tables).put(dest, path);
+        self.vpn_changed::<P>(dest, &before);
+        if let Some(old) = old {
+            self.shared.release(&old);
+        }
+    }
+
+    /// A path of the VPN table goes.
+    pub(crate) fn vpn_take<P: AddressFamily>(&mut self, dest: u32, source: Source, path_id: u32, slot: Option<u32>) {
+        let before = self.vpn_before::<P>(dest);
+        let rib = P::vpn_mut(&mut self.tables);
+        let Some(old) = rib.take(dest, source, path_id) else { return };
+        if let Some(slot) = slot {
+            left(rib, slot, dest, source);
+        }
+        self.vpn_changed::<P>(dest, &before);
+        self.shared.release(&old);
+    }
+
+    fn vpn_changed<P: AddressFamily>(&mut self, dest: u32, before: &Before) {
+        let (rib, shared) = (P::vpn_mut(&mut self.tables), &self.shared);
+        if rib.choose(dest, |path| shared.judge(path)) != before.best {
+            rib.mark(dest);
+        }
+        if self.tables.has_vrfs() {
+            let key = P::vpn(&self.tables).table.get(dest).key;
+            let remote = self.remote::<P>(dest);
+            if remote != before.remote {
+                self.import::<P>(key, dest, Source::IMPORTED, before.remote, remote);
+            }
+            let local = self.exported::<P>(dest);
+            if local != before.local {
+                self.import::<P>(key, dest, Source::LEAKED, before.local, local);
+            }
+        }
+        P::vpn_mut(&mut self.tables).settle(dest);
+    }
+
+    /// Decides about a VPN destination again: a next hop moved.
+    pub(crate) fn decide_vpn<P: AddressFamily>(&mut self, dest: u32) {
+        let best = P::vpn(&self.tables).best(dest);
+        let local = self.exported::<P>(dest);
+        let remote = best.filter(|b| b.source != Source::LOCAL);
+        let d = P::vpn(&self.tables).table.get(dest);
+        let (key, paths) = (d.key, SmallVec::<[Path; 4]>::from_slice(d.paths()));
+        self.vpn_changed::<P>(dest, &Before { best, remote, local });
+        if remote.is_none() && local.is_some() && self.tables.has_vrfs() {
+            // The best path was ours, and does not tell which of the others was imported: it may have been any.
+            let now = self.remote::<P>(dest);
+            for path in paths.into_iter().filter(|p| p.source != Source::LOCAL) {
+                self.import::<P>(key, dest, Source::IMPORTED, Some(path), now);
+            }
+        }
+    }
+
+    /// Decides about a labelled destination again: a next hop moved.
+    pub(crate) fn decide_labeled<P: AddressFamily>(&mut self, dest: u32) {
+        let before = P::labeled(&self.tables).best(dest);
+        self.labeled_changed::<P>(dest, before);
+    }
+
+    /// A path of a VRF comes or changes, if the VRF has room for it. Its attributes and labels were counted for it. `slot` is
+    /// the peer's, where it is one's.
+    pub(crate) fn vrf_put<P: AddressFamily>(&mut self, slot: u16, prefix: P, path: Path, adj: Option<u32>) {
+        let Some(vrf) = self.tables.vrf_mut(slot) else { return self.shared.release(&path) };
+        let key = PlainKey(prefix);
+        let known = P::unicast(vrf).table.find(&key).filter(|d| !P::unicast(vrf).table.get(*d).paths().is_empty());
+        if known.is_none() && !vrf.limits.has_room(vrf.routes()) {
+            if let Some(event) = vrf.limits.refuse(vrf.id) {
+                self.shared.bounded_event(event);
+            }
+            return self.shared.release(&path);
+        }
+        let rib = P::unicast_mut(vrf);
+        let dest = rib.table.find_or_insert(key);
+        if let Some(adj) = adj {
+            if !admit(rib, adj, dest, &path, &mut self.shared) {
+                return;
+            }
+        }
+        let before = rib.best(dest);
+        let old = rib.put(dest, path);
+        if old != Some(path) {
+            // The forwarding plane is asked again for what it refused.
+            rib.table.get_mut(dest).set_refused(false);
+        }
+        if known.is_none() {
+            let (id, routes) = (vrf.id, vrf.routes());
+            let events = vrf.limits.rose(id, routes);
+            events.into_iter().for_each(|event| self.shared.bounded_event(event));
+        }
+        self.vrf_changed::<P>(slot, dest, before);
+        if let Some(old) = old {
+            self.shared.release(&old);
+        }
+    }
+
+    /// A path of a VRF goes.
+    pub(crate) fn vrf_take<P: AddressFamily>(
+        &mut self,
+        slot: u16,
+        dest: u32,
+        source: Source,
+        path_id: u32,
+        adj: Option<u32>,
+    ) {
+        let Some(vrf) = self.tables.vrf_mut(slot) else { return };
+        let rib = P::unicast_mut(vrf);
+        let before = rib.best(dest);
+        let Some(old) = rib.take(dest, source, path_id) else { return };
+        if let Some(adj) = adj {
+            left(rib, adj, dest, source);
+        }
+        let routes = vrf.routes();
+        vrf.limits.fell(routes);
+        if let Some(at) = vrf.limits.schedule_retry() {
+            self.retries.push((slot, at));
+        }
+        self.vrf_changed::<P>(slot, dest, before);
+        self.shared.release(&old);
+    }
+
+    /// Decides about a destination of a VRF again, and tells the forwarding plane, the CEs and the VPN table.
+    pub(crate) fn vrf_changed<P: AddressFamily>(&mut self, slot: u16, dest: u32, before: Option<Path>) {
+        let shared = &self.shared;
+        let Some(vrf) = self.tables.vrf_mut(slot) else { return };
+        let (id, is_vpn) = (vrf.id, vrf.config.is_some());
+        let rib = P::unicast_mut(vrf);
+        let d = rib.table.get(dest);
+        let refused = d.is_refused();
+        let judge = |path: &Path| shared.judge_in_vrf(id, path, P::V6);
+        let own = d.paths().len() > 1 && d.paths().iter().any(|p| p.source.is_own() && judge(p).is_some());
+        let best = rib.choose(dest, |path| {
+            // A route leaked from another VRF of this PE yields to the VRF's own.
+            if refused || own && path.source == Source::LEAKED { None } else { judge(path) }
+        });
+        if best != before {
+            rib.mark(dest);
+            self.mark_fib::<P>(slot, dest);
+            let own = |path: &Option<Path>| path.is_some_and(|p| p.source.is_own());
+            if is_vpn && (own(&best) || own(&before)) {
+                self.export::<P>(slot, dest);
+            }
+        }
+        if let Some(vrf) = self.tables.vrf_mut(slot) {
+            P::unicast_mut(vrf).settle(dest);
+        }
+    }
+
+    /// The forwarding entry of a destination is to be looked at.
+    pub(crate) fn mark_fib<P: AddressFamily>(&mut self, slot: u16, dest: u32) {
+        let Some(vrf) = self.tables.vrf_mut(slot) else { return };
+        P::unicast_mut(vrf).fib_dirty.insert(dest);
+        if !core::mem::replace(&mut vrf.fib_queued, true) {
+            self.fib_queue.push_back(slot);
+        }
+    }
+}
+
+/// Counts a peer's path in, or refuses it for the peer's limit, in which case it is released.
+fn admit<K: Key>(rib: &mut Rib<K>, slot: u32, dest: u32, path: &Path, shared: &mut Shared) -> bool {
+    let family = rib.family;
+    let known = rib.table.get(dest).paths().iter().any(|p| p.is_same_path(path.source, path.path_id));
+    let Some(adj) = rib.adj_mut(slot) else {
+        rib.settle(dest);
+        shared.release(path);
+        return false;
+    };
+    if known {
+        return true;
+    }
+    if adj.input.has_room() {
+        adj.input.added(dest);
+        return true;
+    }
+    let peer: PeerId = adj.peer;
+    if adj.input.refuse() {
+        shared.bounded_event(Event::PeerFull { peer, family });
+    }
+    rib.settle(dest);
+    shared.release(path);
+    false
+}
+
+/// Counts a peer's path out.
+fn left<K: Key>(rib: &mut Rib<K>, slot: u32, dest: u32, source: Source) {
+    let last = !rib.table.get(dest).paths().iter().any(|p| p.source == source);
+    if let Some(adj) = rib.adj_mut(slot) {
+        adj.input.removed(dest, last);
+    }
+}

@@ -1,0 +1,285 @@
+//! Sessions and routes: what a session says goes to the tables, what the tables say goes to the session.
+
+use core::net::IpAddr;
+
+use fwd_core::net::{IfIndex, IpPrefix, Ipv4Prefix, Ipv6Prefix, VrfId};
+use fwd_core::op::{Ilm, IlmAction};
+
+use super::io::{Circuit, LocalRoute, PeerId, Reach, Side};
+use super::peer::PeerFamily;
+use super::routing::Routing;
+use super::tables::{AddressFamily, GLOBAL, TableKind};
+use crate::message::{RefreshSubtype, RouteRefresh};
+use crate::nlri::{Afi, Family};
+use crate::rib::{AttrId, Path, PlainKey, Refresh, Source};
+use crate::session::Negotiated;
+
+impl Routing {
+    /// How long stale routes are kept for the peer's End-of-RIB once it is back (RFC 4724 §4.2 leaves it open).
+    const STALE_AFTER_RESTART: core::time::Duration = core::time::Duration::from_secs(360);
+
+    /// A session came up.
+    pub(crate) fn peer_up(&mut self, peer: PeerId, side: Side, negotiated: Negotiated) {
+        let now = self.shared.now;
+        let Some(state) = self.shared.peer_mut(peer) else { return };
+        state.kind = negotiated.peer_kind;
+        state.identifier = negotiated.peer_identifier;
+        let kept = negotiated.peer_restart.as_ref().map(|r| r.families.clone()).unwrap_or_default();
+        let agreed = negotiated.families.clone();
+        state.session = Some((side, negotiated));
+        if state.stale_until.is_some() {
+            state.stale_until = Some(now + Self::STALE_AFTER_RESTART);
+        }
+        state.families.iter_mut().for_each(|f| f.disabled = false);
+        for family in state.families.clone() {
+            // Without the F bit the peer does not forward by its old routes any more (RFC 4724 §4.2).
+            let keeps = kept.iter().any(|(f, preserved)| *f == family.family && *preserved);
+            if !keeps || !agreed.contains(&family.family) {
+                self.drop_routes(peer, family, true);
+            }
+            if agreed.contains(&family.family) {
+                self.adj_up(family);
+            }
+        }
+    }
+
+    fn adj_up(&mut self, family: PeerFamily) {
+        let (tables, slot) = (&mut self.tables, family.slot);
+        match (family.table, family.family.afi) {
+            (TableKind::Vpn, Afi::IPV4) => tables.vpn4.session_up(slot),
+            (TableKind::Vpn, _) => tables.vpn6.session_up(slot),
+            (TableKind::Labeled, Afi::IPV4) => tables.labeled4.session_up(slot),
+            (TableKind::Labeled, _) => tables.labeled6.session_up(slot),
+            (TableKind::Unicast(vrf), afi) => {
+                if let Some(vrf) = tables.vrf_mut(vrf) {
+                    if afi == Afi::IPV4 { vrf.v4.session_up(slot) } else { vrf.v6.session_up(slot) }
+                }
+            }
+        }
+    }
+
+    fn adj_down(&mut self, family: PeerFamily) {
+        let (tables, slot) = (&mut self.tables, family.slot);
+        match (family.table, family.family.afi) {
+            (TableKind::Vpn, Afi::IPV4) => tables.vpn4.session_down(slot),
+            (TableKind::Vpn, _) => tables.vpn6.session_down(slot),
+            (TableKind::Labeled, Afi::IPV4) => tables.labeled4.session_down(slot),
+            (TableKind::Labeled, _) => tables.labeled6.session_down(slot),
+            (TableKind::Unicast(vrf), afi) => {
+                if let Some(vrf) = tables.vrf_mut(vrf) {
+                    if afi == Afi::IPV4 { vrf.v4.session_down(slot) } else { vrf.v6.session_down(slot) }
+                }
+            }
+        }
+        if family.table == TableKind::Vpn {
+            self.told_all_labels(family.family.afi == Afi::IPV6, slot);
+        }
+    }
+
+    /// A session ended: its routes go, or (RFC 4724 §4.2) are stale for the peer's restart time.
+    pub(crate) fn peer_down(&mut self, peer: PeerId, retain: bool) {
+        let now = self.shared.now;
+        let Some(state) = self.shared.peer_mut(peer) else { return };
+        let Some((_, negotiated)) = state.session.take() else { return };
+        let restart = negotiated.peer_restart.filter(|r| retain && !r.time.is_zero());
+        let kept = restart.as_ref().map(|r| r.families.clone()).unwrap_or_default();
+        state.stale_until = restart.as_ref().map(|r| now + r.time);
+        for family in state.families.clone() {
+            self.adj_down(family);
+            if kept.iter().any(|(f, _)| *f == family.family) && !family.disabled {
+                // Routes that are stale for the second time go at once (RFC 4724 §4.2).
+                self.drop_routes(peer, family, true);
+                self.mark_stale(peer, family);
+            } else {
+                self.drop_routes(peer, family, false);
+            }
+        }
+    }
+
+    /// Stale routes of a peer have been kept long enough.
+    pub(crate) fn stale_expired(&mut self, peer: PeerId) {
+        let Some(state) = self.shared.peer_mut(peer) else { return };
+        state.stale_until = None;
+        for family in state.families.clone() {
+            self.drop_routes(peer, family, true);
+        }
+    }
+
+    /// Everything of a peer goes: it is no longer configured.
+    pub(crate) fn forget_peer(&mut self, peer: PeerId) {
+        self.peer_down(peer, false);
+        let Some(state) = self.shared.peer(peer) else { return };
+        for family in state.families.clone() {
+            self.drop_routes(peer, family, false);
+            let (tables, slot) = (&mut self.tables, family.slot);
+            match (family.table, family.family.afi) {
+                (TableKind::Vpn, Afi::IPV4) => tables.vpn4.detach(slot),
+                (TableKind::Vpn, _) => tables.vpn6.detach(slot),
+                (TableKind::Labeled, Afi::IPV4) => tables.labeled4.detach(slot),
+                (TableKind::Labeled, _) => tables.labeled6.detach(slot),
+                (TableKind::Unicast(vrf), afi) => {
+                    if let Some(vrf) = tables.vrf_mut(vrf) {
+                        if afi == Afi::IPV4 { vrf.v4.detach(slot) } else { vrf.v6.detach(slot) }
+                    }
+                }
+            }
+        }
+        if let Some(slot) = self.shared.peers.get_mut(peer.0 as usize) {
+            *slot = None;
+        }
+    }
+
+    /// The peer sent a ROUTE-REFRESH.
+    pub(crate) fn refresh(&mut self, peer: PeerId, refresh: &RouteRefresh) {
+        let known =
+            self.shared.peer(peer).and_then(|p| p.families.iter().find(|f| f.family == refresh.family).copied());
+        let Some(family) = known else { return };
+        match refresh.subtype {
+            RefreshSubtype::REQUEST => self.with_adj(family, |adj| adj.out.refresh = Refresh::Requested),
+            RefreshSubtype::BEGIN => {
+                self.mark_stale(peer, family);
+                self.with_adj(family, |adj| adj.input.refreshing = true);
+            }
+            RefreshSubtype::END => {
+                let mut refreshing = false;
+                self.with_adj(family, |adj| refreshing = core::mem::take(&mut adj.input.refreshing));
+                if refreshing {
+                    self.drop_routes(peer, family, true);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn with_adj(&mut self, family: PeerFamily, mut f: impl FnMut(&mut crate::rib::Adj)) {
+        let (tables, slot) = (&mut self.tables, family.slot);
+        let adj = match (family.table, family.family.afi) {
+            (TableKind::Vpn, Afi::IPV4) => tables.vpn4.adj_mut(slot),
+            (TableKind::Vpn, _) => tables.vpn6.adj_mut(slot),
+            (TableKind::Labeled, Afi::IPV4) => tables.labeled4.adj_mut(slot),
+            (TableKind::Labeled, _) => tables.labeled6.adj_mut(slot),
+            (TableKind::Unicast(vrf), afi) => tables
+                .vrf_mut(vrf)
+                .and_then(|vrf| if afi == Afi::IPV4 { vrf.v4.adj_mut(slot) } else { vrf.v6.adj_mut(slot) }),
+        };
+        if let Some(adj) = adj {
+            f(adj);
+        }
+    }
+
+    /// The way to a next hop changed.
+    pub(crate) fn next_hop(&mut self, address: IpAddr, reach: Option<Reach>) {
+        let Some((hop, was)) = self.shared.next_hops.set(address, reach) else { return };
+        let now = self.shared.next_hops.resolution(hop);
+        if was.nhlfe() != now.nhlfe() && now.nhlfe().is_some() {
+            self.tunnels.hop_moved(hop);
+        }
+        // Routes of the global table stand on the transport entry itself.
+        let direct = self.tables.vrf(GLOBAL).is_some_and(|g| g.routes() > 0);
+        if was.metric() != now.metric() || was.nhlfe().is_some() != now.nhlfe().is_some() || direct {
+            self.moved_hops.push(hop);
+        }
+    }
+
+    /// An attachment circuit changed.
+    pub(crate) fn circuit(&mut self, iface: IfIndex, circuit: Option<Circuit>) {
+        let mut touched = [None, None, None];
+        match circuit {
+            Some(circuit) => {
+                let old = self.shared.circuits.set(iface, circuit);
+                if old == Some(circuit) {
+                    return;
+                }
+                let key = (iface, circuit.address.is_ipv6());
+                let moved = old.is_some_and(|old| old.vrf != circuit.vrf);
+                if moved {
+                    self.forget_circuit_label(old.map(|o| o.vrf), key);
+                } else if let Some((slot, vrf)) = self.tables.vrf_by_id(circuit.vrf) {
+                    let label = vrf.circuit_labels.get(&key).copied();
+                    let model = vrf.config.as_ref().map(|c| c.model).unwrap_or_default();
+                    let _ = slot;
+                    if let Some(label) = label {
+                        self.labels.set_ilm(label, Ilm { action: IlmAction::Forward(circuit.nhlfe), model });
+                    }
+                }
+                touched = [Some(circuit.vrf), old.map(|o| o.vrf), None];
+            }
+            None => {
+                for (old, touched) in self.shared.circuits.clear(iface).into_iter().zip(&mut touched) {
+                    let Some(old) = old else { continue };
+                    self.forget_circuit_label(Some(old.vrf), (iface, old.address.is_ipv6()));
+                    *touched = Some(old.vrf);
+                }
+            }
+        }
+        let mut slots: alloc::vec::Vec<u16> =
+            touched.into_iter().flatten().filter_map(|id| self.tables.by_id.get(&id).copied()).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        for slot in slots {
+            self.decide_vrf::<Ipv4Prefix>(slot);
+            self.decide_vrf::<Ipv6Prefix>(slot);
+        }
+    }
+
+    fn forget_circuit_label(&mut self, vrf: Option<VrfId>, key: crate::vrf::CircuitKey) {
+        let slot = vrf.and_then(|id| self.tables.by_id.get(&id).copied());
+        let label = slot.and_then(|slot| self.tables.vrf_mut(slot)?.circuit_labels.remove(&key));
+        if let Some(label) = label {
+            self.labels.release(label);
+        }
+    }
+
+    /// A route that BGP did not bring came or went.
+    pub(crate) fn local(&mut self, vrf: VrfId, prefix: IpPrefix, route: Option<LocalRoute>) {
+        let Some(slot) = self.tables.by_id.get(&vrf).copied() else { return };
+        let Some(vrf) = self.tables.vrf_mut(slot) else { return };
+        match route {
+            Some(route) => vrf.locals.insert(prefix, route),
+            None => vrf.locals.remove(&prefix),
+        };
+        match prefix {
+            IpPrefix::V4(prefix) => self.local_in(slot, prefix, route),
+            IpPrefix::V6(prefix) => self.local_in(slot, prefix, route),
+        }
+    }
+
+    fn local_in<P: AddressFamily>(&mut self, slot: u16, prefix: P, route: Option<LocalRoute>) {
+        match route {
+            Some(route) => {
+                let path = Path::local(route, AttrId::EMPTY);
+                self.shared.retain(&path);
+                self.vrf_put(slot, prefix, path, None);
+            }
+            None => {
+                let dest = self.tables.vrf(slot).and_then(|v| P::unicast(v).table.find(&PlainKey(prefix)));
+                if let Some(dest) = dest {
+                    self.vrf_take::<P>(slot, dest, Source::LOCAL, 0, None);
+                }
+            }
+        }
+    }
+
+    /// A VRF has room again: it looks for what it refused. Returns the CEs and families to be asked.
+    pub(crate) fn retry(&mut self, slot: u16) -> alloc::vec::Vec<(PeerId, Family)> {
+        let now = self.shared.now;
+        let Some(vrf) = self.tables.vrf_mut(slot) else { return alloc::vec::Vec::new() };
+        vrf.limits.retried(now);
+        for (prefix, route) in vrf.locals.clone() {
+            match prefix {
+                IpPrefix::V4(prefix) => self.local_in(slot, prefix, Some(route)),
+                IpPrefix::V6(prefix) => self.local_in(slot, prefix, Some(route)),
+            }
+        }
+        self.import_all::<Ipv4Prefix>(slot);
+        self.import_all::<Ipv6Prefix>(slot);
+        let mut ask = alloc::vec::Vec::new();
+        for id in self.shared.peer_ids() {
+            let Some(peer) = self.shared.peer(id).filter(|p| p.vrf == slot) else { continue };
+            if peer.session.as_ref().is_some_and(|(_, n)| n.route_refresh) {
+                ask.extend(peer.families.iter().filter(|f| !f.disabled).map(|f| (id, f.family)));
+            }
+        }
+        ask
+    }
+}

@@ -1,0 +1,150 @@
+//! What all tables of a speaker share, and what a path is worth.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr};
+
+use fwd_core::net::VrfId;
+use fwd_core::time::Instant;
+
+use super::io::{Event, LocalRoute, PeerId};
+use super::peer::PeerState;
+use crate::rib::{Attributes, Candidate, LabelStacks, NextHops, Path, Source, Summary};
+use crate::session::{LocalIdentity, PeerKind};
+use crate::vrf::{CircuitKey, Circuits};
+use fwd_core::net::NhlfeId;
+
+/// What all tables share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) local: LocalIdentity,
+    pub(crate) cluster_id: u32,
+    pub(crate) attributes: Attributes,
+    pub(crate) next_hops: NextHops,
+    pub(crate) stacks: LabelStacks,
+    pub(crate) circuits: Circuits,
+    pub(crate) peers: Vec<Option<PeerState>>,
+    pub(crate) events: VecDeque<Event>,
+    /// Events that peers caused and that were dropped because nobody took them.
+    pub(crate) events_lost: u64,
+    /// The time of the last input.
+    pub(crate) now: Instant,
+}
+
+impl Shared {
+    /// Events that peers can cause without end are dropped when so many wait.
+    const EVENTS: usize = 4096;
+    /// The degree of preference of a route without LOCAL_PREF.
+    pub(crate) const LOCAL_PREF: u32 = 100;
+
+    pub(crate) fn peer(&self, peer: PeerId) -> Option<&PeerState> {
+        self.peers.get(peer.0 as usize)?.as_ref()
+    }
+
+    pub(crate) fn peer_mut(&mut self, peer: PeerId) -> Option<&mut PeerState> {
+        self.peers.get_mut(peer.0 as usize)?.as_mut()
+    }
+
+    /// Peers in the order of their numbers.
+    pub(crate) fn peer_ids(&self) -> Vec<PeerId> {
+        (0u32..).zip(&self.peers).filter(|(_, p)| p.is_some()).map(|(i, _)| PeerId(i)).collect()
+    }
+
+    /// Reports what a bounded number of things can cause.
+    pub(crate) fn event(&mut self, event: Event) {
+        self.events.push_back(event);
+    }
+
+    /// Reports what a peer can cause again and again.
+    pub(crate) fn bounded_event(&mut self, event: Event) {
+        if self.events.len() < Self::EVENTS {
+            self.events.push_back(event);
+        } else {
+            self.events_lost += 1;
+        }
+    }
+
+    /// Counts another path with these attributes and labels.
+    pub(crate) fn retain(&mut self, path: &Path) {
+        self.attributes.retain(path.attr);
+        self.stacks.retain(path.labels);
+    }
+
+    /// Counts a path with these attributes and labels less.
+    pub(crate) fn release(&mut self, path: &Path) {
+        self.attributes.release(path.attr, &mut self.next_hops);
+        self.stacks.release(path.labels);
+    }
+
+    /// The circuit that a path of a VRF leaves by, if it does.
+    pub(crate) fn circuit(&self, vrf: VrfId, path: &Path, v6: bool) -> Option<(CircuitKey, NhlfeId)> {
+        if path.source == Source::LOCAL {
+            let Some(LocalRoute::Via(iface)) = path.as_local() else { return None };
+            return self.circuits.on(vrf, iface, v6);
+        }
+        let peer = self.peer(path.source.as_peer()?)?;
+        let next_hop = self.next_hops.address(self.attributes.get(path.attr).next_hop)?;
+        self.circuits.to(vrf, next_hop).or_else(|| {
+            // Routes of one family over a session of the other: the CE is one and the same.
+            (next_hop.is_ipv6() != peer.address().is_ipv6()).then(|| self.circuits.to(vrf, peer.address()))?
+        })
+    }
+
+    /// What a path of a VPN or labelled table is worth: nothing when its next hop cannot be reached.
+    pub(crate) fn judge(&self, path: &Path) -> Option<Candidate> {
+        let set = self.attributes.get(path.attr);
+        let Some(peer) = path.source.as_peer() else {
+            return Some(candidate(&set.summary, path, None, 0));
+        };
+        let metric = self.next_hops.resolution(set.next_hop).metric()?;
+        Some(candidate(&set.summary, path, self.peer(peer), metric))
+    }
+
+    /// What a path of a VRF is worth: nothing when there is no way to forward by it.
+    pub(crate) fn judge_in_vrf(&self, vrf: VrfId, path: &Path, v6: bool) -> Option<Candidate> {
+        let set = self.attributes.get(path.attr);
+        let resolution = self.next_hops.resolution(set.next_hop);
+        let metric = match path.source {
+            Source::LOCAL => {
+                if matches!(path.as_local(), Some(LocalRoute::Via(_))) {
+                    self.circuit(vrf, path, v6)?;
+                }
+                0
+            }
+            Source::LEAKED => 0,
+            Source::IMPORTED => {
+                resolution.nhlfe()?;
+                resolution.metric()?
+            }
+            _ if self.circuit(vrf, path, v6).is_some() => 0,
+            _ if vrf == VrfId::GLOBAL => resolution.metric()?,
+            _ => return None,
+        };
+        let peer = path.source.as_peer().and_then(|peer| self.peer(peer));
+        let mut candidate = candidate(&set.summary, path, peer, metric);
+        if peer.is_none() && path.source != Source::LOCAL {
+            // The announcing PE is known by its next hop where no reflector said more.
+            let hop = self.next_hops.address(set.next_hop).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+            candidate.peer = hop;
+        }
+        Some(candidate)
+    }
+}
+
+/// The facts of a path.
+fn candidate(s: &Summary, path: &Path, peer: Option<&PeerState>, metric: u32) -> Candidate {
+    Candidate {
+        local: path.source == Source::LOCAL,
+        local_pref: s.local_pref.unwrap_or(Shared::LOCAL_PREF),
+        as_path_len: s.as_path_len,
+        origin: s.origin,
+        med: s.med.unwrap_or(0),
+        neighbor_as: s.neighbor_as,
+        external: peer.is_some_and(|p| p.kind == PeerKind::External),
+        metric,
+        router_id: s.originator_id.unwrap_or(peer.map_or(0, PeerState::router_id)),
+        cluster_len: s.cluster_len,
+        peer: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), PeerState::address),
+        path_id: path.path_id,
+    }
+}

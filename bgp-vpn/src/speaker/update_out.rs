@@ -1,0 +1,403 @@
+//! UPDATEs to a peer: which routes it is told, with which attributes, packed into messages (RFC 4271 §9.1.3, §9.2;
+//! RFC 4456 §8; RFC 4364 §4.3.2).
+
+use alloc::vec::Vec;
+
+use smallvec::SmallVec;
+
+use super::io::PeerId;
+use super::peer::PeerState;
+use super::shared::Shared;
+use crate::attr::ext_community::ExtCommunity;
+use crate::attr::{As4Path, AsPath, AsPathBuf, AsWidth, AttrFlags, AttrType, NextHop};
+use crate::message::{Message, MpPosition, RefreshSubtype, RouteRefresh, UpdateWriter, emit_end_of_rib};
+use crate::nlri::{Afi, Labels};
+use crate::rib::{AdjOut, AttrId, Edits, Entry, Form, Key, Path, Refresh, Rib, Source, Summary};
+use crate::session::{Negotiated, PeerKind};
+
+/// Whom UPDATEs are for.
+pub(crate) struct Target<'a> {
+    pub(crate) id: PeerId,
+    pub(crate) peer: &'a PeerState,
+    pub(crate) negotiated: &'a Negotiated,
+    /// The site of origin of the peer's VRF: routes of that site are not sent back to it (RFC 4364 §7).
+    pub(crate) site: Option<ExtCommunity>,
+}
+
+/// What was written.
+#[derive(Debug, Default)]
+pub(crate) struct Sent {
+    pub(crate) updates: u64,
+    pub(crate) routes: u64,
+    pub(crate) withdrawals: u64,
+    /// Destinations of which the peer was told the state, if somebody wants to know.
+    pub(crate) told: Option<Vec<u32>>,
+}
+
+impl Sent {
+    fn told(&mut self, dest: u32) {
+        if let Some(told) = &mut self.told {
+            told.push(dest);
+        }
+    }
+}
+
+type Group = (AttrId, Source);
+
+/// Room without which nothing is written: that of the messages without routes.
+const LEAST_ROOM: usize = 64;
+
+/// Writes what a peer is owed of one table, as far as `room` goes. `track` asks for [`Sent::told`].
+pub(crate) fn write<K: Key>(
+    rib: &mut Rib<K>,
+    slot: u32,
+    shared: &Shared,
+    target: &Target<'_>,
+    room: usize,
+    out: &mut Vec<u8>,
+    track: bool,
+) -> Sent {
+    let mut sent = Sent { told: track.then(Vec::new), ..Sent::default() };
+    let interval = target.peer.config.timers.min_route_advertisement;
+    let family = rib.family;
+    loop {
+        let Some(adj) = rib.adj_mut(slot).filter(|adj| adj.up) else { return sent };
+        if room.saturating_sub(out.len()) < LEAST_ROOM {
+            return sent;
+        }
+        if adj.out.sent < adj.out.batch.len() {
+            if !write_batch(rib, slot, shared, target, room, out, &mut sent) {
+                return sent;
+            }
+            continue;
+        }
+        fill(rib, slot, shared, target, &mut sent);
+        let Some(adj) = rib.adj_mut(slot) else { return sent };
+        if !adj.out.is_round_over() {
+            continue;
+        }
+        end_round(&mut adj.out, family, target, out);
+        let Some(adj) = rib.adj_mut(slot) else { return sent };
+        if adj.out.refresh == Refresh::Requested && adj.out.hold.is_none_or(|hold| hold <= shared.now) {
+            rib.mark_all(slot);
+        }
+        let Some(adj) = rib.adj_mut(slot) else { return sent };
+        if !adj.out.begin_round(shared.now, interval) {
+            return sent;
+        }
+        if adj.out.refresh == Refresh::Requested {
+            adj.out.refresh = Refresh::Running;
+            if target.negotiated.enhanced_route_refresh {
+                Message::RouteRefresh(RouteRefresh::new(family, RefreshSubtype::BEGIN)).emit(out);
+            }
+        }
+    }
+}
+
+/// What follows the last UPDATE of a round: the end of a refresh (RFC 7313 §4), the end of the first dump (RFC 4724 §4.1).
+fn end_round(adj: &mut AdjOut, family: crate::nlri::Family, target: &Target<'_>, out: &mut Vec<u8>) {
+    if adj.refresh == Refresh::Running {
+        adj.refresh = Refresh::Idle;
+        if target.negotiated.enhanced_route_refresh {
+            Message::RouteRefresh(RouteRefresh::new(family, RefreshSubtype::END)).emit(out);
+        }
+    }
+    // The round that carries the first dump begins with End-of-RIB owed and nothing else told.
+    if adj.end_of_rib && adj.dumped {
+        adj.end_of_rib = false;
+        emit_end_of_rib(family, out);
+    }
+}
+
+/// Makes the next batch of the round: what is to be announced and withdrawn, sorted by what UPDATEs share.
+fn fill<K: Key>(rib: &mut Rib<K>, slot: u32, shared: &Shared, target: &Target<'_>, sent: &mut Sent) {
+    let max_labels = labels_taken(target.negotiated, rib.family);
+    let Rib { table, adjs, form, family, .. } = rib;
+    let Some(Some(adj)) = adjs.get_mut(slot as usize) else { return };
+    let out = &mut adj.out;
+    out.batch.clear();
+    out.sent = 0;
+    let mut last: Option<(Group, bool)> = None;
+    while out.batch.len() < AdjOut::BATCH {
+        let Some(dest) = out.pop() else { break };
+        let d = table.get(dest);
+        if !d.is_live() {
+            continue;
+        }
+        let group = d.best().and_then(|best| {
+            let group = (best.attr, best.source);
+            let allowed = match last {
+                Some((known, allowed)) if known == group => allowed,
+                _ => may_tell(shared, target, *family, *form, best),
+            };
+            last = Some((group, allowed));
+            let labels = *form == Form::Unicast || best.labels.single().is_some() || {
+                shared.stacks.octets(best.labels).len() <= max_labels.saturating_mul(Labels::LABEL_LEN)
+            };
+            (allowed && labels).then_some(group)
+        });
+        if group.is_some() || out.advertised.contains(dest) {
+            out.batch.push(Entry { group, dest });
+        } else {
+            // The peer holds nothing, and is to hold nothing.
+            sent.told(dest);
+        }
+    }
+    out.batch.sort_unstable();
+}
+
+/// Labels that a peer takes from one NLRI (RFC 8277 §2.1).
+fn labels_taken(negotiated: &Negotiated, family: crate::nlri::Family) -> usize {
+    let agreed = negotiated.label_counts.iter().find(|(f, ..)| *f == family);
+    agreed.map_or(1, |(_, _, theirs)| usize::from(*theirs))
+}
+
+/// Writes the next message of the batch. `false`: it needs more room.
+fn write_batch<K: Key>(
+    rib: &mut Rib<K>,
+    slot: u32,
+    shared: &Shared,
+    target: &Target<'_>,
+    room: usize,
+    out: &mut Vec<u8>,
+    sent: &mut Sent,
+) -> bool {
+    let family = rib.family;
+    let Rib { table, adjs, form, .. } = rib;
+    let Some(Some(adj)) = adjs.get_mut(slot as usize) else { return false };
+    let adj = &mut adj.out;
+    let Some(group) = adj.batch.get(adj.sent).map(|e| e.group) else { return false };
+    let limit = target.negotiated.max_message_len.min(room.saturating_sub(out.len()));
+    let bounded = Negotiated { max_message_len: limit, ..target.negotiated.clone() };
+    let labels: &[u8] = if *form == Form::Unicast { &[] } else { Labels::WITHDRAW.octets() };
+    let mut octets = Vec::new();
+    let writer = match group {
+        None => Ok(UpdateWriter::withdraw(out, &bounded, family)),
+        Some(group) => {
+            let next_hop = outbound(shared, target, group, &mut octets);
+            UpdateWriter::announce(out, &bounded, family, next_hop, &octets, MpPosition::ByType)
+        }
+    };
+    let mut withdrawn: SmallVec<[u32; 8]> = SmallVec::new();
+    let mut full = false;
+    let mut routes = 0u64;
+    if let Ok(mut writer) = writer {
+        while let Some(entry) = adj.batch.get(adj.sent).filter(|e| e.group == group).copied() {
+            let d = table.get(entry.dest);
+            let best = d.best().map(|b| (b.attr, b.source));
+            // What changed since the batch was made is in the next one.
+            let current = d.is_live()
+                && !adj.is_dirty(entry.dest)
+                && (group.is_none() && adj.advertised.contains(entry.dest) || group.is_some() && best == group);
+            if current {
+                let stack = d.best().map(|b| shared.stacks.octets(b.labels)).filter(|_| *form != Form::Unicast);
+                let labels = if group.is_some() { stack.as_deref().unwrap_or_default() } else { labels };
+                if !d.key.push(labels, None, &mut writer) {
+                    full = true;
+                    break;
+                }
+                routes += 1;
+                sent.told(entry.dest);
+                if group.is_some() {
+                    adj.advertised.insert(entry.dest);
+                } else {
+                    withdrawn.push(entry.dest);
+                }
+            }
+            adj.sent += 1;
+        }
+        if writer.finish() > 0 {
+            sent.updates += 1;
+        }
+    } else {
+        full = true;
+    }
+    if full && routes == 0 {
+        if limit < target.negotiated.max_message_len {
+            return false;
+        }
+        // The attributes alone fill a message: these routes cannot be told to this peer.
+        give_up(adj);
+    }
+    if group.is_some() {
+        sent.routes += routes;
+    } else {
+        sent.withdrawals += routes;
+        withdrawn.into_iter().for_each(|dest| rib.withdrawn_from(slot, dest));
+    }
+    true
+}
+
+/// The next route of the batch cannot be announced: what the peer holds of it, if anything, is withdrawn instead.
+fn give_up(adj: &mut AdjOut) {
+    let Some(entry) = adj.batch.get_mut(adj.sent) else { return };
+    if entry.group.is_some() && adj.advertised.contains(entry.dest) {
+        entry.group = None;
+    } else {
+        adj.sent += 1;
+    }
+}
+
+/// Whether a path may be told to a peer at all.
+fn may_tell(shared: &Shared, to: &Target<'_>, family: crate::nlri::Family, form: Form, path: &Path) -> bool {
+    let set = shared.attributes.get(path.attr);
+    let summary = &set.summary;
+    let from = path.source.as_peer();
+    // Never back to who told us; not to anyone where the route says so (RFC 1997).
+    if from == Some(to.id) || summary.no_advertise {
+        return false;
+    }
+    let from = from.and_then(|peer| shared.peer(peer));
+    match to.peer.kind {
+        PeerKind::External => {
+            // The next hop would become ours, but the label is another router's (swapping it is inter-AS option B).
+            let foreign_label = form != Form::Unicast && path.source != Source::LOCAL;
+            if summary.no_export || foreign_label {
+                return false;
+            }
+        }
+        PeerKind::Internal => {
+            // RFC 4456 §6: from clients to everyone, from others to clients.
+            let internal = from.filter(|from| from.kind == PeerKind::Internal);
+            if internal.is_some_and(|from| !from.is_client() && !to.peer.is_client()) {
+                return false;
+            }
+            if summary.originator_id == Some(to.peer.router_id()) {
+                return false;
+            }
+        }
+    }
+    if to.site.is_some_and(|site| set.ext_communities().any(|c| c == site)) {
+        return false;
+    }
+    let next_hop = next_hop(shared, to, path.source, path.attr);
+    let ipv6_over_ipv4 = family.afi == Afi::IPV4 && matches!(next_hop, NextHop::Ipv6 { .. });
+    !ipv6_over_ipv4 || to.negotiated.extended_next_hop.contains(&family)
+}
+
+/// The next hop that a peer is told: ours where we forward the packets or leave the AS, else the route's own.
+fn next_hop(shared: &Shared, to: &Target<'_>, source: Source, attr: AttrId) -> NextHop {
+    let ours = source.as_peer().is_none() || to.peer.kind == PeerKind::External || to.peer.is_ce();
+    let learnt = shared.next_hops.address(shared.attributes.get(attr).next_hop);
+    let address = if ours { None } else { learnt }.unwrap_or(to.peer.config.local_address);
+    NextHop::new(address.to_canonical())
+}
+
+/// Writes the attributes that a peer is told with the routes of a group, and returns the next hop.
+fn outbound(shared: &Shared, to: &Target<'_>, (attr, source): Group, out: &mut Vec<u8>) -> NextHop {
+    let set = shared.attributes.get(attr);
+    let mut edits = Edits::default();
+    match to.peer.kind {
+        PeerKind::External => external_edits(shared, set, source, &mut edits),
+        PeerKind::Internal => {
+            internal_edits(shared, &set.summary, set.value(AttrType::CLUSTER_LIST), source, to, &mut edits)
+        }
+    }
+    if to.peer.is_ce() || to.peer.kind == PeerKind::External {
+        let keep = |c: &ExtCommunity| {
+            (c.is_transitive() || to.peer.kind == PeerKind::Internal) && !(to.peer.is_ce() && c.is_route_target())
+        };
+        filter_communities(set, keep, &mut edits);
+    }
+    if !to.negotiated.four_octet_as {
+        let mut wide = Vec::new();
+        edits.apply(set.octets(), &mut wide);
+        narrow(&wide, out);
+    } else {
+        edits.apply(set.octets(), out);
+    }
+    next_hop(shared, to, source, attr)
+}
+
+/// To another AS: RFC 4271 §5.1.2 (AS_PATH), §5.1.4 (MULTI_EXIT_DISC of another AS stays here), §5.1.5 (LOCAL_PREF too).
+fn external_edits(shared: &Shared, set: &crate::rib::AttributeSet, source: Source, edits: &mut Edits) {
+    let path = set.value(AttrType::AS_PATH).and_then(|v| AsPath::parse(v, AsWidth::Four).ok());
+    let mut path = path.map_or_else(AsPathBuf::new, AsPathBuf::from);
+    path.prepend(shared.local.asn, 1);
+    edits.set(AttrType::AS_PATH, AttrFlags::WELL_KNOWN, path.as_path().octets());
+    if source != Source::LOCAL {
+        edits.remove(AttrType::MULTI_EXIT_DISC);
+    }
+    edits.remove(AttrType::LOCAL_PREF);
+    edits.remove(AttrType::ORIGINATOR_ID);
+    edits.remove(AttrType::CLUSTER_LIST);
+}
+
+/// Within the AS: LOCAL_PREF is always there (RFC 4271 §5.1.5); a reflected route says who brought it into the AS and
+/// which clusters it passed (RFC 4456 §8).
+fn internal_edits(
+    shared: &Shared,
+    summary: &Summary,
+    clusters: Option<&[u8]>,
+    source: Source,
+    to: &Target<'_>,
+    edits: &mut Edits,
+) {
+    if summary.local_pref.is_none() {
+        edits.set(AttrType::LOCAL_PREF, AttrFlags::WELL_KNOWN, &Shared::LOCAL_PREF.to_be_bytes());
+    }
+    let from = source.as_peer().and_then(|peer| shared.peer(peer)).filter(|from| from.kind == PeerKind::Internal);
+    match from {
+        Some(from) => {
+            if summary.originator_id.is_none() {
+                let id = from.router_id().to_be_bytes();
+                edits.set(AttrType::ORIGINATOR_ID, AttrFlags::OPTIONAL_NON_TRANSITIVE, &id);
+            }
+            let mut list: SmallVec<[u8; 64]> = SmallVec::from_slice(&shared.cluster_id.to_be_bytes());
+            list.extend_from_slice(clusters.unwrap_or_default());
+            edits.set(AttrType::CLUSTER_LIST, AttrFlags::OPTIONAL_NON_TRANSITIVE, &list);
+        }
+        None if to.peer.is_ce() => {
+            edits.remove(AttrType::ORIGINATOR_ID);
+            edits.remove(AttrType::CLUSTER_LIST);
+        }
+        None => {}
+    }
+}
+
+/// Leaves out the extended communities that do not pass `keep`.
+fn filter_communities(set: &crate::rib::AttributeSet, keep: impl Fn(&ExtCommunity) -> bool, edits: &mut Edits) {
+    if set.ext_communities().all(|c| keep(&c)) {
+        return;
+    }
+    let kept: SmallVec<[u8; 64]> = set.ext_communities().filter(keep).flat_map(|c| c.0).collect();
+    if kept.is_empty() {
+        edits.remove(AttrType::EXTENDED_COMMUNITIES);
+    } else {
+        edits.set(AttrType::EXTENDED_COMMUNITIES, AttrFlags::OPTIONAL_TRANSITIVE, &kept);
+    }
+}
+
+/// The attributes as a 2-octet AS speaker takes them: AS_TRANS for AS numbers that do not fit, and AS4_PATH and AS4_AGGREGATOR
+/// beside (RFC 6793 §4.2.2).
+fn narrow(wide: &[u8], out: &mut Vec<u8>) {
+    const AS_TRANS: [u8; 2] = 23456u16.to_be_bytes();
+    let mut edits = Edits::default();
+    for attribute in crate::rib::raw_attributes(wide) {
+        match attribute.attr_type {
+            AttrType::AS_PATH => {
+                let Ok(path) = AsPath::parse(attribute.value, AsWidth::Four) else { continue };
+                let mut two: Vec<u8> = Vec::new();
+                path.emit(AsWidth::Two, &mut two);
+                edits.set(AttrType::AS_PATH, attribute.flags, &two);
+                if let Some(four) = As4Path::of(path).filter(|_| path.needs_as4()) {
+                    let mut value: Vec<u8> = Vec::new();
+                    four.emit(&mut value);
+                    edits.set(AttrType::AS4_PATH, AttrFlags::OPTIONAL_TRANSITIVE, &value);
+                }
+            }
+            AttrType::AGGREGATOR => {
+                let Some((asn, address)) = attribute.value.split_first_chunk::<4>() else { continue };
+                let low = u16::try_from(u32::from_be_bytes(*asn)).map_or(AS_TRANS, u16::to_be_bytes);
+                let mut two: SmallVec<[u8; 8]> = SmallVec::from_slice(&low);
+                two.extend_from_slice(address);
+                edits.set(AttrType::AGGREGATOR, attribute.flags, &two);
+                if low == AS_TRANS {
+                    edits.set(AttrType::AS4_AGGREGATOR, AttrFlags::OPTIONAL_TRANSITIVE, attribute.value);
+                }
+            }
+            _ => {}
+        }
+    }
+    edits.apply(wide, out);
+}

@@ -1,0 +1,229 @@
+//! Routes of CEs and local routes into VPN routes (RFC 4364 §4.3.1, §4.3.2).
+//!
+//! The best path of a prefix, if it is the VRF's own, becomes a path of the VPN table with the VRF's route distinguisher, its
+//! export targets, its site of origin, and a label. The label is counted from here until no peer can hold the route with it.
+
+use alloc::vec::Vec;
+
+use fwd_core::net::Label;
+use fwd_core::op::{Ilm, IlmAction};
+use smallvec::SmallVec;
+
+use super::{LabelMode, Vrf};
+use crate::attr::{AttrFlags, AttrType};
+use crate::nlri::Labels;
+use crate::rib::{AttrId, Edits, Key, LabelRef, Path, Source, VpnKey};
+use crate::speaker::{AddressFamily, Event, Routing};
+
+impl Routing {
+    /// Brings what a VRF exports for a destination up to date.
+    pub(crate) fn export<P: AddressFamily>(&mut self, slot: u16, dest: u32) {
+        let Some(vrf) = self.tables.vrf(slot) else { return };
+        let Some(rd) = vrf.config.as_ref().map(|c| c.rd) else { return };
+        let rib = P::unicast(vrf);
+        let own = rib.best(dest).filter(|p| p.source.is_own());
+        let key = VpnKey { rd, prefix: rib.table.get(dest).key.prefix() };
+        let known = P::vpn(&self.tables).table.find(&key);
+        let old = known.and_then(|d| self.exported::<P>(d));
+        let old_label = old.and_then(|p| p.labels.single());
+        let label = own.and_then(|own| self.export_label::<P>(slot, &own, old_label));
+        let (Some(own), Some(label)) = (own, label) else {
+            if let (Some(dest), Some(_)) = (known, old) {
+                self.unexport::<P>(dest, old_label);
+            }
+            return;
+        };
+        let attr = self.export_attributes(slot, own.attr);
+        let path = Path { source: Source::LOCAL, attr, labels: LabelRef::one(Labels::encode(label)), path_id: 0 };
+        let dest = P::vpn_mut(&mut self.tables).table.find_or_insert(key);
+        self.vpn_put::<P>(dest, path);
+        if let Some(old) = old_label {
+            self.retire_label::<P>(dest, old, old == label);
+        }
+        self.mark_leaked(key, attr);
+    }
+
+    fn unexport<P: AddressFamily>(&mut self, dest: u32, label: Option<Label>) {
+        if let Some(label) = label {
+            self.retire_label::<P>(dest, label, false);
+        }
+        self.vpn_take::<P>(dest, Source::LOCAL, 0, None);
+    }
+
+    /// A destination no longer counts a label that it was announced with: at once where the label `stays`, or no peer holds
+    /// the route, else when the last such peer has been told.
+    fn retire_label<P: AddressFamily>(&mut self, dest: u32, label: Label, stays: bool) {
+        let adjs = (0u32..).zip(&P::vpn(&self.tables).adjs);
+        let holders: SmallVec<[u32; 4]> = if stays {
+            SmallVec::new()
+        } else {
+            adjs.filter(|(_, a)| a.as_ref().is_some_and(|a| a.out.advertised.contains(dest))).map(|(i, _)| i).collect()
+        };
+        if holders.is_empty() {
+            self.labels.release(label);
+        } else {
+            let [v4, v6] = &mut self.retiring;
+            let retiring = if P::V6 { v6 } else { v4 };
+            retiring.entry(dest).or_default().push((label, holders));
+        }
+    }
+
+    /// A peer was told the state of a VPN destination: it does not hold older labels any more.
+    pub(crate) fn told_label(&mut self, v6: bool, dest: u32, adj: u32) {
+        let [four, six] = &mut self.retiring;
+        let retiring = if v6 { six } else { four };
+        let Some(entries) = retiring.get_mut(&dest) else { return };
+        let labels = &mut self.labels;
+        entries.retain(|(label, holders)| {
+            holders.retain(|h| *h != adj);
+            if holders.is_empty() {
+                labels.release(*label);
+            }
+            !holders.is_empty()
+        });
+        if entries.is_empty() {
+            retiring.remove(&dest);
+        }
+    }
+
+    /// A peer went: it holds no labels at all.
+    pub(crate) fn told_all_labels(&mut self, v6: bool, adj: u32) {
+        let retiring = if v6 { &self.retiring[1] } else { &self.retiring[0] };
+        let mut dests: Vec<u32> = retiring.keys().copied().collect();
+        // In an order that does not depend on the hasher.
+        dests.sort_unstable();
+        for dest in dests {
+            self.told_label(v6, dest, adj);
+        }
+    }
+
+    /// The attribute set of an exported route: what the CE sent, without what is not for other ASes and without route targets
+    /// of its own, with the VRF's targets and site of origin. It is counted once.
+    fn export_attributes(&mut self, slot: u16, from: AttrId) -> AttrId {
+        let shared = &mut self.shared;
+        let Some(vrf) = self.tables.vrf_mut(slot) else { return AttrId::EMPTY };
+        if let Some((_, out)) = vrf.exported.filter(|(last, _)| *last == from) {
+            shared.attributes.retain(out);
+            return out;
+        }
+        let mut octets = Vec::new();
+        export_edits(vrf, shared.attributes.get(from)).apply(shared.attributes.get(from).octets(), &mut octets);
+        let (unspecified, _) = shared.next_hops.intern(core::net::Ipv4Addr::UNSPECIFIED.into());
+        let out = shared.attributes.intern(&octets, unspecified, &mut shared.next_hops);
+        forget_exported(vrf, shared);
+        shared.attributes.retain(from);
+        shared.attributes.retain(out);
+        vrf.exported = Some((from, out));
+        out
+    }
+
+    /// Forgets which attribute set was exported last: what is done to it changed.
+    pub(crate) fn forget_exported(&mut self, slot: u16) {
+        if let Some(vrf) = self.tables.vrf_mut(slot) {
+            forget_exported(vrf, &mut self.shared);
+        }
+    }
+
+    /// The label of an exported route, counted once for it; `None`, and an event, if there is none left.
+    fn export_label<P: AddressFamily>(&mut self, slot: u16, own: &Path, old: Option<Label>) -> Option<Label> {
+        let vrf = self.tables.vrf(slot)?;
+        let config = vrf.config.as_ref()?;
+        let (id, mode, model) = (vrf.id, config.label_mode, config.model);
+        let circuit = self.shared.circuit(id, own, P::V6);
+        let lookup = Ilm { action: IlmAction::PopLookup(id), model };
+        let label = match (mode, circuit) {
+            // Routes to the PE itself have no circuit: their packets are looked up in every mode.
+            (LabelMode::PerVrf, _) | (_, None) => match vrf.label {
+                Some(label) => Some(label),
+                None => {
+                    let label = self.labels.allocate(slot, false, lookup);
+                    self.tables.vrf_mut(slot)?.label = label;
+                    label
+                }
+            }
+            .inspect(|label| self.labels.retain(*label)),
+            (LabelMode::PerAttachmentCircuit, Some((key, nhlfe))) => {
+                let ilm = Ilm { action: IlmAction::Forward(nhlfe), model };
+                match vrf.circuit_labels.get(&key) {
+                    Some(label) => Some(*label),
+                    None => {
+                        let label = self.labels.allocate(slot, false, ilm);
+                        if let Some(label) = label {
+                            self.tables.vrf_mut(slot)?.circuit_labels.insert(key, label);
+                        }
+                        label
+                    }
+                }
+                .inspect(|label| self.labels.retain(*label))
+            }
+            (LabelMode::PerPrefix, Some((_, nhlfe))) => {
+                let ilm = Ilm { action: IlmAction::Forward(nhlfe), model };
+                match old.filter(|old| self.labels.is_of_prefix(*old)) {
+                    Some(old) => {
+                        self.labels.set_ilm(old, ilm);
+                        self.labels.retain(old);
+                        Some(old)
+                    }
+                    None => self.labels.allocate(slot, true, ilm),
+                }
+            }
+        };
+        match label {
+            None => {
+                self.shared.bounded_event(Event::LabelsExhausted { vrf: id });
+                None
+            }
+            Some(label) if self.labels.is_refused(label) => {
+                self.labels.release(label);
+                None
+            }
+            label => label,
+        }
+    }
+
+    /// Exports everything of a VRF anew: its export targets or labels changed.
+    pub(crate) fn export_all<P: AddressFamily>(&mut self, slot: u16) {
+        let Some(vrf) = self.tables.vrf(slot) else { return };
+        for dest in 0..P::unicast(vrf).table.bound() {
+            let exports = self.tables.vrf(slot).is_some_and(|vrf| {
+                let rib = P::unicast(vrf);
+                rib.table.get(dest).is_live() && rib.best(dest).is_some_and(|p| p.source.is_own())
+            });
+            if exports {
+                self.export::<P>(slot, dest);
+            }
+        }
+    }
+}
+
+fn forget_exported(vrf: &mut Vrf, shared: &mut crate::speaker::Shared) {
+    if let Some((from, out)) = vrf.exported.take() {
+        shared.attributes.release(from, &mut shared.next_hops);
+        shared.attributes.release(out, &mut shared.next_hops);
+    }
+}
+
+/// What export changes in an attribute set.
+fn export_edits(vrf: &Vrf, set: &crate::rib::AttributeSet) -> Edits {
+    let mut edits = Edits::default();
+    // A reflector of the customer's has no meaning in the provider's AS.
+    edits.remove(AttrType::ORIGINATOR_ID);
+    edits.remove(AttrType::CLUSTER_LIST);
+    let Some(config) = &vrf.config else { return edits };
+    let mut communities: SmallVec<[u8; 64]> = SmallVec::new();
+    for target in &config.export {
+        communities.extend_from_slice(&target.community().0);
+    }
+    if let Some(site) = config.site_of_origin {
+        communities.extend_from_slice(&site.0);
+    }
+    for community in set.ext_communities() {
+        // The customer does not choose into which VPNs its routes go, nor which site it is.
+        let ours = community.is_route_target() || config.site_of_origin.is_some() && community.is_route_origin();
+        if !ours {
+            communities.extend_from_slice(&community.0);
+        }
+    }
+    edits.set(AttrType::EXTENDED_COMMUNITIES, AttrFlags::OPTIONAL_TRANSITIVE, &communities);
+    edits
+}

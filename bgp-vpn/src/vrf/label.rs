@@ -1,0 +1,206 @@
+//! VPN labels that this PE hands out (RFC 4364 §4.3.2, RFC 8277 §2.4), and their ILM entries.
+//!
+//! A label is programmed before it is announced, and taken out of the forwarding plane only when no peer can still hold a
+//! route with it: routes count the labels they announce or announced, and a label without count is cleared and free.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use fwd_core::net::Label;
+use fwd_core::op::{FwdOp, Ilm};
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    ilm: Option<Ilm>,
+    refs: u32,
+    vrf: u16,
+    own_prefix: bool,
+    refused: bool,
+    queued: bool,
+    programmed: bool,
+}
+
+/// The labels of one speaker.
+#[derive(Debug)]
+pub(crate) struct VpnLabels {
+    first: u32,
+    last: u32,
+    slots: Vec<Slot>,
+    free: VecDeque<u32>,
+    changed: VecDeque<u32>,
+}
+
+impl VpnLabels {
+    /// Labels from `first` to `last`.
+    pub(crate) fn new((first, last): (Label, Label)) -> Self {
+        Self {
+            first: first.value(),
+            last: last.value(),
+            slots: Vec::new(),
+            free: VecDeque::new(),
+            changed: VecDeque::new(),
+        }
+    }
+
+    fn slot(&mut self, label: Label) -> Option<&mut Slot> {
+        self.slots.get_mut(label.value().checked_sub(self.first)? as usize)
+    }
+
+    fn get(&self, label: Label) -> Option<&Slot> {
+        self.slots.get(label.value().checked_sub(self.first)? as usize)
+    }
+
+    fn queue(&mut self, label: Label) {
+        if let Some(slot) = self.slot(label) {
+            if !core::mem::replace(&mut slot.queued, true) {
+                self.changed.push_back(label.value());
+            }
+        }
+    }
+
+    /// A free label with this entry, counted once; `None` when the range is used up. A freed label rests as long as
+    /// there are others.
+    pub(crate) fn allocate(&mut self, vrf: u16, own_prefix: bool, ilm: Ilm) -> Option<Label> {
+        let fresh = self.first + self.slots.len() as u32;
+        let value = if fresh <= self.last {
+            self.slots.push(Slot {
+                ilm: None,
+                refs: 0,
+                vrf,
+                own_prefix,
+                refused: false,
+                queued: false,
+                programmed: false,
+            });
+            fresh
+        } else {
+            self.free.pop_front()?
+        };
+        let label = Label::from_low_bits(value);
+        let slot = self.slot(label)?;
+        *slot = Slot { ilm: Some(ilm), refs: 1, vrf, own_prefix, refused: false, ..*slot };
+        self.queue(label);
+        Some(label)
+    }
+
+    /// Counts a route more.
+    pub(crate) fn retain(&mut self, label: Label) {
+        if let Some(slot) = self.slot(label) {
+            slot.refs += 1;
+        }
+    }
+
+    /// Counts a route less; without count the label is cleared and free.
+    pub(crate) fn release(&mut self, label: Label) {
+        let Some(slot) = self.slot(label) else { return };
+        slot.refs = slot.refs.saturating_sub(1);
+        if slot.refs == 0 && slot.ilm.is_some() {
+            slot.ilm = None;
+            self.free.push_back(label.value());
+            self.queue(label);
+        }
+    }
+
+    /// Changes what the label does.
+    pub(crate) fn set_ilm(&mut self, label: Label, ilm: Ilm) {
+        let Some(slot) = self.slot(label) else { return };
+        if slot.ilm.is_some_and(|was| was != ilm) {
+            slot.ilm = Some(ilm);
+            slot.refused = false;
+            self.queue(label);
+        }
+    }
+
+    /// Whether the label stands for one prefix.
+    pub(crate) fn is_of_prefix(&self, label: Label) -> bool {
+        self.get(label).is_some_and(|s| s.own_prefix && s.ilm.is_some())
+    }
+
+    /// Whether the forwarding plane has no room for the label.
+    pub(crate) fn is_refused(&self, label: Label) -> bool {
+        self.get(label).is_some_and(|s| s.refused)
+    }
+
+    /// The forwarding plane had no room for the label; returns the slot of the VRF that uses it.
+    pub(crate) fn refuse(&mut self, label: Label) -> Option<u16> {
+        let slot = self.slot(label)?;
+        slot.ilm?;
+        slot.refused = true;
+        slot.programmed = false;
+        Some(slot.vrf)
+    }
+
+    /// The forwarding plane is asked again for a label that it refused.
+    pub(crate) fn retry(&mut self, label: Label) {
+        if self.slot(label).is_some_and(|s| core::mem::take(&mut s.refused)) {
+            self.queue(label);
+        }
+    }
+
+    /// The next change for the forwarding plane.
+    pub(crate) fn poll(&mut self) -> Option<FwdOp> {
+        while let Some(value) = self.changed.pop_front() {
+            let label = Label::from_low_bits(value);
+            let Some(slot) = self.slot(label) else { continue };
+            slot.queued = false;
+            match slot.ilm {
+                Some(ilm) => {
+                    slot.programmed = true;
+                    return Some(FwdOp::SetIlm { label, ilm });
+                }
+                None if core::mem::take(&mut slot.programmed) => return Some(FwdOp::ClearIlm { label }),
+                None => {}
+            }
+        }
+        None
+    }
+
+    /// Labels in use.
+    pub(crate) fn in_use(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Octets of memory.
+    pub(crate) fn memory(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>() + (self.free.capacity() + self.changed.capacity()) * 4
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fwd_core::net::{NhlfeId, VrfId};
+    use fwd_core::op::{IlmAction, TunnelModel};
+
+    const POP: Ilm = Ilm { action: IlmAction::PopLookup(VrfId(1)), model: TunnelModel::Uniform };
+    const FORWARD: Ilm = Ilm { action: IlmAction::Forward(NhlfeId(9)), model: TunnelModel::Uniform };
+
+    fn label(value: u32) -> Label {
+        Label::new(value).unwrap()
+    }
+
+    #[test]
+    fn the_range_is_kept_and_freed_labels_come_back_after_their_clearing() {
+        let mut labels = VpnLabels::new((label(100), label(101)));
+        assert_eq!(labels.allocate(1, false, POP), Some(label(100)));
+        assert_eq!(labels.allocate(1, true, FORWARD), Some(label(101)));
+        assert_eq!(labels.allocate(1, true, FORWARD), None);
+        labels.retain(label(100));
+        labels.release(label(100));
+        assert!(matches!(labels.poll(), Some(FwdOp::SetIlm { label: l, ilm: POP }) if l == label(100)));
+        assert!(matches!(labels.poll(), Some(FwdOp::SetIlm { .. })));
+        assert_eq!(labels.poll(), None);
+        labels.release(label(100));
+        assert_eq!(labels.poll(), Some(FwdOp::ClearIlm { label: label(100) }));
+        assert_eq!(labels.in_use(), 1);
+        assert_eq!(labels.allocate(2, false, FORWARD), Some(label(100)));
+    }
+
+    #[test]
+    fn what_was_never_programmed_is_not_cleared() {
+        let mut labels = VpnLabels::new((label(100), label(101)));
+        let l = labels.allocate(1, false, POP).unwrap();
+        labels.release(l);
+        assert_eq!(labels.poll(), None);
+    }
+}

@@ -6,6 +6,8 @@ use fwd_core::codec::{self, BufMut, Fail, Take};
 use fwd_core::{Fault, Malformed};
 use smallvec::SmallVec;
 
+use crate::session::Negotiated;
+
 /// The AS number that stands for one of four octets where only two fit (RFC 6793 §9).
 pub const AS_TRANS: u32 = 23456;
 
@@ -20,6 +22,13 @@ pub enum AsWidth {
 }
 
 impl AsWidth {
+    /// What a session negotiated (RFC 6793 §4).
+    #[inline]
+    #[must_use]
+    pub const fn of(negotiated: &Negotiated) -> Self {
+        if negotiated.four_octet_as { Self::Four } else { Self::Two }
+    }
+
     /// The number of octets.
     #[inline]
     #[must_use]

@@ -8,8 +8,7 @@ use smallvec::SmallVec;
 use super::raw::{emit_header, header_len};
 use super::{
     Aggregator, As4Aggregator, As4Path, AsPath, AsWidth, AttrFlags, AttrType, Attributes, ClusterList, Communities,
-    ExtCommunities, Ipv6ExtCommunities, LargeCommunities, LocalPref, MultiExitDisc, NextHopAttribute, Origin,
-    OriginatorId, RawAttribute,
+    ExtCommunities, Ipv6ExtCommunities, LargeCommunities, Origin, RawAttribute,
 };
 
 /// An attribute as a value, to be written. MP_REACH_NLRI and MP_UNREACH_NLRI are written by
@@ -173,30 +172,51 @@ impl Attribute<'_> {
     }
 
     /// Writes header and value, AS numbers with this width. An empty list writes nothing.
+    #[inline]
     pub fn emit(&self, width: AsWidth, out: &mut impl BufMut) {
-        let len = self.value_len(width);
-        let Ok(short) = u16::try_from(len) else { return };
-        if !self.is_written(len) {
-            return;
-        }
-        emit_header(self.flags(), self.attr_type(), short, out);
         match self {
-            Self::Origin(v) => v.emit(out),
+            Self::Origin(v) => out.put_slice(&[AttrFlags::WELL_KNOWN.bits(), AttrType::ORIGIN.0, 1, *v as u8]),
+            Self::NextHop(v) => self.emit_u32(v.to_bits(), out),
+            Self::MultiExitDisc(v) | Self::LocalPref(v) => self.emit_u32(*v, out),
+            Self::OriginatorId(v) => self.emit_u32(v.to_bits(), out),
+            Self::AtomicAggregate => out.put_slice(&[AttrFlags::WELL_KNOWN.bits(), AttrType::ATOMIC_AGGREGATE.0, 0]),
+            Self::AsPath(v) if v.width() == width => self.emit_octets(v.octets(), false, out),
+            Self::Communities(v) => self.emit_octets(v.octets(), true, out),
+            Self::ClusterList(v) => self.emit_octets(v.octets(), true, out),
+            Self::ExtCommunities(v) => self.emit_octets(v.octets(), true, out),
+            Self::As4Path(v) => self.emit_octets(v.octets(), true, out),
+            Self::Ipv6ExtCommunities(v) => self.emit_octets(v.octets(), true, out),
+            Self::LargeCommunities(v) => self.emit_octets(v.octets(), true, out),
+            Self::Raw(v) => self.emit_octets(v.value, false, out),
+            Self::AsPath(_) | Self::Aggregator(_) | Self::As4Aggregator(_) => self.emit_by_width(width, out),
+        }
+    }
+
+    #[inline]
+    fn emit_u32(&self, value: u32, out: &mut impl BufMut) {
+        let [a, b, c, d] = value.to_be_bytes();
+        out.put_slice(&[self.flags().bits(), self.attr_type().0, 4, a, b, c, d]);
+    }
+
+    /// A value that is octets already; a list without any is no attribute, and none is longer than a length field can say.
+    #[inline]
+    fn emit_octets(&self, value: &[u8], list: bool, out: &mut impl BufMut) {
+        let Ok(len) = u16::try_from(value.len()) else { return };
+        if len != 0 || !list {
+            emit_header(self.flags(), self.attr_type(), len, out);
+            out.put_slice(value);
+        }
+    }
+
+    /// The attributes whose length depends on that of an AS number.
+    fn emit_by_width(&self, width: AsWidth, out: &mut impl BufMut) {
+        let Ok(len) = u16::try_from(self.value_len(width)) else { return };
+        emit_header(self.flags(), self.attr_type(), len, out);
+        match self {
             Self::AsPath(v) => v.emit(width, out),
-            Self::NextHop(v) => NextHopAttribute(*v).emit(out),
-            Self::MultiExitDisc(v) => MultiExitDisc(*v).emit(out),
-            Self::LocalPref(v) => LocalPref(*v).emit(out),
-            Self::AtomicAggregate => {}
             Self::Aggregator(v) => v.emit(width, out),
-            Self::Communities(v) => v.emit(out),
-            Self::OriginatorId(v) => OriginatorId(*v).emit(out),
-            Self::ClusterList(v) => v.emit(out),
-            Self::ExtCommunities(v) => v.emit(out),
-            Self::As4Path(v) => v.emit(out),
             Self::As4Aggregator(v) => v.emit(out),
-            Self::Ipv6ExtCommunities(v) => v.emit(out),
-            Self::LargeCommunities(v) => v.emit(out),
-            Self::Raw(v) => out.put_slice(v.value),
+            _ => {}
         }
     }
 }

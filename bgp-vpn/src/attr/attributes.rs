@@ -50,28 +50,30 @@ impl<'a> Attributes<'a> {
     pub fn of_canonical(octets: &'a [u8]) -> Self {
         let mut attributes = Self::unread(octets, AsWidth::Four);
         for (at, raw) in RawAttributes::new(octets).with_offsets() {
-            attributes.note(raw, at);
+            if let (Some(slot), Ok(_)) = (slot(raw.attr_type), u16::try_from(at.saturating_add(raw.value.len()))) {
+                attributes.note(slot, at, raw.value.len());
+            }
         }
         attributes
     }
 
     /// Remembers where a usable attribute stands: its value at `at` octets from the start.
     #[inline]
-    pub(crate) fn note(&mut self, raw: RawAttribute<'a>, at: usize) {
-        let (Some(slot), Ok(start), Ok(len)) = (slot(raw.attr_type), u16::try_from(at), u16::try_from(raw.value.len()))
-        else {
-            return;
-        };
-        if let Some(span) = self.spans.get_mut(usize::from(slot)) {
-            *span = Span { start, len };
+    pub(crate) fn note(&mut self, slot: u8, at: usize, len: usize) {
+        // The field has at most 65,535 octets.
+        let span = Span { start: at as u16, len: len as u16 };
+        if let Some(place) = self.spans.get_mut(usize::from(slot)) {
+            *place = span;
             self.usable |= 1u32.wrapping_shl(u32::from(slot));
         }
     }
 
+    #[inline]
     pub(crate) fn set_mp_reach(&mut self, mp_reach: MpReach<'a>) {
         self.mp_reach = Some(mp_reach);
     }
 
+    #[inline]
     pub(crate) fn set_mp_unreach(&mut self, mp_unreach: MpUnreach<'a>) {
         self.mp_unreach = Some(mp_unreach);
     }

@@ -128,7 +128,8 @@ impl Header {
 /// as data, Bad Message Type with the type field as data.
 pub fn frame_len(octets: &[u8], max_len: usize) -> Result<Option<usize>, Notification> {
     let header = |subcode, data: &[u8]| Notification::with_data(ErrorCode::MESSAGE_HEADER, subcode, data);
-    if octets.iter().take(Header::MARKER.len()).any(|b| *b != 0xff) {
+    let whole = octets.first_chunk() == Some(&Header::MARKER);
+    if !whole && octets.iter().take(Header::MARKER.len()).any(|b| *b != 0xff) {
         return Err(header(subcode::header::CONNECTION_NOT_SYNCHRONIZED, &[]));
     }
     let Some((field, rest)) = octets.get(Header::MARKER.len()..).and_then(<[u8]>::split_first_chunk::<2>) else {

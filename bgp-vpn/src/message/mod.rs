@@ -23,7 +23,7 @@ pub use route_refresh::{OrfEntries, RefreshSubtype, RouteRefresh, WhenToRefresh}
 pub use update::{NlriFault, NlriField, Update, UpdateError};
 pub use update_action::{AttributeRule, FaultAction, LengthRule, RULES, Sessions};
 pub use update_attributes::AttributeFault;
-pub use update_writer::{AttributesTooLong, MpPosition, UpdateWriter, emit_end_of_rib};
+pub use update_writer::{AttributesTooLong, MpPosition, PathAttributes, UpdateWriter, emit_end_of_rib};
 
 pub(crate) use update_action::slot;
 

@@ -18,7 +18,7 @@ use nom::Offset;
 use super::notification::subcode::update as subcode;
 use super::update_attributes::{self, AttributeFault, Faults};
 use super::{ErrorCode, FaultAction, Notification};
-use crate::attr::{Attributes, MpReach, MpUnreach};
+use crate::attr::{AsWidth, AttrType, Attributes, MpReach, MpUnreach};
 use crate::nlri::{Family, NlriFormat, Nlris, UnicastNlri, check_field};
 use crate::session::Negotiated;
 
@@ -70,7 +70,6 @@ pub struct UpdateError {
 pub struct Update<'a> {
     withdrawn: &'a [u8],
     nlri: &'a [u8],
-    nlri_at: usize,
     format: NlriFormat,
     attributes: Attributes<'a>,
     faults: Faults<'a>,
@@ -124,40 +123,36 @@ impl<'a> Update<'a> {
     #[inline]
     pub fn parse(body: &'a [u8], negotiated: &Negotiated) -> Result<Self, UpdateError> {
         let (withdrawn, attributes, nlri) = fields(body).map_err(|fail| cannot_frame(body, fail))?;
-        let mut faults = Faults::default();
-        let base = body.offset(attributes);
-        let attributes = update_attributes::read(attributes, base, negotiated, &mut faults);
-        let update = Self {
+        let mut update = Self {
             withdrawn,
             nlri,
-            nlri_at: body.offset(nlri),
             format: negotiated.receive_format(Family::IPV4_UNICAST),
-            attributes,
-            faults,
+            attributes: Attributes::unread(attributes, AsWidth::of(negotiated)),
+            faults: Faults::default(),
         };
-        Ok(update.checked(base, negotiated))
+        let base = body.offset(attributes);
+        update_attributes::read(&mut update.attributes, base, negotiated, &mut update.faults);
+        update.check_whole(base, negotiated);
+        Ok(update)
     }
 
     /// Adds the faults that show only with the whole message in view.
     #[inline]
-    fn checked(mut self, base: usize, negotiated: &Negotiated) -> Self {
+    fn check_whole(&mut self, base: usize, negotiated: &Negotiated) {
         let reachable = !self.nlri.is_empty() || self.mp_reach().is_some_and(|reach| !reach.nlri.is_empty());
         if reachable {
             let nlri_field = !self.nlri.is_empty();
-            let Self { attributes, faults, .. } = &mut self;
+            let (attributes, faults) = (&self.attributes, &mut self.faults);
             update_attributes::check_well_known(attributes, base, nlri_field, negotiated.peer_kind, faults);
-        }
-        if self.faults.action > Some(FaultAction::AttributeDiscard) && !reachable {
+        } else if self.faults.action > Some(FaultAction::AttributeDiscard) {
             self.escalate_unless_reachable();
         }
-        self
     }
 
     /// RFC 7606 §5.2: attributes, a fault, and no NLRI that could be withdrawn. MP_REACH_NLRI that itself is malformed disables
     /// its family instead (RFC 7606 §7.11), and MP_UNREACH_NLRI alone is no such case.
     #[cold]
     fn escalate_unless_reachable(&mut self) {
-        use crate::attr::AttrType;
         let others = self.attributes.raw().any(|raw| raw.attr_type != AttrType::MP_UNREACH_NLRI);
         let mp_reach =
             self.attributes.raw().any(|raw| raw.attr_type == AttrType::MP_REACH_NLRI && raw.value.len() >= 3);
@@ -281,12 +276,6 @@ impl<'a> Update<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Where the Network Layer Reachability Information field begins in the body.
-    #[must_use]
-    pub const fn nlri_offset(&self) -> usize {
-        self.nlri_at
     }
 }
 

@@ -16,6 +16,17 @@
 //!
 //! Where RFC 7606 lets us choose between session reset and AFI/SAFI disable, the family is disabled, so that the others live.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic
+    )
+)]
+
 use fwd_core::Fault;
 
 use super::notification::subcode::update as subcode;
@@ -38,67 +49,70 @@ pub enum FaultAction {
 
 /// The length that an attribute's value must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LengthRule {
-    /// So many octets.
-    Exactly(usize),
-    /// Four octets and an AS number, as wide as the session has them (RFC 7606 §7.7).
-    AsNumberAnd4,
-    /// A multiple of four, but not zero.
-    MultipleOf4,
-    /// A multiple of eight, but not zero.
-    MultipleOf8,
-    /// A multiple of twelve, but not zero.
-    MultipleOf12,
-    /// A multiple of twenty, but not zero.
-    MultipleOf20,
-    /// Entries of 7 octets, or of 19, but not none (RFC 6514 §8).
-    MultipleOf7Or19,
-    /// At least so many octets; 0 for any.
-    AtLeast(usize),
+pub struct LengthRule {
+    min: u16,
+    max: u16,
+    multiple: u16,
 }
 
 impl LengthRule {
+    /// So many octets.
+    #[must_use]
+    pub const fn exactly(n: u16) -> Self {
+        Self { min: n, max: n, multiple: 1 }
+    }
+
+    /// A multiple of `n` octets, but not zero.
+    #[must_use]
+    pub const fn multiple_of(n: u16) -> Self {
+        Self { min: n, max: u16::MAX, multiple: n }
+    }
+
+    /// At least so many octets; 0 for any.
+    #[must_use]
+    pub const fn at_least(n: u16) -> Self {
+        Self { min: n, max: u16::MAX, multiple: 1 }
+    }
+
     /// Whether a value may have `len` octets.
     #[inline]
     #[must_use]
-    pub const fn allows(self, len: usize, width: AsWidth) -> bool {
-        match self {
-            Self::Exactly(n) => len == n,
-            Self::AsNumberAnd4 => match width {
-                AsWidth::Two => len == 6,
-                AsWidth::Four => len == 8,
-            },
-            Self::MultipleOf4 => len != 0 && len % 4 == 0,
-            Self::MultipleOf8 => len != 0 && len % 8 == 0,
-            Self::MultipleOf12 => len != 0 && len % 12 == 0,
-            Self::MultipleOf20 => len != 0 && len % 20 == 0,
-            Self::MultipleOf7Or19 => len != 0 && (len % 7 == 0 || len % 19 == 0),
-            Self::AtLeast(n) => len >= n,
-        }
+    pub const fn allows(self, len: usize) -> bool {
+        let (min, max) = (self.min as usize, self.max as usize);
+        // The least length is the usual one: most attributes cost no division.
+        len == min || len > min && len <= max && matches!(len.checked_rem(self.multiple as usize), Some(0))
     }
 }
 
 /// On which sessions an attribute means something; on others it is discarded unread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sessions {
-    /// On all.
-    Any,
-    /// With internal peers.
-    Internal,
-    /// With peers that lack 4-octet AS numbers (RFC 6793 §6).
-    TwoOctetAs,
-}
+pub struct Sessions(u8);
 
 impl Sessions {
-    /// Whether the session is one of them.
+    /// On all.
+    pub const ANY: Self = Self(0b1111);
+    /// With internal peers.
+    pub const INTERNAL: Self = Self(0b0011);
+    /// With peers that lack 4-octet AS numbers (RFC 6793 §6).
+    pub const TWO_OCTET_AS: Self = Self(0b0101);
+
+    /// The session of this kind.
     #[inline]
     #[must_use]
-    pub const fn includes(self, peer_kind: PeerKind, width: AsWidth) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Internal => matches!(peer_kind, PeerKind::Internal),
-            Self::TwoOctetAs => matches!(width, AsWidth::Two),
+    pub const fn of(peer_kind: PeerKind, width: AsWidth) -> Self {
+        match (peer_kind, width) {
+            (PeerKind::Internal, AsWidth::Two) => Self(0b0001),
+            (PeerKind::Internal, AsWidth::Four) => Self(0b0010),
+            (PeerKind::External, AsWidth::Two) => Self(0b0100),
+            (PeerKind::External, AsWidth::Four) => Self(0b1000),
         }
+    }
+
+    /// Whether the session is one of these.
+    #[inline]
+    #[must_use]
+    pub const fn include(self, session: Self) -> bool {
+        self.0 & session.0 != 0
     }
 }
 
@@ -117,6 +131,8 @@ pub struct AttributeRule {
     pub wrong_flags: FaultAction,
     /// What a wrong length or value costs.
     pub malformed: FaultAction,
+    /// Whether the value has a structure that is checked beyond its length.
+    pub structured: bool,
 }
 
 const DISCARD: FaultAction = FaultAction::AttributeDiscard;
@@ -124,7 +140,13 @@ const WITHDRAW: FaultAction = FaultAction::TreatAsWithdraw;
 const DISABLE: FaultAction = FaultAction::DisableFamily;
 
 const fn rule(attr_type: AttrType, flags: AttrFlags, length: LengthRule, malformed: FaultAction) -> AttributeRule {
-    AttributeRule { attr_type, flags, length, sessions: Sessions::Any, wrong_flags: WITHDRAW, malformed }
+    let (sessions, wrong_flags) = (Sessions::ANY, WITHDRAW);
+    AttributeRule { attr_type, flags, length, sessions, wrong_flags, malformed, structured: false }
+}
+
+/// A row of an attribute whose value is checked too.
+const fn structured(rule: AttributeRule) -> AttributeRule {
+    AttributeRule { structured: true, ..rule }
 }
 
 const fn only(sessions: Sessions, rule: AttributeRule) -> AttributeRule {
@@ -140,56 +162,57 @@ const NON_TRANSITIVE: AttrFlags = AttrFlags::OPTIONAL_NON_TRANSITIVE;
 /// longer are a case that resets the session.
 pub const RULES: [AttributeRule; 23] = [
     // RFC 7606 §7.1: also an undefined value.
-    rule(AttrType::ORIGIN, WELL_KNOWN, LengthRule::Exactly(1), WITHDRAW),
+    structured(rule(AttrType::ORIGIN, WELL_KNOWN, LengthRule::exactly(1), WITHDRAW)),
     // RFC 7606 §7.2: segments; also confederation segments from an external peer (RFC 5065 §5, RFC 7606 §3 e).
-    rule(AttrType::AS_PATH, WELL_KNOWN, LengthRule::AtLeast(0), WITHDRAW),
+    structured(rule(AttrType::AS_PATH, WELL_KNOWN, LengthRule::at_least(0), WITHDRAW)),
     // RFC 7606 §7.3; an address that no host has: RFC 4271 §6.3, RFC 7606 §3 e.
-    rule(AttrType::NEXT_HOP, WELL_KNOWN, LengthRule::Exactly(4), WITHDRAW),
+    rule(AttrType::NEXT_HOP, WELL_KNOWN, LengthRule::exactly(4), WITHDRAW),
     // RFC 7606 §7.4.
-    rule(AttrType::MULTI_EXIT_DISC, NON_TRANSITIVE, LengthRule::Exactly(4), WITHDRAW),
+    rule(AttrType::MULTI_EXIT_DISC, NON_TRANSITIVE, LengthRule::exactly(4), WITHDRAW),
     // RFC 7606 §7.5.
-    only(Sessions::Internal, rule(AttrType::LOCAL_PREF, WELL_KNOWN, LengthRule::Exactly(4), WITHDRAW)),
+    only(Sessions::INTERNAL, rule(AttrType::LOCAL_PREF, WELL_KNOWN, LengthRule::exactly(4), WITHDRAW)),
     // RFC 7606 §7.6.
-    rule(AttrType::ATOMIC_AGGREGATE, WELL_KNOWN, LengthRule::Exactly(0), DISCARD),
-    // RFC 7606 §7.7.
-    rule(AttrType::AGGREGATOR, TRANSITIVE, LengthRule::AsNumberAnd4, DISCARD),
+    rule(AttrType::ATOMIC_AGGREGATE, WELL_KNOWN, LengthRule::exactly(0), DISCARD),
+    // RFC 7606 §7.7: six octets, or eight with 4-octet AS numbers.
+    structured(rule(AttrType::AGGREGATOR, TRANSITIVE, LengthRule::at_least(6), DISCARD)),
     // RFC 7606 §7.8.
-    rule(AttrType::COMMUNITIES, TRANSITIVE, LengthRule::MultipleOf4, WITHDRAW),
+    rule(AttrType::COMMUNITIES, TRANSITIVE, LengthRule::multiple_of(4), WITHDRAW),
     // RFC 7606 §7.9.
-    only(Sessions::Internal, rule(AttrType::ORIGINATOR_ID, NON_TRANSITIVE, LengthRule::Exactly(4), WITHDRAW)),
+    only(Sessions::INTERNAL, rule(AttrType::ORIGINATOR_ID, NON_TRANSITIVE, LengthRule::exactly(4), WITHDRAW)),
     // RFC 7606 §7.10.
-    only(Sessions::Internal, rule(AttrType::CLUSTER_LIST, NON_TRANSITIVE, LengthRule::MultipleOf4, WITHDRAW)),
-    // RFC 7606 §5.3, §7.11; the next hop's length is checked with the value.
+    only(Sessions::INTERNAL, rule(AttrType::CLUSTER_LIST, NON_TRANSITIVE, LengthRule::multiple_of(4), WITHDRAW)),
+    // RFC 7606 §5.3; §7.11: also a next hop that the family does not have on the session.
     AttributeRule {
         wrong_flags: DISABLE,
-        ..rule(AttrType::MP_REACH_NLRI, NON_TRANSITIVE, LengthRule::AtLeast(5), DISABLE)
+        ..structured(rule(AttrType::MP_REACH_NLRI, NON_TRANSITIVE, LengthRule::at_least(5), DISABLE))
     },
     // RFC 7606 §5.3, §7.12.
     AttributeRule {
         wrong_flags: DISABLE,
-        ..rule(AttrType::MP_UNREACH_NLRI, NON_TRANSITIVE, LengthRule::AtLeast(3), DISABLE)
+        ..structured(rule(AttrType::MP_UNREACH_NLRI, NON_TRANSITIVE, LengthRule::at_least(3), DISABLE))
     },
     // RFC 7606 §7.14.
-    rule(AttrType::EXTENDED_COMMUNITIES, TRANSITIVE, LengthRule::MultipleOf8, WITHDRAW),
-    // RFC 6793 §6.
-    only(Sessions::TwoOctetAs, rule(AttrType::AS4_PATH, TRANSITIVE, LengthRule::AtLeast(6), DISCARD)),
-    only(Sessions::TwoOctetAs, rule(AttrType::AS4_AGGREGATOR, TRANSITIVE, LengthRule::Exactly(8), DISCARD)),
+    rule(AttrType::EXTENDED_COMMUNITIES, TRANSITIVE, LengthRule::multiple_of(8), WITHDRAW),
+    // RFC 6793 §6: also segments as in AS_PATH.
+    structured(only(Sessions::TWO_OCTET_AS, rule(AttrType::AS4_PATH, TRANSITIVE, LengthRule::at_least(6), DISCARD))),
+    only(Sessions::TWO_OCTET_AS, rule(AttrType::AS4_AGGREGATOR, TRANSITIVE, LengthRule::exactly(8), DISCARD)),
     // RFC 6514 §5. Its text covers UPDATEs with the Partial bit only; the others are handled alike.
-    rule(AttrType::PMSI_TUNNEL, TRANSITIVE, LengthRule::AtLeast(5), WITHDRAW),
+    rule(AttrType::PMSI_TUNNEL, TRANSITIVE, LengthRule::at_least(5), WITHDRAW),
     // RFC 9012 §13: also a TLV that ends beyond the attribute.
-    rule(AttrType::TUNNEL_ENCAPSULATION, TRANSITIVE, LengthRule::AtLeast(4), WITHDRAW),
+    structured(rule(AttrType::TUNNEL_ENCAPSULATION, TRANSITIVE, LengthRule::at_least(4), WITHDRAW)),
     // RFC 7606 §7.15.
-    rule(AttrType::IPV6_EXTENDED_COMMUNITIES, TRANSITIVE, LengthRule::MultipleOf20, WITHDRAW),
-    // RFC 6514 §8. Its text covers UPDATEs with the Partial bit only; the others are handled alike.
-    rule(AttrType::PE_DISTINGUISHER_LABELS, TRANSITIVE, LengthRule::MultipleOf7Or19, WITHDRAW),
+    rule(AttrType::IPV6_EXTENDED_COMMUNITIES, TRANSITIVE, LengthRule::multiple_of(20), WITHDRAW),
+    // RFC 6514 §8: entries of 7 octets, or of 19. Its text covers UPDATEs with the Partial bit only; the others are handled
+    // alike.
+    structured(rule(AttrType::PE_DISTINGUISHER_LABELS, TRANSITIVE, LengthRule::at_least(7), WITHDRAW)),
     // RFC 8092 §6.
-    rule(AttrType::LARGE_COMMUNITY, TRANSITIVE, LengthRule::MultipleOf12, WITHDRAW),
-    // RFC 9026 §3.1.6.
-    rule(AttrType::BFD_DISCRIMINATOR, TRANSITIVE, LengthRule::AtLeast(11), DISCARD),
+    rule(AttrType::LARGE_COMMUNITY, TRANSITIVE, LengthRule::multiple_of(12), WITHDRAW),
+    // RFC 9026 §3.1.6: also a TLV that ends beyond the attribute.
+    structured(rule(AttrType::BFD_DISCRIMINATOR, TRANSITIVE, LengthRule::at_least(11), DISCARD)),
     // RFC 8669 §4, §6: also a TLV that ends beyond the attribute; from an external peer it is discarded.
-    only(Sessions::Internal, rule(AttrType::PREFIX_SID, TRANSITIVE, LengthRule::AtLeast(3), DISCARD)),
+    structured(only(Sessions::INTERNAL, rule(AttrType::PREFIX_SID, TRANSITIVE, LengthRule::at_least(3), DISCARD))),
     // RFC 7606 §7.16, RFC 6368 §5: also attributes inside that are malformed.
-    rule(AttrType::ATTR_SET, TRANSITIVE, LengthRule::AtLeast(4), WITHDRAW),
+    structured(rule(AttrType::ATTR_SET, TRANSITIVE, LengthRule::at_least(4), WITHDRAW)),
 ];
 
 impl AttributeRule {
@@ -200,35 +223,25 @@ impl AttributeRule {
     }
 }
 
+/// Where an attribute stands in [`RULES`]; [`NO_SLOT`] for those that this crate does not know.
+static SLOTS: [u8; 256] = {
+    let mut slots = [NO_SLOT; 256];
+    let mut slot = 0;
+    // Evaluated at compile time: an index beyond the table would not compile.
+    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+    while slot < RULES.len() {
+        slots[RULES[slot].attr_type.0 as usize] = slot as u8;
+        slot += 1;
+    }
+    slots
+};
+
+const NO_SLOT: u8 = u8::MAX;
+
 /// Where an attribute stands in [`RULES`].
 #[inline]
-pub(crate) const fn slot(attr_type: AttrType) -> Option<u8> {
-    Some(match attr_type {
-        AttrType::ORIGIN => 0,
-        AttrType::AS_PATH => 1,
-        AttrType::NEXT_HOP => 2,
-        AttrType::MULTI_EXIT_DISC => 3,
-        AttrType::LOCAL_PREF => 4,
-        AttrType::ATOMIC_AGGREGATE => 5,
-        AttrType::AGGREGATOR => 6,
-        AttrType::COMMUNITIES => 7,
-        AttrType::ORIGINATOR_ID => 8,
-        AttrType::CLUSTER_LIST => 9,
-        AttrType::MP_REACH_NLRI => 10,
-        AttrType::MP_UNREACH_NLRI => 11,
-        AttrType::EXTENDED_COMMUNITIES => 12,
-        AttrType::AS4_PATH => 13,
-        AttrType::AS4_AGGREGATOR => 14,
-        AttrType::PMSI_TUNNEL => 15,
-        AttrType::TUNNEL_ENCAPSULATION => 16,
-        AttrType::IPV6_EXTENDED_COMMUNITIES => 17,
-        AttrType::PE_DISTINGUISHER_LABELS => 18,
-        AttrType::LARGE_COMMUNITY => 19,
-        AttrType::BFD_DISCRIMINATOR => 20,
-        AttrType::PREFIX_SID => 21,
-        AttrType::ATTR_SET => 22,
-        _ => return None,
-    })
+pub(crate) fn slot(attr_type: AttrType) -> Option<u8> {
+    SLOTS.get(usize::from(attr_type.0)).copied().filter(|slot| *slot != NO_SLOT)
 }
 
 /// The sub-code that names a fault in the value of an attribute, should it reset the session (RFC 4271 §6.3).

@@ -10,19 +10,19 @@
     )
 )]
 
+use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
 use fwd_core::codec::Fail;
 use fwd_core::{Fault, Malformed};
 use nom::Offset;
-use smallvec::SmallVec;
 
 use super::notification::subcode::update as subcode;
-use super::update_action::{RULES, slot, value_subcode};
+use super::update_action::{AttributeRule, RULES, Sessions, slot, value_subcode};
 use super::{ErrorCode, FaultAction, Notification};
 use crate::attr::{
-    As4Path, AsPath, AsWidth, AttrFlags, AttrType, Attributes, MpReach, MpUnreach, NextHopAttribute, Origin,
-    RawAttribute,
+    Aggregator, As4Path, AsPath, AsWidth, AttrFlags, AttrType, Attributes, MpReach, MpUnreach, NextHopAttribute,
+    Origin, RawAttribute,
 };
 use crate::nlri::Family;
 use crate::session::{Negotiated, PeerKind};
@@ -62,7 +62,7 @@ impl AttributeFault<'_> {
 /// Faults of one UPDATE. A message may hold thousands; the first ones are kept, and the strongest action of all.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(super) struct Faults<'a> {
-    pub(super) kept: SmallVec<[AttributeFault<'a>; 1]>,
+    pub(super) kept: Vec<AttributeFault<'a>>,
     pub(super) action: Option<FaultAction>,
 }
 
@@ -109,19 +109,32 @@ impl Objection {
     fn new(field: &'static str, fault: Fault, action: FaultAction, subcode: u8) -> Self {
         Self { malformed: Malformed { offset: 0, field, fault }, action, subcode }
     }
+
+    /// The objection as a fault of the attribute `octets`, whose value stands at `value_at` in the message's body. A family that
+    /// cannot be told cannot be disabled.
+    #[cold]
+    fn of<'a>(self, raw: &RawAttribute<'a>, octets: &'a [u8], value_at: usize) -> AttributeFault<'a> {
+        let Self { malformed, action, subcode } = self;
+        let family = match raw.attr_type {
+            AttrType::MP_REACH_NLRI | AttrType::MP_UNREACH_NLRI => Family::take(raw.value).ok().map(|(_, f)| f),
+            _ => None,
+        };
+        let action = match (action, family) {
+            (FaultAction::DisableFamily, None) => FaultAction::SessionReset,
+            (action, _) => action,
+        };
+        let malformed = Malformed { offset: malformed.offset.saturating_add(value_at), ..malformed };
+        AttributeFault { attr_type: raw.attr_type, octets, malformed, action, family, subcode }
+    }
 }
 
-/// Reads the Path Attributes field `octets` that stands `base` octets into the message's body.
+/// Reads the Path Attributes field of `attributes` that stands `base` octets into the message's body.
 #[inline]
-pub(super) fn read<'a>(
-    octets: &'a [u8],
-    base: usize,
-    negotiated: &Negotiated,
-    faults: &mut Faults<'a>,
-) -> Attributes<'a> {
-    let width = if negotiated.four_octet_as { AsWidth::Four } else { AsWidth::Two };
-    let mut attributes = Attributes::unread(octets, width);
-    let mut seen = [0u64; 4];
+pub(super) fn read<'a>(attributes: &mut Attributes<'a>, base: usize, negotiated: &Negotiated, faults: &mut Faults<'a>) {
+    let octets = attributes.octets();
+    let width = attributes.width();
+    let session = Sessions::of(negotiated.peer_kind, width);
+    let (mut seen_known, mut seen_unknown) = (0u32, [0u64; 4]);
     let mut rest = octets;
     while !rest.is_empty() {
         let at = rest;
@@ -130,38 +143,29 @@ pub(super) fn read<'a>(
                 rest = after;
                 raw
             }
-            Err(nom::Err::Error(fail) | nom::Err::Failure(fail)) => {
-                faults.add(overrun(octets, at, base, fail));
-                break;
-            }
-            Err(nom::Err::Incomplete(_)) => break,
+            Err(fail) => return faults.add(overrun(octets, at, base, fail)),
         };
         let value_at = octets.offset(raw.value);
-        let objection = if first_time(&mut seen, raw.attr_type) {
-            match check(&raw, width, negotiated.peer_kind) {
-                Ok(()) => take_into(&mut attributes, raw, value_at, negotiated).err(),
-                Err(objection) => Some(objection),
-            }
-        } else {
-            Some(repeated(raw.attr_type))
-        };
-        if let Some(Objection { malformed, action, subcode }) = objection {
-            let offset = base.saturating_add(value_at).saturating_add(malformed.offset);
-            faults.add(AttributeFault {
-                attr_type: raw.attr_type,
-                octets: at.get(..at.offset(rest)).unwrap_or(at),
-                malformed: Malformed { offset, ..malformed },
-                family: family_of(&raw),
-                action: if action == FaultAction::DisableFamily && family_of(&raw).is_none() {
-                    FaultAction::SessionReset
+        let objection = match slot(raw.attr_type).and_then(|slot| Some((slot, RULES.get(usize::from(slot))?))) {
+            Some((slot, rule)) => {
+                let bit = 1u32.wrapping_shl(u32::from(slot));
+                let again = seen_known & bit != 0;
+                seen_known |= bit;
+                if again {
+                    Err(repeated(raw.attr_type))
                 } else {
-                    action
-                },
-                subcode,
-            });
+                    check(&raw, rule, session, width)
+                        .and_then(|()| take_into(attributes, raw, negotiated))
+                        .map(|()| attributes.note(slot, value_at, raw.value.len()))
+                }
+            }
+            None => unknown(&raw, &mut seen_unknown),
+        };
+        if let Err(objection) = objection {
+            let whole = at.get(..at.offset(rest)).unwrap_or(at);
+            faults.add(objection.of(&raw, whole, base.saturating_add(value_at)));
         }
     }
-    attributes
 }
 
 /// Whether the type was not seen before; it is from now on.
@@ -174,19 +178,10 @@ fn first_time(seen: &mut [u64; 4], AttrType(attr_type): AttrType) -> bool {
     first
 }
 
-/// The family that an attribute with NLRI names, where its value goes so far.
-#[cold]
-fn family_of(raw: &RawAttribute<'_>) -> Option<Family> {
-    match raw.attr_type {
-        AttrType::MP_REACH_NLRI | AttrType::MP_UNREACH_NLRI => Family::take(raw.value).ok().map(|(_, family)| family),
-        _ => None,
-    }
-}
-
 /// RFC 7606 §4: what is left is no whole attribute.
 #[cold]
-fn overrun<'a>(octets: &'a [u8], at: &'a [u8], base: usize, fail: Fail<'_>) -> AttributeFault<'a> {
-    let malformed = fail.within(octets);
+fn overrun<'a>(octets: &'a [u8], at: &'a [u8], base: usize, fail: nom::Err<Fail<'_>>) -> AttributeFault<'a> {
+    let malformed = within(fail, octets);
     AttributeFault {
         attr_type: AttrType(at.get(1).copied().unwrap_or_default()),
         octets: at,
@@ -208,65 +203,86 @@ fn repeated(attr_type: AttrType) -> Objection {
     Objection::new("repeated attribute", fault, action, subcode::MALFORMED_ATTRIBUTE_LIST)
 }
 
-/// Checks what the table of actions knows: sessions, flags, length. Unknown attributes must be optional.
+/// Checks what the table of actions knows: sessions, flags, length; then the value, where it has a structure.
 #[inline]
-fn check(raw: &RawAttribute<'_>, width: AsWidth, peer_kind: PeerKind) -> Result<(), Objection> {
-    let Some(rule) = slot(raw.attr_type).and_then(|slot| RULES.get(usize::from(slot))) else {
-        if raw.flags.contains(AttrFlags::OPTIONAL) {
-            return Ok(());
-        }
-        let fault = Fault::Value(u32::from(raw.attr_type.0));
-        let subcode = subcode::UNRECOGNIZED_WELL_KNOWN_ATTRIBUTE;
-        return Err(Objection::new("unknown well-known attribute", fault, FaultAction::SessionReset, subcode));
-    };
-    if !rule.sessions.includes(peer_kind, width) {
-        let fault = Fault::Value(u32::from(raw.attr_type.0));
-        let subcode = subcode::OPTIONAL_ATTRIBUTE_ERROR;
-        return Err(Objection::new("attribute of another session", fault, FaultAction::AttributeDiscard, subcode));
-    }
+fn check(raw: &RawAttribute<'_>, rule: &AttributeRule, session: Sessions, width: AsWidth) -> Result<(), Objection> {
     let flags = raw.flags.bits() & AttrFlags::OPTIONAL_TRANSITIVE.bits();
-    if flags != rule.flags.bits() {
-        let fault = Fault::Value(u32::from(raw.flags.bits()));
-        return Err(Objection::new("attribute flags", fault, rule.wrong_flags, subcode::ATTRIBUTE_FLAGS_ERROR));
+    if !rule.sessions.include(session) || flags != rule.flags.bits() || !rule.length.allows(raw.value.len()) {
+        return Err(frame_objection(raw, rule, session));
     }
-    if !rule.length.allows(raw.value.len(), width) {
-        let fault = Fault::Length(raw.value.len());
-        return Err(Objection::new("attribute length", fault, rule.malformed, value_subcode(raw.attr_type, fault)));
+    if !rule.structured {
+        return Ok(());
     }
-    match raw.attr_type {
-        AttrType::ORIGIN
-        | AttrType::AS_PATH
-        | AttrType::AS4_PATH
-        | AttrType::TUNNEL_ENCAPSULATION
-        | AttrType::PREFIX_SID
-        | AttrType::BFD_DISCRIMINATOR
-        | AttrType::ATTR_SET => value(raw, width, peer_kind).map_err(|malformed| Objection {
-            malformed,
-            action: rule.malformed,
-            subcode: value_subcode(raw.attr_type, malformed.fault),
-        }),
-        _ => Ok(()),
-    }
+    value(raw, session, width).map_err(|malformed| Objection {
+        malformed,
+        action: rule.malformed,
+        subcode: value_subcode(raw.attr_type, malformed.fault),
+    })
 }
 
-/// Checks the value of an attribute whose octets must follow a structure.
+/// An attribute that this crate does not know must be optional (RFC 4271 §6.3), and is kept.
+#[inline(never)]
+fn unknown(raw: &RawAttribute<'_>, seen: &mut [u64; 4]) -> Result<(), Objection> {
+    if !first_time(seen, raw.attr_type) {
+        return Err(repeated(raw.attr_type));
+    }
+    if raw.flags.contains(AttrFlags::OPTIONAL) {
+        return Ok(());
+    }
+    let fault = Fault::Value(u32::from(raw.attr_type.0));
+    let subcode = subcode::UNRECOGNIZED_WELL_KNOWN_ATTRIBUTE;
+    Err(Objection::new("unknown well-known attribute", fault, FaultAction::SessionReset, subcode))
+}
+
+/// Which of sessions, flags and length is wrong.
+#[cold]
+fn frame_objection(raw: &RawAttribute<'_>, rule: &AttributeRule, session: Sessions) -> Objection {
+    if !rule.sessions.include(session) {
+        let fault = Fault::Value(u32::from(raw.attr_type.0));
+        let subcode = subcode::OPTIONAL_ATTRIBUTE_ERROR;
+        return Objection::new("attribute of other sessions", fault, FaultAction::AttributeDiscard, subcode);
+    }
+    let flags = raw.flags & AttrFlags::OPTIONAL_TRANSITIVE;
+    if flags != rule.flags {
+        let fault = Fault::Value(u32::from(raw.flags.bits()));
+        return Objection::new("attribute flags", fault, rule.wrong_flags, subcode::ATTRIBUTE_FLAGS_ERROR);
+    }
+    let fault = Fault::Length(raw.value.len());
+    Objection::new("attribute length", fault, rule.malformed, value_subcode(raw.attr_type, fault))
+}
+
+/// Checks the value of an attribute whose octets must follow a structure; those with NLRI are checked when they are taken.
 #[inline]
-fn value(raw: &RawAttribute<'_>, width: AsWidth, peer_kind: PeerKind) -> Result<(), Malformed> {
+fn value(raw: &RawAttribute<'_>, session: Sessions, width: AsWidth) -> Result<(), Malformed> {
     match raw.attr_type {
         AttrType::ORIGIN => Origin::parse(raw.value).map(|_| ()),
         AttrType::AS_PATH => {
             let path = AsPath::parse(raw.value, width)?;
-            if peer_kind == PeerKind::External && path.has_confed() {
+            if !Sessions::INTERNAL.include(session) && path.has_confed() {
                 return Err(Malformed { offset: 0, field: "path segment type", fault: Fault::Value(3) });
             }
             Ok(())
         }
+        AttrType::MP_REACH_NLRI | AttrType::MP_UNREACH_NLRI => Ok(()),
+        _ => rare_value(raw, width),
+    }
+}
+
+/// As [`value`], for attributes that few routes have.
+#[inline(never)]
+fn rare_value(raw: &RawAttribute<'_>, width: AsWidth) -> Result<(), Malformed> {
+    match raw.attr_type {
+        AttrType::AGGREGATOR => Aggregator::parse(raw.value, width).map(|_| ()),
         AttrType::AS4_PATH => As4Path::parse(raw.value).map(|_| ()),
         AttrType::ATTR_SET => attr_set(raw.value),
         // Mode (1), discriminator (4), then TLVs with lengths of one octet.
         AttrType::BFD_DISCRIMINATOR => tlvs(raw.value, 5, 1, 1),
         AttrType::PREFIX_SID => tlvs(raw.value, 0, 1, 2),
         AttrType::TUNNEL_ENCAPSULATION => tlvs(raw.value, 0, 2, 2),
+        AttrType::PE_DISTINGUISHER_LABELS => match raw.value.len() {
+            len if len % 7 == 0 || len % 19 == 0 => Ok(()),
+            len => Err(Malformed { offset: 0, field: "attribute length", fault: Fault::Length(len) }),
+        },
         _ => Ok(()),
     }
 }
@@ -299,7 +315,10 @@ fn attr_set(value: &[u8]) -> Result<(), Malformed> {
             AttrType::ATTR_SET => raw.value.len() >= 4,
             // Of 2-octet AS speakers on the way to the customer's PE: they say nothing here, and do no harm.
             AttrType::AS4_PATH | AttrType::AS4_AGGREGATOR => true,
-            _ => check(&raw, AsWidth::Four, PeerKind::Internal).is_ok(),
+            attr_type => {
+                let session = Sessions::of(PeerKind::Internal, AsWidth::Four);
+                AttributeRule::of(attr_type).is_none_or(|rule| check(&raw, rule, session, AsWidth::Four).is_ok())
+            }
         };
         if !sound {
             return fault(Fault::Value(u32::from(raw.attr_type.0)));
@@ -309,21 +328,26 @@ fn attr_set(value: &[u8]) -> Result<(), Malformed> {
     Ok(())
 }
 
+/// Where in `whole` a field failed.
+#[cold]
+fn within(fail: nom::Err<Fail<'_>>, whole: &[u8]) -> Malformed {
+    match fail {
+        nom::Err::Error(fail) | nom::Err::Failure(fail) => fail.within(whole),
+        nom::Err::Incomplete(_) => Malformed { offset: whole.len(), field: "end", fault: Fault::Truncated },
+    }
+}
+
 /// Takes a sound attribute into the set; those with NLRI are read as far as the NLRI.
 #[inline]
 fn take_into<'a>(
     attributes: &mut Attributes<'a>,
     raw: RawAttribute<'a>,
-    value_at: usize,
     negotiated: &Negotiated,
 ) -> Result<(), Objection> {
-    let objection = |fail: nom::Err<Fail<'a>>| {
-        let malformed = match fail {
-            nom::Err::Error(fail) | nom::Err::Failure(fail) => fail.within(raw.value),
-            nom::Err::Incomplete(_) => Malformed { offset: 0, field: "attribute value", fault: Fault::Truncated },
-        };
-        let subcode = subcode::OPTIONAL_ATTRIBUTE_ERROR;
-        Objection { malformed, action: FaultAction::DisableFamily, subcode }
+    let objection = |fail| Objection {
+        malformed: within(fail, raw.value),
+        action: FaultAction::DisableFamily,
+        subcode: subcode::OPTIONAL_ATTRIBUTE_ERROR,
     };
     match raw.attr_type {
         AttrType::MP_REACH_NLRI => {
@@ -334,7 +358,6 @@ fn take_into<'a>(
         }
         _ => {}
     }
-    attributes.note(raw, value_at);
     Ok(())
 }
 

@@ -12,6 +12,8 @@
 
 use alloc::vec::Vec;
 
+use bytes::BufMut;
+
 use super::{Header, MessageType};
 use crate::attr::{AsWidth, AttrFlags, AttrType, Attribute, NextHop, RawAttributes};
 use crate::nlri::{Family, Nlri, NlriFormat};
@@ -25,6 +27,69 @@ pub enum MpPosition {
     First,
     /// By its type code, as RFC 4271 §5 orders attributes and most speakers send them.
     ByType,
+}
+
+/// The attributes that routes are announced with, in ascending order of types and without NEXT_HOP, MP_REACH_NLRI and
+/// MP_UNREACH_NLRI: octets as the session takes them (AS numbers of its width), as [`Attribute::emit_all`] and
+/// [`Attributes::emit_canonical`](crate::attr::Attributes::emit_canonical) write them; or values.
+#[derive(Clone, Copy, Debug)]
+pub enum PathAttributes<'a> {
+    /// Octets.
+    Octets(&'a [u8]),
+    /// Values.
+    Values(&'a [Attribute<'a>]),
+}
+
+impl<'a> PathAttributes<'a> {
+    /// Those of types up to `attr_type`, and those above.
+    #[inline]
+    fn split(self, attr_type: AttrType) -> (Self, Self) {
+        match self {
+            Self::Octets(octets) => {
+                let (head, tail) = split_at_type(octets, attr_type);
+                (Self::Octets(head), Self::Octets(tail))
+            }
+            Self::Values(values) => {
+                let at = values.iter().position(|value| value.attr_type() > attr_type).unwrap_or(values.len());
+                let (head, tail) = values.split_at_checked(at).unwrap_or((values, &[]));
+                (Self::Values(head), Self::Values(tail))
+            }
+        }
+    }
+
+    #[inline]
+    fn wire_len(self, width: AsWidth) -> usize {
+        match self {
+            Self::Octets(octets) => octets.len(),
+            Self::Values(values) => values.iter().fold(0, |len, value| len.saturating_add(value.wire_len(width))),
+        }
+    }
+
+    #[inline]
+    fn emit(self, width: AsWidth, out: &mut Vec<u8>) {
+        match self {
+            Self::Octets(octets) => out.extend_from_slice(octets),
+            Self::Values(values) => values.iter().for_each(|value| value.emit(width, out)),
+        }
+    }
+}
+
+impl<'a> From<&'a [u8]> for PathAttributes<'a> {
+    fn from(octets: &'a [u8]) -> Self {
+        Self::Octets(octets)
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for PathAttributes<'a> {
+    fn from(octets: &'a Vec<u8>) -> Self {
+        Self::Octets(octets)
+    }
+}
+
+impl<'a> From<&'a [Attribute<'a>]> for PathAttributes<'a> {
+    fn from(values: &'a [Attribute<'a>]) -> Self {
+        Self::Values(values)
+    }
 }
 
 /// The attributes alone fill a message: the routes cannot be announced on this session.
@@ -75,6 +140,7 @@ pub struct UpdateWriter<'o, 'a> {
     /// Where the NLRI end at the latest.
     limit: usize,
     format: NlriFormat,
+    width: AsWidth,
     shape: Shape<'a>,
 }
 
@@ -86,7 +152,7 @@ enum Shape<'a> {
     /// NLRI in the field of their own.
     Nlri,
     /// NLRI in an attribute whose header stands here, and the attributes behind it.
-    Mp { header_at: usize, tail: &'a [u8] },
+    Mp { header_at: usize, tail: PathAttributes<'a> },
 }
 
 /// Octets from the start of a message to its Withdrawn Routes field, and to its attributes where nothing is withdrawn.
@@ -96,9 +162,7 @@ const ATTRIBUTES_AT: usize = WITHDRAWN_AT + 2;
 impl<'o, 'a> UpdateWriter<'o, 'a> {
     /// Begins an UPDATE that announces routes of `family`.
     ///
-    /// `attributes` are octets as the session takes them (AS numbers of its width), in ascending order of types, without
-    /// NEXT_HOP, MP_REACH_NLRI and MP_UNREACH_NLRI: what [`Attribute::emit_all`] and
-    /// [`Attributes::emit_canonical`](crate::attr::Attributes::emit_canonical) write. IPv4 unicast with an IPv4 next hop goes into
+    /// IPv4 unicast with an IPv4 next hop goes into
     /// NEXT_HOP and the NLRI field, everything else into MP_REACH_NLRI. An IPv6 next hop of an IPv4 family is for sessions that
     /// agreed on it (RFC 8950 §4).
     ///
@@ -109,44 +173,42 @@ impl<'o, 'a> UpdateWriter<'o, 'a> {
         negotiated: &Negotiated,
         family: Family,
         next_hop: NextHop,
-        attributes: &'a [u8],
+        attributes: impl Into<PathAttributes<'a>>,
         position: MpPosition,
     ) -> Result<Self, AttributesTooLong> {
+        let (attributes, width) = (attributes.into(), AsWidth::of(negotiated));
         let start = out.len();
         let max = negotiated.max_message_len.min(Header::MAX_EXTENDED_LEN);
+        out.reserve(max);
+        out.extend_from_slice(&FRAME);
         let shape = match (family, next_hop.in_family(family)) {
             (Family::IPV4_UNICAST, NextHop::Ipv4(address)) => {
-                let (head, tail) = split_at_type(attributes, AttrType::NEXT_HOP);
-                begin(out, max, &[]);
-                out.extend_from_slice(head);
-                Attribute::NextHop(address).emit(AsWidth::Four, out);
-                out.extend_from_slice(tail);
+                let (head, tail) = attributes.split(AttrType::NEXT_HOP);
+                head.emit(width, out);
+                Attribute::NextHop(address).emit(width, out);
+                tail.emit(width, out);
                 Shape::Nlri
             }
             (family, next_hop) => {
                 let (head, tail) = match position {
-                    MpPosition::First => (&[][..], attributes),
-                    MpPosition::ByType => split_at_type(attributes, AttrType::MP_REACH_NLRI),
+                    MpPosition::First => (PathAttributes::Octets(&[]), attributes),
+                    MpPosition::ByType => attributes.split(AttrType::MP_REACH_NLRI),
                 };
-                begin(out, max, head);
+                head.emit(width, out);
                 let header_at = out.len();
-                out.extend_from_slice(&mp_header(AttrType::MP_REACH_NLRI));
-                family.emit(out);
-                out.push(u8::try_from(next_hop.wire_len(family)).unwrap_or(u8::MAX));
-                next_hop.emit(family, out);
-                out.push(0);
+                emit_mp_reach(family, next_hop, out);
                 Shape::Mp { header_at, tail }
             }
         };
         let nlri_at = out.len();
-        let tail_len = if let Shape::Mp { tail, .. } = shape { tail.len() } else { 0 };
+        let tail_len = if let Shape::Mp { tail, .. } = shape { tail.wire_len(width) } else { 0 };
         let len = nlri_at.saturating_sub(start).saturating_add(tail_len);
         if len >= max {
             out.truncate(start);
             return Err(AttributesTooLong { len, max });
         }
         let limit = start.saturating_add(max).saturating_sub(tail_len);
-        Ok(Self { out, start, nlri_at, limit, format: negotiated.send_format(family), shape })
+        Ok(Self { out, start, nlri_at, limit, format: negotiated.send_format(family), width, shape })
     }
 
     /// Begins an UPDATE that withdraws routes of `family`: IPv4 unicast in the Withdrawn Routes field, everything else in
@@ -154,21 +216,21 @@ impl<'o, 'a> UpdateWriter<'o, 'a> {
     pub fn withdraw(out: &'o mut Vec<u8>, negotiated: &Negotiated, family: Family) -> Self {
         let start = out.len();
         let max = negotiated.max_message_len.min(Header::MAX_EXTENDED_LEN);
+        out.reserve(max);
+        out.extend_from_slice(&FRAME);
         let (shape, room_behind) = if family == Family::IPV4_UNICAST {
-            begin(out, max, &[]);
             // Withdrawn Routes Length stays; Total Path Attribute Length follows the routes.
             out.truncate(start.saturating_add(WITHDRAWN_AT));
             (Shape::Withdrawn, 2)
         } else {
-            begin(out, max, &[]);
             let header_at = out.len();
             out.extend_from_slice(&mp_header(AttrType::MP_UNREACH_NLRI));
             family.emit(out);
-            (Shape::Mp { header_at, tail: &[] }, 0)
+            (Shape::Mp { header_at, tail: PathAttributes::Octets(&[]) }, 0)
         };
         let limit = start.saturating_add(max).saturating_sub(room_behind);
         let nlri_at = out.len();
-        Self { out, start, nlri_at, limit, format: negotiated.send_format(family), shape }
+        Self { out, start, nlri_at, limit, format: negotiated.send_format(family), width: AsWidth::Four, shape }
     }
 
     /// Adds a route. `false`: it does not fit, and the message is as it was.
@@ -190,7 +252,7 @@ impl<'o, 'a> UpdateWriter<'o, 'a> {
 
     /// Completes the message and says how many octets it has; none, and nothing is written, if there was no route.
     pub fn finish(self) -> usize {
-        let Self { out, start, nlri_at, shape, .. } = self;
+        let Self { out, start, nlri_at, width, shape, .. } = self;
         if out.len() == nlri_at {
             out.truncate(start);
             return 0;
@@ -207,7 +269,7 @@ impl<'o, 'a> UpdateWriter<'o, 'a> {
             }
             Shape::Mp { header_at, tail } => {
                 finish_mp(out, header_at);
-                out.extend_from_slice(tail);
+                tail.emit(width, out);
                 let attributes = out.len().saturating_sub(start).saturating_sub(ATTRIBUTES_AT);
                 put_u16(out, start.saturating_add(WITHDRAWN_AT), attributes);
             }
@@ -221,7 +283,7 @@ impl<'o, 'a> UpdateWriter<'o, 'a> {
 /// Writes the End-of-RIB marker of a family (RFC 4724 §2).
 pub fn emit_end_of_rib(family: Family, out: &mut Vec<u8>) {
     let start = out.len();
-    begin(out, ATTRIBUTES_AT, &[]);
+    out.extend_from_slice(&FRAME);
     if family != Family::IPV4_UNICAST {
         out.extend_from_slice(&[AttrFlags::OPTIONAL.bits(), AttrType::MP_UNREACH_NLRI.0, 3]);
         family.emit(out);
@@ -231,14 +293,46 @@ pub fn emit_end_of_rib(family: Family, out: &mut Vec<u8>) {
     put_u16(out, start.saturating_add(Header::MARKER.len()), len);
 }
 
-/// Header with a length to be filled in, no withdrawn routes, Total Path Attribute Length to be filled in, first attributes.
-fn begin(out: &mut Vec<u8>, max: usize, head: &[u8]) {
-    out.reserve(max.max(ATTRIBUTES_AT.saturating_add(head.len())));
-    let mut fixed = [0u8; ATTRIBUTES_AT];
+/// A header and the two lengths of the body, all lengths to be filled in.
+const FRAME: [u8; ATTRIBUTES_AT] = [
+    0xff,
+    0xff,
+    0xff,
+    0xff,
+    0xff,
+    0xff,
+    0xff,
+    0xff,
+    0xff,
+    0xff,
+    0xff,
+    0xff,
+    0xff,
+    0xff,
+    0xff,
+    0xff, // marker
+    0,
+    0,
+    MessageType::UPDATE.0,
+    0,
+    0,
+    0,
+    0,
+];
+
+/// Writes MP_REACH_NLRI up to its NLRI, the length to be filled in.
+#[inline]
+fn emit_mp_reach(family: Family, next_hop: NextHop, out: &mut Vec<u8>) {
+    // Header, AFI, SAFI and next hop length in four octets each, at most 48 of next hop, one reserved.
+    let mut fixed = [0u8; 57];
     let mut room = &mut fixed[..];
-    Header { length: 0, message_type: MessageType::UPDATE }.emit(&mut room);
-    out.extend_from_slice(&fixed);
-    out.extend_from_slice(head);
+    room.put_slice(&mp_header(AttrType::MP_REACH_NLRI));
+    family.emit(&mut room);
+    room.put_u8(u8::try_from(next_hop.wire_len(family)).unwrap_or(u8::MAX));
+    next_hop.emit(family, &mut room);
+    room.put_u8(0);
+    let unused = room.len();
+    out.extend_from_slice(fixed.get(..fixed.len().saturating_sub(unused)).unwrap_or(&fixed));
 }
 
 /// The header of an attribute with NLRI, in its long form.

@@ -60,14 +60,10 @@ impl WirePrefix for Ipv4Prefix {
 
     #[inline]
     fn from_wire(bits: u8, octets: &[u8]) -> Option<Self> {
-        let addr = match *octets {
-            [a, b, c] => u32::from_be_bytes([a, b, c, 0]),
-            [a, b, c, d] => u32::from_be_bytes([a, b, c, d]),
-            [a, b] => u32::from_be_bytes([a, b, 0, 0]),
-            [a] => u32::from_be_bytes([a, 0, 0, 0]),
-            [] => 0,
-            _ => return None,
-        };
+        if octets.len() > 4 {
+            return None;
+        }
+        let addr = (high_bits(octets)? >> 32) as u32;
         Self::from_bits(addr, bits)
     }
 
@@ -97,9 +93,9 @@ impl WirePrefix for Ipv6Prefix {
 
     #[inline]
     fn from_wire(bits: u8, octets: &[u8]) -> Option<Self> {
-        let mut addr = [0; 16];
-        addr.get_mut(..octets.len())?.copy_from_slice(octets);
-        Self::from_bits(u128::from_be_bytes(addr), bits)
+        let (high, low) = octets.split_at(octets.len().min(8));
+        let addr = u128::from(high_bits(high)?) << 64 | u128::from(high_bits(low)?);
+        Self::from_bits(addr, bits)
     }
 
     #[inline]
@@ -121,6 +117,21 @@ impl WirePrefix for Ipv6Prefix {
     fn from_window(bits: u8, i: &[u8]) -> Option<Self> {
         Self::from_bits(u128::from_be_bytes(*i.first_chunk()?), bits)
     }
+}
+
+/// Up to eight octets as the high bits of a number. Two reads that may overlap take the place of a loop.
+#[inline]
+fn high_bits(octets: &[u8]) -> Option<u64> {
+    let shift = 64u32.checked_sub(u32::try_from(octets.len()).ok()? * 8)?;
+    if let (Some(first), Some(last)) = (octets.first_chunk(), octets.last_chunk()) {
+        let (first, last) = (u32::from_be_bytes(*first), u32::from_be_bytes(*last));
+        return Some(u64::from(first) << 32 | u64::from(last) << shift);
+    }
+    if let (Some(first), Some(last)) = (octets.first_chunk(), octets.last_chunk()) {
+        let (first, last) = (u16::from_be_bytes(*first), u16::from_be_bytes(*last));
+        return Some(u64::from(first) << 48 | u64::from(last) << shift);
+    }
+    Some(octets.first().map_or(0, |octet| u64::from(*octet) << 56))
 }
 
 /// Takes the path identifier, where the session has them.

@@ -277,6 +277,12 @@ impl<'a> Update<'a> {
         }
         Ok(())
     }
+
+    /// Where the Network Layer Reachability Information field begins in the body.
+    #[must_use]
+    pub const fn nlri_offset(&self) -> usize {
+        self.withdrawn.len().saturating_add(self.attributes.octets().len()).saturating_add(4)
+    }
 }
 
 /// Withdrawn Routes, Path Attributes, Network Layer Reachability Information.

@@ -13,7 +13,7 @@ use super::tables::{AddressFamily, TableKind};
 use crate::attr::ext_community::{ExtCommunity, RouteTarget};
 use crate::nlri::{Afi, Family, RouteDistinguisher};
 use crate::rib::{Key, Path, Source};
-use crate::session::{Negotiated, PeerConfig, SessionCounters, State};
+use crate::session::{LocalIdentity, Negotiated, PeerConfig, SessionCounters, State};
 use crate::vrf::VrfConfig;
 
 /// Where a route came from.
@@ -104,6 +104,12 @@ pub struct VrfStats {
 }
 
 impl Speaker {
+    /// AS number and BGP identifier.
+    #[must_use]
+    pub const fn identity(&self) -> LocalIdentity {
+        self.config.local
+    }
+
     /// The peers in the order in which they were added.
     #[must_use]
     pub fn peers(&self) -> Vec<PeerId> {

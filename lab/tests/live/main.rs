@@ -1,5 +1,15 @@
 //! Tests against real routers in network namespaces. They need root, FRR, GoBGP, BIRD, OpenBGPD, tcpdump and tshark;
 //! `ci/live.sh` installs them.
 
-#[allow(dead_code)]
+use std::time::Duration;
+
+mod baseline;
+mod bird;
+mod capture;
+mod frr;
+mod gobgp;
 mod net;
+mod route;
+
+/// How long a router may take to do what it surely does.
+const PATIENCE: Duration = Duration::from_secs(45);

@@ -1,0 +1,77 @@
+//! Recording what crosses a node's interface, and tshark as a decoder that is not ours.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use super::net::{Node, Process, run, until};
+
+/// A running tcpdump.
+pub struct Capture {
+    process: Process,
+    file: PathBuf,
+}
+
+/// Message counts by type octet.
+pub type ByType = BTreeMap<u8, u64>;
+
+/// What tshark found in one direction.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Decoded {
+    /// BGP messages by type octet.
+    pub messages: ByType,
+    /// Frame number and complaint for every frame that is malformed.
+    pub malformed: Vec<String>,
+}
+
+impl Capture {
+    /// Records TCP port 179 on the node's interface.
+    pub fn start(node: &Node) -> Self {
+        let file = node.dir.join("bgp.pcap");
+        let mut command = node.command("tcpdump");
+        command
+            .args(["-i", "eth0", "-U", "-s", "0", "-B", "8192", "-Z", "root", "-w"])
+            .arg(&file)
+            .args(["tcp", "port", "179"]);
+        let process = Process::start(node, &mut command);
+        // tcpdump writes the file header when it listens.
+        until("tcpdump listens", super::PATIENCE, || match std::fs::metadata(&file) {
+            Ok(m) if m.len() >= 24 => Ok(()),
+            other => Err(format!("{other:?}")),
+        });
+        Self { process, file }
+    }
+
+    /// Ends the recording and has tshark decode what `from` sent.
+    pub fn decode(&mut self, from: IpAddr) -> Decoded {
+        // Frames reach tcpdump in blocks, at the latest after its read timeout of one second.
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        self.process.terminate();
+        let source = if from.is_ipv4() { "ip.src" } else { "ipv6.src" };
+        decode(&self.file, &format!("bgp && {source} == {from}"))
+    }
+
+    /// The file.
+    pub fn file(&self) -> &std::path::Path {
+        &self.file
+    }
+}
+
+fn decode(file: &std::path::Path, filter: &str) -> Decoded {
+    let file = file.to_str().unwrap();
+    let fields = ["-T", "fields", "-E", "occurrence=a", "-E", "separator=;"];
+    let columns = ["-e", "frame.number", "-e", "bgp.type", "-e", "_ws.malformed", "-e", "_ws.col.Info"];
+    let text = run(&[&["tshark", "-n", "-r", file, "-Y", filter], &fields[..], &columns[..]].concat()).unwrap();
+    let mut decoded = Decoded::default();
+    for line in text.lines() {
+        let columns: Vec<&str> = line.splitn(4, ';').collect();
+        let [_, types, malformed, info] = columns[..] else { panic!("tshark printed {line:?}") };
+        for kind in types.split(',').filter(|t| !t.is_empty()) {
+            *decoded.messages.entry(kind.parse().unwrap()).or_default() += 1;
+        }
+        if !malformed.is_empty() || info.contains("Malformed") {
+            decoded.malformed.push(line.into());
+        }
+    }
+    decoded
+}

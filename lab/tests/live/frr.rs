@@ -170,7 +170,7 @@ fn route(rd: &str, prefix: &str, path: &Value) -> Option<Route> {
         rd: rd.into(),
         prefix: prefix.into(),
         label: path.get("remoteLabel")?.as_u64()?,
-        next_hop: path.pointer("/nexthops/0/ip")?.as_str()?.parse().ok()?,
+        next_hop: path.pointer("/nexthops/0/ip")?.as_str()?.parse::<IpAddr>().ok()?.to_canonical(),
         targets,
     })
 }

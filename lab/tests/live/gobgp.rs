@@ -169,7 +169,7 @@ fn route(path: &Value) -> Option<Route> {
         rd: format!("{}:{}", nlri["rd"]["admin"], nlri["rd"]["assigned"]).replace('"', ""),
         prefix: nlri["prefix"].as_str()?.into(),
         label: nlri["labels"][0].as_u64()?,
-        next_hop: attribute(14)?["nexthop"].as_str()?.parse().ok()?,
+        next_hop: attribute(14)?["nexthop"].as_str()?.parse::<IpAddr>().ok()?.to_canonical(),
         targets,
     })
 }

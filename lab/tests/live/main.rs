@@ -8,7 +8,12 @@ mod bird;
 mod capture;
 mod frr;
 mod gobgp;
+mod interop;
 mod net;
+mod openbgpd;
+mod ours;
+mod partition;
+mod restart;
 mod route;
 
 /// How long a router may take to do what it surely does.

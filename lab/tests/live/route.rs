@@ -11,7 +11,7 @@ pub struct Route {
     pub prefix: String,
     /// The VPN label.
     pub label: u64,
-    /// The next hop without its RD.
+    /// The next hop without its RD; IPv4 where it is an IPv4-mapped IPv6 address.
     pub next_hop: IpAddr,
     /// Route targets, `65001:100`, in order.
     pub targets: Vec<String>,

@@ -217,6 +217,9 @@ fn connect_retry() -> u64 {
 }
 
 impl Config {
+    /// Next hop label forwarding entries of the router: those of next hops, then the speaker's.
+    pub const NHLFES: u32 = 1 << 16;
+
     /// Reads a configuration.
     ///
     /// # Errors
@@ -249,7 +252,7 @@ impl Config {
             local: LocalIdentity { asn: self.asn, router_id: self.router_id },
             cluster_id: self.cluster_id.map(u32::from),
             labels: (label(self.labels.0)?, label(self.labels.1)?),
-            nhlfes: (NhlfeId(1 << 16), NhlfeId(u32::MAX)),
+            nhlfes: (NhlfeId(super::driver::NEXT_HOPS), NhlfeId(Self::NHLFES - 1)),
             seed: self.seed,
         })
     }

@@ -4,8 +4,17 @@
 //! |---|---|
 //! | `transport.rs` | listeners and connections of all peers in one `poll(2)` |
 //! | `meter.rs` | messages sent and received by type, counted from the octets |
+//! | `driver.rs` | speaker, transport, clock and forwarding plane together |
 //! | `config.rs` | the configuration file of `lab peer` |
+//! | `control.rs` | what `lab peer` can be told while it runs |
+//! | `report.rs`, `screen.rs` | what it answers, and how that is printed |
+//! | `command.rs` | `lab peer` itself |
 
+pub mod command;
 pub mod config;
+pub mod control;
+pub mod driver;
 pub mod meter;
+pub mod report;
+pub mod screen;
 pub mod transport;

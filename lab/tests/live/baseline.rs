@@ -5,6 +5,7 @@ use super::capture::Capture;
 use super::frr::{self, Frr};
 use super::gobgp::{self, GoBgp};
 use super::net::Net;
+use super::openbgpd::OpenBgpd;
 use super::route::{Route, Router};
 
 #[test]
@@ -43,4 +44,45 @@ fn frr_reflects_between_gobgp_and_bird() {
     let decoded = capture.decode(a.v4.into());
     assert!(decoded.malformed.is_empty(), "{decoded:?}");
     assert!(decoded.messages[&1] >= 2 && decoded.messages[&2] >= 4, "{decoded:?}");
+}
+
+#[test]
+fn openbgpd_reflects_between_gobgps() {
+    let mut net = Net::new();
+    let (a, b, c) = (net.node(), net.node(), net.node());
+    let _openbgpd = OpenBgpd::start(&a, &[b.v4, c.v4]);
+    let pe = |node: &super::net::Node| {
+        let neighbors = vec![gobgp::Neighbor { address: a.v4.into(), client: false, passive: false }];
+        GoBgp::start(node, &gobgp::Config { neighbors, ..Default::default() })
+    };
+    let (pe_b, pe_c) = (pe(&b), pe(&c));
+    let route = Route::new("65001:2", "10.2.3.0/24", 2003, b.v4);
+    pe_b.originate(&route);
+    pe_c.expect(&route);
+}
+
+#[test]
+fn gobgp_keeps_routes_while_frr_restarts() {
+    let mut net = Net::new();
+    let (a, b) = (net.node(), net.node());
+    let neighbor = frr::Neighbor { address: b.v4.into(), client: false, both_families: true, extended_next_hop: false };
+    let networks = vec![("65001:1".into(), "10.1.1.0/24".into(), 1001)];
+    let config = frr::Config { neighbors: vec![neighbor], networks, hold: 9, graceful_restart: true };
+    let mut frr = Frr::start(&a, &config);
+    let neighbors = vec![gobgp::Neighbor { address: a.v4.into(), client: false, passive: false }];
+    let gobgp = GoBgp::start(&b, &gobgp::Config { neighbors, hold: 9, graceful_restart: true, ..Default::default() });
+    let route = Route::new("65001:1", "10.1.1.0/24", 1001, a.v4);
+    gobgp.expect(&route);
+    let stale = |wanted: bool| {
+        super::net::until(&format!("the route is stale: {wanted}"), super::PATIENCE, || {
+            let text = gobgp.control("global rib -a vpnv4 -j")?;
+            if text.contains(&format!("\"stale\":{wanted}")) { Ok(()) } else { Err(text) }
+        });
+    };
+    stale(false);
+    frr.kill();
+    stale(true);
+    frr.restart();
+    stale(false);
+    gobgp.expect(&route);
 }

@@ -121,14 +121,6 @@ impl Frr {
         serde_json::from_str(&text).map_err(|e| format!("{command}: {e}: {text}"))
     }
 
-    /// The neighbour as `show bgp neighbors` has it.
-    pub fn neighbor(&self, address: IpAddr) -> Result<Value, String> {
-        self.json(&format!("show bgp neighbors {address} json"))?
-            .get(address.to_string())
-            .cloned()
-            .ok_or_else(|| format!("no neighbor {address}"))
-    }
-
     /// RD and prefix of every VPN route of one family.
     pub fn prefixes(&self, v6: bool) -> Result<Vec<(String, String)>, String> {
         let list = self.json(&format!("show bgp ipv{} vpn json", if v6 { 6 } else { 4 }))?;

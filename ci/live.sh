@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Live tests: our speaker against FRR, GoBGP, BIRD and OpenBGPD in network namespaces, with tshark as an independent decoder.
+# Installs them, needs root. Where namespaces are impossible this fails: a test that could not run is no pass.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export DEBIAN_FRONTEND=noninteractive CARGO_TERM_COLOR=never
+
+missing=''
+for program in /usr/lib/frr/bgpd vtysh gobgpd gobgp bird birdc bgpctl tshark tcpdump ip; do
+  command -v "$program" >/dev/null || missing="$missing $program"
+done
+if [ -n "$missing" ]; then
+  echo "installing for$missing"
+  # Packages start their services unless told not to, and a bgpd on port 179 of the host is none of ours.
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    trap 'rm -f "$policy"' EXIT
+  fi
+  apt-get update -q
+  apt-get install -q -y --no-install-recommends frr gobgpd bird2 openbgpd tshark tcpdump iproute2 procps
+fi
+
+# Namespaces, or nothing.
+probe="live-probe-$$"
+ip netns add "$probe"
+ip netns exec "$probe" true
+ip netns del "$probe"
+
+# Most of a test's time is waiting, for hold times and partitions among others: many at once.
+cargo test -p lab --features live --test live -- --test-threads="${LIVE_THREADS:-6}"

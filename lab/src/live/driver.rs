@@ -1,0 +1,212 @@
+//! One speaker on sockets, a clock and a forwarding plane.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use anyhow::Context;
+use bgp_vpn::speaker::{Event, Input, LocalRoute, Output, PeerId, Reach, Speaker};
+use fwd_core::Forwarder;
+use fwd_core::net::{IpPrefix, LabelStack, NhlfeId, VrfId};
+use fwd_core::op::{FwdOp, NextHop, Nhlfe, TunnelModel};
+use fwd_core::time::Instant;
+
+use super::config::Config;
+use super::transport::{Endpoint, Transport};
+
+/// Entries for the ways to next hops: below those that the speaker numbers.
+pub const NEXT_HOPS: u32 = 1024;
+
+/// A speaker that runs.
+pub struct Driver<'m> {
+    speaker: Speaker,
+    transport: Transport,
+    forwarder: Forwarder<'m>,
+    began: std::time::Instant,
+    peers: Vec<(PeerId, IpAddr)>,
+    next_hops: HashMap<IpAddr, NhlfeId>,
+    refused: u64,
+}
+
+impl<'m> Driver<'m> {
+    /// Sets up peers, VRFs and listeners as configured, and announces the VRFs' routes.
+    ///
+    /// # Errors
+    /// A configuration that the speaker refuses, or an address that cannot be listened on.
+    pub fn new(config: &Config, forwarder: Forwarder<'m>) -> anyhow::Result<Self> {
+        let now = Instant::ZERO;
+        let mut driver = Self {
+            speaker: Speaker::new(now, config.speaker()?)?,
+            transport: Transport::new(),
+            forwarder,
+            began: std::time::Instant::now(),
+            peers: Vec::new(),
+            next_hops: HashMap::new(),
+            refused: 0,
+        };
+        for vrf in &config.vrfs {
+            let id = config.vrf_id(&vrf.name)?;
+            driver.speaker.add_vrf(now, vrf.config(id)).with_context(|| format!("vrf {}", vrf.name))?;
+            for route in &vrf.routes {
+                driver.announce(id, route.0);
+            }
+        }
+        for address in &config.next_hops {
+            driver.set_next_hop(*address, true);
+        }
+        for peer in &config.peers {
+            driver.add_peer(config, peer).with_context(|| format!("peer {}", peer.address))?;
+        }
+        Ok(driver)
+    }
+
+    fn add_peer(&mut self, config: &Config, peer: &super::config::Peer) -> anyhow::Result<()> {
+        let listen = SocketAddr::new(peer.local_address, config.port);
+        self.transport.listen(listen).with_context(|| format!("listening on {listen}"))?;
+        let id = self.speaker.add_peer(self.now(), peer.config(config)?)?;
+        self.peers.push((id, peer.address));
+        self.transport.add(Endpoint {
+            peer: id,
+            address: peer.address,
+            port: config.port,
+            local_address: peer.local_address,
+            ttl: peer.ttl(config.asn),
+        });
+        Ok(())
+    }
+
+    /// Time since the start.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        Instant::ZERO + self.began.elapsed()
+    }
+
+    /// The speaker, to be asked.
+    #[must_use]
+    pub fn speaker(&self) -> &Speaker {
+        &self.speaker
+    }
+
+    /// The forwarding plane, to be asked.
+    #[must_use]
+    pub fn forwarder(&self) -> &Forwarder<'m> {
+        &self.forwarder
+    }
+
+    /// The transport, to be asked.
+    #[must_use]
+    pub fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// Ops that the forwarding plane refused.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// The address of a peer.
+    #[must_use]
+    pub fn address(&self, peer: PeerId) -> Option<IpAddr> {
+        self.peers.iter().find(|(id, _)| *id == peer).map(|(_, address)| *address)
+    }
+
+    /// The next hop that an entry of ours leads to.
+    #[must_use]
+    pub fn next_hop_of(&self, nhlfe: NhlfeId) -> Option<IpAddr> {
+        self.next_hops.iter().find(|(_, id)| **id == nhlfe).map(|(address, _)| *address)
+    }
+
+    /// Announces a route of a VRF that ends on this router.
+    pub fn announce(&mut self, vrf: VrfId, prefix: IpPrefix) {
+        let route = Some(LocalRoute::Local);
+        self.speaker.handle_input(self.now(), Input::Local { vrf, prefix, route });
+    }
+
+    /// Withdraws a route of a VRF.
+    pub fn withdraw(&mut self, vrf: VrfId, prefix: IpPrefix) {
+        self.speaker.handle_input(self.now(), Input::Local { vrf, prefix, route: None });
+    }
+
+    /// Says whether a BGP next hop is reached. The entry behind it discards: this router has no packets to forward, only tables.
+    pub fn set_next_hop(&mut self, address: IpAddr, reached: bool) {
+        let address = address.to_canonical();
+        let count = self.next_hops.len();
+        let reach = match self.next_hops.get(&address) {
+            _ if !reached => None,
+            Some(id) => Some(*id),
+            None => u32::try_from(count).ok().filter(|n| *n < NEXT_HOPS).map(NhlfeId),
+        };
+        if let Some(id) = reach {
+            self.next_hops.insert(address, id);
+            let nhlfe = Nhlfe { push: LabelStack::EMPTY, next: NextHop::Discard, model: TunnelModel::default() };
+            self.program(FwdOp::SetNhlfe { id, nhlfe });
+        }
+        let reach = reach.map(|nhlfe| Reach { metric: 0, nhlfe });
+        self.speaker.handle_input(self.now(), Input::NextHop { address, reach });
+    }
+
+    fn program(&mut self, op: FwdOp) {
+        if self.forwarder.apply(&op).is_err() {
+            self.refused += 1;
+            self.speaker.handle_input(self.now(), Input::Refused(op));
+        }
+    }
+
+    /// Does what is due, then waits for at most `most`; returns which of the `extra` descriptors can be read.
+    ///
+    /// # Errors
+    /// `poll(2)` failed.
+    pub fn pass(
+        &mut self,
+        most: Duration,
+        extra: &[BorrowedFd<'_>],
+        mut on_event: impl FnMut(&Self, &Event),
+    ) -> io::Result<Vec<bool>> {
+        let now = self.now();
+        if self.speaker.next_timeout().is_some_and(|at| at <= now) {
+            self.speaker.handle_timeout(now);
+        }
+        self.drain(&mut on_event);
+        let due = self.speaker.next_timeout().map_or(most, |at| at - self.now());
+        let (speaker, began) = (&mut self.speaker, self.began);
+        self.transport.wait(due.min(most), extra, |input| speaker.handle_input(Instant::ZERO + began.elapsed(), input))
+    }
+
+    /// Carries out what the speaker wants.
+    pub fn drain(&mut self, on_event: &mut impl FnMut(&Self, &Event)) {
+        while let Some(output) = self.speaker.poll_output() {
+            match output {
+                Output::Connect { peer } => self.transport.connect(peer),
+                Output::Close { peer, side } => self.transport.close(peer, side),
+                Output::Stream { peer, side, octets } => self.transport.send(peer, side, &octets),
+                Output::Program(op) => self.program(op),
+                Output::Event(event) => {
+                    // There is no IGP here: a next hop is reached unless an operator says otherwise.
+                    if let Event::NextHopUnresolved { address } = event {
+                        self.set_next_hop(address, true);
+                    }
+                    on_event(self, &event);
+                }
+            }
+        }
+    }
+
+    /// Ends all sessions in order, and waits until the peers were told, at most for `most`.
+    ///
+    /// # Errors
+    /// `poll(2)` failed.
+    pub fn stop(&mut self, most: Duration, mut on_event: impl FnMut(&Self, &Event)) -> io::Result<()> {
+        let end = self.now() + most;
+        for (peer, _) in self.peers.clone() {
+            self.speaker.remove_peer(self.now(), peer);
+        }
+        self.drain(&mut on_event);
+        while !self.transport.is_idle() && self.now() < end {
+            self.pass(Duration::from_millis(100), &[], &mut on_event)?;
+        }
+        Ok(())
+    }
+}

@@ -23,7 +23,7 @@ use super::screen::Screen;
 #[derive(clap::Args)]
 #[command(after_help = Command::HELP)]
 pub struct Args {
-    /// Configuration (TOML): asn, router-id, [[peer]], [[vrf]], [[at]]; its fields are described in lab/src/live/config.rs
+    /// Configuration (TOML): asn, router-id, [[peer]], [[vrf]], [[at]]; an example is lab/examples/peer.toml
     config: PathBuf,
     /// Print one JSON object a line instead of text
     #[arg(long)]

@@ -336,6 +336,15 @@ mod tests {
     }
 
     #[test]
+    fn the_example_is_valid() {
+        let config = Config::parse(include_str!("../../examples/peer.toml")).unwrap();
+        assert_eq!((config.peers.len(), config.vrfs.len(), config.script.len()), (1, 1, 2));
+        for step in &config.script {
+            step.command.parse::<crate::live::control::Command>().unwrap();
+        }
+    }
+
+    #[test]
     fn faults_name_the_field() {
         assert!(fault("[[vrf]]\nname = \"red\"\nrd = \"65001\"").contains("\"65001\": a route distinguisher"));
         assert!(fault("ans = 1").contains("unknown field `ans`"));

@@ -7,14 +7,14 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use anyhow::Context;
-use bgp_vpn::speaker::{Event, Input, LocalRoute, Output, PeerId, Reach, Speaker};
+use bgp_vpn::speaker::{Event, Input, LocalRoute, Output, PeerId, Reach, Side, Speaker};
 use fwd_core::Forwarder;
 use fwd_core::net::{IpPrefix, LabelStack, NhlfeId, VrfId};
 use fwd_core::op::{FwdOp, NextHop, Nhlfe, TunnelModel};
 use fwd_core::time::Instant;
 
 use super::config::Config;
-use super::transport::{Endpoint, Transport};
+use super::transport::{Endpoint, OUTBOX, Transport};
 
 /// Entries for the ways to next hops: below those that the speaker numbers.
 pub const NEXT_HOPS: u32 = 1024;
@@ -172,7 +172,17 @@ impl<'m> Driver<'m> {
         self.drain(&mut on_event);
         let due = self.speaker.next_timeout().map_or(most, |at| at - self.now());
         let (speaker, began) = (&mut self.speaker, self.began);
-        self.transport.wait(due.min(most), extra, |input| speaker.handle_input(Instant::ZERO + began.elapsed(), input))
+        let readable = self.transport.wait(due.min(most), extra, |input| {
+            speaker.handle_input(Instant::ZERO + began.elapsed(), input);
+        })?;
+        let mut arrived = Vec::new();
+        self.transport.admit(|peer| self.speaker.admits_incoming(peer), |peer| arrived.push(peer));
+        for peer in arrived {
+            let (side, now) = (Side::Incoming, self.now());
+            self.speaker.handle_input(now, Input::Connected { peer, side });
+            self.speaker.handle_input(now, Input::Writable { peer, side, room: OUTBOX });
+        }
+        Ok(readable)
     }
 
     /// Carries out what the speaker wants.

@@ -17,6 +17,8 @@ use super::meter::{MessageCounts, Meter};
 
 /// Octets that may wait for a socket before the speaker is told that there is no room: 256 KiB per connection.
 pub const OUTBOX: usize = 256 * 1024;
+/// The longest message (RFC 8654 §2).
+const LONGEST_MESSAGE: usize = 65_535;
 /// Octets read from one connection before the others have their turn.
 const READ: usize = 64 * 1024;
 /// How long a connection that the speaker closed may take to flush and to hear the peer's FIN.
@@ -46,8 +48,12 @@ struct Connection {
     /// The three-way handshake of an outgoing connection is not done.
     connecting: bool,
     outbox: VecDeque<u8>,
-    /// The room the speaker knows of is smaller than what there is by now.
+    /// Octets have left since the speaker was told of the room.
     drained: bool,
+    /// The room that the speaker was told of and has not used.
+    told: usize,
+    /// The speaker was told that there is no room.
+    full: bool,
     sent: Meter,
     received: Meter,
 }
@@ -68,6 +74,8 @@ pub struct Transport {
     listeners: Vec<(SocketAddr, TcpListener)>,
     connections: Vec<Connection>,
     farewells: Vec<Farewell>,
+    /// Connections from peers that nobody has decided about.
+    arrivals: Vec<(PeerId, TcpStream)>,
     /// Closed or failed connections that the speaker has not heard of.
     lost: Vec<(PeerId, Side)>,
     sent: MessageCounts,
@@ -159,6 +167,7 @@ impl Transport {
         let Some(at) = self.find(peer, side) else { return };
         let connection = &mut self.connections[at];
         connection.outbox.extend(octets);
+        connection.told = connection.told.saturating_sub(octets.len());
         if !connection.connecting && connection.flush().is_err() {
             self.lose(at);
         }
@@ -181,7 +190,7 @@ impl Transport {
     }
 
     /// Waits until something happens, at most for `timeout`, and hands it to `sink` as the speaker's input. Returns which of the
-    /// `extra` descriptors can be read.
+    /// `extra` descriptors can be read. Connections that peers opened wait for [`Self::admit`].
     ///
     /// # Errors
     /// `poll(2)` failed.
@@ -206,7 +215,7 @@ impl Transport {
                     }
                 }
                 Entry::Connection(at) if !flags.is_empty() => self.serve(at, *flags, &mut sink),
-                Entry::Listener(at) if !flags.is_empty() => self.accept(at, &mut sink),
+                Entry::Listener(at) if !flags.is_empty() => self.accept(at),
                 _ => {}
             }
         }
@@ -265,26 +274,27 @@ impl Transport {
         }
     }
 
-    fn accept(&mut self, at: usize, sink: &mut impl FnMut(Input<'_>)) {
+    fn accept(&mut self, at: usize) {
         let (local, listener) = &self.listeners[at];
         // One connection a pass: `poll` says at once if there are more.
         let Ok((stream, from)) = listener.accept() else { return };
         let to = stream.local_addr().map_or(local.ip(), |a| a.ip());
-        let Some(endpoint) = self.endpoints.iter().find(|e| e.address == from.ip() && e.local_address == to) else {
-            return;
-        };
-        let (peer, ttl) = (endpoint.peer, endpoint.ttl);
-        // A second connection from the peer: the first is only given up when it is known to be dead, so that nobody who can open
-        // connections in the peer's name kills a session (RFC 4271 §6.8 with CollisionDetectEstablishedState off).
-        if self.find(peer, Side::Incoming).is_some() {
-            return;
+        let Some(endpoint) = self.endpoints.iter().find(|e| e.address == from.ip() && e.local_address == to) else { return };
+        if prepare(&stream, endpoint.ttl).is_ok() {
+            self.arrivals.push((endpoint.peer, stream));
         }
-        if prepare(&stream, ttl).is_err() {
-            return;
+    }
+
+    /// Decides about the connections that peers have opened since the last call. One that `admits` is kept and takes the place of an
+    /// earlier one from the same peer; the others are closed. Tells `sink` of those kept.
+    pub fn admit(&mut self, admits: impl Fn(PeerId) -> bool, mut sink: impl FnMut(PeerId)) {
+        for (peer, stream) in std::mem::take(&mut self.arrivals) {
+            if admits(peer) {
+                self.drop_connection(peer, Side::Incoming);
+                self.connections.push(Connection::new(peer, Side::Incoming, stream, false));
+                sink(peer);
+            }
         }
-        self.connections.push(Connection::new(peer, Side::Incoming, stream, false));
-        sink(Input::Connected { peer, side: Side::Incoming });
-        sink(Input::Writable { peer, side: Side::Incoming, room: OUTBOX });
     }
 
     fn remove_lost(&mut self, sink: &mut impl FnMut(Input<'_>)) {
@@ -338,6 +348,8 @@ impl Connection {
             connecting,
             outbox: VecDeque::new(),
             drained: false,
+            told: OUTBOX,
+            full: false,
             sent: Meter::default(),
             received: Meter::default(),
         }
@@ -384,11 +396,15 @@ impl Connection {
         }
     }
 
-    /// Tells the speaker of room once half the outbox is free again.
+    /// Tells the speaker of room once half the outbox is free again, and that there is none when it has used what it knew of.
     fn report_room(&mut self, sink: &mut impl FnMut(Input<'_>)) {
-        if self.drained && self.outbox.len() <= OUTBOX / 2 {
-            self.drained = false;
-            sink(Input::Writable { peer: self.peer, side: self.side, room: OUTBOX - self.outbox.len() });
+        let (peer, side, room) = (self.peer, self.side, OUTBOX.saturating_sub(self.outbox.len()));
+        if self.drained && room >= OUTBOX / 2 {
+            (self.drained, self.full, self.told) = (false, false, room);
+            sink(Input::Writable { peer, side, room });
+        } else if self.told < LONGEST_MESSAGE && !self.full {
+            (self.full, self.told) = (true, 0);
+            sink(Input::Writable { peer, side, room: 0 });
         }
     }
 }
@@ -478,6 +494,12 @@ mod tests {
 
     fn pass(transport: &mut Transport, seen: &mut Seen) {
         transport.wait(Duration::from_millis(5), &[], |input| seen.note(&input)).unwrap();
+        let mut arrived = vec![];
+        transport.admit(|_| true, |peer| arrived.push(peer));
+        for peer in arrived {
+            seen.note(&Input::Connected { peer, side: Side::Incoming });
+            seen.note(&Input::Writable { peer, side: Side::Incoming, room: OUTBOX });
+        }
     }
 
     fn until(done: impl Fn(&Seen, &Seen) -> bool, a: &mut Transport, b: &mut Transport) -> (Seen, Seen) {
@@ -524,6 +546,40 @@ mod tests {
     }
 
     #[test]
+    fn a_second_connection_of_a_peer_needs_leave_and_replaces_the_first() {
+        let (mut a, mut b) = pair();
+        b.connect(PEER);
+        until(|a, b| a.room.is_some() && b.room.is_some(), &mut a, &mut b);
+        let open = |a: &mut Transport, leave: bool| {
+            let second = open(&Endpoint {
+                peer: PEER,
+                address: A,
+                port: a.listening().next().unwrap().port(),
+                local_address: B,
+                ttl: None,
+            });
+            for _ in 0..2000 {
+                a.wait(Duration::from_millis(5), &[], |_| {}).unwrap();
+                if !a.arrivals.is_empty() {
+                    let mut admitted = 0;
+                    a.admit(|_| leave, |_| admitted += 1);
+                    return (second.unwrap(), admitted);
+                }
+            }
+            panic!("it did not arrive");
+        };
+        let (_refused, admitted) = open(&mut a, false);
+        assert_eq!((admitted, a.connections.len()), (0, 1));
+        b.send(PEER, Side::Outgoing, b"still there");
+        let (seen, _) = until(|a, _| !a.octets.is_empty(), &mut a, &mut b);
+        assert_eq!(seen.octets, b"still there");
+        let (_kept, admitted) = open(&mut a, true);
+        assert_eq!((admitted, a.connections.len()), (1, 1));
+        let (_, first) = until(|_, b| !b.closed.is_empty(), &mut a, &mut b);
+        assert_eq!(first.closed, [Side::Outgoing], "the first connection ends");
+    }
+
+    #[test]
     fn a_stranger_is_not_let_in() {
         let (mut a, _) = pair();
         let to = a.listening().next().unwrap();
@@ -558,7 +614,7 @@ mod tests {
             let mut seen = Seen::default();
             pass(&mut b, &mut seen);
             room = seen.room.unwrap_or(0);
-            if room == 0 {
+            if seen.room == Some(0) {
                 break;
             }
         }

@@ -121,6 +121,14 @@ impl Frr {
         serde_json::from_str(&text).map_err(|e| format!("{command}: {e}: {text}"))
     }
 
+    /// The paths of one VPN route that have a label of somebody else's.
+    pub fn route(&self, rd: &str, prefix: &str) -> Result<Vec<Route>, String> {
+        let family = if prefix.contains(':') { 6 } else { 4 };
+        let shown = self.json(&format!("show bgp ipv{family} vpn rd {rd} {prefix} json"))?;
+        let paths = shown.pointer(&format!("/{rd}/paths")).and_then(Value::as_array);
+        Ok(paths.into_iter().flatten().filter_map(|path| route(rd, prefix, path)).collect())
+    }
+
     /// RD and prefix of every VPN route of one family.
     pub fn prefixes(&self, v6: bool) -> Result<Vec<(String, String)>, String> {
         let list = self.json(&format!("show bgp ipv{} vpn json", if v6 { 6 } else { 4 }))?;
@@ -143,10 +151,7 @@ impl Router for Frr {
         let mut routes = vec![];
         for v6 in [false, true] {
             for (rd, prefix) in self.prefixes(v6)? {
-                let family = if v6 { 6 } else { 4 };
-                let shown = self.json(&format!("show bgp ipv{family} vpn rd {rd} {prefix} json"))?;
-                let paths = shown.pointer(&format!("/{}/paths", rd.replace('/', "~1"))).and_then(Value::as_array);
-                routes.extend(paths.into_iter().flatten().filter_map(|path| route(&rd, &prefix, path)));
+                routes.extend(self.route(&rd, &prefix)?);
             }
         }
         Ok(routes)

@@ -130,7 +130,18 @@ impl GoBgp {
         self.control(&words).unwrap_or_else(|e| panic!("{e}"));
     }
 
-    /// Originates many VPN-IPv4 routes of one RD, by one process that is fed with commands.
+    /// Originates many VPN routes.
+    pub fn originate_all(&self, routes: &[Route]) {
+        let line = |r: &Route| {
+            let family = if r.is_v6() { "vpnv6" } else { "vpnv4" };
+            let Route { rd, prefix, label, next_hop, .. } = r;
+            format!("gobgp global rib add -a {family} {prefix} label {label} rd {rd} rt {TARGET} nexthop {next_hop} || exit\n")
+        };
+        let script = self.node.write("originate.sh", &routes.iter().map(line).collect::<String>());
+        self.node.run(&["sh", script.to_str().unwrap()]).unwrap_or_else(|e| panic!("{e}"));
+    }
+
+    /// Originates a route of the VRF `red`, with the label and next hop that GoBGP chooses: 0 and its own address.
     pub fn originate_in_vrf(&self, prefix: &str) {
         let family = if prefix.contains(':') { "ipv6" } else { "ipv4" };
         self.control(&format!("vrf red rib add {prefix} -a {family}")).unwrap_or_else(|e| panic!("{e}"));

@@ -241,31 +241,45 @@ fn openbgpd_reflects_between_gobgp_and_our_pe() {
     pe.expect_none("65001:2");
 }
 
-/// A few thousand routes from FRR through us to GoBGP, each with a label of its own.
+/// A few thousand routes from FRR through us to GoBGP and some hundred back, each with a label of its own.
 #[test]
 fn we_relay_thousands_of_routes() {
     let mut net = Net::new();
     let (r, f, g) = (net.node(), net.node(), net.node());
     let capture = Capture::start(&r);
-    let v4 =
-        (0..3000).map(|n: u32| (format!("65001:{}", n % 7), format!("10.{}.{}.0/24", n / 250, n % 250), 10_000 + n));
+    let v4 = (0..3000).map(|n: u32| (format!("65001:{}", n % 7), format!("10.{}.{}.0/24", n / 250, n % 250), 10_000 + n));
     let v6 = (0..1000).map(|n: u32| (format!("65001:{}", n % 7), format!("fd00:{:x}::/48", n + 1), 20_000 + n));
     let networks: Vec<_> = v4.chain(v6).collect();
-    let mut wanted: Vec<Route> =
-        networks.iter().map(|(rd, p, label)| Route::new(rd, p, u64::from(*label), f.v4)).collect();
-    wanted.sort();
+    let of_frr: Vec<Route> = networks.iter().map(|(rd, p, label)| Route::new(rd, p, u64::from(*label), f.v4)).collect();
+    let of_gobgp: Vec<Route> =
+        (0..300).map(|n| Route::new(&format!("65001:{}", 10 + n % 3), &format!("10.200.{}.{}/30", n / 60, n % 60 * 4), 30_000 + n, g.v4)).collect();
     let peers = [&f, &g].map(|n| Peer::client(n.v4)).to_vec();
     let reflector = Ours::start(&r, &Config { peers, ..Config::default() });
     let neighbors = vec![gobgp::Neighbor { address: r.v4.into(), client: false, passive: false }];
     let gobgp = GoBgp::start(&g, &gobgp::Config { neighbors, hold: 9, ..Default::default() });
+    gobgp.originate_all(&of_gobgp);
     let neighbor = frr::Neighbor { address: r.v4.into(), client: false, both_families: true, extended_next_hop: false };
-    let _frr = Frr::start(&f, &frr::Config { neighbors: vec![neighbor], networks, hold: 9, ..Default::default() });
+    let frr = Frr::start(&f, &frr::Config { neighbors: vec![neighbor], networks, hold: 9, ..Default::default() });
+    let mut all = [of_frr, of_gobgp.clone()].concat();
+    all.sort();
     for router in [&reflector as &dyn Router, &gobgp] {
         super::net::until(&format!("{} has all routes", router.name()), super::PATIENCE, || {
             let mut routes = router.routes()?;
             routes.sort();
-            if routes == wanted { Ok(()) } else { Err(format!("{} routes of {}", routes.len(), wanted.len())) }
+            if routes == all { Ok(()) } else { Err(format!("{} routes of {}", routes.len(), all.len())) }
         });
+    }
+    // FRR tells labels and next hops only route by route.
+    super::net::until("FRR has all routes", super::PATIENCE, || {
+        let mut names = frr.prefixes(false)?;
+        names.extend(frr.prefixes(true)?);
+        names.sort();
+        let mut wanted: Vec<_> = all.iter().map(|r| (r.rd.clone(), r.prefix.clone())).collect();
+        wanted.sort();
+        if names == wanted { Ok(()) } else { Err(format!("{} routes of {}", names.len(), wanted.len())) }
+    });
+    for route in of_gobgp.iter().step_by(50) {
+        assert_eq!(frr.route(&route.rd, &route.prefix).unwrap(), vec![route.clone()]);
     }
     expect_decoded(capture, &reflector, &r);
 }

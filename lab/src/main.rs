@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use lab::{coverage, decode};
+use lab::{coverage, decode, live};
 
 /// A provider network that carries VPNs, in a simulator and against real routers.
 #[derive(Parser)]
@@ -18,6 +18,8 @@ struct Cli {
 enum Command {
     /// Print the BGP messages of a capture
     Decode(decode::Args),
+    /// Run a BGP speaker on this machine: a PE or a route reflector for real peers
+    Peer(live::command::Args),
     /// Write docs/coverage.md: which catalogue rows the tests show, which are open
     Coverage(coverage::Args),
 }
@@ -25,6 +27,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Decode(args) => decode::main(&args),
+        Command::Peer(args) => live::command::main(&args),
         Command::Coverage(args) => coverage::main(&args),
     };
     match done {

@@ -52,7 +52,7 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
         routes4: 1 << 20,
         routes6: 1 << 18,
     };
-    let forwarder = crate::sim::forwarder(&arena, &sizes);
+    let forwarder = crate::sim::node::forwarder(&arena, &sizes);
     let mut driver = Driver::new(&config, forwarder)?;
     let mut screen = Screen::new(args.json);
     screen.listening(&driver);

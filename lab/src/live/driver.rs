@@ -210,8 +210,9 @@ impl<'m> Driver<'m> {
     /// `poll(2)` failed.
     pub fn stop(&mut self, most: Duration, mut on_event: impl FnMut(&Self, &Event)) -> io::Result<()> {
         let end = self.now() + most;
-        for (peer, _) in self.peers.clone() {
-            self.speaker.remove_peer(self.now(), peer);
+        for peer in self.speaker.peers() {
+            // It was just listed: removing it cannot fail.
+            let _ = self.speaker.remove_peer(self.now(), peer);
         }
         self.drain(&mut on_event);
         while !self.transport.is_idle() && self.now() < end {

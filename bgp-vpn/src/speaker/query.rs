@@ -13,7 +13,7 @@ use super::tables::{AddressFamily, TableKind};
 use crate::attr::ext_community::{ExtCommunity, RouteTarget};
 use crate::nlri::{Afi, Family, RouteDistinguisher};
 use crate::rib::{Key, Path, Source};
-use crate::session::{LocalIdentity, Negotiated, PeerConfig, SessionCounters, State};
+use crate::session::{LocalIdentity, Negotiated, PeerConfig, Session, SessionCounters, State};
 use crate::vrf::VrfConfig;
 
 /// Where a route came from.
@@ -120,6 +120,13 @@ impl Speaker {
     #[must_use]
     pub fn peer_config(&self, peer: PeerId) -> Option<&PeerConfig> {
         Some(&self.routing.shared.peer(peer)?.config)
+    }
+
+    /// Whether a connection that the peer opened now would be used. If not, close it and report nothing of it: a second incoming
+    /// connection has no name of its own, and `Connected` of one takes the place of the first.
+    #[must_use]
+    pub fn admits_incoming(&self, peer: PeerId) -> bool {
+        self.sessions.get(peer.0 as usize).and_then(Option::as_ref).is_some_and(Session::admits_incoming)
     }
 
     /// The state of a peer's session.

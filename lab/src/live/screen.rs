@@ -66,7 +66,8 @@ impl Screen {
             object.insert("time".into(), json!(seconds));
             println!("{}", Value::Object(object));
         } else {
-            let words: Vec<String> = row.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| format!("{k} {}", text(v))).collect();
+            let words: Vec<String> =
+                row.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| format!("{k} {}", text(v))).collect();
             println!("{seconds:>11.3}  {name:<12} {}", words.join("  "));
         }
     }

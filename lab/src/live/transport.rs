@@ -279,7 +279,9 @@ impl Transport {
         // One connection a pass: `poll` says at once if there are more.
         let Ok((stream, from)) = listener.accept() else { return };
         let to = stream.local_addr().map_or(local.ip(), |a| a.ip());
-        let Some(endpoint) = self.endpoints.iter().find(|e| e.address == from.ip() && e.local_address == to) else { return };
+        let Some(endpoint) = self.endpoints.iter().find(|e| e.address == from.ip() && e.local_address == to) else {
+            return;
+        };
         if prepare(&stream, endpoint.ttl).is_ok() {
             self.arrivals.push((endpoint.peer, stream));
         }

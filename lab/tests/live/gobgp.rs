@@ -135,7 +135,9 @@ impl GoBgp {
         let line = |r: &Route| {
             let family = if r.is_v6() { "vpnv6" } else { "vpnv4" };
             let Route { rd, prefix, label, next_hop, .. } = r;
-            format!("gobgp global rib add -a {family} {prefix} label {label} rd {rd} rt {TARGET} nexthop {next_hop} || exit\n")
+            format!(
+                "gobgp global rib add -a {family} {prefix} label {label} rd {rd} rt {TARGET} nexthop {next_hop} || exit\n"
+            )
         };
         let script = self.node.write("originate.sh", &routes.iter().map(line).collect::<String>());
         self.node.run(&["sh", script.to_str().unwrap()]).unwrap_or_else(|e| panic!("{e}"));

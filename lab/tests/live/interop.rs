@@ -247,12 +247,21 @@ fn we_relay_thousands_of_routes() {
     let mut net = Net::new();
     let (r, f, g) = (net.node(), net.node(), net.node());
     let capture = Capture::start(&r);
-    let v4 = (0..3000).map(|n: u32| (format!("65001:{}", n % 7), format!("10.{}.{}.0/24", n / 250, n % 250), 10_000 + n));
+    let v4 =
+        (0..3000).map(|n: u32| (format!("65001:{}", n % 7), format!("10.{}.{}.0/24", n / 250, n % 250), 10_000 + n));
     let v6 = (0..1000).map(|n: u32| (format!("65001:{}", n % 7), format!("fd00:{:x}::/48", n + 1), 20_000 + n));
     let networks: Vec<_> = v4.chain(v6).collect();
     let of_frr: Vec<Route> = networks.iter().map(|(rd, p, label)| Route::new(rd, p, u64::from(*label), f.v4)).collect();
-    let of_gobgp: Vec<Route> =
-        (0..300).map(|n| Route::new(&format!("65001:{}", 10 + n % 3), &format!("10.200.{}.{}/30", n / 60, n % 60 * 4), 30_000 + n, g.v4)).collect();
+    let of_gobgp: Vec<Route> = (0..300)
+        .map(|n| {
+            Route::new(
+                &format!("65001:{}", 10 + n % 3),
+                &format!("10.200.{}.{}/30", n / 60, n % 60 * 4),
+                30_000 + n,
+                g.v4,
+            )
+        })
+        .collect();
     let peers = [&f, &g].map(|n| Peer::client(n.v4)).to_vec();
     let reflector = Ours::start(&r, &Config { peers, ..Config::default() });
     let neighbors = vec![gobgp::Neighbor { address: r.v4.into(), client: false, passive: false }];

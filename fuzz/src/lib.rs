@@ -3,17 +3,32 @@
 #[path = "../../fwd-core/tests/model/mod.rs"]
 mod forwarder_model;
 
+#[path = "../../bgp-vpn/tests/session/drive.rs"]
+mod session_drive;
+
 mod parse_fwd_op;
+mod parse_message;
 
 pub use parse_fwd_op::parse_fwd_op;
+pub use parse_message::parse_message;
 
 /// Arbitrary ops and frames against the forwarding plane and a naive model of it.
 pub fn bridge_forward(data: &[u8]) {
     forwarder_model::run(data);
 }
 
+/// Arbitrary stimuli against one BGP session.
+pub fn drive_session(data: &[u8]) {
+    session_drive::run(data);
+}
+
 /// A target's name and body.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target. A new one needs a line here, a `[[bin]]` in Cargo.toml, and a file in `fuzz_targets/`.
-pub const TARGETS: &[Target] = &[("bridge_forward", bridge_forward), ("parse_fwd_op", parse_fwd_op)];
+pub const TARGETS: &[Target] = &[
+    ("bridge_forward", bridge_forward),
+    ("drive_session", drive_session),
+    ("parse_fwd_op", parse_fwd_op),
+    ("parse_message", parse_message),
+];

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use arbitrary::{Arbitrary, Result, Unstructured};
+use arbitrary::{Result, Unstructured};
 use bgp_vpn::message::capability::Capability;
 use bgp_vpn::message::{ErrorCode, Header, Message, Notification, Open, RouteRefresh};
 use bgp_vpn::nlri::Family;

@@ -210,4 +210,16 @@ impl<'m> Forwarder<'m> {
     pub fn route_counts(&self, vrf: VrfId) -> (u32, u32) {
         self.tables.route_counts(vrf)
     }
+
+    /// Nodes that the IPv4 routes of all VRFs take.
+    #[must_use]
+    pub fn fib4_used(&self) -> usize {
+        self.tables.fib4.used()
+    }
+
+    /// Nodes that the IPv6 routes of all VRFs take.
+    #[must_use]
+    pub fn fib6_used(&self) -> usize {
+        self.tables.fib6.used()
+    }
 }

@@ -37,8 +37,8 @@ pub(crate) struct Tables<'m> {
     pub(crate) vrfs: Vrfs<'m>,
     pub(crate) nhlfes: Nhlfes<'m>,
     pub(crate) ilm: IlmTable<'m>,
-    fib4: Lpm<'m, u32>,
-    fib6: Lpm<'m, u128>,
+    pub(crate) fib4: Lpm<'m, u32>,
+    pub(crate) fib6: Lpm<'m, u128>,
     explicit_null: [TunnelModel; 2],
 }
 

@@ -15,7 +15,7 @@ impl EtherType {
     pub const ARP: Self = Self(0x0806);
     /// IPv6 (RFC 2464).
     pub const IPV6: Self = Self(0x86dd);
-    /// MPLS with a downstream-assigned top label, unicast or multicast (RFC 3032 §5, RFC 5332 §3).
+    /// MPLS with a downstream-assigned top label, unicast or multicast (RFC 3032 §5, RFC 5332 §4).
     pub const MPLS: Self = Self(0x8847);
     /// A customer VLAN tag (IEEE 802.1Q).
     pub const C_VLAN: Self = Self(0x8100);

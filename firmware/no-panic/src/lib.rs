@@ -1,0 +1,105 @@
+//! The whole forwarding plane behind C functions, with a panic handler that calls a function nobody defines. Linked with full
+//! link-time optimisation, the library refers to that function if and only if some panic is left.
+#![no_std]
+
+use fwd_core::net::{IfIndex, Label};
+use fwd_core::op::FwdOp;
+use fwd_core::table::{Fib4Node, Fib6Node, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, VrfSlot};
+use fwd_core::{Forwarder, Frame, Verdict};
+
+/// An array of the caller's.
+#[repr(C)]
+pub struct Array<T> {
+    start: *mut T,
+    len: usize,
+}
+
+impl<T> Array<T> {
+    /// # Safety
+    /// `start` points to `len` values that nobody else uses meanwhile.
+    unsafe fn slice<'m>(&self) -> &'m mut [T] {
+        if self.start.is_null() || self.len > isize::MAX as usize / size_of::<T>().max(1) {
+            return &mut [];
+        }
+        // SAFETY: as the caller promises.
+        unsafe { core::slice::from_raw_parts_mut(self.start, self.len) }
+    }
+}
+
+/// Tables, ops and a frame, all of sizes that the compiler does not know.
+#[repr(C)]
+pub struct Run {
+    interfaces: Array<InterfaceSlot>,
+    vrfs: Array<VrfSlot>,
+    nhlfes: Array<NhlfeSlot>,
+    first_label: u32,
+    ilm: Array<IlmSlot>,
+    fib4: Array<Fib4Node>,
+    fib6: Array<Fib6Node>,
+    ops: Array<[u8; FwdOp::LEN]>,
+    buffer: Array<u8>,
+    headroom: usize,
+    len: usize,
+    ingress: u32,
+}
+
+/// Applies the ops and forwards the frame; returns the interface, or a negative number.
+///
+/// # Safety
+/// Every array of `run` is the caller's to lend.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fwd_core_run(run: &Run) -> i64 {
+    // SAFETY: as the caller promises.
+    let (memory, ops, buffer) = unsafe {
+        let memory = Memory {
+            interfaces: run.interfaces.slice(),
+            vrfs: run.vrfs.slice(),
+            nhlfes: run.nhlfes.slice(),
+            first_label: Label::from_low_bits(run.first_label),
+            ilm: run.ilm.slice(),
+            fib4: run.fib4.slice(),
+            fib6: run.fib6.slice(),
+        };
+        (memory, run.ops.slice(), run.buffer.slice())
+    };
+    let Ok(mut forwarder) = Forwarder::new(memory) else { return -1 };
+    for octets in ops {
+        let Ok(op) = FwdOp::parse(octets) else { return -2 };
+        // Back into octets, so that the encoder is looked at as well.
+        *octets = op.emit();
+        if forwarder.apply(&op).is_err() {
+            return -3;
+        }
+    }
+    let Some(mut frame) = Frame::new(buffer, run.headroom, run.len) else { return -4 };
+    let verdict = forwarder.forward(&mut frame, IfIndex(run.ingress));
+    // Tables are read and counters summed as well.
+    let octets = frame.octets().len() as i64;
+    let routes: i64 = forwarder.routes4(Default::default()).count() as i64;
+    let routes = routes.wrapping_add(forwarder.routes6(Default::default()).count() as i64);
+    let total = forwarder.counters().total() as i64;
+    match verdict {
+        Verdict::Transmit { iface, .. } => i64::from(iface.0),
+        Verdict::Punt { reason, offset, .. } => -100 - reason as i64 - offset as i64,
+        Verdict::Drop(reason) => -1000 - reason as i64,
+    }
+    .wrapping_add(octets)
+    .wrapping_add(total)
+    .wrapping_add(routes)
+}
+
+/// A panic to be found.
+#[cfg(feature = "planted")]
+#[unsafe(no_mangle)]
+pub extern "C" fn planted(octets: &[u8; 4], at: usize) -> u8 {
+    octets[at]
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    unsafe extern "C" {
+        fn fwd_core_may_panic() -> !;
+    }
+    // SAFETY: never linked into a program.
+    unsafe { fwd_core_may_panic() }
+}

@@ -1,61 +1,48 @@
-//! The run loop of a forwarding plane: operations come from a mailbox as octets, frames from a receive ring.
+//! The run loop of a forwarding processor: ops from a mailbox, frames from ports, in memory that is all here.
 //!
-//! Everything the forwarder uses is an array below; firmware puts them into statics. Run with
-//! `cargo run -p fwd-core --example run_loop`.
+//! `cargo run -p fwd-core --example run_loop` sends one packet of a customer through a PE and prints what becomes of it.
 
-use fwd_core::net::{IfIndex, Ipv4Prefix, Label, LabelStack, Mac, NhlfeId, VrfId};
-use fwd_core::op::{FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
-use fwd_core::table::{Fib4Node, Fib6Node, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, VrfSlot};
+use fwd_core::net::{IfIndex, Label, LabelStack, Mac, NhlfeId, VrfId};
+use fwd_core::op::{FwdOp, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
+use fwd_core::table::{Fib4Node, Fib6Node, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, Sizes, VrfSlot};
 use fwd_core::{Forwarder, Frame, Verdict};
 
-const CUSTOMER: IfIndex = IfIndex(0);
-const CORE: IfIndex = IfIndex(1);
-const VPN: VrfId = VrfId(1);
-const US: Mac = Mac([2, 0, 0, 0, 0, 1]);
+const SIZES: Sizes = Sizes { interfaces: 2, vrfs: 2, nhlfes: 8, labels: 64, routes4: 100, routes6: 100 };
 
-/// What a control plane sent through the mailbox: VRF 1 is 10.1.0.0/16 here and 10.2.0.0/16 behind label 1000.
+/// What another processor would put into the mailbox: VRF 1 on port 0 sends 10.0.0.0/8 behind VPN label 500 through the transport
+/// label 600 of the core on port 1.
 fn mailbox() -> Vec<[u8; FwdOp::LEN]> {
-    let prefix = |text: &str| text.parse::<Ipv4Prefix>().expect("a prefix");
-    let label = |value| Label::new(value).expect("a label");
-    let neighbor = |iface, last| NextHop::Neighbor { iface, mac: Mac([2, 0, 0, 0, 0, last]) };
-    let model = TunnelModel::Pipe;
-    let to_ce = Nhlfe { push: LabelStack::EMPTY, next: neighbor(CUSTOMER, 9), model };
-    let to_pe = Nhlfe { push: LabelStack::single(label(1000)), next: neighbor(CORE, 2), model };
+    let interface = |vrf, mpls| Interface { vrf: VrfId(vrf), mac: Mac([2, 0, 0, 0, 0, 1]), mtu: 1500, mpls };
+    let label = |value| LabelStack::single(Label::from_low_bits(value));
+    let core = NextHop::Neighbor { iface: IfIndex(1), mac: Mac([2, 0, 0, 0, 0, 2]) };
+    let transport = Nhlfe { push: label(600), next: core, model: TunnelModel::Pipe };
+    let vpn = Nhlfe { push: label(500), next: NextHop::Nhlfe(NhlfeId(0)), model: TunnelModel::Uniform };
+    let prefix = "10.0.0.0/8".parse().expect("a prefix");
     [
-        FwdOp::SetInterface { iface: CUSTOMER, interface: Interface { vrf: VPN, mac: US, mtu: 1500, mpls: false } },
-        FwdOp::SetInterface {
-            iface: CORE,
-            interface: Interface { vrf: VrfId::GLOBAL, mac: US, mtu: 1508, mpls: true },
-        },
-        FwdOp::SetNhlfe { id: NhlfeId(0), nhlfe: to_ce },
-        FwdOp::SetNhlfe { id: NhlfeId(1), nhlfe: to_pe },
-        FwdOp::SetIlm { label: label(16), ilm: Ilm { action: IlmAction::PopLookup(VPN), model } },
-        FwdOp::SetRoute4 { vrf: VPN, prefix: prefix("10.1.0.0/16"), action: RouteAction::Forward(NhlfeId(0)) },
-        FwdOp::SetRoute4 { vrf: VPN, prefix: prefix("10.2.0.0/16"), action: RouteAction::Forward(NhlfeId(1)) },
+        FwdOp::SetInterface { iface: IfIndex(0), interface: interface(1, false) },
+        FwdOp::SetInterface { iface: IfIndex(1), interface: interface(0, true) },
+        FwdOp::SetNhlfe { id: NhlfeId(0), nhlfe: transport },
+        FwdOp::SetNhlfe { id: NhlfeId(1), nhlfe: vpn },
+        FwdOp::SetRoute4 { vrf: VrfId(1), prefix, action: RouteAction::Forward(NhlfeId(1)) },
     ]
     .map(|op| op.emit())
-    .into()
+    .to_vec()
 }
 
-/// What the receive ring held: a packet of the customer, and one that another PE sends to it.
-fn receive_ring() -> [(IfIndex, Vec<u8>); 2] {
-    const TO_SITE_2: [u8; 20] = [0x45, 0, 0, 20, 0, 0, 0, 0, 64, 17, 0x66, 0xd5, 10, 1, 0, 1, 10, 2, 0, 1];
-    const TO_SITE_1: [u8; 20] = [0x45, 0, 0, 20, 0, 0, 0, 0, 64, 17, 0x66, 0xd5, 10, 2, 0, 1, 10, 1, 0, 1];
-    let ethernet = |ethertype: [u8; 2]| [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 9]].concat().into_iter().chain(ethertype);
-    let label_16 = [0, 0x01, 0x01, 254];
-    [
-        (CUSTOMER, ethernet([0x08, 0]).chain(TO_SITE_2).collect()),
-        (CORE, ethernet([0x88, 0x47]).chain(label_16).chain(TO_SITE_1).collect()),
-    ]
+/// What a port received: an IPv4 packet to 10.1.2.3.
+fn receive() -> Vec<(IfIndex, Vec<u8>)> {
+    let ethernet = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 0x08, 0x00];
+    let ip = [0x45, 0, 0, 20, 0, 0, 0, 0, 64, 17, 0xae, 0x2c, 192, 168, 0, 1, 10, 1, 2, 3];
+    vec![(IfIndex(0), [&ethernet[..], &ip].concat())]
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut interfaces = [InterfaceSlot::EMPTY; 2];
-    let mut vrfs = [VrfSlot::EMPTY; 2];
-    let mut nhlfes = [NhlfeSlot::EMPTY; 16];
-    let mut ilm = [IlmSlot::EMPTY; 16];
-    let mut fib4 = [Fib4Node::EMPTY; 16];
-    let mut fib6 = [Fib6Node::EMPTY; 16];
+fn main() {
+    let mut interfaces = [InterfaceSlot::EMPTY; SIZES.interfaces];
+    let mut vrfs = [VrfSlot::EMPTY; SIZES.vrfs];
+    let mut nhlfes = [NhlfeSlot::EMPTY; SIZES.nhlfes];
+    let mut ilm = [IlmSlot::EMPTY; SIZES.labels];
+    let mut fib4 = [Fib4Node::EMPTY; SIZES.fib4_nodes()];
+    let mut fib6 = [Fib6Node::EMPTY; SIZES.fib6_nodes()];
     let mut forwarder = Forwarder::new(Memory {
         interfaces: &mut interfaces,
         vrfs: &mut vrfs,
@@ -64,25 +51,27 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ilm: &mut ilm,
         fib4: &mut fib4,
         fib6: &mut fib6,
-    })?;
+    })
+    .expect("a global table and an ordinary first label");
+    println!("tables of {} octets", SIZES.octets());
 
     for octets in mailbox() {
-        // A refusal goes back to the control plane, which withdraws what it promised.
-        forwarder.apply(&FwdOp::parse(&octets)?)?;
-    }
-    let mut buffer = [0; Frame::HEADROOM + 1600];
-    for (ingress, octets) in receive_ring() {
-        let room =
-            buffer.get_mut(Frame::HEADROOM..).and_then(|b| b.get_mut(..octets.len())).ok_or("oversized frame")?;
-        room.copy_from_slice(&octets);
-        let mut frame = Frame::new(&mut buffer, Frame::HEADROOM, octets.len()).ok_or("oversized frame")?;
-        match forwarder.forward(&mut frame, ingress) {
-            Verdict::Transmit { iface, class } => {
-                println!("{ingress} -> {iface} class {class}: {:02x?}", frame.octets())
-            }
-            Verdict::Punt { reason, vrf, .. } => println!("{ingress}: {} to software, in {vrf}", reason.name()),
-            Verdict::Drop(reason) => println!("{ingress}: dropped, {}", reason.name()),
+        let op = FwdOp::parse(&octets).expect("what the control plane emitted");
+        if let Err(refused) = forwarder.apply(&op) {
+            println!("{op:?}: {refused}"); // goes back as Input::Refused
         }
     }
-    Ok(())
+    let mut buffer = [0; Frame::HEADROOM + 1514];
+    for (iface, octets) in receive() {
+        buffer[Frame::HEADROOM..][..octets.len()].copy_from_slice(&octets);
+        let mut frame = Frame::new(&mut buffer, Frame::HEADROOM, octets.len()).expect("a buffer for the MTU");
+        match forwarder.forward(&mut frame, iface) {
+            Verdict::Transmit { iface, class } => println!("{iface}, class {class}: {:02x?}", frame.octets()),
+            Verdict::Punt { reason, vrf, offset } => println!("to software: {} in {vrf} at {offset}", reason.name()),
+            Verdict::Drop(reason) => println!("dropped: {}", reason.name()),
+        }
+    }
+    for (name, packets) in forwarder.counters().iter().filter(|(_, packets)| *packets > 0) {
+        println!("{name}: {packets}");
+    }
 }

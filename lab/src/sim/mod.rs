@@ -10,4 +10,5 @@ pub mod packet;
 pub mod peering;
 pub mod provider;
 pub mod rng;
+pub mod router;
 pub mod tcp;

@@ -209,6 +209,19 @@ impl<'m, C: Control> Network<'m, C> {
         self.receive(node, iface, &frame);
     }
 
+    /// Puts a frame on a machine's interface as it is.
+    pub fn send_frame(&mut self, node: NodeId, iface: IfIndex, octets: &[u8]) {
+        self.transmit(node, iface, octets.to_vec());
+    }
+
+    /// The interface by which a machine is on a link, and the MAC address at the other end.
+    #[must_use]
+    pub fn far_end(&self, link: LinkId, node: NodeId) -> (IfIndex, Mac) {
+        let [a, b] = self.links[link.0].ends;
+        let (near, far) = if a.0 == node { (a, b) } else { (b, a) };
+        (near.1, mac(far.0, far.1))
+    }
+
     /// Drives a machine's control now.
     pub fn wake(&mut self, node: NodeId) {
         let machine = &mut self.nodes[node.0];

@@ -49,7 +49,10 @@ mod tests {
     #[test]
     fn columns_line_up() {
         let rows = [["PE1".into(), "1,000".into()], ["RR".into(), "5".into()]];
-        assert_eq!(columns(["router", "routes"], &rows), "  router  routes\n  ------  ------\n  PE1      1,000\n  RR           5\n");
+        assert_eq!(
+            columns(["router", "routes"], &rows),
+            "  router  routes\n  ------  ------\n  PE1      1,000\n  RR           5\n"
+        );
         assert_eq!(grouped(1_062_046), "1,062,046");
         assert_eq!(grouped(7), "7");
     }

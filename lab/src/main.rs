@@ -4,18 +4,22 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use lab::{coverage, decode, live};
+use lab::{coverage, decode, live, run};
 
 /// A provider network that carries VPNs, in a simulator and against real routers.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    run: run::Args,
 }
 
 #[derive(Subcommand)]
 enum Command {
+    /// Carry two VPNs end to end in the simulator (what is done without a subcommand)
+    Run(run::Args),
     /// Print the BGP messages of a capture
     Decode(decode::Args),
     /// Run a BGP speaker on this machine: a PE or a route reflector for real peers
@@ -25,7 +29,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let cli = Cli::parse();
+    let done = match cli.command.unwrap_or(Command::Run(cli.run)) {
+        Command::Run(args) => run::main(&args),
         Command::Decode(args) => decode::main(&args),
         Command::Peer(args) => live::command::main(&args),
         Command::Coverage(args) => coverage::main(&args),

@@ -158,9 +158,11 @@ fn is_converged(topology: &Topology<'_>) -> bool {
             (v4 as usize, v6 as usize) == topology.expected[customer]
         })
     });
-    let ces = topology.sites.iter().flatten().all(|site| {
-        net.node(site.ce).control.ce().is_some_and(crate::sim::ce::Ce::is_settled)
-    });
+    let ces = topology
+        .sites
+        .iter()
+        .flatten()
+        .all(|site| net.node(site.ce).control.ce().is_some_and(crate::sim::ce::Ce::is_settled));
     vrfs && ces
 }
 

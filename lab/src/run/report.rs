@@ -147,7 +147,11 @@ impl Report {
         }
         let due: usize = topology.expected.iter().map(|(v4, v6)| v4 + v6).sum();
         let found = format!("{} routes", grouped(total as u64));
-        self.check("the reflector holds each site's route under its own RD", distinct.len() == due && total == due, found);
+        self.check(
+            "the reflector holds each site's route under its own RD",
+            distinct.len() == due && total == due,
+            found,
+        );
         self.check("every VPN route carries its customer's target alone", mixed == 0, format!("{mixed} others"));
     }
 

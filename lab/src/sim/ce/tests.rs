@@ -84,9 +84,9 @@ fn routes_cross_in_both_transports() {
         let arena = Bump::new();
         let (mut net, nodes, _) = pair(&arena, 1, transport, LinkConfig::default(), 200);
         net.run_until(Instant::from_secs(60));
-        for end in 0..2 {
-            assert!(net.node(nodes[end]).control.is_settled(), "{transport:?}");
-            assert_eq!(learnt(&net, nodes[end]), all_routes(1 - end, 200), "{transport:?}");
+        for (end, node) in nodes.into_iter().enumerate() {
+            assert!(net.node(node).control.is_settled(), "{transport:?}");
+            assert_eq!(learnt(&net, node), all_routes(1 - end, 200), "{transport:?}");
         }
     }
 }
@@ -107,8 +107,8 @@ proptest! {
         let (mut net, nodes, link) = pair(&arena, seed, Transport::Links, config, 40);
         net.partition(link, Duration::from_secs(at), Duration::from_secs(lasting));
         net.run_until(Instant::from_secs(at + lasting + 600));
-        for end in 0..2 {
-            prop_assert_eq!(learnt(&net, nodes[end]), all_routes(1 - end, 40));
+        for (end, node) in nodes.into_iter().enumerate() {
+            prop_assert_eq!(learnt(&net, node), all_routes(1 - end, 40));
         }
     }
 }

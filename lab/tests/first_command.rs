@@ -1,0 +1,172 @@
+//! The first command in small: two VPNs with equal addresses over one AS.
+
+use std::collections::BTreeSet;
+
+use bgp_vpn::vrf::LabelMode;
+use bumpalo::Bump;
+use fwd_core::net::IpPrefix;
+use fwd_core::time::Instant;
+use lab::run::{CUSTOMERS, Plan, Report, SITES, Topology, build, run, vrf_of};
+use lab::sim::link::LinkConfig;
+use lab::sim::network::Transport;
+use lab::table::FullTable;
+use std::time::Duration;
+
+fn plan(label_mode: LabelMode) -> Plan {
+    Plan {
+        seed: 7,
+        core: LinkConfig::default(),
+        label_mode,
+        transport: Transport::Links,
+        table: FullTable::read().unwrap().thinned(600),
+    }
+}
+
+fn assert_good(report: &Report) {
+    let bad: Vec<_> = report.checks.iter().filter(|check| !check.good).collect();
+    assert!(report.is_good(), "{bad:#?}");
+    assert!(report.checks.len() >= 15, "{} checks", report.checks.len());
+}
+
+/// Each CE reaches its own VPN and no other, the reflector holds a route for each RD, and the three label modes give the same
+/// reachability.
+///
+/// Shows: L3VPN-SOL-1
+#[test]
+fn customers_with_equal_addresses_reach_their_own_sites_in_every_label_mode() {
+    for mode in [LabelMode::PerVrf, LabelMode::PerAttachmentCircuit, LabelMode::PerPrefix] {
+        let arena = Bump::new();
+        let mut plan = plan(mode);
+        let mut topology = build(&arena, &plan).unwrap();
+        settle(&mut topology);
+        let (_, ours) = tables(&topology);
+        // A route with no matching import target is in no VRF: each VRF holds its customer's routes and no others.
+        for pe in 0..SITES {
+            for customer in 0..CUSTOMERS.len() {
+                let due = topology.expected[customer];
+                assert_eq!(ours[pe * CUSTOMERS.len() + customer].len(), due.0 + due.1, "{mode:?}");
+            }
+        }
+        // Labels of a prefix or a circuit are popped without a look-up: the steps differ, what arrives does not.
+        plan.label_mode = mode;
+        let report = run(&plan, None, 20).unwrap();
+        let others = report.checks.iter().filter(|check| !check.good && !check.what.contains("push two"));
+        assert_eq!(others.count(), 0, "{mode:?} {:#?}", report.checks);
+    }
+}
+
+/// IPv6 of a customer travels in MPLS like IPv4, hop limit counted down; and the whole label path is as computed.
+///
+/// Shows: L3VPN-FEA-3
+#[test]
+fn the_first_command_finds_everything_as_expected() {
+    let report = run(&plan(LabelMode::PerVrf), None, 40).unwrap();
+    assert_good(&report);
+    let [v4, v6] = &report.paths[..] else { panic!("{} paths", report.paths.len()) };
+    for path in [v4, v6] {
+        let labels: Vec<usize> = path.iter().map(|step| step.outgoing.len()).collect();
+        assert_eq!(labels, [0, 2, 2, 1, 0, 0]);
+        let actions: Vec<&str> = path.iter().map(|step| step.action.as_str()).collect();
+        assert_eq!(actions, ["route", "route, push 2", "swap", "pop", "pop, look up in A", "deliver"]);
+    }
+    let text = report.print();
+    assert!(text.contains("everything as expected"), "{text}");
+}
+
+/// The captures of the core links are there, and decode.
+#[test]
+fn captures_are_written_and_read() {
+    let dir = std::env::temp_dir().join(format!("lab-first-command-{}", std::process::id()));
+    let report = run(&plan(LabelMode::PerVrf), Some((&dir, 1 << 20)), 5).unwrap();
+    assert_good(&report);
+    let mut files: Vec<String> =
+        std::fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    files.sort();
+    assert_eq!(files, ["P1-P2.pcap", "PE1-P1.pcap", "PE2-P2.pcap", "PE3-P2.pcap", "RR-P1.pcap"]);
+    let decoded = lab::decode::decode(&dir.join("RR-P1.pcap"), &[179]).unwrap();
+    let updates = decoded.messages.iter().filter(|m| m.kind == "UPDATE").count();
+    assert!(updates > 10 && decoded.error.is_none(), "{updates} UPDATEs");
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+/// Lets the network come to rest.
+fn settle(topology: &mut Topology<'_>) {
+    topology.provider.net.run_until(Instant::from_secs(1200));
+}
+
+type Table = BTreeSet<(IpPrefix, String)>;
+
+/// By PE and customer: what the forwarding table says, and where from a speaker has each route.
+fn tables(topology: &Topology<'_>) -> (Vec<Table>, Vec<Table>) {
+    let (mut fibs, mut ribs) = (Vec::new(), Vec::new());
+    for pe in topology.pes {
+        let machine = topology.provider.net.node(topology.provider.node_of(pe));
+        let speaker = &machine.control.router().unwrap().speaker;
+        for customer in 0..CUSTOMERS.len() {
+            let forwarder = &machine.host.forwarder;
+            let v4 = forwarder.routes4(vrf_of(customer)).map(|(p, a)| (IpPrefix::V4(p), kind(a)));
+            let v6 = forwarder.routes6(vrf_of(customer)).map(|(p, a)| (IpPrefix::V6(p), kind(a)));
+            fibs.push(v4.chain(v6).collect());
+            let routes = speaker.vrf_routes(vrf_of(customer)).into_iter().filter(|route| route.best);
+            ribs.push(routes.map(|r| (r.prefix, format!("{:?} {:?}", r.source, r.next_hop))).collect());
+        }
+    }
+    (fibs, ribs)
+}
+
+/// What a route does, without the entry's number, which depends on the order of events.
+fn kind(action: fwd_core::op::RouteAction) -> String {
+    match action {
+        fwd_core::op::RouteAction::Forward(_) => "forward".into(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Loss, jitter, reordering, duplication and a partition of a core link: in the end, the same tables as without.
+#[test]
+fn faults_of_the_core_do_not_change_the_outcome() {
+    let arena = Bump::new();
+    let mut clean = build(&arena, &plan(LabelMode::PerVrf)).unwrap();
+    settle(&mut clean);
+    let expected = tables(&clean);
+    assert!(expected.0.iter().all(|fib| fib.len() >= 18));
+    for (seed, cut, lasting) in [(1, 0, 0), (2, 0, 30), (3, 5, 120), (4, 5, 400)] {
+        let arena = Bump::new();
+        let mut plan = plan(LabelMode::PerVrf);
+        plan.seed = seed;
+        plan.core = LinkConfig {
+            jitter: Duration::from_millis(3),
+            loss: 30_000,
+            reorder: 100_000,
+            duplicate: 20_000,
+            ..LinkConfig::default()
+        };
+        let mut faulty = build(&arena, &plan).unwrap();
+        let (_, middle) = faulty.core_links[1];
+        faulty.provider.net.partition(middle, Duration::from_secs(cut), Duration::from_secs(lasting));
+        settle(&mut faulty);
+        assert_eq!(tables(&faulty), expected, "seed {seed}: partition after {cut} s for {lasting} s");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run_and_both_transports_the_same_tables() {
+    let outcome = |transport, seed| {
+        let arena = Bump::new();
+        let mut plan = plan(LabelMode::PerVrf);
+        plan.core.loss = 20_000;
+        plan.transport = transport;
+        plan.seed = seed;
+        let mut topology = build(&arena, &plan).unwrap();
+        settle(&mut topology);
+        let counters: Vec<_> =
+            topology.core_links.iter().map(|(_, link)| topology.provider.net.link_counters(*link)).collect();
+        (counters, tables(&topology))
+    };
+    let one = outcome(Transport::Links, 1);
+    assert_eq!(one, outcome(Transport::Links, 1));
+    let two = outcome(Transport::Links, 2);
+    assert_ne!(one.0, two.0, "another seed, other losses");
+    assert_eq!(one.1, two.1);
+    assert_eq!(outcome(Transport::Direct(Duration::from_millis(1)), 1).1, one.1);
+}

@@ -48,7 +48,8 @@ pub struct Negotiated {
     pub hold_time: Duration,
     /// Both speakers have 4-octet AS numbers (RFC 6793): AS_PATH and AGGREGATOR carry four octets each.
     pub four_octet_as: bool,
-    /// The longest message we may send: 4,096 octets, or 65,535 if the peer offered RFC 8654.
+    /// The longest message we send: 4,096 octets, or 65,535 if both offered RFC 8654. The peer's offer alone would do
+    /// (RFC 8654 §4), but FRR 8.4 takes long messages only from a speaker that made the offer itself.
     pub max_message_len: usize,
     /// The longest message we accept: 4,096 octets, or 65,535 if we offered RFC 8654, whatever the peer offered
     /// (RFC 8654 §4).
@@ -136,7 +137,7 @@ impl Negotiated {
             peer_identifier: peer.identifier,
             hold_time,
             four_octet_as: local.four_octet_as() && peer.four_octet_as(),
-            max_message_len: extended(peer),
+            max_message_len: extended(local).min(extended(peer)),
             max_receive_len: extended(local),
             add_path_receive: add_path(local, peer),
             add_path_send: add_path(peer, local),

@@ -137,6 +137,9 @@ pub struct Peer {
     /// Offer IPv6 next hops in IPv4 families (RFC 8950).
     #[serde(default)]
     pub extended_next_hop: bool,
+    /// Offer messages longer than 4,096 octets (RFC 8654). Default on.
+    #[serde(default = "yes")]
+    pub extended_messages: bool,
     /// Hold time to offer, in seconds. Default 90.
     #[serde(default = "hold")]
     pub hold: u64,
@@ -206,6 +209,10 @@ fn bgp_port() -> u16 {
 
 fn one() -> u64 {
     1
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn hold() -> u64 {
@@ -288,6 +295,7 @@ impl Peer {
                 ..SessionTimers::default()
             },
             passive: self.passive,
+            extended_messages: self.extended_messages,
             graceful_restart: self.graceful_restart.map(Duration::from_secs),
             ..PeerConfig::new(self.address, self.local_address, self.remote_as, &[])
         })

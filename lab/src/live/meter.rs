@@ -17,6 +17,8 @@ pub struct MessageCounts {
     pub route_refresh: u64,
     /// Any other type.
     pub other: u64,
+    /// Octets of the longest of all.
+    pub longest: usize,
 }
 
 impl MessageCounts {
@@ -53,6 +55,7 @@ impl AddAssign for MessageCounts {
         self.keepalive += other.keepalive;
         self.route_refresh += other.route_refresh;
         self.other += other.other;
+        self.longest = self.longest.max(other.longest);
     }
 }
 
@@ -81,6 +84,7 @@ impl Meter {
                     return;
                 }
                 let len = u16::from_be_bytes([self.header[16], self.header[17]]);
+                self.counts.longest = self.counts.longest.max(usize::from(len));
                 self.body_left = usize::from(len).saturating_sub(Self::HEADER_LEN);
             }
             let n = octets.len().min(self.body_left);
@@ -121,6 +125,7 @@ mod tests {
             stream.chunks(cut).for_each(|piece| meter.feed(piece));
             let counts = meter.counts();
             assert_eq!(counts.by_type().map(|(_, n)| n), [1, 2, 1, 1, 1, 0], "pieces of {cut}");
+            assert_eq!(counts.longest, 4019);
         }
     }
 

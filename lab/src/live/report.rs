@@ -95,6 +95,8 @@ impl Report {
         Self::Fields(vec![
             ("sent", by_type(driver.transport().sent())),
             ("received", by_type(driver.transport().received())),
+            ("longest-sent", json!(driver.transport().sent().longest)),
+            ("longest-received", json!(driver.transport().received().longest)),
         ])
     }
 }

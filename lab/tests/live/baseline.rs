@@ -41,7 +41,7 @@ fn frr_reflects_between_gobgp_and_bird() {
     gobgp.expect(&Route::new("65001:1", "fd00:1::/48", 1002, a.v4));
     bird.expect(&Route::new("65001:2", "10.2.2.0/24", 0, b.v4));
     bird.expect(&Route::new("65001:1", "fd00:1::/48", 1002, a.v6));
-    let decoded = capture.decode(a.v4.into());
+    let decoded = capture.decode(&a);
     assert!(decoded.malformed.is_empty(), "{decoded:?}");
     assert!(decoded.messages[&1] >= 2 && decoded.messages[&2] >= 4, "{decoded:?}");
 }

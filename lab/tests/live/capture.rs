@@ -1,7 +1,6 @@
 //! Recording what crosses a node's interface, and tshark as a decoder that is not ours.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::net::{Node, Process, run, until};
@@ -42,13 +41,12 @@ impl Capture {
         Self { process, file }
     }
 
-    /// Ends the recording and has tshark decode what `from` sent.
-    pub fn decode(&mut self, from: IpAddr) -> Decoded {
+    /// Ends the recording and has tshark decode what the node sent.
+    pub fn decode(&mut self, from: &Node) -> Decoded {
         // Frames reach tcpdump in blocks, at the latest after its read timeout of one second.
         std::thread::sleep(std::time::Duration::from_millis(1500));
         self.process.terminate();
-        let source = if from.is_ipv4() { "ip.src" } else { "ipv6.src" };
-        decode(&self.file, &format!("bgp && {source} == {from}"))
+        decode(&self.file, &format!("bgp && (ip.src == {} || ipv6.src == {})", from.v4, from.v6))
     }
 
     /// The file.

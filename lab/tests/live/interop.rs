@@ -25,7 +25,7 @@ fn expect(router: &dyn Router, rd: &str, prefix: &str, label: u64, next_hop: imp
 fn expect_decoded(mut capture: Capture, ours: &Ours, node: &Node) {
     // Both counts are taken at an unknown moment between two keepalives: these may differ by those in flight.
     let sent = ours.sent();
-    let decoded = capture.decode(node.v4.into());
+    let decoded = capture.decode(node);
     assert!(decoded.malformed.is_empty(), "{}: {decoded:?}", capture.file().display());
     for kind in [1, 2, 3, 5] {
         assert_eq!(decoded.messages.get(&kind), sent.get(&kind), "type {kind}: tshark {decoded:?}, sent {sent:?}");
@@ -241,9 +241,23 @@ fn openbgpd_reflects_between_gobgp_and_our_pe() {
     pe.expect_none("65001:2");
 }
 
-/// A few thousand routes from FRR through us to GoBGP and some hundred back, each with a label of its own.
+/// A few thousand routes from FRR through us to GoBGP and some hundred back, in messages of at most 4,096 octets: tshark 4.0
+/// takes longer ones for malformed.
 #[test]
 fn we_relay_thousands_of_routes() {
+    relay(false);
+}
+
+/// The same with FRR having agreed to longer messages, and getting some.
+///
+/// Shows: L3VPN-8.1-2
+#[test]
+fn frr_takes_extended_messages() {
+    relay(true);
+}
+
+/// FRR, we and GoBGP in a row; each route has a label of its own.
+fn relay(extended_messages: bool) {
     let mut net = Net::new();
     let (r, f, g) = (net.node(), net.node(), net.node());
     let capture = Capture::start(&r);
@@ -263,7 +277,7 @@ fn we_relay_thousands_of_routes() {
         })
         .collect();
     let peers = [&f, &g].map(|n| Peer::client(n.v4)).to_vec();
-    let reflector = Ours::start(&r, &Config { peers, ..Config::default() });
+    let reflector = Ours::start(&r, &Config { peers, extended_messages, ..Config::default() });
     let neighbors = vec![gobgp::Neighbor { address: r.v4.into(), client: false, passive: false }];
     let gobgp = GoBgp::start(&g, &gobgp::Config { neighbors, hold: 9, ..Default::default() });
     gobgp.originate_all(&of_gobgp);
@@ -290,5 +304,9 @@ fn we_relay_thousands_of_routes() {
     for route in of_gobgp.iter().step_by(50) {
         assert_eq!(frr.route(&route.rd, &route.prefix).unwrap(), vec![route.clone()]);
     }
-    expect_decoded(capture, &reflector, &r);
+    let longest = reflector.ask("counts")["longest-sent"].as_u64().unwrap();
+    assert_eq!(longest > 4096, extended_messages, "{longest}");
+    if !extended_messages {
+        expect_decoded(capture, &reflector, &r);
+    }
 }

@@ -54,6 +54,8 @@ pub struct Config {
     pub peers: Vec<Peer>,
     /// Hold time in seconds.
     pub hold: u32,
+    /// Offer messages longer than 4,096 octets (RFC 8654).
+    pub extended_messages: bool,
     /// Restart time to offer.
     pub graceful_restart: Option<u32>,
     /// RD and routes of a VRF `red`; its label is [`LABEL`].
@@ -65,7 +67,7 @@ pub const LABEL: u64 = 1000;
 
 impl Default for Config {
     fn default() -> Self {
-        Self { peers: vec![], hold: 9, graceful_restart: None, vrf: None }
+        Self { peers: vec![], hold: 9, extended_messages: true, graceful_restart: None, vrf: None }
     }
 }
 
@@ -77,8 +79,9 @@ impl Config {
             let _ = writeln!(
                 t,
                 "[[peer]]\naddress = \"{}\"\nlocal-address = \"{local}\"\nremote-as = {ASN}\nclient = {}\nfamilies = {:?}\n\
-                 hold = {}\nconnect-retry = 2\nextended-next-hop = {}\npassive = {}",
-                p.address, p.client, p.families, self.hold, p.extended_next_hop, p.passive
+                 hold = {}\nconnect-retry = 2\nextended-next-hop = {}\npassive = {}\n\
+                 extended-messages = {}",
+                p.address, p.client, p.families, self.hold, p.extended_next_hop, p.passive, self.extended_messages
             );
             if let Some(seconds) = self.graceful_restart {
                 let _ = writeln!(t, "graceful-restart = {seconds}");

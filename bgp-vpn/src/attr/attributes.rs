@@ -6,9 +6,9 @@ use bytes::BufMut;
 use smallvec::SmallVec;
 
 use super::{
-    Aggregator, As4Aggregator, As4Path, AsPath, AsPathBuf, AsWidth, AttrFlags, AttrType, ClusterList, Communities,
-    ExtCommunities, Ipv6ExtCommunities, LargeCommunities, List, ListItem, MpReach, MpUnreach, Origin, RawAttribute,
-    merged_aggregator, merged_as_path,
+    Aggregator, As4Aggregator, As4Path, AsPath, AsPathBuf, AsWidth, AttrFlags, AttrType, Attribute, ClusterList,
+    Communities, ExtCommunities, Ipv6ExtCommunities, LargeCommunities, List, ListItem, MpReach, MpUnreach, Origin,
+    RawAttribute, merged_aggregator, merged_as_path,
 };
 use crate::message::slot;
 
@@ -289,6 +289,41 @@ impl<'a> Attributes<'a> {
         RawAttributes::new(octets).filter(move |raw| {
             let first = seen.get_mut(usize::from(raw.attr_type.0)).is_some_and(|seen| !core::mem::replace(seen, true));
             first && slot(raw.attr_type).is_none_or(|slot| usable & 1u32.wrapping_shl(u32::from(slot)) != 0)
+        })
+    }
+
+    /// Whether the attribute is the one of its type that [`Self::iter`] gives.
+    pub(crate) fn is_used(&self, raw: &RawAttribute<'_>) -> bool {
+        let first = self.raw().find(|first| first.attr_type == raw.attr_type);
+        first.is_some_and(|first| core::ptr::eq(first.value, raw.value))
+    }
+
+    /// The attributes of [`Self::iter`] as values, to be changed and written again. Those without a type of their own, with the
+    /// Partial bit, or with a longer header than needed stay octets.
+    pub fn values(&self) -> impl Iterator<Item = Attribute<'a>> + use<'a> {
+        let this = self.clone();
+        self.iter()
+            .map(move |raw| this.as_value(&raw).filter(|v| v.flags() == raw.flags).unwrap_or(Attribute::Raw(raw)))
+    }
+
+    fn as_value(&self, raw: &RawAttribute<'a>) -> Option<Attribute<'a>> {
+        Some(match raw.attr_type {
+            AttrType::ORIGIN => Attribute::Origin(self.origin()?),
+            AttrType::AS_PATH => Attribute::AsPath(self.as_path()?),
+            AttrType::NEXT_HOP => Attribute::NextHop(self.next_hop()?),
+            AttrType::MULTI_EXIT_DISC => Attribute::MultiExitDisc(self.med()?),
+            AttrType::LOCAL_PREF => Attribute::LocalPref(self.local_pref()?),
+            AttrType::ATOMIC_AGGREGATE => Attribute::AtomicAggregate,
+            AttrType::AGGREGATOR => Attribute::Aggregator(Aggregator::parse(raw.value, self.width).ok()?),
+            AttrType::COMMUNITIES => Attribute::Communities(self.communities()?),
+            AttrType::ORIGINATOR_ID => Attribute::OriginatorId(self.originator_id()?),
+            AttrType::CLUSTER_LIST => Attribute::ClusterList(self.cluster_list()?),
+            AttrType::EXTENDED_COMMUNITIES => Attribute::ExtCommunities(self.ext_communities()?),
+            AttrType::AS4_PATH => Attribute::As4Path(self.as4_path()?),
+            AttrType::AS4_AGGREGATOR => Attribute::As4Aggregator(self.as4_aggregator()?),
+            AttrType::IPV6_EXTENDED_COMMUNITIES => Attribute::Ipv6ExtCommunities(self.ipv6_ext_communities()?),
+            AttrType::LARGE_COMMUNITY => Attribute::LargeCommunities(self.large_communities()?),
+            _ => return None,
         })
     }
 

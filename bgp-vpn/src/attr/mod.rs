@@ -72,4 +72,5 @@ pub use mp_unreach::MpUnreach;
 pub use next_hop::NextHopAttribute;
 pub use origin::Origin;
 pub use originator_id::OriginatorId;
+pub(crate) use raw::emit_header;
 pub use raw::{AttrFlags, AttrType, RawAttribute};

@@ -208,7 +208,7 @@ pub(super) const fn header_len(flags: AttrFlags, len: u16) -> usize {
 
 /// Writes the header of an attribute whose value has `len` octets.
 #[inline]
-pub(super) fn emit_header(flags: AttrFlags, attr_type: AttrType, len: u16, out: &mut impl BufMut) {
+pub(crate) fn emit_header(flags: AttrFlags, attr_type: AttrType, len: u16, out: &mut impl BufMut) {
     let [high, low] = len.to_be_bytes();
     if high != 0 || flags.contains(AttrFlags::EXTENDED_LENGTH) {
         out.put_slice(&[(flags | AttrFlags::EXTENDED_LENGTH).bits(), attr_type.0, high, low]);

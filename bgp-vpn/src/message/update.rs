@@ -10,7 +10,7 @@
     )
 )]
 
-use fwd_core::codec::{self, Fail};
+use fwd_core::codec::{self, BufMut, Fail};
 use fwd_core::net::Ipv4Prefix;
 use fwd_core::{Fault, Malformed};
 use nom::Offset;
@@ -18,8 +18,8 @@ use nom::Offset;
 use super::notification::subcode::update as subcode;
 use super::update_attributes::{self, AttributeFault, Faults};
 use super::{ErrorCode, FaultAction, Notification};
-use crate::attr::{AsWidth, AttrType, Attributes, MpReach, MpUnreach};
-use crate::nlri::{Family, NlriFormat, Nlris, UnicastNlri, check_field};
+use crate::attr::{AsWidth, AttrType, Attributes, MpReach, MpUnreach, RawAttribute, emit_header};
+use crate::nlri::{Family, NlriFormat, Nlris, UnicastNlri, check_field, emit_field};
 use crate::session::Negotiated;
 
 /// An UPDATE whose fields cannot be told apart (RFC 7606 §3 b). The session is reset.
@@ -162,6 +162,49 @@ impl<'a> Update<'a> {
         });
         if (others || overrun) && !disables {
             self.faults.escalate();
+        }
+    }
+
+    /// Octets of the body.
+    #[must_use]
+    pub const fn wire_len(&self) -> usize {
+        self.nlri_offset().saturating_add(self.nlri.len())
+    }
+
+    /// Writes the body again, every attribute and NLRI from what was read of it; what is malformed or unknown as it is. A body
+    /// whose reserved octets and surplus bits are zero comes out as it came in.
+    pub fn emit(&self, out: &mut impl BufMut) {
+        out.put_u16(u16::try_from(self.withdrawn.len()).unwrap_or(u16::MAX));
+        emit_field(Family::IPV4_UNICAST, self.withdrawn, self.format, out);
+        let attributes = self.attributes.octets();
+        out.put_u16(u16::try_from(attributes.len()).unwrap_or(u16::MAX));
+        let mut rest = attributes;
+        let mut values = self.attributes.values().peekable();
+        for raw in self.attributes.raw() {
+            let value = values.next_if(|value| {
+                // The next value is this attribute, or belongs to a later one.
+                value.attr_type() == raw.attr_type && self.attributes.is_used(&raw)
+            });
+            match (value, raw.attr_type) {
+                (Some(_), AttrType::MP_REACH_NLRI | AttrType::MP_UNREACH_NLRI) => self.emit_mp(&raw, out),
+                (Some(value), _) => value.emit(self.attributes.width(), out),
+                (None, _) => raw.emit(out),
+            }
+            rest = rest.get(raw.wire_len()..).unwrap_or_default();
+        }
+        out.put_slice(rest);
+        emit_field(Family::IPV4_UNICAST, self.nlri, self.format, out);
+    }
+
+    /// An attribute with NLRI, which are written again.
+    fn emit_mp(&self, raw: &RawAttribute<'a>, out: &mut impl BufMut) {
+        emit_header(raw.flags, raw.attr_type, u16::try_from(raw.value.len()).unwrap_or(u16::MAX), out);
+        if let (AttrType::MP_REACH_NLRI, Some(reach)) = (raw.attr_type, self.mp_reach()) {
+            MpReach { nlri: &[], ..*reach }.emit(out);
+            emit_field(reach.family, reach.nlri, reach.format, out);
+        } else if let Some(unreach) = self.mp_unreach() {
+            MpUnreach { nlri: &[], ..*unreach }.emit(out);
+            emit_field(unreach.family, unreach.nlri, unreach.format, out);
         }
     }
 

@@ -10,8 +10,8 @@
 //! (RFC 7911) and multiple labels (RFC 8277) decides how octets are read. [`Nlris`] iterates lazily over a field of
 //! them and is fused after the first fault.
 
-mod check;
 mod family;
+mod field;
 mod labeled;
 mod labels;
 mod nlris;
@@ -19,8 +19,8 @@ mod rd;
 mod unicast;
 mod vpn;
 
-pub use check::check_field;
 pub use family::{Afi, Family, Safi};
+pub use field::{check_field, emit_field};
 pub use labeled::LabeledNlri;
 pub use labels::Labels;
 pub use nlris::{Nlri, NlriFormat, Nlris, PathId, WirePrefix};

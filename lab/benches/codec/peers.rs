@@ -1,7 +1,5 @@
 //! The codecs of crates.io that take VPN UPDATEs, at pinned versions.
 
-use std::net::IpAddr;
-
 use crate::messages::{Case, Digest, Form, fold, halves};
 
 /// A whole message to what was read of it.
@@ -22,13 +20,6 @@ pub const ENCODERS: &[(&str, fn(&Case) -> Encode)] = &[
     ("netgauze-bgp-pkt-0.13.0", netgauze::encoder),
     ("rustbgpd-wire-0.27.0", rustbgpd::encoder),
 ];
-
-fn ip(address: IpAddr) -> u64 {
-    match address {
-        IpAddr::V4(address) => u64::from(address.to_bits()),
-        IpAddr::V6(address) => fold(address.to_bits()),
-    }
-}
 
 /// Validates the whole message, each NLRI parsed and dropped; then reads lazily from the octets.
 mod routecore_ {
@@ -149,9 +140,7 @@ mod zetta {
     use std::net::IpAddr;
     use zettabgp::BgpMessage as _;
     use zettabgp::message::{BgpMessageType, BgpUpdateMessage};
-    use zettabgp::prelude::{
-        BgpASitem, BgpAddr, BgpAddrs, BgpAttrItem, BgpMVPN, BgpRD, BgpSessionParams, BgpTransportMode,
-    };
+    use zettabgp::prelude::{BgpASitem, BgpAddr, BgpAddrs, BgpAttrItem, BgpRD, BgpSessionParams, BgpTransportMode};
 
     fn params() -> BgpSessionParams {
         let mut p = BgpSessionParams::new(65000, 180, BgpTransportMode::IPv4, "192.0.2.9".parse().unwrap(), vec![]);

@@ -1,4 +1,15 @@
 //! BGP-4 and BGP/MPLS IP VPNs as sans-IO, `no_std` state machines.
+//!
+//! # Deviations from the RFCs
+//!
+//! | RFC | Text | Here, and why |
+//! |---|---|---|
+//! | 4271 §8.2.2, Established | event 21 is answered by Finite State Machine Error | Message Header Error, as §6.1 demands of every header error |
+//! | 4271 §6.8 | a collision with an Established session closes the new connection | by identifier, if the new connection was there when the session came up: otherwise two speakers that open at once may each close the connection that the other kept |
+//! | 4271 §8.2.2, Active | with PassiveTcpEstablishment the ConnectRetryTimer runs and connects | it does not run: a passive session never connects |
+//! | 4271 §8.2.2, Idle | after a failure nothing but an automatic start leaves Idle | the automatic start follows at once and listens (event 5); the next attempt to connect waits 1 s, 2 s, 4 s up to ConnectRetryTime. With DampPeerOscillations the session stays in Idle instead |
+//! | 4486 §4 | after some Ceases behave as if DampPeerOscillations were set | listening goes on; the next attempt of our own waits the whole ConnectRetryTime |
+//! | 4271 §6.2 | a malformed optional parameter gets sub-code 0 | so does a known capability of impossible length; RFC 5492 does not say |
 #![no_std]
 
 extern crate alloc;

@@ -370,3 +370,77 @@ impl PeerConfig {
         GracefulRestart::new(flags, u16::try_from(time.as_secs()).ok()?, Entries::new(&families)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nlri::Afi;
+
+    fn peer() -> PeerConfig {
+        let ip = |n| IpAddr::from([192, 0, 2, n]);
+        PeerConfig::new(ip(2), ip(1), 65002, &[Family::VPN_IPV4, Family::IPV4_UNICAST])
+    }
+
+    fn refused(change: impl FnOnce(&mut PeerConfig)) -> String {
+        let mut config = peer();
+        assert_eq!(config.validate(), Ok(()));
+        change(&mut config);
+        config.validate().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn errors_name_the_field() {
+        let secs = Duration::from_secs;
+        assert_eq!(refused(|c| c.remote_as = 0), "remote_as: 0 is not allowed: 1 to 4294967295, not 23456");
+        assert!(refused(|c| c.remote_as = 23456).starts_with("remote_as: 23456"));
+        assert!(refused(|c| c.address = IpAddr::from([0; 4])).starts_with("address: 0.0.0.0"));
+        assert!(refused(|c| c.local_address = IpAddr::from([224, 0, 0, 1])).starts_with("local_address: 224.0.0.1"));
+        assert_eq!(refused(|c| c.families.clear()), "families: must not be empty");
+        assert_eq!(
+            refused(|c| c.families.push(FamilyConfig::new(Family::VPN_IPV4))),
+            "families: vpn-ipv4 is already in use by 192.0.2.2"
+        );
+        assert!(refused(|c| c.timers.hold = secs(2)).starts_with("hold: 2s"));
+        assert!(refused(|c| c.timers.hold = Duration::from_millis(3500)).starts_with("hold: 3.5s"));
+        assert!(refused(|c| c.timers.hold = secs(65_536)).starts_with("hold: 65536s"));
+        assert!(refused(|c| c.timers.connect_retry = Duration::ZERO).starts_with("connect_retry: 0ns"));
+        assert!(refused(|c| c.timers.delay_open = Some(secs(241))).starts_with("delay_open: 241s"));
+        assert!(refused(|c| c.timers.idle_hold = Some(secs(0))).starts_with("idle_hold: 0ns"));
+        assert!(refused(|c| c.timers.send_hold = Some(secs(0))).starts_with("send_hold: 0ns"));
+        assert!(refused(|c| c.families[0].max_labels = 0).starts_with("max_labels: 0"));
+        assert!(refused(|c| c.families[0].max_labels = 9).starts_with("max_labels: 9"));
+        assert!(refused(|c| c.families[1].max_labels = 2).starts_with("max_labels: 2"), "no labels in unicast");
+        assert!(refused(|c| c.graceful_restart = Some(secs(4096))).starts_with("graceful_restart: 4096s"));
+        let ipv6 = FamilyConfig { extended_next_hop: true, ..FamilyConfig::new(Family::VPN_IPV6) };
+        assert!(refused(|c| c.families.push(ipv6)).starts_with("extended_next_hop: vpn-ipv6"));
+        let many = (0..64).map(|n| FamilyConfig::new(Family::new(Afi(n), Safi(9))));
+        assert!(refused(|c| c.families = many.collect()).starts_with("families: 64"));
+        let local = LocalIdentity { asn: 65001, router_id: Ipv4Addr::new(10, 0, 0, 1) };
+        assert_eq!(local.validate(), Ok(()));
+        assert!(LocalIdentity { asn: 0, ..local }.validate().is_err());
+        assert!(LocalIdentity { router_id: Ipv4Addr::UNSPECIFIED, ..local }.validate().is_err());
+    }
+
+    #[test]
+    fn the_largest_configuration_makes_an_open() {
+        let mut config = peer();
+        let family = |n| FamilyConfig {
+            add_path_receive: true,
+            add_path_send: true,
+            max_labels: 8,
+            ..FamilyConfig::new(Family::new(Afi(n), Safi::VPN_UNICAST))
+        };
+        config.families = (0..63).map(family).collect();
+        config.families[1].extended_next_hop = true;
+        config.graceful_restart = Some(Duration::from_secs(4095));
+        config.timers.hold = Duration::from_secs(65_535);
+        assert_eq!(config.validate(), Ok(()));
+        let local = LocalIdentity { asn: 4_200_000_001, router_id: Ipv4Addr::new(10, 0, 0, 1) };
+        let open = config.open(&local, OpenState::default()).unwrap();
+        let mut octets = Vec::new();
+        open.emit(&mut octets);
+        assert!(octets.len() > 255 && Open::parse(&octets) == Ok(open), "in the extended format");
+        let bare = config.open(&local, OpenState { without_capabilities: true, ..OpenState::default() }).unwrap();
+        assert_eq!(bare.parameters(), []);
+    }
+}

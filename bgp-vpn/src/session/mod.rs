@@ -10,6 +10,7 @@ mod io;
 mod jitter;
 mod machine;
 mod negotiated;
+mod receive;
 
 pub use config::{ConfigError, FamilyConfig, LocalIdentity, PeerConfig, PeerRole, SessionTimers};
 pub use fsm::{Action, Conditions, SessionEvent, State, Unexpected, transition};

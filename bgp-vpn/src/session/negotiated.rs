@@ -286,3 +286,123 @@ fn restart(open: &Open) -> Option<PeerRestart> {
         families: g.families.iter().map(|f| (f.family, f.flags.contains(RestartFamilyFlags::FORWARDING))).collect(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::capability::{Entries, SendReceive};
+    use alloc::vec::Vec;
+
+    const LABELED: Family = Family::IPV4_LABELED_UNICAST;
+
+    fn config() -> PeerConfig {
+        let ip = |n| core::net::IpAddr::from([192, 0, 2, n]);
+        PeerConfig::new(ip(2), ip(1), 65002, &[])
+    }
+
+    fn open(asn: u32, hold_time: u16, capabilities: &[Capability]) -> Open {
+        let mut all: Vec<_> =
+            [Family::VPN_IPV4, Family::VPN_IPV6, LABELED].into_iter().map(Capability::Multiprotocol).collect();
+        all.extend_from_slice(capabilities);
+        Open::new(asn, hold_time, Ipv4Addr::from(asn), all).unwrap()
+    }
+
+    fn agree(ours: &[Capability], theirs: &[Capability]) -> Negotiated {
+        Negotiated::from_opens(&open(65001, 90, ours), &open(65002, 30, theirs), &config()).unwrap()
+    }
+
+    /// Shows: L3VPN-8.1-12
+    #[test]
+    fn add_path_needs_a_receiver_and_a_sender() {
+        let paths = |list: &[(Family, u8)]| {
+            let list: Vec<_> =
+                list.iter().map(|(family, m)| AddPath { family: *family, mode: SendReceive(*m) }).collect();
+            [Capability::AddPath(Entries::new(&list).unwrap())]
+        };
+        let (four, six) = (Family::VPN_IPV4, Family::VPN_IPV6);
+        let agreed = agree(&paths(&[(four, 1), (six, 3), (LABELED, 2)]), &paths(&[(four, 3), (six, 1), (LABELED, 2)]));
+        assert_eq!((&agreed.add_path_receive[..], &agreed.add_path_send[..]), (&[four][..], &[six][..]));
+        assert!(agreed.receive_format(four).add_path && !agreed.send_format(four).add_path);
+        let ignored = agree(&paths(&[(four, 3)]), &paths(&[(four, 4)]));
+        assert!(ignored.add_path_receive.is_empty() && ignored.add_path_send.is_empty(), "any other value is ignored");
+    }
+
+    /// Shows: L3VPN-8.1-9
+    #[test]
+    fn multiple_labels_need_both_and_count_above_one() {
+        let labels = |list: &[(Family, u8)]| {
+            let list: Vec<_> =
+                list.iter().map(|(family, count)| MultipleLabels { family: *family, count: *count }).collect();
+            Capability::MultipleLabels(Entries::new(&list).unwrap())
+        };
+        let (four, six) = (Family::VPN_IPV4, Family::VPN_IPV6);
+        let ours = [labels(&[(four, 3), (six, 2), (LABELED, 8)])];
+        // Of one family the first entry that counts, of one OPEN the first copy.
+        let theirs = [labels(&[(four, 0), (four, 5), (four, 7), (six, 1), (LABELED, 255)]), labels(&[(six, 4)])];
+        let agreed = agree(&ours, &theirs);
+        assert_eq!(agreed.multiple_labels[..], [four, LABELED]);
+        assert_eq!([four, six, LABELED].map(|f| agreed.max_labels_received(f)), [3, 1, 8]);
+        assert_eq!([four, six, LABELED].map(|f| agreed.max_labels_sent(f)), [5, 1, 255]);
+        assert!(agree(&ours, &[]).multiple_labels.is_empty());
+    }
+
+    /// Shows: L3VPN-8.1-8
+    #[test]
+    fn extended_next_hops_need_both() {
+        let ipv6 = |families: &[Family]| {
+            let list: Vec<_> = families.iter().map(|f| ExtendedNextHop::ipv6(*f)).collect();
+            [Capability::ExtendedNextHop(Entries::new(&list).unwrap())]
+        };
+        let agreed = agree(&ipv6(&[Family::VPN_IPV4, LABELED]), &ipv6(&[Family::VPN_IPV4, Family::VPN_IPV6]));
+        assert_eq!(agreed.extended_next_hop[..], [Family::VPN_IPV4]);
+    }
+
+    /// Shows: L3VPN-8.1-6
+    #[test]
+    fn refresh_depends_on_the_peer_and_its_marks_on_both() {
+        let (plain, old, enhanced) =
+            (Capability::RouteRefresh, Capability::RouteRefreshPreStandard, Capability::EnhancedRouteRefresh);
+        let got = |ours: &[Capability], theirs: &[Capability]| {
+            let agreed = agree(ours, theirs);
+            (agreed.route_refresh, agreed.enhanced_route_refresh)
+        };
+        assert_eq!(got(&[plain.clone(), enhanced.clone()], &[]), (false, false));
+        assert_eq!(got(&[], &[plain.clone(), enhanced.clone()]), (true, false));
+        assert_eq!(got(&[enhanced.clone()], &[old, enhanced]), (true, true));
+    }
+
+    /// Shows: L3VPN-8.1-10
+    #[test]
+    fn the_last_graceful_restart_capability_counts() {
+        use crate::message::capability::{FamilyRestart, GracefulRestart};
+        let restart = |flags, time, families: &[FamilyRestart]| {
+            Capability::GracefulRestart(GracefulRestart::new(flags, time, Entries::new(families).unwrap()).unwrap())
+        };
+        let kept = FamilyRestart { family: Family::VPN_IPV4, flags: RestartFamilyFlags::FORWARDING };
+        let lost = FamilyRestart { family: Family::VPN_IPV6, flags: RestartFamilyFlags::empty() };
+        let both = RestartFlags::RESTARTED | RestartFlags::NOTIFICATION;
+        let theirs = [restart(RestartFlags::empty(), 7, &[]), restart(both, 120, &[kept, lost])];
+        let agreed = agree(&[restart(RestartFlags::NOTIFICATION, 0, &[])], &theirs);
+        let peer = agreed.peer_restart.clone().unwrap();
+        assert_eq!((peer.restarted, peer.notification, peer.time), (true, true, Duration::from_secs(120)));
+        assert_eq!(peer.families[..], [(Family::VPN_IPV4, true), (Family::VPN_IPV6, false)]);
+        assert!(agreed.notification_restart && agreed.peer_restarts());
+        assert!(!agree(&[], &theirs).notification_restart);
+        assert_eq!(agree(&theirs, &[]).peer_restart, None);
+    }
+
+    #[test]
+    fn hold_times_and_kinds() {
+        assert_eq!(agree(&[], &[]).hold_time, Duration::from_secs(30));
+        assert_eq!(agree(&[], &[]).peer_kind, PeerKind::External);
+        let zero = Negotiated::from_opens(&open(65001, 90, &[]), &open(65002, 0, &[]), &config()).unwrap();
+        assert_eq!(zero.hold_time, Duration::ZERO);
+        let inside = PeerConfig { remote_as: 65001, ..config() };
+        let mut peer = open(65001, 90, &[]);
+        peer.identifier = Ipv4Addr::new(1, 2, 3, 4);
+        let agreed = Negotiated::from_opens(&open(65001, 90, &[]), &peer, &inside).unwrap();
+        assert_eq!(agreed.peer_kind, PeerKind::Internal);
+        let baseline = Negotiated::baseline(PeerKind::External);
+        assert_eq!(baseline.families[..], [Family::IPV4_UNICAST]);
+    }
+}

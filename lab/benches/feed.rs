@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Roles: `rr`, a route reflector with two clients; `rr100`, with a hundred; `pe`, a PE that imports every route into one of its
-//! 1,000 VRFs (fewer below a million routes); `pe1`, a PE with one VRF that imports them all. Routes: 1,000 prefixes to a route
+//! 1,000 VRFs (fewer below a million routes); `pe1`, a PE with one VRF that imports them all, no prefix twice. Routes: 1,000 prefixes to a route
 //! distinguisher, 100 routes to an attribute set, one UPDATE to a set; a label per route, or (`/rd`) per route distinguisher.
 //! Phases: 1 announce all; 2 withdraw a tenth and announce it again; 3 the sender disappears. Every run is a process of its own, so that
 //! its peak of resident memory is its own; octets per route are the growth of that peak over what was there before the first
@@ -32,20 +32,29 @@ const NOW: Instant = Instant::from_secs(1);
 const ROOM: usize = 1 << 18;
 const CHUNK: usize = 1 << 16;
 
+/// What routes look like.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// One label per route distinguisher instead of one per route.
+    label_per_rd: bool,
+    /// No prefix occurs with two route distinguishers.
+    distinct: bool,
+}
+
 /// One UPDATE of `PER_SET` routes, announced or withdrawn.
-fn update(set: u32, label_per_rd: bool, withdraw: bool, med: u32, out: &mut Vec<u8>) {
+fn update(set: u32, shape: Shape, withdraw: bool, med: u32, out: &mut Vec<u8>) {
     let rd = set * PER_SET / PER_RD;
     let mut nlri = Vec::new();
     for id in set * PER_SET..(set + 1) * PER_SET {
-        let label = if label_per_rd { rd } else { id };
+        let label = if shape.label_per_rd { rd } else { id };
         let label = if withdraw { 0x80_0000 } else { (16 + label % ((1 << 20) - 16)) << 4 | 1 };
-        let p = id % PER_RD;
+        let p = if shape.distinct { id } else { id % PER_RD };
         nlri.push(24 + 64 + 24);
         nlri.extend_from_slice(&label.to_be_bytes()[1..]);
         nlri.extend_from_slice(&[0, 0]);
         nlri.extend_from_slice(&AS.to_be_bytes());
         nlri.extend_from_slice(&rd.to_be_bytes());
-        nlri.extend_from_slice(&[10, (p >> 8) as u8, p as u8]);
+        nlri.extend_from_slice(&[10 + (p >> 16) as u8, (p >> 8) as u8, p as u8]);
     }
     let mut attributes = Vec::new();
     if withdraw {
@@ -196,9 +205,10 @@ fn memory(field: &str) -> u64 {
 fn run(role: &str, routes: u32, label_per_rd: bool) {
     let sets = routes / PER_SET;
     let (mut all, mut again) = (Vec::new(), Vec::new());
-    (0..sets).for_each(|set| update(set, label_per_rd, false, set, &mut all));
-    (0..sets).step_by(10).for_each(|set| update(set, label_per_rd, true, set, &mut again));
-    (0..sets).step_by(10).for_each(|set| update(set, label_per_rd, false, set + 1_000_000, &mut again));
+    let shape = Shape { label_per_rd, distinct: role == "pe1" };
+    (0..sets).for_each(|set| update(set, shape, false, set, &mut all));
+    (0..sets).step_by(10).for_each(|set| update(set, shape, true, set, &mut again));
+    (0..sets).step_by(10).for_each(|set| update(set, shape, false, set + 1_000_000, &mut again));
     let vrfs = match role {
         "pe" => (routes / PER_RD) as u16,
         "pe1" => 1,

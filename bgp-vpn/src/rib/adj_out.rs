@@ -59,7 +59,7 @@ pub(crate) struct AdjOut {
 
 impl AdjOut {
     /// Destinations in one batch: what is sorted at a time.
-    pub(crate) const BATCH: usize = 4096;
+    pub(crate) const BATCH: usize = 8192;
 
     /// What the peer holds of this destination may be out of date.
     pub(crate) fn mark(&mut self, dest: u32) {

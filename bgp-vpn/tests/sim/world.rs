@@ -31,11 +31,17 @@ impl Fib {
             FwdOp::ClearRoute6 { vrf, prefix } => drop(self.routes.remove(&(vrf, prefix.into()))),
             FwdOp::SetInterface { .. } | FwdOp::ClearInterface { .. } => {}
         }
-        // What routes and labels refer to is there at all times: an entry of the speaker's range exists.
-        for action in self.routes.values() {
-            if let RouteAction::Forward(id) = action {
-                assert!(id.0 < FIRST_NHLFE || self.nhlfes.contains_key(id), "{op:?} leaves a route without entry");
+        // What routes refer to is there at all times.
+        let through = |action: &RouteAction, id| *action == RouteAction::Forward(id);
+        match op {
+            FwdOp::SetRoute4 { action: RouteAction::Forward(id), .. }
+            | FwdOp::SetRoute6 { action: RouteAction::Forward(id), .. } => {
+                assert!(id.0 < FIRST_NHLFE || self.nhlfes.contains_key(&id), "{op:?} has no entry");
             }
+            FwdOp::ClearNhlfe { id } => {
+                assert!(!self.routes.values().any(|a| through(a, id)), "{op:?} leaves a route without entry");
+            }
+            _ => {}
         }
     }
 
@@ -303,6 +309,13 @@ impl World {
             Some(IlmAction::Forward(id)) => self.forward(egress, id, to),
             Some(IlmAction::PopLookup(vrf)) => self.send(egress, vrf.0, to),
         }
+    }
+
+    /// Hands octets to a node as if its peer had sent them.
+    pub fn inject(&mut self, node: usize, peer: PeerId, octets: &[u8]) {
+        let sides = [Side::Outgoing, Side::Incoming];
+        let side = sides.into_iter().find(|s| self.alive.contains(&(node, peer.0, *s == Side::Outgoing))).unwrap();
+        self.input(node, Input::Stream { peer, side, octets });
     }
 
     pub fn established(&self, node: usize) -> usize {

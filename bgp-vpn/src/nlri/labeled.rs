@@ -70,3 +70,16 @@ pub(super) fn bits_after(at: &[u8], bits: u8, taken: usize) -> Result<u8, nom::E
 pub(super) fn bits_with(prefix: u8, octets: usize) -> u8 {
     u8::try_from(usize::from(prefix) + octets * 8).unwrap_or(u8::MAX)
 }
+
+#[cfg(feature = "arbitrary")]
+impl<'a, P: WirePrefix + arbitrary::Arbitrary<'a>> arbitrary::Arbitrary<'a> for LabeledNlri<'a, P> {
+    /// One whose length field holds its bits; for sessions that negotiated several labels.
+    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
+        let (labels, prefix): (Labels<'a>, P) = (u.arbitrary()?, u.arbitrary()?);
+        let bits = usize::from(prefix.bits()) + labels.wire_len() * 8;
+        if bits > usize::from(u8::MAX) {
+            return Err(arbitrary::Error::IncorrectFormat);
+        }
+        Ok(Self { path_id: u.arbitrary()?, labels, prefix })
+    }
+}

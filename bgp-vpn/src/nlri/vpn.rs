@@ -73,6 +73,19 @@ impl<'a, P: WirePrefix> Nlri<'a> for VpnNlri<'a, P> {
     }
 }
 
+#[cfg(feature = "arbitrary")]
+impl<'a, P: WirePrefix + arbitrary::Arbitrary<'a>> arbitrary::Arbitrary<'a> for VpnNlri<'a, P> {
+    /// One whose length field holds its bits; for sessions that negotiated several labels.
+    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
+        let (labels, prefix): (Labels<'a>, P) = (u.arbitrary()?, u.arbitrary()?);
+        let bits = usize::from(prefix.bits()) + (labels.wire_len() + RouteDistinguisher::LEN) * 8;
+        if bits > usize::from(u8::MAX) {
+            return Err(arbitrary::Error::IncorrectFormat);
+        }
+        Ok(Self { path_id: u.arbitrary()?, labels, rd: u.arbitrary()?, prefix })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

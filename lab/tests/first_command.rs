@@ -18,6 +18,8 @@ fn plan(label_mode: LabelMode) -> Plan {
         core: LinkConfig::default(),
         label_mode,
         transport: Transport::Links,
+        ipv6_core: false,
+        extended_next_hop: true,
         table: FullTable::read().unwrap().thinned(600),
     }
 }
@@ -169,4 +171,34 @@ fn the_same_seed_gives_the_same_run_and_both_transports_the_same_tables() {
     assert_ne!(one.0, two.0, "another seed, other losses");
     assert_eq!(one.1, two.1);
     assert_eq!(outcome(Transport::Direct(Duration::from_millis(1)), 1).1, one.1);
+}
+
+/// VPN-IPv6 over the IPv4 core is what the first command does. Here VPN-IPv4 crosses a core that has no IPv4: with the extended
+/// next hop capability everything arrives; without it no PE receives a VPN-IPv4 route, and VPN-IPv6 is as it was.
+///
+/// Shows: L3VPN-FEA-4
+#[test]
+fn vpn_ipv4_crosses_an_ipv6_core_only_where_the_capability_is_agreed() {
+    let mut plan = plan(LabelMode::PerVrf);
+    plan.ipv6_core = true;
+    assert_good(&run(&plan, None, 20).unwrap());
+
+    plan.extended_next_hop = false;
+    let arena = Bump::new();
+    let mut topology = build(&arena, &plan).unwrap();
+    settle(&mut topology);
+    let speaker_of = |router| {
+        let node = topology.provider.node_of(router);
+        &topology.provider.net.node(node).control.router().unwrap().speaker
+    };
+    for route in speaker_of(topology.reflector).vpn_routes() {
+        assert!(matches!(route.prefix, IpPrefix::V6(_)), "{route:?}");
+        assert!(route.next_hop.is_some_and(|next_hop| next_hop.is_ipv6()), "{route:?}");
+    }
+    for pe in topology.pes {
+        let node = topology.provider.node_of(pe);
+        let (v4, v6) = topology.provider.net.node(node).host.forwarder.route_counts(vrf_of(1));
+        // Of IPv4 its own site's three; of IPv6 all.
+        assert_eq!((v4, v6 as usize), (3, topology.expected[1].1));
+    }
 }

@@ -38,6 +38,9 @@ pub struct Args {
     /// Seed of everything random; the same seed gives the same packets
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// An IPv6-only core, with IPv6 next hops for VPN-IPv4 (RFC 8950)
+    #[arg(long)]
+    pub ipv6_core: bool,
     /// Where the captures of the core links go
     #[arg(long, value_name = "DIR", default_value = "out")]
     pub out: PathBuf,
@@ -48,7 +51,7 @@ pub struct Args {
 
 impl Default for Args {
     fn default() -> Self {
-        Self { prefixes: None, seed: 1, out: "out".into(), capture: 4 }
+        Self { prefixes: None, seed: 1, ipv6_core: false, out: "out".into(), capture: 4 }
     }
 }
 
@@ -67,6 +70,8 @@ pub fn main(args: &Args) -> Result<ExitCode> {
         core: LinkConfig::default(),
         label_mode: LabelMode::PerVrf,
         transport: Transport::Links,
+        ipv6_core: args.ipv6_core,
+        extended_next_hop: true,
         table,
     };
     let report = run(&plan, Some((&args.out, args.capture << 20)), usize::MAX)?;

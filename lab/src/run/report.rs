@@ -161,7 +161,7 @@ impl Report {
         let [_, pe2, _] = topology.pes;
         let [p1, p2] = topology.ps;
         let core = &topology.provider.core;
-        let transport = [p1, p2].map(|p| core.binding(p.0, pe2.0, 0).value());
+        let transport = [p1, p2].map(|p| core.binding(p.0, pe2.0, topology.core_family).value());
         let vpn = steps.get(1).and_then(|s| s.outgoing.get(1)).copied().unwrap_or(0);
         let routers: Vec<&str> = steps.iter().map(|s| s.router.as_str()).collect();
         let stacks: Vec<&[u32]> = steps.iter().map(|s| s.outgoing.as_slice()).collect();

@@ -50,6 +50,10 @@ pub struct Plan {
     pub label_mode: LabelMode,
     /// How sessions travel.
     pub transport: Transport,
+    /// The core speaks IPv6 alone: IPv6 loopbacks, sessions between them, and IPv6 next hops in both VPN families (RFC 8950).
+    pub ipv6_core: bool,
+    /// PEs and reflector offer the extended next hop capability, where the core is IPv6.
+    pub extended_next_hop: bool,
     /// The table that CE-A1 announces beside its site.
     pub table: FullTable,
 }
@@ -68,6 +72,8 @@ pub struct Topology<'m> {
     pub sites: [[Site; SITES]; 2],
     /// The links of the core, with a name for each.
     pub core_links: Vec<(String, LinkId)>,
+    /// The family of the core's loopbacks, as [`Core::binding`] counts.
+    pub core_family: usize,
     /// Routes that each VRF of the customer must have: IPv4, IPv6.
     pub expected: [(usize, usize); 2],
 }
@@ -106,8 +112,20 @@ fn site_as(customer: usize, site: usize) -> u32 {
     65_100 + 100 * customer as u32 + site as u32 + 1
 }
 
-fn loopbacks(n: u8) -> Loopbacks {
-    Loopbacks { v4: Some(Ipv4Addr::new(192, 0, 2, n)), v6: None }
+/// The loopback of a core router.
+fn loopback(n: u8, ipv6_core: bool) -> IpAddr {
+    if ipv6_core {
+        IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, n.into()))
+    } else {
+        IpAddr::V4(Ipv4Addr::new(192, 0, 2, n))
+    }
+}
+
+fn loopbacks(n: u8, ipv6_core: bool) -> Loopbacks {
+    match loopback(n, ipv6_core) {
+        IpAddr::V4(address) => Loopbacks { v4: Some(address), v6: None },
+        IpAddr::V6(address) => Loopbacks { v4: None, v6: Some(address) },
+    }
 }
 
 /// Builds the network; its machines are about to start.
@@ -145,35 +163,47 @@ pub fn build<'m>(arena: &'m Bump, plan: &Plan) -> Result<Topology<'m>> {
     let mut pes = [RouterId(0); SITES];
     for (site, pe) in pes.iter_mut().enumerate() {
         let n = site as u8 + 1;
-        *pe = provider.add_router(&format!("PE{n}"), &pe_sizes, loopbacks(n), speaker(n)?);
+        *pe = provider.add_router(&format!("PE{n}"), &pe_sizes, loopbacks(n, plan.ipv6_core), speaker(n)?);
     }
-    let ps = [1u8, 2].map(|n| provider.add_router(&format!("P{n}"), &p_sizes, loopbacks(10 + n), Machine::Label));
-    let reflector = provider.add_router("RR", &p_sizes, loopbacks(9), speaker(9)?);
+    let ps = [1u8, 2]
+        .map(|n| provider.add_router(&format!("P{n}"), &p_sizes, loopbacks(10 + n, plan.ipv6_core), Machine::Label));
+    let reflector = provider.add_router("RR", &p_sizes, loopbacks(9, plan.ipv6_core), speaker(9)?);
     let [pe1, pe2, pe3] = pes;
     let [p1, p2] = ps;
     let links =
         [("PE1-P1", pe1, p1), ("P1-P2", p1, p2), ("PE2-P2", pe2, p2), ("PE3-P2", pe3, p2), ("RR-P1", reflector, p1)];
     let core_links =
         links.into_iter().map(|(name, a, b)| (name.to_owned(), provider.add_core_link(a, b, 10, plan.core))).collect();
-    peer_with_reflector(&mut provider, &pes, reflector)?;
+    peer_with_reflector(&mut provider, &pes, reflector, plan)?;
     let sites = attach_customers(&mut provider, &pes, plan)?;
     provider.converge();
     let connected = 2 * SITES;
     let own = SITES + connected;
     let expected = [(plan.table.v4.len() + own, plan.table.v6.len() + own), (own, own)];
-    Ok(Topology { provider, pes, ps, reflector, sites, core_links, expected })
+    let core_family = usize::from(plan.ipv6_core);
+    Ok(Topology { provider, pes, ps, reflector, sites, core_links, core_family, expected })
 }
 
-fn peer_with_reflector(provider: &mut Provider<'_, Machine>, pes: &[RouterId], reflector: RouterId) -> Result<()> {
-    let address = |n: u8| IpAddr::V4(Ipv4Addr::new(192, 0, 2, n));
+fn peer_with_reflector(
+    provider: &mut Provider<'_, Machine>,
+    pes: &[RouterId],
+    reflector: RouterId,
+    plan: &Plan,
+) -> Result<()> {
+    let address = |n: u8| loopback(n, plan.ipv6_core);
+    let offer = |mut config: PeerConfig| {
+        let ipv4 = config.families.iter_mut().filter(|f| f.family == Family::VPN_IPV4);
+        ipv4.for_each(|f| f.extended_next_hop = plan.ipv6_core && plan.extended_next_hop);
+        config
+    };
     let families = [Family::VPN_IPV4, Family::VPN_IPV6];
     for (site, pe) in pes.iter().enumerate() {
         let n = site as u8 + 1;
         let mut client = PeerConfig::new(address(n), address(9), ASN, &families);
         client.role = PeerRole::ReflectorClient;
         client.passive = true;
-        add_peer(provider, reflector, client)?;
-        add_peer(provider, *pe, PeerConfig::new(address(9), address(n), ASN, &families))?;
+        add_peer(provider, reflector, offer(client))?;
+        add_peer(provider, *pe, offer(PeerConfig::new(address(9), address(n), ASN, &families)))?;
     }
     Ok(())
 }

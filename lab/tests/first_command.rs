@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use bgp_vpn::vrf::LabelMode;
+use bgp_vpn::speaker::{Input, LocalRoute};
+use bgp_vpn::vrf::{LabelMode, VrfConfig};
 use bumpalo::Bump;
-use fwd_core::net::IpPrefix;
+use fwd_core::net::{IpPrefix, VrfId};
 use fwd_core::time::Instant;
-use lab::run::{CUSTOMERS, Plan, Report, SITES, Topology, build, run, vrf_of};
+use lab::run::{CUSTOMERS, Plan, Report, Topology, build, run, vrf_of};
 use lab::sim::link::LinkConfig;
 use lab::sim::network::Transport;
 use lab::table::FullTable;
@@ -41,20 +42,42 @@ fn customers_with_equal_addresses_reach_their_own_sites_in_every_label_mode() {
         let mut plan = plan(mode);
         let mut topology = build(&arena, &plan).unwrap();
         settle(&mut topology);
+        // Each VRF holds its customer's routes and no others.
         let (_, ours) = tables(&topology);
-        // A route with no matching import target is in no VRF: each VRF holds its customer's routes and no others.
-        for pe in 0..SITES {
-            for customer in 0..CUSTOMERS.len() {
-                let due = topology.expected[customer];
-                assert_eq!(ours[pe * CUSTOMERS.len() + customer].len(), due.0 + due.1, "{mode:?}");
-            }
+        for (place, table) in ours.iter().enumerate() {
+            let due = topology.expected[place % CUSTOMERS.len()];
+            assert_eq!(table.len(), due.0 + due.1, "{mode:?}");
         }
+        unmatched_targets_are_imported_nowhere(&mut topology);
         // Labels of a prefix or a circuit are popped without a look-up: the steps differ, what arrives does not.
         plan.label_mode = mode;
         let report = run(&plan, None, 20).unwrap();
         let others = report.checks.iter().filter(|check| !check.good && !check.what.contains("push two"));
         assert_eq!(others.count(), 0, "{mode:?} {:#?}", report.checks);
     }
+}
+
+/// A route whose target no VRF imports reaches the reflector, which holds it beside those with equal prefixes and other RDs, and
+/// no VRF.
+fn unmatched_targets_are_imported_nowhere(topology: &mut Topology<'_>) {
+    let (node, now) = (topology.provider.node_of(topology.pes[2]), topology.provider.net.now());
+    let before = tables(topology);
+    let mut config = VrfConfig::new(VrfId(3), "C", "65000:99".parse().unwrap(), "65000:99".parse().unwrap());
+    config.import = vec!["65000:98".parse().unwrap()];
+    let prefix: IpPrefix = "10.1.0.0/16".parse().unwrap();
+    let speaker = &mut topology.provider.net.node_mut(node).control.router_mut().unwrap().speaker;
+    speaker.add_vrf(now, config).unwrap();
+    let route = Some(LocalRoute::Discard);
+    speaker.handle_input(now, Input::Local { vrf: VrfId(3), prefix, route });
+    topology.provider.net.wake(node);
+    topology.provider.net.run_for(Duration::from_secs(10));
+    let reflector = topology.provider.node_of(topology.reflector);
+    let routes = topology.provider.net.node(reflector).control.router().unwrap().speaker.vpn_routes();
+    let mut rds: Vec<String> =
+        routes.iter().filter(|r| r.prefix == prefix).map(|r| r.rd.unwrap().to_string()).collect();
+    rds.sort();
+    assert_eq!(rds, ["192.0.2.1:1", "192.0.2.1:2", "65000:99"]);
+    assert_eq!(tables(topology), before);
 }
 
 /// IPv6 of a customer travels in MPLS like IPv4, hop limit counted down; and the whole label path is as computed.

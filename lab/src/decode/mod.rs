@@ -13,6 +13,7 @@ pub use stream::Decoder;
 pub use value::{Found, Problem, action_name, hex};
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -48,26 +49,44 @@ pub struct Decoded {
     pub error: Option<CaptureError>,
 }
 
-/// Reads a capture.
+/// Reads a capture; hands out each message as it is completed. Returns the number of frames, and why reading stopped before
+/// the end, if it did.
+///
+/// # Errors
+/// A file that cannot be opened or is no capture, and the errors of `take`.
+pub fn decode_each(
+    path: &Path,
+    ports: &[u16],
+    mut take: impl FnMut(Found) -> io::Result<()>,
+) -> Result<(u64, Option<CaptureError>)> {
+    let file = File::open(path).with_context(|| path.display().to_string())?;
+    let reader = Reader::new(BufReader::new(file)).with_context(|| path.display().to_string())?;
+    let mut decoder = Decoder::new(ports);
+    let (mut frames, mut stopped) = (0, None);
+    for captured in reader {
+        match captured {
+            Ok(captured) => {
+                frames = captured.number;
+                decoder.push(&captured).into_iter().try_for_each(&mut take)?;
+            }
+            Err(error) => stopped = Some(error),
+        }
+    }
+    decoder.finish().into_iter().try_for_each(&mut take)?;
+    Ok((frames, stopped))
+}
+
+/// Reads a whole capture.
 ///
 /// # Errors
 /// A file that cannot be opened or is no capture.
 pub fn decode(path: &Path, ports: &[u16]) -> Result<Decoded> {
-    let file = File::open(path).with_context(|| path.display().to_string())?;
-    let reader = Reader::new(BufReader::new(file)).with_context(|| path.display().to_string())?;
-    let mut decoder = Decoder::new(ports);
-    let mut decoded = Decoded::default();
-    for captured in reader {
-        match captured {
-            Ok(captured) => {
-                decoded.frames = captured.number;
-                decoded.messages.extend(decoder.push(&captured));
-            }
-            Err(error) => decoded.error = Some(error),
-        }
-    }
-    decoded.messages.extend(decoder.finish());
-    Ok(decoded)
+    let mut messages = Vec::new();
+    let (frames, error) = decode_each(path, ports, |found| {
+        messages.push(found);
+        Ok(())
+    })?;
+    Ok(Decoded { frames, messages, error })
 }
 
 /// Runs `lab decode`.
@@ -76,37 +95,48 @@ pub fn decode(path: &Path, ports: &[u16]) -> Result<Decoded> {
 /// A file that cannot be read, or is no capture; output that cannot be written.
 pub fn main(args: &Args) -> Result<ExitCode> {
     let ports: Vec<u16> = [BGP_PORT].into_iter().chain(args.port.iter().copied()).collect();
-    let decoded = decode(&args.file, &ports)?;
     let mut out = BufWriter::new(io::stdout().lock());
-    match print(&decoded, args.json, &mut out).and_then(|()| out.flush()) {
+    let mut totals = Totals::default();
+    let done = decode_each(&args.file, &ports, |found| {
+        totals.count(&found);
+        if args.json { writeln!(out, "{}", found.to_json()) } else { print_tree(&found, &mut out) }
+    });
+    let closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    let (frames, stopped) = match done {
         // Whoever reads our output has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
+        Err(error) if error.downcast_ref().is_some_and(closed) => return Ok(ExitCode::SUCCESS),
         done => done?,
+    };
+    if !args.json {
+        writeln!(out, "{frames} frames: {totals}")?;
     }
-    if let Some(error) = &decoded.error {
-        eprintln!("{}: after frame {}: {error}", args.file.display(), decoded.frames);
+    out.flush()?;
+    if let Some(error) = stopped {
+        eprintln!("{}: after frame {frames}: {error}", args.file.display());
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(decoded: &Decoded, json: bool, out: &mut impl Write) -> io::Result<()> {
-    for found in &decoded.messages {
-        if json {
-            writeln!(out, "{}", found.to_json())?;
-        } else {
-            print_tree(found, out)?;
-        }
+#[derive(Default)]
+struct Totals {
+    kinds: BTreeMap<&'static str, u64>,
+    faulty: u64,
+}
+
+impl Totals {
+    fn count(&mut self, found: &Found) {
+        *self.kinds.entry(found.kind).or_default() += 1;
+        self.faulty += u64::from(!found.problems.is_empty());
     }
-    if !json {
-        let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
-        decoded.messages.iter().for_each(|found| *kinds.entry(found.kind).or_default() += 1);
-        let kinds: Vec<String> = kinds.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
-        let faulty = decoded.messages.iter().filter(|found| !found.problems.is_empty()).count();
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds: Vec<String> = self.kinds.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
         let kinds = if kinds.is_empty() { "no message".into() } else { kinds.join(", ") };
-        writeln!(out, "{} frames: {kinds}; {faulty} with faults", decoded.frames)?;
+        write!(f, "{kinds}; {} with faults", self.faulty)
     }
-    Ok(())
 }
 
 fn print_tree(found: &Found, out: &mut impl Write) -> io::Result<()> {

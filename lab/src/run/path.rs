@@ -23,7 +23,7 @@ pub fn stack(frame: &[u8]) -> Vec<(Label, u8)> {
 pub struct Step {
     /// The machine.
     pub router: String,
-    /// The interface it came in by.
+    /// The neighbour it came from, and the interface.
     pub ingress: String,
     /// The labels it came with, top first.
     pub incoming: Vec<u32>,
@@ -31,7 +31,7 @@ pub struct Step {
     pub action: String,
     /// The labels it left with, top first.
     pub outgoing: Vec<u32>,
-    /// The interface it left by.
+    /// The neighbour it was sent to, and the interface.
     pub egress: String,
     /// TTLs it left with: of each label, then of the packet.
     pub ttls: Vec<u8>,
@@ -48,8 +48,12 @@ fn step(topology: &Topology<'_>, hop: &Hop) -> Step {
     let (incoming, mut outgoing) = (values(&hop.received), values(&hop.result));
     let mut ttls: Vec<u8> = stack(&hop.result).iter().map(|(_, ttl)| *ttl).collect();
     ttls.extend(IpView::parse(below_labels(&hop.result)).map(|view| view.ttl));
+    let neighbor = |iface| match topology.provider.net.neighbor(hop.node, iface) {
+        Some(node) => format!("{} {iface}", name_of(topology, node)),
+        None => "itself".to_owned(),
+    };
     let (action, egress) = match hop.verdict {
-        Verdict::Transmit { iface, .. } => (action(topology, hop, &incoming, &outgoing), iface.to_string()),
+        Verdict::Transmit { iface, .. } => (action(topology, hop, &incoming, &outgoing), neighbor(iface)),
         Verdict::Punt { reason, .. } => {
             outgoing.clear();
             let word = if reason == fwd_core::PuntReason::Local { "deliver" } else { reason.name() };
@@ -59,7 +63,7 @@ fn step(topology: &Topology<'_>, hop: &Hop) -> Step {
     };
     Step {
         router: name_of(topology, hop.node).to_owned(),
-        ingress: hop.ingress.to_string(),
+        ingress: neighbor(hop.ingress),
         incoming,
         action,
         outgoing,
@@ -99,5 +103,5 @@ pub fn print(steps: &[Step]) -> String {
             [router, ingress, list(&s.incoming), action, list(&s.outgoing), egress, ttls.join(" / ")]
         })
         .collect();
-    columns(["router", "in", "labels in", "action", "labels out", "out", "TTL"], &rows)
+    columns(["router", "from", "labels in", "action", "labels out", "to", "TTL out"], &rows)
 }

@@ -214,6 +214,13 @@ impl<'m, C: Control> Network<'m, C> {
         self.transmit(node, iface, octets.to_vec());
     }
 
+    /// The machine at the other end of an interface's link; `None` for an interface without link.
+    #[must_use]
+    pub fn neighbor(&self, node: NodeId, iface: IfIndex) -> Option<NodeId> {
+        let port = self.nodes[node.0].ports.get(&iface)?;
+        Some(self.links[port.link.0].ends[1 - port.side].0)
+    }
+
     /// The interface by which a machine is on a link, and the MAC address at the other end.
     #[must_use]
     pub fn far_end(&self, link: LinkId, node: NodeId) -> (IfIndex, Mac) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 mod baseline;
 mod bird;
 mod capture;
+mod core_captures;
 mod frr;
 mod gobgp;
 mod interop;

@@ -111,7 +111,8 @@ fn furnish(forwarder: &mut Forwarder<'_>, model: &mut Naive) {
         [v4, FwdOp::SetRoute6 { vrf, prefix: Ipv6Prefix::DEFAULT, action }]
     });
     for op in interfaces.chain(nhlfes).chain(ilms).chain(routes) {
-        apply(forwarder, model, &op);
+        forwarder.apply(&op).unwrap();
+        model.apply(&op);
     }
 }
 

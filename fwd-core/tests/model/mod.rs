@@ -159,6 +159,10 @@ fn same_tables(forwarder: &Forwarder<'_>, model: &Naive) {
     for label in (16..16 + LABELS).filter_map(Label::new) {
         assert_eq!(forwarder.ilm(label).as_ref(), model.ilms.get(&label));
     }
+    for vrf in (0..VRFS).map(VrfId) {
+        let counts = (forwarder.routes4(vrf).count() as u32, forwarder.routes6(vrf).count() as u32);
+        assert_eq!(forwarder.route_counts(vrf), counts);
+    }
     let routes = (0..VRFS).map(VrfId).flat_map(|vrf| {
         let v4 = forwarder.routes4(vrf).map(move |(p, action)| ((vrf, p.into()), action));
         v4.chain(forwarder.routes6(vrf).map(move |(p, action)| ((vrf, p.into()), action)))

@@ -20,6 +20,8 @@ pub(crate) struct AdjIn {
     pub(crate) full: bool,
     /// The peer refreshes its routes (RFC 7313): those marked stale at its begin and not sent since go with its end.
     pub(crate) refreshing: bool,
+    /// End-of-RIB came in this session.
+    pub(crate) ended: bool,
 }
 
 impl AdjIn {

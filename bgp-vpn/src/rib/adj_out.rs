@@ -24,6 +24,27 @@ pub(crate) enum Refresh {
     Requested,
     /// The current round is it.
     Running,
+    /// The current round is it, and another was asked for since.
+    RunningRequested,
+}
+
+impl Refresh {
+    /// The peer asks for one more.
+    pub(crate) const fn requested(self) -> Self {
+        match self {
+            Self::Idle | Self::Requested => Self::Requested,
+            Self::Running | Self::RunningRequested => Self::RunningRequested,
+        }
+    }
+
+    /// After the round that was a refresh; `None`: it was none.
+    pub(crate) const fn ended(self) -> Option<Self> {
+        match self {
+            Self::Idle | Self::Requested => None,
+            Self::Running => Some(Self::Idle),
+            Self::RunningRequested => Some(Self::Requested),
+        }
+    }
 }
 
 /// A destination of a batch, with what it shares with others: `None` for a withdrawal.

@@ -48,11 +48,11 @@ pub(crate) fn best_of(candidates: &[Candidate]) -> Option<usize> {
     keep_least(&mut left, |i| at(i).map(|c| c.origin));
     // c) the lowest MULTI_EXIT_DISC among those from one neighbouring AS
     if left.len() > 1 {
-        let all = left.clone();
-        left.retain(|i| {
-            let Some(c) = at(*i) else { return false };
-            !all.iter().filter_map(|n| at(*n)).any(|n| n.neighbor_as == c.neighbor_as && n.med < c.med)
-        });
+        let of = |c: &Candidate| (c.neighbor_as, c.med);
+        let mut least: SmallVec<[(u32, u32); 8]> = left.iter().filter_map(|i| at(*i)).map(of).collect();
+        least.sort_unstable();
+        least.dedup_by_key(|(asn, _)| *asn);
+        left.retain(|i| at(*i).is_some_and(|c| least.binary_search(&of(c)).is_ok()));
     }
     // d) EBGP before IBGP
     keep_least(&mut left, |i| at(i).map(|c| !c.external));

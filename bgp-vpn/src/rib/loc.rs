@@ -194,7 +194,7 @@ impl<K: Key> Rib<K> {
     pub(crate) fn session_down(&mut self, slot: u32) {
         let Some(adj) = self.adj_mut(slot) else { return };
         adj.up = false;
-        adj.input.refreshing = false;
+        (adj.input.refreshing, adj.input.ended) = (false, false);
         let out = core::mem::take(&mut adj.out);
         for dest in out.advertised.iter() {
             self.owe_less(dest);

@@ -183,7 +183,7 @@ impl Speaker {
     }
 
     /// Removes a VRF with its peers and routes. Ops that take its forwarding entries back come out as usual; its labels are
-    /// cleared when no peer holds a route with them.
+    /// cleared at once, and used again when no peer holds a route with them.
     ///
     /// # Errors
     /// There is no such VRF.
@@ -297,6 +297,8 @@ impl Routing {
         self.flush_fib::<Ipv6Prefix>(slot);
         self.forget_exported(slot);
         let Some(vrf) = self.tables.vrfs.get_mut(usize::from(slot)).and_then(Option::take) else { return };
+        // Peers that were not told yet still send with its labels, and its handle and entries may be another VPN's next.
+        self.labels.cut(slot, None);
         for label in vrf.label.into_iter().chain(vrf.circuit_labels.into_values()) {
             self.labels.release(label);
         }

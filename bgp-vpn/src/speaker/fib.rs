@@ -105,6 +105,7 @@ impl Routing {
         }
         let prefix = d.key.prefix();
         let wanted = d.best().map_or(Wanted::Nothing, |best| self.wanted::<P>(slot, best, prefix));
+        let mut exhausted = false;
         let now = match wanted {
             Wanted::Nothing => Installed::None,
             Wanted::Plain(installed) => installed,
@@ -115,11 +116,16 @@ impl Routing {
                 }
                 if acquired.is_none() {
                     self.shared.bounded_event(Event::NhlfesExhausted { vrf: id });
+                    exhausted = true;
                 }
                 acquired.map_or(Installed::None, |(entry, _)| Installed::Shared(entry))
             }
         };
         self.replace::<P>(slot, dest, prefix, id, now);
+        if exhausted {
+            // What cannot be forwarded is not announced either.
+            self.refuse_dest::<P>(slot, dest);
+        }
     }
 
     /// Replaces what the forwarding plane holds for a destination.
@@ -158,14 +164,19 @@ impl Routing {
         match op {
             FwdOp::SetRoute4 { vrf, prefix, .. } => self.refuse_route(vrf, prefix),
             FwdOp::SetRoute6 { vrf, prefix, .. } => self.refuse_route(vrf, prefix),
-            FwdOp::SetIlm { label, .. } => {
-                if let Some(slot) = self.labels.refuse(label) {
+            FwdOp::SetIlm { label, .. } => match self.labels.refuse(label) {
+                // Only this route: another whose label was refused would ask for one again.
+                Some((slot, Some((false, dest)))) => self.export_again::<Ipv4Prefix>(slot, dest),
+                Some((slot, Some((true, dest)))) => self.export_again::<Ipv6Prefix>(slot, dest),
+                Some((slot, None)) => {
                     self.export_all::<Ipv4Prefix>(slot);
                     self.export_all::<Ipv6Prefix>(slot);
                 }
-            }
+                None => {}
+            },
             FwdOp::SetNhlfe { id, .. } => {
                 if let Some(entry) = self.tunnels.find(id) {
+                    self.tunnels.refuse(entry);
                     for slot in self.tables.slots() {
                         self.refuse_routes_through::<Ipv4Prefix>(slot, entry);
                         self.refuse_routes_through::<Ipv6Prefix>(slot, entry);

@@ -153,6 +153,7 @@ impl Speaker {
             return Some(Output::Event(event));
         }
         self.routing.decide_moved();
+        self.schedule();
         if let Some(op) = self.routing.poll_op() {
             return Some(Output::Program(op));
         }

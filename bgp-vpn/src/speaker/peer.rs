@@ -36,7 +36,7 @@ pub(crate) struct PeerFamily {
     pub(crate) family: Family,
     pub(crate) table: TableKind,
     pub(crate) slot: u32,
-    /// Nothing is read from or sent to the peer in this family until the session ends (RFC 7606 §2, "AFI/SAFI disable").
+    /// No routes of the peer are taken in this family until the session ends (RFC 7606 §2, "AFI/SAFI disable"; RFC 4760 §7).
     pub(crate) disabled: bool,
 }
 

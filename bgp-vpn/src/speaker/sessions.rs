@@ -11,7 +11,7 @@ use super::routing::Routing;
 use super::tables::{AddressFamily, GLOBAL, TableKind};
 use crate::message::{RefreshSubtype, RouteRefresh};
 use crate::nlri::{Afi, Family};
-use crate::rib::{AttrId, Path, PlainKey, Refresh, Source};
+use crate::rib::{AttrId, Path, PlainKey, Source};
 use crate::session::Negotiated;
 
 impl Routing {
@@ -85,10 +85,13 @@ impl Routing {
         let kept = restart.as_ref().map(|r| r.families.clone()).unwrap_or_default();
         state.stale_until = restart.as_ref().map(|r| now + r.time);
         for family in state.families.clone() {
+            let refreshing = self.is_refreshing(family);
             self.adj_down(family);
             if kept.iter().any(|(f, _)| *f == family.family) && !family.disabled {
                 // Routes that are stale for the second time go at once (RFC 4724 §4.2).
-                self.drop_routes(peer, family, true);
+                if !refreshing {
+                    self.drop_routes(peer, family, true);
+                }
                 self.mark_stale(peer, family);
             } else {
                 self.drop_routes(peer, family, false);
@@ -101,7 +104,9 @@ impl Routing {
         let Some(state) = self.shared.peer_mut(peer) else { return };
         state.stale_until = None;
         for family in state.families.clone() {
-            self.drop_routes(peer, family, true);
+            if !self.is_refreshing(family) {
+                self.drop_routes(peer, family, true);
+            }
         }
     }
 
@@ -135,8 +140,16 @@ impl Routing {
             self.shared.peer(peer).and_then(|p| p.families.iter().find(|f| f.family == refresh.family).copied());
         let Some(family) = known else { return };
         match refresh.subtype {
-            RefreshSubtype::REQUEST => self.with_adj(family, |adj| adj.out.refresh = Refresh::Requested),
+            RefreshSubtype::REQUEST => self.with_adj(family, |adj| adj.out.refresh = adj.out.refresh.requested()),
             RefreshSubtype::BEGIN => {
+                // RFC 7313 §4: ignored before the End-of-RIB of a peer with graceful restart, which would end the refresh.
+                let session = self.shared.peer(peer).and_then(|p| p.session.as_ref());
+                let restarts = session.is_some_and(|(_, n)| n.peer_restart.is_some());
+                let mut ended = false;
+                self.with_adj(family, |adj| ended = adj.input.ended);
+                if restarts && !ended {
+                    return;
+                }
                 self.mark_stale(peer, family);
                 self.with_adj(family, |adj| adj.input.refreshing = true);
             }
@@ -151,7 +164,14 @@ impl Routing {
         }
     }
 
-    fn with_adj(&mut self, family: PeerFamily, mut f: impl FnMut(&mut crate::rib::Adj)) {
+    /// Whether the stale marks of a family are those of a refresh (RFC 7313), not of a restart.
+    pub(crate) fn is_refreshing(&mut self, family: PeerFamily) -> bool {
+        let mut refreshing = false;
+        self.with_adj(family, |adj| refreshing = adj.input.refreshing);
+        refreshing
+    }
+
+    pub(crate) fn with_adj(&mut self, family: PeerFamily, mut f: impl FnMut(&mut crate::rib::Adj)) {
         let (tables, slot) = (&mut self.tables, family.slot);
         let adj = match (family.table, family.family.afi) {
             (TableKind::Vpn, Afi::IPV4) => tables.vpn4.adj_mut(slot),
@@ -184,6 +204,7 @@ impl Routing {
     /// An attachment circuit changed.
     pub(crate) fn circuit(&mut self, iface: IfIndex, circuit: Option<Circuit>) {
         let mut touched = [None, None, None];
+        let gone;
         match circuit {
             Some(circuit) => {
                 let old = self.shared.circuits.set(iface, circuit);
@@ -203,9 +224,11 @@ impl Routing {
                     }
                 }
                 touched = [Some(circuit.vrf), old.map(|o| o.vrf), None];
+                gone = [old, None];
             }
             None => {
-                for (old, touched) in self.shared.circuits.clear(iface).into_iter().zip(&mut touched) {
+                gone = self.shared.circuits.clear(iface);
+                for (old, touched) in gone.into_iter().zip(&mut touched) {
                     let Some(old) = old else { continue };
                     self.forget_circuit_label(Some(old.vrf), (iface, old.address.is_ipv6()));
                     *touched = Some(old.vrf);
@@ -219,6 +242,12 @@ impl Routing {
         for slot in slots {
             self.decide_vrf::<Ipv4Prefix>(slot);
             self.decide_vrf::<Ipv6Prefix>(slot);
+        }
+        // Labels that peers still hold must not lead into what the entry is used for next, maybe by another VPN.
+        for old in gone.into_iter().flatten().filter(|old| !self.shared.circuits.uses(old.vrf, old.nhlfe)) {
+            if let Some(slot) = self.tables.by_id.get(&old.vrf) {
+                self.labels.cut(*slot, Some(old.nhlfe));
+            }
         }
     }
 

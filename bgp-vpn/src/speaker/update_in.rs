@@ -276,7 +276,11 @@ impl Routing {
         else {
             return;
         };
-        self.drop_routes(peer, known, true);
+        self.with_adj(known, |adj| adj.input.ended = true);
+        // A refresh ends with its own mark (RFC 7313 §4).
+        if !self.is_refreshing(known) {
+            self.drop_routes(peer, known, true);
+        }
         self.shared.bounded_event(Event::EndOfRib { peer, family });
     }
 

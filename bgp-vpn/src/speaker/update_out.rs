@@ -78,14 +78,16 @@ pub(crate) fn write<K: Key>(
         }
         end_round(&mut adj.out, family, target, out);
         let Some(adj) = rib.adj_mut(slot) else { return sent };
-        if adj.out.refresh == Refresh::Requested && adj.out.hold.is_none_or(|hold| hold <= shared.now) {
+        // The first dump and its End-of-RIB come before a refresh begins (RFC 7313 §4).
+        let refresh = adj.out.refresh == Refresh::Requested && !adj.out.end_of_rib;
+        if refresh && adj.out.hold.is_none_or(|hold| hold <= shared.now) {
             rib.mark_all(slot);
         }
         let Some(adj) = rib.adj_mut(slot) else { return sent };
         if !adj.out.begin_round(shared.now, interval) {
             return sent;
         }
-        if adj.out.refresh == Refresh::Requested {
+        if refresh {
             adj.out.refresh = Refresh::Running;
             if target.negotiated.enhanced_route_refresh {
                 Message::RouteRefresh(RouteRefresh::new(family, RefreshSubtype::BEGIN)).emit(out);
@@ -96,8 +98,8 @@ pub(crate) fn write<K: Key>(
 
 /// What follows the last UPDATE of a round: the end of a refresh (RFC 7313 §4), the end of the first dump (RFC 4724 §4.1).
 fn end_round(adj: &mut AdjOut, family: crate::nlri::Family, target: &Target<'_>, out: &mut Vec<u8>) {
-    if adj.refresh == Refresh::Running {
-        adj.refresh = Refresh::Idle;
+    if let Some(next) = adj.refresh.ended() {
+        adj.refresh = next;
         if target.negotiated.enhanced_route_refresh {
             Message::RouteRefresh(RouteRefresh::new(family, RefreshSubtype::END)).emit(out);
         }
@@ -288,7 +290,7 @@ fn outbound(shared: &Shared, to: &Target<'_>, (attr, source): Group, out: &mut V
     let set = shared.attributes.get(attr);
     let mut edits = Edits::default();
     match to.peer.kind {
-        PeerKind::External => external_edits(shared, set, source, &mut edits),
+        PeerKind::External => external_edits(shared, set, &mut edits),
         PeerKind::Internal => {
             internal_edits(shared, &set.summary, set.value(AttrType::CLUSTER_LIST), source, to, &mut edits)
         }
@@ -310,14 +312,13 @@ fn outbound(shared: &Shared, to: &Target<'_>, (attr, source): Group, out: &mut V
 }
 
 /// To another AS: RFC 4271 §5.1.2 (AS_PATH), §5.1.4 (MULTI_EXIT_DISC of another AS stays here), §5.1.5 (LOCAL_PREF too).
-fn external_edits(shared: &Shared, set: &crate::rib::AttributeSet, source: Source, edits: &mut Edits) {
+fn external_edits(shared: &Shared, set: &crate::rib::AttributeSet, edits: &mut Edits) {
     let path = set.value(AttrType::AS_PATH).and_then(|v| AsPath::parse(v, AsWidth::Four).ok());
     let mut path = path.map_or_else(AsPathBuf::new, AsPathBuf::from);
     path.prepend(shared.local.asn, 1);
     edits.set(AttrType::AS_PATH, AttrFlags::WELL_KNOWN, path.as_path().octets());
-    if source != Source::LOCAL {
-        edits.remove(AttrType::MULTI_EXIT_DISC);
-    }
+    // What this router originates has none: it came from another AS, in the VPN tables from a CE's.
+    edits.remove(AttrType::MULTI_EXIT_DISC);
     edits.remove(AttrType::LOCAL_PREF);
     edits.remove(AttrType::ORIGINATOR_ID);
     edits.remove(AttrType::CLUSTER_LIST);

@@ -45,6 +45,11 @@ impl Circuits {
         }
     }
 
+    /// Whether packets of a VRF leave by this entry on some circuit.
+    pub(crate) fn uses(&self, vrf: VrfId, nhlfe: NhlfeId) -> bool {
+        self.circuits.values().any(|c| c.vrf == vrf && c.nhlfe == nhlfe)
+    }
+
     /// The circuit to a CE's address.
     pub(crate) fn to(&self, vrf: VrfId, address: IpAddr) -> Option<(CircuitKey, NhlfeId)> {
         let key = *self.by_address.get(&(vrf, address))?;

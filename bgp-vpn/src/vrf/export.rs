@@ -26,7 +26,7 @@ impl Routing {
         let known = P::vpn(&self.tables).table.find(&key);
         let old = known.and_then(|d| self.exported::<P>(d));
         let old_label = old.and_then(|p| p.labels.single());
-        let label = own.and_then(|own| self.export_label::<P>(slot, &own, old_label));
+        let label = own.and_then(|own| self.export_label::<P>(slot, dest, &own, old_label, known));
         let (Some(own), Some(label)) = (own, label) else {
             if let (Some(dest), Some(_)) = (known, old) {
                 self.unexport::<P>(dest, old_label);
@@ -66,6 +66,21 @@ impl Routing {
             let retiring = if P::V6 { v6 } else { v4 };
             retiring.entry(dest).or_default().push((label, holders));
         }
+    }
+
+    /// A label of its own that a destination was announced with before and that some peer still holds; it is counted by the
+    /// caller from now on. So a route that comes and goes while peers do not listen uses one label and not one each time.
+    fn reclaim_label<P: AddressFamily>(&mut self, dest: u32) -> Option<Label> {
+        let [four, six] = &mut self.retiring;
+        let retiring = if P::V6 { six } else { four };
+        let entries = retiring.get_mut(&dest)?;
+        let labels = &self.labels;
+        let i = entries.iter().position(|(label, _)| labels.is_of_prefix(*label) && !labels.is_refused(*label))?;
+        let (label, _) = entries.remove(i);
+        if entries.is_empty() {
+            retiring.remove(&dest);
+        }
+        Some(label)
     }
 
     /// A peer was told the state of a VPN destination: it does not hold older labels any more.
@@ -124,8 +139,16 @@ impl Routing {
         }
     }
 
-    /// The label of an exported route, counted once for it; `None`, and an event, if there is none left.
-    fn export_label<P: AddressFamily>(&mut self, slot: u16, own: &Path, old: Option<Label>) -> Option<Label> {
+    /// The label of an exported route, counted once for it; `None`, and an event, if there is none left. `old` is the one it has
+    /// in the VPN table, where it is the destination `known`.
+    fn export_label<P: AddressFamily>(
+        &mut self,
+        slot: u16,
+        dest: u32,
+        own: &Path,
+        old: Option<Label>,
+        known: Option<u32>,
+    ) -> Option<Label> {
         let vrf = self.tables.vrf(slot)?;
         let config = vrf.config.as_ref()?;
         let (id, mode, model) = (vrf.id, config.label_mode, config.model);
@@ -136,7 +159,7 @@ impl Routing {
             (LabelMode::PerVrf, _) | (_, None) => match vrf.label {
                 Some(label) => Some(label),
                 None => {
-                    let label = self.labels.allocate(slot, false, lookup);
+                    let label = self.labels.allocate(slot, None, lookup);
                     self.tables.vrf_mut(slot)?.label = label;
                     label
                 }
@@ -147,7 +170,7 @@ impl Routing {
                 match vrf.circuit_labels.get(&key) {
                     Some(label) => Some(*label),
                     None => {
-                        let label = self.labels.allocate(slot, false, ilm);
+                        let label = self.labels.allocate(slot, None, ilm);
                         if let Some(label) = label {
                             self.tables.vrf_mut(slot)?.circuit_labels.insert(key, label);
                         }
@@ -158,13 +181,14 @@ impl Routing {
             }
             (LabelMode::PerPrefix, Some((_, nhlfe))) => {
                 let ilm = Ilm { action: IlmAction::Forward(nhlfe), model };
-                match old.filter(|old| self.labels.is_of_prefix(*old)) {
-                    Some(old) => {
-                        self.labels.set_ilm(old, ilm);
-                        self.labels.retain(old);
-                        Some(old)
+                let prefix = (P::V6, dest);
+                let old = old.filter(|old| self.labels.is_of_prefix(*old)).inspect(|old| self.labels.retain(*old));
+                match old.or_else(|| self.reclaim_label::<P>(known?)) {
+                    Some(label) => {
+                        self.labels.renew(label, prefix, ilm);
+                        Some(label)
                     }
-                    None => self.labels.allocate(slot, true, ilm),
+                    None => self.labels.allocate(slot, Some(prefix), ilm),
                 }
             }
         };
@@ -185,13 +209,18 @@ impl Routing {
     pub(crate) fn export_all<P: AddressFamily>(&mut self, slot: u16) {
         let Some(vrf) = self.tables.vrf(slot) else { return };
         for dest in 0..P::unicast(vrf).table.bound() {
-            let exports = self.tables.vrf(slot).is_some_and(|vrf| {
-                let rib = P::unicast(vrf);
-                rib.table.get(dest).is_live() && rib.best(dest).is_some_and(|p| p.source.is_own())
-            });
-            if exports {
-                self.export::<P>(slot, dest);
-            }
+            self.export_again::<P>(slot, dest);
+        }
+    }
+
+    /// Exports a destination of a VRF anew, if it is one that is exported.
+    pub(crate) fn export_again<P: AddressFamily>(&mut self, slot: u16, dest: u32) {
+        let exports = self.tables.vrf(slot).is_some_and(|vrf| {
+            let rib = P::unicast(vrf);
+            rib.table.get(dest).is_live() && rib.best(dest).is_some_and(|p| p.source.is_own())
+        });
+        if exports {
+            self.export::<P>(slot, dest);
         }
     }
 }

@@ -6,15 +6,18 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use fwd_core::net::Label;
-use fwd_core::op::{FwdOp, Ilm};
+use fwd_core::net::{Label, NhlfeId};
+use fwd_core::op::{FwdOp, Ilm, IlmAction};
+
+/// A destination of a VRF that has a label of its own: whether it is an IPv6 one, and its number in the table.
+pub(crate) type OwnPrefix = (bool, u32);
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     ilm: Option<Ilm>,
     refs: u32,
     vrf: u16,
-    own_prefix: bool,
+    own_prefix: Option<OwnPrefix>,
     refused: bool,
     queued: bool,
     programmed: bool,
@@ -60,7 +63,7 @@ impl VpnLabels {
 
     /// A free label with this entry, counted once; `None` when the range is used up. A freed label rests as long as
     /// there are others.
-    pub(crate) fn allocate(&mut self, vrf: u16, own_prefix: bool, ilm: Ilm) -> Option<Label> {
+    pub(crate) fn allocate(&mut self, vrf: u16, own_prefix: Option<OwnPrefix>, ilm: Ilm) -> Option<Label> {
         let fresh = self.first + self.slots.len() as u32;
         let value = if fresh <= self.last {
             self.slots.push(Slot {
@@ -93,8 +96,11 @@ impl VpnLabels {
     /// Counts a route less; without count the label is cleared and free.
     pub(crate) fn release(&mut self, label: Label) {
         let Some(slot) = self.slot(label) else { return };
-        slot.refs = slot.refs.saturating_sub(1);
-        if slot.refs == 0 && slot.ilm.is_some() {
+        if slot.refs == 0 {
+            return;
+        }
+        slot.refs -= 1;
+        if slot.refs == 0 {
             slot.ilm = None;
             self.free.push_back(label.value());
             self.queue(label);
@@ -111,9 +117,32 @@ impl VpnLabels {
         }
     }
 
+    /// The label of a prefix does this from now on, for the prefix by this number.
+    pub(crate) fn renew(&mut self, label: Label, own_prefix: OwnPrefix, ilm: Ilm) {
+        if let Some(slot) = self.slot(label) {
+            slot.own_prefix = Some(own_prefix);
+        }
+        self.set_ilm(label, ilm);
+    }
+
+    /// Takes labels of a VRF out of the forwarding plane at once, while peers may still hold routes with them: those that
+    /// forward to `nhlfe`, or all. What they led to is gone, and may be another VPN's next. They are not handed out again
+    /// before their count says so.
+    pub(crate) fn cut(&mut self, vrf: u16, nhlfe: Option<NhlfeId>) {
+        let leads_there = |ilm: Ilm| nhlfe.is_none_or(|nhlfe| ilm.action == IlmAction::Forward(nhlfe));
+        let mut cut = Vec::new();
+        for (value, slot) in (self.first..).zip(&mut self.slots) {
+            if slot.vrf == vrf && slot.ilm.is_some_and(leads_there) {
+                (slot.ilm, slot.own_prefix) = (None, None);
+                cut.push(Label::from_low_bits(value));
+            }
+        }
+        cut.into_iter().for_each(|label| self.queue(label));
+    }
+
     /// Whether the label stands for one prefix.
     pub(crate) fn is_of_prefix(&self, label: Label) -> bool {
-        self.get(label).is_some_and(|s| s.own_prefix && s.ilm.is_some())
+        self.get(label).is_some_and(|s| s.own_prefix.is_some() && s.ilm.is_some())
     }
 
     /// Whether the forwarding plane has no room for the label.
@@ -121,13 +150,14 @@ impl VpnLabels {
         self.get(label).is_some_and(|s| s.refused)
     }
 
-    /// The forwarding plane had no room for the label; returns the slot of the VRF that uses it.
-    pub(crate) fn refuse(&mut self, label: Label) -> Option<u16> {
+    /// The forwarding plane had no room for the label; returns the slot of the VRF that uses it, and the prefix whose own
+    /// label it is.
+    pub(crate) fn refuse(&mut self, label: Label) -> Option<(u16, Option<OwnPrefix>)> {
         let slot = self.slot(label)?;
         slot.ilm?;
         slot.refused = true;
         slot.programmed = false;
-        Some(slot.vrf)
+        Some((slot.vrf, slot.own_prefix))
     }
 
     /// The forwarding plane is asked again for a label that it refused.
@@ -182,9 +212,9 @@ mod tests {
     #[test]
     fn the_range_is_kept_and_freed_labels_come_back_after_their_clearing() {
         let mut labels = VpnLabels::new((label(100), label(101)));
-        assert_eq!(labels.allocate(1, false, POP), Some(label(100)));
-        assert_eq!(labels.allocate(1, true, FORWARD), Some(label(101)));
-        assert_eq!(labels.allocate(1, true, FORWARD), None);
+        assert_eq!(labels.allocate(1, None, POP), Some(label(100)));
+        assert_eq!(labels.allocate(1, Some((false, 7)), FORWARD), Some(label(101)));
+        assert_eq!(labels.allocate(1, Some((false, 7)), FORWARD), None);
         labels.retain(label(100));
         labels.release(label(100));
         assert!(matches!(labels.poll(), Some(FwdOp::SetIlm { label: l, ilm: POP }) if l == label(100)));
@@ -193,13 +223,13 @@ mod tests {
         labels.release(label(100));
         assert_eq!(labels.poll(), Some(FwdOp::ClearIlm { label: label(100) }));
         assert_eq!(labels.in_use(), 1);
-        assert_eq!(labels.allocate(2, false, FORWARD), Some(label(100)));
+        assert_eq!(labels.allocate(2, None, FORWARD), Some(label(100)));
     }
 
     #[test]
     fn what_was_never_programmed_is_not_cleared() {
         let mut labels = VpnLabels::new((label(100), label(101)));
-        let l = labels.allocate(1, false, POP).unwrap();
+        let l = labels.allocate(1, None, POP).unwrap();
         labels.release(l);
         assert_eq!(labels.poll(), None);
     }

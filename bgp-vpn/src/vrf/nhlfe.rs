@@ -49,6 +49,8 @@ struct Entry {
     refs: u32,
     next: u32,
     prev: u32,
+    /// The forwarding plane does not hold it.
+    refused: bool,
 }
 
 /// The entries of one speaker.
@@ -88,24 +90,30 @@ impl Tunnels {
         (entry < self.entries.bound() && self.entries.get(entry).tunnel.is_some()).then_some(entry)
     }
 
-    /// The entry of a tunnel, counted once more, and whether it is new; `None` when the range is used up.
+    /// The entry of a tunnel, counted once more, and whether it is to be written, being new or refused before; `None` when the range is used up.
     pub(crate) fn acquire(&mut self, tunnel: Tunnel, stacks: &mut LabelStacks) -> Option<(u32, bool)> {
         if let Some(&entry) = self.by_tunnel.get(&tunnel) {
-            self.entries.get_mut(entry).refs += 1;
-            return Some((entry, false));
+            let e = self.entries.get_mut(entry);
+            e.refs += 1;
+            return Some((entry, core::mem::take(&mut e.refused)));
         }
         if self.entries.live() as u32 >= self.capacity {
             return None;
         }
         stacks.retain(tunnel.labels);
         let next = self.by_hop.get(&tunnel.hop).copied().unwrap_or(NONE);
-        let entry = self.entries.insert(Entry { tunnel: Some(tunnel), refs: 1, next, prev: NONE });
+        let entry = self.entries.insert(Entry { tunnel: Some(tunnel), refs: 1, next, prev: NONE, refused: false });
         if next != NONE {
             self.entries.get_mut(next).prev = entry;
         }
         self.by_hop.insert(tunnel.hop, entry);
         self.by_tunnel.insert(tunnel, entry);
         Some((entry, true))
+    }
+
+    /// The forwarding plane had no room for the entry: who uses it next writes it again.
+    pub(crate) fn refuse(&mut self, entry: u32) {
+        self.entries.get_mut(entry).refused = true;
     }
 
     /// Counts a route less; whether the entry is gone.
@@ -211,6 +219,11 @@ mod tests {
         assert!(tunnels.release(b, &mut stacks));
         let rest: Vec<_> = core::iter::from_fn(|| tunnels.poll(&hops, &stacks)).collect();
         assert_eq!(rest.len(), 1);
+        // Refused by the forwarding plane: the next route by it writes it again, once.
+        tunnels.refuse(a);
+        assert_eq!(tunnels.acquire(tunnel(100), &mut stacks), Some((a, true)));
+        assert_eq!(tunnels.acquire(tunnel(100), &mut stacks), Some((a, false)));
+        assert!(!tunnels.release(a, &mut stacks) && !tunnels.release(a, &mut stacks));
         assert!(!tunnels.release(a, &mut stacks));
         assert!(tunnels.release(a, &mut stacks) && tunnels.release(c, &mut stacks));
         assert_eq!((tunnels.len(), tunnels.by_hop.len()), (0, 0));

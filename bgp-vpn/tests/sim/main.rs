@@ -3,6 +3,9 @@
 mod bad_input;
 mod ce;
 mod families;
+mod forwarding_limits;
+mod label_life;
 mod overlap;
 mod recovery;
+mod refresh;
 mod world;

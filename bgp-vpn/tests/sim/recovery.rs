@@ -175,9 +175,10 @@ fn a_refused_label_or_entry_takes_what_needs_it() {
     assert!(world.nodes[pes[0]].fib.nhlfes.is_empty());
 }
 
-/// Program before advertise, and withdraw before clear: at no time does a peer hold a label that its PE does not have.
+/// A removed VRF takes its labels out of the forwarding plane at once; their numbers are used again only when no peer holds a
+/// route with them.
 #[test]
-fn labels_outlive_the_routes_that_peers_hold() {
+fn labels_of_a_removed_vrf_are_reserved_while_peers_hold_them() {
     let (mut world, pes, rr) = vpn();
     let iface = IfIndex(circuit_of(1, pes[0]));
     // The reflector does not read.
@@ -189,7 +190,8 @@ fn labels_outlive_the_routes_that_peers_hold() {
     world.input(pes[0], Input::Circuit { iface, circuit: None });
     world.settle();
     assert_eq!(world.nodes[rr].speaker.stats().vpn_routes, 3);
-    assert_eq!(world.nodes[pes[0]].fib.ilm.len(), 1, "the label that the others hold is still there");
+    assert!(world.nodes[pes[0]].fib.ilm.is_empty());
+    assert_eq!(world.nodes[pes[0]].speaker.stats().labels, 1, "the label that the others hold is still reserved");
     world.nodes[pes[0]].room = 1 << 16;
     world.input(pes[0], Input::Writable { peer, side, room: 1 << 16 });
     world.settle();

@@ -127,7 +127,7 @@ pub struct Peer {
     pub local_address: IpAddr,
     /// The peer's AS number.
     pub remote_as: u32,
-    /// The VRF the session belongs to, for a CE.
+    /// The VRF the session belongs to, for a CE. The CE is reached over an attachment circuit of its own.
     pub vrf: Option<String>,
     /// The peer is our client as a route reflector.
     #[serde(default)]
@@ -137,6 +137,9 @@ pub struct Peer {
     /// Offer IPv6 next hops in IPv4 families (RFC 8950).
     #[serde(default)]
     pub extended_next_hop: bool,
+    /// Take several paths per destination (RFC 7911).
+    #[serde(default)]
+    pub add_path_receive: bool,
     /// Offer messages longer than 4,096 octets (RFC 8654). Default on.
     #[serde(default = "yes")]
     pub extended_messages: bool,
@@ -283,7 +286,7 @@ impl Peer {
         let families = self.families.iter().map(|f| {
             let family = f.family();
             let extended_next_hop = self.extended_next_hop && family.afi == bgp_vpn::nlri::Afi::IPV4;
-            FamilyConfig { extended_next_hop, ..FamilyConfig::new(family) }
+            FamilyConfig { extended_next_hop, add_path_receive: self.add_path_receive, ..FamilyConfig::new(family) }
         });
         Ok(PeerConfig {
             vrf: self.vrf.as_ref().map_or(Ok(VrfId::GLOBAL), |name| whole.vrf_id(name))?,

@@ -7,9 +7,9 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use anyhow::Context;
-use bgp_vpn::speaker::{Event, Input, LocalRoute, Output, PeerId, Reach, Side, Speaker};
+use bgp_vpn::speaker::{Circuit, Event, Input, LocalRoute, Output, PeerId, Reach, Side, Speaker};
 use fwd_core::Forwarder;
-use fwd_core::net::{IpPrefix, LabelStack, NhlfeId, VrfId};
+use fwd_core::net::{IfIndex, IpPrefix, LabelStack, NhlfeId, VrfId};
 use fwd_core::op::{FwdOp, NextHop, Nhlfe, TunnelModel};
 use fwd_core::time::Instant;
 
@@ -67,6 +67,9 @@ impl<'m> Driver<'m> {
         self.transport.listen(listen).with_context(|| format!("listening on {listen}"))?;
         let id = self.speaker.add_peer(self.now(), peer.config(config)?)?;
         self.peers.push((id, peer.address));
+        if let Some(vrf) = &peer.vrf {
+            self.add_circuit(config.vrf_id(vrf)?, peer.address)?;
+        }
         self.transport.add(Endpoint {
             peer: id,
             address: peer.address,
@@ -113,7 +116,7 @@ impl<'m> Driver<'m> {
         self.peers.iter().find(|(id, _)| *id == peer).map(|(_, address)| *address)
     }
 
-    /// The next hop that an entry of ours leads to.
+    /// The neighbour or next hop that an entry of ours leads to.
     #[must_use]
     pub fn next_hop_of(&self, nhlfe: NhlfeId) -> Option<IpAddr> {
         self.next_hops.iter().find(|(_, id)| **id == nhlfe).map(|(address, _)| *address)
@@ -130,22 +133,33 @@ impl<'m> Driver<'m> {
         self.speaker.handle_input(self.now(), Input::Local { vrf, prefix, route: None });
     }
 
-    /// Says whether a BGP next hop is reached. The entry behind it discards: this router has no packets to forward, only tables.
+    /// Says whether a BGP next hop is reached.
     pub fn set_next_hop(&mut self, address: IpAddr, reached: bool) {
         let address = address.to_canonical();
-        let count = self.next_hops.len();
-        let reach = match self.next_hops.get(&address) {
-            _ if !reached => None,
-            Some(id) => Some(*id),
-            None => u32::try_from(count).ok().filter(|n| *n < NEXT_HOPS).map(NhlfeId),
-        };
-        if let Some(id) = reach {
-            self.next_hops.insert(address, id);
-            let nhlfe = Nhlfe { push: LabelStack::EMPTY, next: NextHop::Discard, model: TunnelModel::default() };
-            self.program(FwdOp::SetNhlfe { id, nhlfe });
-        }
-        let reach = reach.map(|nhlfe| Reach { metric: 0, nhlfe });
+        let nhlfe = if reached { self.entry(address) } else { None };
+        let reach = nhlfe.map(|nhlfe| Reach { metric: 0, nhlfe });
         self.speaker.handle_input(self.now(), Input::NextHop { address, reach });
+    }
+
+    /// Brings up an attachment circuit to a CE.
+    fn add_circuit(&mut self, vrf: VrfId, address: IpAddr) -> anyhow::Result<()> {
+        let nhlfe = self.entry(address).context("too many neighbours")?;
+        let iface = IfIndex(u32::try_from(self.peers.len())?);
+        let circuit = Some(Circuit { vrf, address, nhlfe });
+        self.speaker.handle_input(self.now(), Input::Circuit { iface, circuit });
+        Ok(())
+    }
+
+    /// The forwarding entry that leads to a neighbour. It discards: this router has no packets to forward, only tables.
+    fn entry(&mut self, address: IpAddr) -> Option<NhlfeId> {
+        if let Some(id) = self.next_hops.get(&address) {
+            return Some(*id);
+        }
+        let id = u32::try_from(self.next_hops.len()).ok().filter(|n| *n < NEXT_HOPS).map(NhlfeId)?;
+        self.next_hops.insert(address, id);
+        let nhlfe = Nhlfe { push: LabelStack::EMPTY, next: NextHop::Discard, model: TunnelModel::default() };
+        self.program(FwdOp::SetNhlfe { id, nhlfe });
+        Some(id)
     }
 
     fn program(&mut self, op: FwdOp) {

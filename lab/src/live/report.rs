@@ -158,7 +158,7 @@ fn forwarding(driver: &Driver<'_>, prefix: IpPrefix, action: RouteAction) -> Row
             Some(nhlfe) => {
                 let next_hop: Option<IpAddr> = match nhlfe.next {
                     NextHop::Nhlfe(tunnel) => driver.next_hop_of(tunnel),
-                    _ => None,
+                    _ => driver.next_hop_of(id),
                 };
                 ("forward", nhlfe.push.as_slice().iter().map(|l| l.value()).collect(), next_hop)
             }

@@ -67,7 +67,8 @@ fn gobgp_keeps_routes_while_frr_restarts() {
     let (a, b) = (net.node(), net.node());
     let neighbor = frr::Neighbor { address: b.v4.into(), client: false, both_families: true, extended_next_hop: false };
     let networks = vec![("65001:1".into(), "10.1.1.0/24".into(), 1001)];
-    let config = frr::Config { neighbors: vec![neighbor], networks, hold: 9, graceful_restart: true };
+    let config =
+        frr::Config { neighbors: vec![neighbor], networks, hold: 9, graceful_restart: true, ..Default::default() };
     let mut frr = Frr::start(&a, &config);
     let neighbors = vec![gobgp::Neighbor { address: a.v4.into(), client: false, passive: false }];
     let gobgp = GoBgp::start(&b, &gobgp::Config { neighbors, hold: 9, graceful_restart: true, ..Default::default() });

@@ -92,9 +92,14 @@ impl Bird {
 
     /// What a show command prints.
     pub fn show(&self, what: &str) -> Result<String, String> {
+        self.control(&format!("show {what}"))
+    }
+
+    /// Runs a command.
+    pub fn control(&self, command: &str) -> Result<String, String> {
         let control = self.node.dir.join("ctl");
-        let words: Vec<&str> = what.split_whitespace().collect();
-        run(&[&["birdc", "-r", "-s", control.to_str().unwrap(), "show"], &words[..]].concat())
+        let words: Vec<&str> = command.split_whitespace().collect();
+        run(&[&["birdc", "-s", control.to_str().unwrap()], &words[..]].concat())
     }
 
     /// What BIRD noted about faults in what it received.

@@ -32,6 +32,8 @@ pub struct Config {
     pub hold: u32,
     /// Announce the graceful restart capability with preserved forwarding state.
     pub graceful_restart: bool,
+    /// Send all paths of a destination, not the best alone (RFC 7911).
+    pub all_paths: bool,
     /// RD, prefix and label of what it originates.
     pub networks: Vec<(String, String, u32)>,
 }
@@ -63,6 +65,9 @@ impl Config {
                 if n.client {
                     let _ = writeln!(t, "  neighbor {} route-reflector-client", n.address);
                 }
+                if self.all_paths {
+                    let _ = writeln!(t, "  neighbor {} addpath-tx-all-paths", n.address);
+                }
             }
             for (rd, prefix, label) in self.networks.iter().filter(|(_, p, _)| p.contains(':') == v6) {
                 let _ = writeln!(t, "  network {prefix} rd {rd} label {label} route-map TARGET");
@@ -82,7 +87,12 @@ pub struct Frr {
 impl Frr {
     /// Starts it.
     pub fn start(node: &Node, config: &Config) -> Self {
-        let conf = node.write("frr.conf", &config.text(node));
+        Self::start_with(node, &config.text(node))
+    }
+
+    /// Starts it with a configuration of its own kind.
+    pub fn start_with(node: &Node, config: &str) -> Self {
+        let conf = node.write("frr.conf", config);
         // bgpd runs as user frr, and vtysh wants a configuration of its own to say nothing.
         let run_dir = format!("/run/frr/{}", node.ns);
         fs::create_dir_all(&run_dir).unwrap();
@@ -116,7 +126,8 @@ impl Frr {
         run(&["vtysh", "-N", &self.node.ns, "-d", "bgpd", "-c", command])
     }
 
-    fn json(&self, command: &str) -> Result<Value, String> {
+    /// What a show command prints as JSON.
+    pub fn json(&self, command: &str) -> Result<Value, String> {
         let text = self.show(command)?;
         serde_json::from_str(&text).map_err(|e| format!("{command}: {e}: {text}"))
     }

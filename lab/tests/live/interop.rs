@@ -22,7 +22,7 @@ fn expect(router: &dyn Router, rd: &str, prefix: &str, label: u64, next_hop: imp
 }
 
 /// Ends the capture in our node; everything we sent must be there, whole and well-formed.
-fn expect_decoded(mut capture: Capture, ours: &Ours, node: &Node) {
+pub fn expect_decoded(mut capture: Capture, ours: &Ours, node: &Node) {
     // Both counts are taken at an unknown moment between two keepalives: these may differ by those in flight.
     let sent = ours.sent();
     let decoded = capture.decode(node);

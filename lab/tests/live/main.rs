@@ -7,6 +7,7 @@ mod baseline;
 mod bird;
 mod capture;
 mod core_captures;
+mod customer;
 mod frr;
 mod gobgp;
 mod interop;
@@ -14,6 +15,7 @@ mod net;
 mod openbgpd;
 mod ours;
 mod partition;
+mod refresh;
 mod restart;
 mod route;
 

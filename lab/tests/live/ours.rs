@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::net::{Node, until};
 use super::route::{ASN, Route, Router, TARGET};
 
-/// One `[[peer]]`, in AS 65001.
+/// One `[[peer]]`.
 #[derive(Clone, Debug)]
 pub struct Peer {
     /// Its address.
@@ -25,6 +25,10 @@ pub struct Peer {
     pub extended_next_hop: bool,
     /// It connects, we wait.
     pub passive: bool,
+    /// Several paths per destination are taken (RFC 7911).
+    pub add_path_receive: bool,
+    /// Its AS: 65001, or that of a CE of the VRF `red`.
+    pub asn: u32,
 }
 
 /// Both VPN families.
@@ -33,7 +37,15 @@ pub const BOTH: &[&str] = &["vpn-ipv4", "vpn-ipv6"];
 impl Peer {
     /// An ordinary peer with both families.
     pub fn new(address: impl Into<IpAddr>) -> Self {
-        Self { address: address.into(), families: BOTH, client: false, extended_next_hop: false, passive: false }
+        Self {
+            address: address.into(),
+            families: BOTH,
+            client: false,
+            extended_next_hop: false,
+            passive: false,
+            add_path_receive: false,
+            asn: ASN,
+        }
     }
 
     /// A client with both families.
@@ -78,11 +90,24 @@ impl Config {
             let local = node.address(p.address.is_ipv6());
             let _ = writeln!(
                 t,
-                "[[peer]]\naddress = \"{}\"\nlocal-address = \"{local}\"\nremote-as = {ASN}\nclient = {}\nfamilies = {:?}\n\
+                "[[peer]]\naddress = \"{}\"\nlocal-address = \"{local}\"\nremote-as = {}\nclient = {}\nfamilies = {:?}\n\
                  hold = {}\nconnect-retry = 2\nextended-next-hop = {}\npassive = {}\n\
                  extended-messages = {}",
-                p.address, p.client, p.families, self.hold, p.extended_next_hop, p.passive, self.extended_messages
+                p.address,
+                p.asn,
+                p.client,
+                p.families,
+                self.hold,
+                p.extended_next_hop,
+                p.passive,
+                self.extended_messages
             );
+            if p.add_path_receive {
+                t += "add-path-receive = true\n";
+            }
+            if p.asn != ASN {
+                t += "vrf = \"red\"\n";
+            }
             if let Some(seconds) = self.graceful_restart {
                 let _ = writeln!(t, "graceful-restart = {seconds}");
             }
@@ -151,7 +176,8 @@ impl Ours {
         self.lines.lock().unwrap().iter().filter(|l| l["event"] == event && which(l)).count()
     }
 
-    /// How often the session with a peer came up, and went down after it was up.
+    /// How often the session with a peer came up, and went down after it was up. Once is not certain at the start: when both sides
+    /// connect at once, FRR 8.4 at times closes the connection that is to be kept (RFC 4271 §6.8) beside the other.
     pub fn ups_and_downs(&self, peer: impl Into<IpAddr>) -> (usize, usize) {
         let peer = peer.into().to_string();
         (

@@ -39,10 +39,11 @@ targets() { printf -- '--target\n%s\n' "$@"; }
 PRODUCTS=(-p fwd-core -p bgp-vpn -p mvpn -p vpls -p p2mp-pw -p ipsec-vlink)
 mapfile -t args < <(targets thumbv7em-none-eabihf riscv32imac-unknown-none-elf)
 check "six product crates: Cortex-M4, RV32IMAC" build -Zbuild-std=core,alloc --no-default-features "${args[@]}" "${PRODUCTS[@]}"
-# The forwarding plane anywhere, without one: no compare-and-swap on ARMv6-M, big-endian MIPS and PowerPC, WebAssembly.
+# The forwarding plane anywhere, without one: no compare-and-swap on ARMv6-M, big-endian ARM, MIPS and PowerPC, eBPF, a DSP.
 mapfile -t args < <(targets thumbv6m-none-eabi armebv7r-none-eabi aarch64-unknown-none riscv32i-unknown-none-elf \
-  riscv64gc-unknown-none-elf mips-mti-none-elf powerpc64-unknown-linux-gnu wasm32v1-none)
-check "fwd-core: eight more processors" \
+  riscv32imc-unknown-none-elf riscv64gc-unknown-none-elf mips-mti-none-elf powerpc64-unknown-linux-gnu bpfel-unknown-none \
+  hexagon-unknown-none-elf x86_64-unknown-none wasm32v1-none)
+check "fwd-core: twelve more processors" \
   cargo build --quiet --config profile.dev.opt-level=0 --config profile.dev.debug=false -Zbuild-std=core -p fwd-core "${args[@]}"
 
 qemu() {

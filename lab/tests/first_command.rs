@@ -11,6 +11,8 @@ use lab::run::{CUSTOMERS, Plan, Report, Topology, build, run, vrf_of};
 use lab::sim::link::LinkConfig;
 use lab::sim::network::Transport;
 use lab::table::FullTable;
+use proptest::prelude::*;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 fn plan(label_mode: LabelMode) -> Plan {
@@ -147,31 +149,61 @@ fn kind(action: fwd_core::op::RouteAction) -> String {
     }
 }
 
-/// Loss, jitter, reordering, duplication and a partition of a core link: in the end, the same tables as without.
-#[test]
-fn faults_of_the_core_do_not_change_the_outcome() {
+/// The tables of a network whose links have no faults.
+fn expected_tables() -> (Vec<Table>, Vec<Table>) {
     let arena = Bump::new();
     let mut clean = build(&arena, &plan(LabelMode::PerVrf)).unwrap();
     settle(&mut clean);
-    let expected = tables(&clean);
-    assert!(expected.0.iter().all(|fib| fib.len() >= 18));
-    for (seed, cut, lasting) in [(1, 0, 0), (2, 0, 30), (3, 5, 120), (4, 5, 400)] {
+    tables(&clean)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10, ..ProptestConfig::default() })]
+    /// Loss, jitter, reordering, duplication and a partition of a core link, whenever and however long: in the end, the same
+    /// tables as without.
+    #[test]
+    fn faults_of_the_core_do_not_change_the_outcome(
+        seed: u64,
+        jitter in 0u64..5_000,
+        loss in 0u32..60_000,
+        reorder in 0u32..200_000,
+        duplicate in 0u32..60_000,
+        cut_link in 0usize..5,
+        cut in 0u64..20,
+        lasting in 0u64..400,
+    ) {
+        static EXPECTED: OnceLock<(Vec<Table>, Vec<Table>)> = OnceLock::new();
+        let expected = EXPECTED.get_or_init(expected_tables);
+        prop_assert!(expected.0.iter().all(|fib| fib.len() >= 18));
         let arena = Bump::new();
         let mut plan = plan(LabelMode::PerVrf);
         plan.seed = seed;
-        plan.core = LinkConfig {
-            jitter: Duration::from_millis(3),
-            loss: 30_000,
-            reorder: 100_000,
-            duplicate: 20_000,
-            ..LinkConfig::default()
-        };
+        let jitter = Duration::from_micros(jitter);
+        plan.core = LinkConfig { jitter, loss, reorder, duplicate, ..LinkConfig::default() };
         let mut faulty = build(&arena, &plan).unwrap();
-        let (_, middle) = faulty.core_links[1];
-        faulty.provider.net.partition(middle, Duration::from_secs(cut), Duration::from_secs(lasting));
+        let (_, link) = faulty.core_links[cut_link];
+        faulty.provider.net.partition(link, Duration::from_secs(cut), Duration::from_secs(lasting));
         settle(&mut faulty);
-        assert_eq!(tables(&faulty), expected, "seed {seed}: partition after {cut} s for {lasting} s");
+        prop_assert_eq!(&tables(&faulty), expected);
     }
+}
+
+/// A core link fails and the IGP notices: next hops go and come back, and with them the imported routes.
+#[test]
+fn a_failed_core_link_takes_the_routes_behind_it_and_gives_them_back() {
+    let arena = Bump::new();
+    let mut topology = build(&arena, &plan(LabelMode::PerVrf)).unwrap();
+    settle(&mut topology);
+    let before = tables(&topology);
+    // PE3 hangs on one link only.
+    topology.provider.set_edge(3, false);
+    topology.provider.net.run_for(Duration::from_secs(1));
+    let (fibs, _) = tables(&topology);
+    let b_at_pe1 = 1;
+    assert_eq!((before.0[b_at_pe1].len(), fibs[b_at_pe1].len()), (18, 12), "three routes of PE3 in each family");
+    topology.provider.set_edge(3, true);
+    topology.provider.net.run_for(Duration::from_secs(600));
+    assert_eq!(tables(&topology), before);
 }
 
 #[test]

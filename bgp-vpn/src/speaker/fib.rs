@@ -39,11 +39,9 @@ impl Routing {
                 self.fib_queue.pop_front();
                 continue;
             };
-            if let Some(dest) = vrf.v4.fib_dirty.next(0) {
-                vrf.v4.fib_dirty.remove(dest);
+            if let Some(dest) = vrf.v4.fib_dirty.pop_first() {
                 self.install::<Ipv4Prefix>(slot, dest);
-            } else if let Some(dest) = vrf.v6.fib_dirty.next(0) {
-                vrf.v6.fib_dirty.remove(dest);
+            } else if let Some(dest) = vrf.v6.fib_dirty.pop_first() {
                 self.install::<Ipv6Prefix>(slot, dest);
             } else {
                 vrf.fib_queued = false;
@@ -54,12 +52,7 @@ impl Routing {
 
     /// Makes the ops for everything of a VRF that is out of date.
     pub(crate) fn flush_fib<P: AddressFamily>(&mut self, slot: u16) {
-        let next = |this: &mut Self| {
-            let dirty = &mut P::unicast_mut(this.tables.vrf_mut(slot)?).fib_dirty;
-            let dest = dirty.next(0)?;
-            dirty.remove(dest);
-            Some(dest)
-        };
+        let next = |this: &mut Self| P::unicast_mut(this.tables.vrf_mut(slot)?).fib_dirty.pop_first();
         while let Some(dest) = next(self) {
             self.install::<P>(slot, dest);
         }

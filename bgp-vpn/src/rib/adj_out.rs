@@ -137,6 +137,13 @@ impl AdjOut {
         Some(next)
     }
 
+    /// Gives the memory of the last batch back while nothing is to be said: there may be a thousand peers.
+    pub(crate) fn rest(&mut self) {
+        if self.is_round_over() {
+            (self.batch, self.sent) = (Vec::new(), 0);
+        }
+    }
+
     /// Forgets everything: the session ended.
     pub(crate) fn reset(&mut self) {
         *self = Self::default();

@@ -244,7 +244,7 @@ impl Speaker {
                 }
                 SessionOutput::Established { side, negotiated } => {
                     self.routing.peer_up(peer, side, negotiated);
-                    self.routing.shared.bounded_event(Event::Established { peer });
+                    self.routing.shared.event(Event::Established { peer });
                 }
                 SessionOutput::Update(body) => {
                     if let Some(notification) = self.routing.update(peer, &body) {
@@ -257,7 +257,7 @@ impl Speaker {
                 SessionOutput::Down(down) => {
                     self.routing.peer_down(peer, down.retain_routes);
                     let (sent, received) = (down.sent, down.received);
-                    self.routing.shared.bounded_event(Event::Down { peer, sent, received });
+                    self.routing.shared.event(Event::Down { peer, sent, received });
                 }
             }
         }

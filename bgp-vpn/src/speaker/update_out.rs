@@ -85,6 +85,7 @@ pub(crate) fn write<K: Key>(
         }
         let Some(adj) = rib.adj_mut(slot) else { return sent };
         if !adj.out.begin_round(shared.now, interval) {
+            adj.out.rest();
             return sent;
         }
         if refresh {

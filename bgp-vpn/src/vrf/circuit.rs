@@ -41,7 +41,13 @@ impl Circuits {
 
     fn forget_address(&mut self, key: CircuitKey, circuit: &Circuit) {
         if self.by_address.get(&(circuit.vrf, circuit.address)) == Some(&key) {
-            self.by_address.remove(&(circuit.vrf, circuit.address));
+            // The CE may have that address on another circuit, too.
+            let same = |c: &Circuit| (c.vrf, c.address) == (circuit.vrf, circuit.address);
+            let other = self.circuits.iter().find(|(other, c)| **other != key && same(c)).map(|(other, _)| *other);
+            match other {
+                Some(other) => drop(self.by_address.insert((circuit.vrf, circuit.address), other)),
+                None => drop(self.by_address.remove(&(circuit.vrf, circuit.address))),
+            }
         }
     }
 
@@ -60,5 +66,27 @@ impl Circuits {
     pub(crate) fn on(&self, vrf: VrfId, iface: IfIndex, v6: bool) -> Option<(CircuitKey, NhlfeId)> {
         let mut keys = [(iface, v6), (iface, !v6)].into_iter();
         keys.find_map(|key| Some((key, self.circuits.get(&key).filter(|c| c.vrf == vrf)?.nhlfe)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A CE with one address on two circuits is reached as long as one of them is up.
+    #[test]
+    fn an_address_is_found_on_the_circuit_that_is_left() {
+        let address = "192.0.2.9".parse().unwrap();
+        let circuit = |n| Circuit { vrf: VrfId(1), address, nhlfe: NhlfeId(n) };
+        let mut circuits = Circuits::default();
+        for n in [1, 2] {
+            assert_eq!(circuits.set(IfIndex(n), circuit(n)), None);
+        }
+        assert_eq!(circuits.to(VrfId(1), address), Some(((IfIndex(2), false), NhlfeId(2))));
+        circuits.clear(IfIndex(2));
+        assert_eq!(circuits.to(VrfId(1), address), Some(((IfIndex(1), false), NhlfeId(1))));
+        assert!(circuits.uses(VrfId(1), NhlfeId(1)) && !circuits.uses(VrfId(1), NhlfeId(2)));
+        circuits.clear(IfIndex(1));
+        assert_eq!(circuits.to(VrfId(1), address), None);
     }
 }

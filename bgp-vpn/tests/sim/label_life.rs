@@ -114,12 +114,17 @@ fn a_flapping_route_does_not_use_up_the_labels() {
     let (mut world, near, far) = two_pes(LabelMode::PerPrefix, 4, 30);
     let prefix = "10.1.0.0/16".parse().unwrap();
     let via = Some(LocalRoute::Via(IfIndex(circuit_of(1, near))));
-    for _ in 0..20 {
+    let flap = |world: &mut World| {
         for route in [None, via] {
             world.input(near, Input::Local { vrf: VrfId(1), prefix, route });
             world.settle();
         }
-    }
+    };
+    // The withdrawal goes at once, the route one interval later; the next round is another one away.
+    flap(&mut world);
+    world.run(Duration::from_secs(31));
+    assert_eq!(world.nodes[far].speaker.vpn_routes().len(), 1);
+    (0..20).for_each(|_| flap(&mut world));
     let prefix = "10.2.0.0/16".parse().unwrap();
     world.input(near, Input::Local { vrf: VrfId(1), prefix, route: via });
     world.run(Duration::from_secs(90));

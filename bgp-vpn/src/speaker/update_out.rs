@@ -315,7 +315,12 @@ fn outbound(shared: &Shared, to: &Target<'_>, (attr, source): Group, out: &mut V
 /// To another AS: RFC 4271 §5.1.2 (AS_PATH), §5.1.4 (MULTI_EXIT_DISC of another AS stays here), §5.1.5 (LOCAL_PREF too).
 fn external_edits(shared: &Shared, set: &crate::rib::AttributeSet, edits: &mut Edits) {
     let path = set.value(AttrType::AS_PATH).and_then(|v| AsPath::parse(v, AsWidth::Four).ok());
-    let mut path = path.map_or_else(AsPathBuf::new, AsPathBuf::from);
+    let mut outside = AsPathBuf::new();
+    // Segments of a confederation do not leave the AS (RFC 5065 §4.1 c).
+    for segment in path.iter().flat_map(AsPath::segments).filter(|s| !s.kind.is_confed()) {
+        outside.push(segment.kind, segment.asns());
+    }
+    let mut path = outside;
     path.prepend(shared.local.asn, 1);
     edits.set(AttrType::AS_PATH, AttrFlags::WELL_KNOWN, path.as_path().octets());
     // What this router originates has none: it came from another AS, in the VPN tables from a CE's.

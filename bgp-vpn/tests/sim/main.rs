@@ -9,3 +9,17 @@ mod overlap;
 mod recovery;
 mod refresh;
 mod world;
+
+mod drive;
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { cases: 256, ..Default::default() })]
+
+    /// Whatever happens, the forwarding plane, the VRFs and the peers agree with each other in the end.
+    #[test]
+    fn arbitrary_stimuli_keep_tables_forwarding_and_peers_in_step(
+        data in proptest::collection::vec(proptest::num::u8::ANY, 0..1500)
+    ) {
+        drive::run(&data);
+    }
+}

@@ -6,6 +6,9 @@ mod forwarder_model;
 #[path = "../../bgp-vpn/tests/session/drive.rs"]
 mod session_drive;
 
+#[path = "../../bgp-vpn/tests/sim/drive.rs"]
+mod speaker_drive;
+
 mod parse_fwd_op;
 mod parse_message;
 
@@ -22,6 +25,11 @@ pub fn drive_session(data: &[u8]) {
     session_drive::run(data);
 }
 
+/// Arbitrary stimuli against a speaker with two core peers, a CE and two VRFs.
+pub fn drive_speaker(data: &[u8]) {
+    speaker_drive::run(data);
+}
+
 /// A target's name and body.
 pub type Target = (&'static str, fn(&[u8]));
 
@@ -29,6 +37,7 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("bridge_forward", bridge_forward),
     ("drive_session", drive_session),
+    ("drive_speaker", drive_speaker),
     ("parse_fwd_op", parse_fwd_op),
     ("parse_message", parse_message),
 ];

@@ -7,6 +7,7 @@ mod forwarding_limits;
 mod label_life;
 mod overlap;
 mod recovery;
+mod reflect;
 mod refresh;
 mod world;
 

@@ -1,4 +1,5 @@
 //! The actions of the FSM, carried out.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 use alloc::vec::Vec;
 use core::time::Duration;

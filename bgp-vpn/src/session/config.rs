@@ -1,4 +1,5 @@
 //! What an operator says about a peer.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

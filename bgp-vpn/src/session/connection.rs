@@ -1,4 +1,5 @@
 //! One TCP connection of a session: its state, its timers, and the framing of what it receives.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;

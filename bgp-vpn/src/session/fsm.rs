@@ -17,6 +17,7 @@
 //! - ROUTE-REFRESH and the SendHoldTimer have no event number in RFC 4271; they are 29 and 30 here.
 //! - Graceful restart changes events 16 and 17 in Established (RFC 4724 §5); whether routes are deleted or retained is
 //!   for [`Action::ReleaseRoutes`] to decide (RFC 4724 §4.2, RFC 8538 §4.1).
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 use bitflags::bitflags;
 

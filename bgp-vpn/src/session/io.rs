@@ -1,4 +1,5 @@
 //! What goes into a session and what comes out.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 use alloc::vec::Vec;
 

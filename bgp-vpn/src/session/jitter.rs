@@ -1,4 +1,5 @@
 //! Jitter of timers (RFC 4271 §10), from a seed.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 use core::time::Duration;
 

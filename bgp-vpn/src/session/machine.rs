@@ -1,4 +1,5 @@
 //! The session: both connections that may exist with a peer, as one machine.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;

@@ -1,4 +1,5 @@
 //! What two speakers agreed on: the one context every message is read and written in.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 use core::net::Ipv4Addr;
 use core::time::Duration;

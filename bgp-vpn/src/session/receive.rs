@@ -1,4 +1,5 @@
 //! What a session receives: framing, the OPEN, collisions, and the other messages as events.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 use core::net::Ipv4Addr;
 

@@ -1,5 +1,6 @@
 //! Sessions back to back in virtual time.
 
+mod chaos;
 mod collision;
 mod drive;
 mod faults;

@@ -1,6 +1,6 @@
 //! Two sessions and the TCP connections between them, in virtual time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bgp_vpn::message::Header;
@@ -51,11 +51,17 @@ pub struct Net {
     pub ends: [End; 2],
     /// Connection `n` has pipes `2n`, to its initiator, and `2n + 1`, from it.
     pipes: Vec<Pipe>,
+    /// Those with something under way.
+    live: BTreeSet<usize>,
     initiators: Vec<usize>,
+    /// Connections of [`Self::stranger`]: nobody is at the other end.
+    strange: BTreeSet<usize>,
     /// Delays of the connections, in turn, in both directions.
     pub delays: Vec<Duration>,
     /// Nothing passes.
     pub partitioned: bool,
+    /// Octets for a connection that is gone are answered by a reset.
+    pub resets: bool,
 }
 
 pub fn config(n: u8, local_as: u32, remote_as: u32) -> SessionConfig {
@@ -115,9 +121,12 @@ impl Net {
             now: Instant::from_secs(1),
             ends: configs.map(End::new),
             pipes: Vec::new(),
+            live: BTreeSet::new(),
+            strange: BTreeSet::new(),
             initiators: Vec::new(),
             delays: vec![Duration::from_millis(10)],
             partitioned: false,
+            resets: true,
         }
     }
 
@@ -143,7 +152,7 @@ impl Net {
     /// A connection towards `end` that no session opened: its number.
     pub fn stranger(&mut self, end: usize) -> usize {
         let connection = self.open(1 - end);
-        self.pipes[2 * connection + 1].events.clear();
+        self.strange.insert(connection);
         self.ends[end].incoming = Some(connection);
         self.input(end, Input::Connected { side: Side::Incoming });
         connection
@@ -156,11 +165,12 @@ impl Net {
     }
 
     fn push(&mut self, from: usize, connection: usize, event: Event) {
-        if self.partitioned {
+        if self.partitioned || self.strange.contains(&connection) {
             return;
         }
         let outward = usize::from(self.initiators[connection] == from);
         let delay = self.delays[connection % self.delays.len()];
+        self.live.insert(2 * connection + outward);
         let pipe = &mut self.pipes[2 * connection + outward].events;
         let at = pipe.back().map_or(Instant::ZERO, |(at, _)| *at).max(self.now + delay);
         pipe.push_back((at, event));
@@ -200,6 +210,9 @@ impl Net {
 
     fn deliver(&mut self, pipe: usize) {
         let (at, event) = self.pipes[pipe].events.pop_front().expect("an event");
+        if self.pipes[pipe].events.is_empty() {
+            self.live.remove(&pipe);
+        }
         self.now = self.now.max(at);
         let (connection, outward) = (pipe / 2, pipe % 2 == 1);
         let initiator = self.initiators[connection];
@@ -221,6 +234,8 @@ impl Net {
             Event::Data(octets) => {
                 if let Some(side) = self.ends[to].side_of(connection) {
                     self.input(to, Input::Stream { side, octets: &octets });
+                } else if self.resets {
+                    self.push(to, connection, Event::Fin);
                 }
             }
             Event::Fin => {
@@ -236,6 +251,7 @@ impl Net {
     /// Loses what is under way, and the connections, without a word to either end.
     pub fn lose_all(&mut self) {
         self.pipes.iter_mut().for_each(|p| p.events.clear());
+        self.live.clear();
     }
 
     /// Tells one end that all its connections failed.
@@ -245,6 +261,14 @@ impl Net {
                 self.input(end, Input::Closed { side });
             }
         }
+    }
+
+    /// One end forgets everything, connections included, and starts anew; nobody tells the other one. Octets that still
+    /// reach it are answered by a reset.
+    pub fn reborn(&mut self, end: usize) {
+        let config = self.ends[end].session.config().clone();
+        self.ends[end] = End::new(config);
+        self.input(end, Input::Start);
     }
 
     /// What holds at every moment.
@@ -267,7 +291,7 @@ impl Net {
 
     /// Pipes with something under way.
     pub fn under_way(&self) -> Vec<usize> {
-        (0..self.pipes.len()).filter(|p| !self.pipes[*p].events.is_empty()).collect()
+        self.live.iter().copied().collect()
     }
 
     /// Delivers from this pipe, whatever its delay.
@@ -279,8 +303,7 @@ impl Net {
     pub fn run(&mut self, time: Duration) {
         let end = self.now + time;
         loop {
-            let event = self.under_way().into_iter().min_by_key(|p| (self.pipes[*p].events[0].0, *p));
-            let event = event.map(|p| (self.pipes[p].events[0].0, p));
+            let event = self.live.iter().map(|p| (self.pipes[*p].events[0].0, *p)).min();
             let timer = (0..2).filter_map(|e| Some((self.ends[e].session.next_timeout()?, e))).min();
             let next = event.map(|(at, _)| at).into_iter().chain(timer.map(|(at, _)| at)).min();
             let Some(next) = next.filter(|at| *at <= end) else { break };

@@ -11,9 +11,13 @@ mod speaker_drive;
 
 mod parse_fwd_op;
 mod parse_message;
+mod parse_nlri;
+mod parse_update;
 
 pub use parse_fwd_op::parse_fwd_op;
 pub use parse_message::parse_message;
+pub use parse_nlri::parse_nlri;
+pub use parse_update::parse_update;
 
 /// Arbitrary ops and frames against the forwarding plane and a naive model of it.
 pub fn bridge_forward(data: &[u8]) {
@@ -40,4 +44,6 @@ pub const TARGETS: &[Target] = &[
     ("drive_speaker", drive_speaker),
     ("parse_fwd_op", parse_fwd_op),
     ("parse_message", parse_message),
+    ("parse_nlri", parse_nlri),
+    ("parse_update", parse_update),
 ];

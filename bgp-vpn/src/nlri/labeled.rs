@@ -3,7 +3,7 @@
 use fwd_core::Fault;
 use fwd_core::codec::{self, BufMut, Fail, Take};
 
-use super::nlris::{emit_path_id, path_id_len, take_path_id, take_prefix};
+use super::nlris::{emit_path_id, take_path_id, take_prefix, wire_len_of};
 use super::{Labels, Nlri, NlriFormat, PathId, WirePrefix};
 
 /// A labelled prefix of family 1/4 or 2/4.
@@ -42,7 +42,7 @@ impl<'a, P: WirePrefix> Nlri<'a> for LabeledNlri<'a, P> {
 
     #[inline]
     fn wire_len(&self, format: NlriFormat) -> usize {
-        path_id_len(format) + 1 + self.labels.wire_len() + self.prefix.wire().len()
+        wire_len_of(format, self.labels.wire_len(), self.prefix.wire())
     }
 
     #[inline]
@@ -57,7 +57,7 @@ impl<'a, P: WirePrefix> Nlri<'a> for LabeledNlri<'a, P> {
 /// The bits left for the prefix once `taken` octets of a length field's `bits` are read.
 #[inline]
 pub(super) fn bits_after(at: &[u8], bits: u8, taken: usize) -> Result<u8, nom::Err<Fail<'_>>> {
-    u8::try_from(taken * 8)
+    u8::try_from(taken.saturating_mul(8))
         .ok()
         .and_then(|taken| bits.checked_sub(taken))
         .ok_or_else(|| Fail::new(at, "length", Fault::Length(usize::from(bits))))
@@ -68,7 +68,7 @@ pub(super) fn bits_after(at: &[u8], bits: u8, taken: usize) -> Result<u8, nom::E
 /// saturates here so that no receiver takes it for another.
 #[inline]
 pub(super) fn bits_with(prefix: u8, octets: usize) -> u8 {
-    u8::try_from(usize::from(prefix) + octets * 8).unwrap_or(u8::MAX)
+    u8::try_from(octets.saturating_mul(8).saturating_add(usize::from(prefix))).unwrap_or(u8::MAX)
 }
 
 #[cfg(feature = "arbitrary")]

@@ -68,7 +68,7 @@ impl<'a> Labels<'a> {
         let bottom = i.chunks_exact(Self::LABEL_LEN).take(Self::MAX).position(|l| l.last().is_some_and(|b| b & 1 == 1));
         match bottom {
             Some(n) => {
-                let (rest, octets) = codec::octets(i, (n + 1) * Self::LABEL_LEN, "label")?;
+                let (rest, octets) = codec::octets(i, n.saturating_add(1).saturating_mul(Self::LABEL_LEN), "label")?;
                 Ok((rest, Self { octets }))
             }
             None if i.len() < Self::LABEL_LEN * Self::MAX => Err(Fail::new(i, "label", Fault::Truncated)),

@@ -9,6 +9,16 @@
 //! Every form has the four verbs with an [`NlriFormat`] argument: what the session negotiated about ADD-PATH
 //! (RFC 7911) and multiple labels (RFC 8277) decides how octets are read. [`Nlris`] iterates lazily over a field of
 //! them and is fused after the first fault.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic
+    )
+)]
 
 mod family;
 mod field;

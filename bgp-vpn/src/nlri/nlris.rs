@@ -122,7 +122,7 @@ impl WirePrefix for Ipv6Prefix {
 /// Up to eight octets as the high bits of a number. Two reads that may overlap take the place of a loop.
 #[inline]
 fn high_bits(octets: &[u8]) -> Option<u64> {
-    let shift = 64u32.checked_sub(u32::try_from(octets.len()).ok()? * 8)?;
+    let shift = 64u32.checked_sub(u32::try_from(octets.len()).ok()?.checked_mul(8)?)?;
     if let (Some(first), Some(last)) = (octets.first_chunk(), octets.last_chunk()) {
         let (first, last) = (u32::from_be_bytes(*first), u32::from_be_bytes(*last));
         return Some(u64::from(first) << 32 | u64::from(last) << shift);
@@ -151,9 +151,15 @@ pub(super) fn emit_path_id(id: Option<PathId>, format: NlriFormat, out: &mut imp
     }
 }
 
+/// Octets of an NLRI: path identifier, length, `before` octets of labels and RD, prefix.
+#[inline]
+pub(super) fn wire_len_of(format: NlriFormat, before: usize, prefix: &[u8]) -> usize {
+    path_id_len(format).saturating_add(1).saturating_add(before).saturating_add(prefix.len())
+}
+
 /// Octets of the path identifier field.
 #[inline]
-pub(super) const fn path_id_len(format: NlriFormat) -> usize {
+const fn path_id_len(format: NlriFormat) -> usize {
     if format.add_path { 4 } else { 0 }
 }
 

@@ -2,7 +2,7 @@
 
 use fwd_core::codec::{self, BufMut, Take};
 
-use super::nlris::{emit_path_id, path_id_len, take_path_id, take_prefix};
+use super::nlris::{emit_path_id, take_path_id, take_prefix, wire_len_of};
 use super::{Nlri, NlriFormat, PathId, WirePrefix};
 
 /// A prefix of family 1/1, 2/1, 1/2 or 2/2.
@@ -36,7 +36,7 @@ impl<'a, P: WirePrefix> Nlri<'a> for UnicastNlri<P> {
 
     #[inline]
     fn wire_len(&self, format: NlriFormat) -> usize {
-        path_id_len(format) + 1 + self.prefix.wire().len()
+        wire_len_of(format, 0, self.prefix.wire())
     }
 
     #[inline]

@@ -3,7 +3,7 @@
 use fwd_core::codec::{self, BufMut, Take};
 
 use super::labeled::{bits_after, bits_with};
-use super::nlris::{emit_path_id, path_id_len, take_path_id, take_prefix};
+use super::nlris::{emit_path_id, take_path_id, take_prefix, wire_len_of};
 use super::{Labels, Nlri, NlriFormat, PathId, RouteDistinguisher, WirePrefix};
 
 /// A VPN prefix of family 1/128 or 2/128.
@@ -33,6 +33,12 @@ pub struct VpnNlri<'a, P> {
     pub prefix: P,
 }
 
+/// Octets of labels and RD.
+#[inline]
+const fn with_rd(labels: Labels<'_>) -> usize {
+    labels.wire_len().saturating_add(RouteDistinguisher::LEN)
+}
+
 impl<'a, P: WirePrefix> Nlri<'a> for VpnNlri<'a, P> {
     #[inline]
     fn take(i: &'a [u8], format: NlriFormat) -> Take<'a, Self> {
@@ -41,19 +47,19 @@ impl<'a, P: WirePrefix> Nlri<'a> for VpnNlri<'a, P> {
         let (i, bits) = codec::be_u8(i, "length")?;
         let (i, labels) = Labels::take(i, format.multiple_labels)?;
         let (i, rd) = RouteDistinguisher::take(i)?;
-        let (i, prefix) = take_prefix(i, bits_after(at, bits, labels.wire_len() + RouteDistinguisher::LEN)?)?;
+        let (i, prefix) = take_prefix(i, bits_after(at, bits, with_rd(labels))?)?;
         Ok((i, Self { path_id, labels, rd, prefix }))
     }
 
     #[inline]
     fn wire_len(&self, format: NlriFormat) -> usize {
-        path_id_len(format) + 1 + self.labels.wire_len() + RouteDistinguisher::LEN + self.prefix.wire().len()
+        wire_len_of(format, with_rd(self.labels), self.prefix.wire())
     }
 
     #[inline]
     fn emit(&self, format: NlriFormat, out: &mut impl BufMut) {
         emit_path_id(self.path_id, format, out);
-        let bits = bits_with(self.prefix.bits(), self.labels.wire_len() + RouteDistinguisher::LEN);
+        let bits = bits_with(self.prefix.bits(), with_rd(self.labels));
         if let [a, b, c] = *self.labels.octets() {
             // One label: one copy of at most 28 octets.
             let ([d, e, f, g, h, i, j, k], mut octets) = (self.rd.octets(), [0; 28]);
@@ -63,7 +69,7 @@ impl<'a, P: WirePrefix> Nlri<'a> for VpnNlri<'a, P> {
             if let Some(prefix) = prefix.get_mut(..all.len()) {
                 prefix.copy_from_slice(all);
             }
-            out.put_slice(octets.get(..12 + self.prefix.wire().len()).unwrap_or(&octets));
+            out.put_slice(octets.get(..self.prefix.wire().len().saturating_add(12)).unwrap_or(&octets));
             return;
         }
         out.put_u8(bits);

@@ -204,6 +204,9 @@ impl Transport {
             sink(Input::Closed { peer, side });
         }
         let timeout = if self.farewells.is_empty() { timeout } else { timeout.min(Duration::from_millis(200)) };
+        // Room that the speaker does not know of is no reason to sleep: it may have more to send.
+        let timeout =
+            if self.connections.iter().any(Connection::has_room_to_report) { Duration::ZERO } else { timeout };
         let ready = self.poll(timeout, extra)?;
         let mut readable = vec![false; extra.len()];
         let mut extras = 0..extra.len();
@@ -398,10 +401,15 @@ impl Connection {
         }
     }
 
+    /// Octets have left, and half the outbox is free again.
+    fn has_room_to_report(&self) -> bool {
+        self.drained && OUTBOX.saturating_sub(self.outbox.len()) >= OUTBOX / 2
+    }
+
     /// Tells the speaker of room once half the outbox is free again, and that there is none when it has used what it knew of.
     fn report_room(&mut self, sink: &mut impl FnMut(Input<'_>)) {
         let (peer, side, room) = (self.peer, self.side, OUTBOX.saturating_sub(self.outbox.len()));
-        if self.drained && room >= OUTBOX / 2 {
+        if self.has_room_to_report() {
             (self.drained, self.full, self.told) = (false, false, room);
             sink(Input::Writable { peer, side, room });
         } else if self.told < LONGEST_MESSAGE && !self.full {
@@ -523,6 +531,40 @@ mod tests {
         let (a, b) = until(|a, b| a.room.is_some() && b.room.is_some(), &mut a, &mut b);
         assert_eq!((a.connected, b.connected), (vec![Side::Incoming], vec![Side::Outgoing]));
         assert_eq!((a.room, b.room), (Some(OUTBOX), Some(OUTBOX)));
+    }
+
+    /// What a socket takes at once must not be followed by a sleep until the peer says something.
+    #[test]
+    fn a_silent_peer_that_reads_is_sent_everything() {
+        const PIECES: usize = 64;
+        let (mut a, mut b) = pair();
+        b.connect(PEER);
+        until(|a, b| a.room.is_some() && b.room.is_some(), &mut a, &mut b);
+        let (done, finished) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut seen = Seen::default();
+            while seen.octets.len() < PIECES * OUTBOX {
+                b.wait(Duration::from_secs(1), &[], |input| seen.note(&input)).unwrap();
+            }
+            done.send(()).unwrap();
+        });
+        std::thread::spawn(move || {
+            let mut left = PIECES;
+            while left > 0 {
+                left -= 1;
+                a.send(PEER, Side::Incoming, &vec![0; OUTBOX]);
+                let mut room = 0;
+                while room == 0 {
+                    a.wait(Duration::from_secs(3600), &[], |input| {
+                        if let Input::Writable { room: r, .. } = input {
+                            room = r;
+                        }
+                    })
+                    .unwrap();
+                }
+            }
+        });
+        finished.recv_timeout(Duration::from_secs(120)).expect("the sender sleeps although there is room");
     }
 
     #[test]

@@ -112,12 +112,12 @@ fn a_peer_that_never_reads_costs_no_memory() {
     let mut peak = 0;
     for round in 0..20u32 {
         for n in 0..1000 {
-            let prefix = IpPrefix::V4(Ipv4Prefix::from_bits(0x0a00_0000 + (round % 3 << 20) + (n << 8), 24).unwrap());
+            let prefix = IpPrefix::V4(Ipv4Prefix::from_bits(0x0a00_0000 + ((round % 3) << 20) + (n << 8), 24).unwrap());
             world.input(pes[0], Input::Local { vrf: VrfId(1), prefix, route: Some(LocalRoute::Local) });
         }
         world.settle();
         for n in 0..1000 {
-            let prefix = IpPrefix::V4(Ipv4Prefix::from_bits(0x0a00_0000 + (round % 3 << 20) + (n << 8), 24).unwrap());
+            let prefix = IpPrefix::V4(Ipv4Prefix::from_bits(0x0a00_0000 + ((round % 3) << 20) + (n << 8), 24).unwrap());
             world.input(pes[0], Input::Local { vrf: VrfId(1), prefix, route: None });
         }
         world.settle();

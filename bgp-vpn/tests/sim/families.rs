@@ -52,7 +52,7 @@ fn vpn_ipv4_over_an_ipv6_core_needs_the_capability() {
     assert_eq!(to(0, "fd01::1"), Delivery::Circuit(1, circuit_of(1, 1)));
     let IpAddr::V6(address) = v6(1) else { unreachable!() };
     let with_rd = [&[0; 8][..], &address.octets()].concat();
-    assert_eq!(next_hops(&world, 0, 1), [with_rd.clone()]);
+    assert_eq!(next_hops(&world, 0, 1), core::slice::from_ref(&with_rd));
     assert_eq!(next_hops(&world, 0, 2), [with_rd]);
 
     let without = pair([v6(1), v6(2)], false);

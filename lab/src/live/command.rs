@@ -61,11 +61,12 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Commands that are to be carried out at a time, latest first.
+/// Commands that are to be carried out at a time, the next one last; those of one moment in the order of the file.
 fn script(config: &Config) -> anyhow::Result<Vec<(Duration, Command)>> {
     let step = |step: &super::config::Step| Ok((Duration::from_secs_f64(step.second), step.command.parse()?));
     let mut script = config.script.iter().map(step).collect::<anyhow::Result<Vec<_>>>()?;
-    script.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    script.sort_by_key(|(at, _)| *at);
+    script.reverse();
     Ok(script)
 }
 
@@ -181,3 +182,18 @@ impl Lines {
 }
 
 const _: () = assert!(NEXT_HOPS < Config::NHLFES);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_script_runs_in_order_of_time_then_of_the_file() {
+        let step = |second: u32, command: &str| format!("[[at]]\nsecond = {second}.5\ncommand = \"{command}\"\n");
+        let steps = [step(2, "vpn"), step(1, "peers"), step(2, "counts")].concat();
+        let config = Config::parse(&format!("asn = 1\nrouter-id = \"192.0.2.1\"\n{steps}")).unwrap();
+        let mut script = script(&config).unwrap();
+        let names: Vec<_> = std::iter::from_fn(|| script.pop()).map(|(_, command)| command.name()).collect();
+        assert_eq!(names, ["peers", "vpn", "counts"]);
+    }
+}

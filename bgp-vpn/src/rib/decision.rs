@@ -29,8 +29,8 @@ pub(crate) struct Candidate {
     pub(crate) cluster_len: u8,
     /// The peer's address.
     pub(crate) peer: IpAddr,
-    /// Path identifier.
-    pub(crate) path_id: u32,
+    /// Path identifier; of a route imported into a VRF the route distinguisher.
+    pub(crate) path_id: u64,
 }
 
 /// The index of the best candidate; which one that is does not depend on their order.
@@ -165,7 +165,7 @@ mod tests {
             a.sort_by_key(|c| alloc::format!("{c:?}"));
             b.sort_by_key(|c| alloc::format!("{c:?}"));
             for (i, (x, y)) in a.iter_mut().zip(&mut b).enumerate() {
-                (x.path_id, y.path_id) = (i as u32, i as u32);
+                (x.path_id, y.path_id) = (i as u64, i as u64);
             }
             let first = a[best_of(&a).unwrap()];
             b.reverse();

@@ -23,7 +23,9 @@ use super::io::{Event, PeerId, SpeakerConfig};
 use super::shared::Shared;
 use super::tables::{AddressFamily, TableKind, Tables};
 use crate::nlri::RouteDistinguisher;
-use crate::rib::{Attributes, Key, LabelStacks, NextHopId, NextHops, Path, PlainKey, Rib, Source, VpnKey, best_where};
+use crate::rib::{
+    Attributes, Candidate, Key, LabelStacks, NextHopId, NextHops, Path, PlainKey, Rib, Source, VpnKey, best_where,
+};
 use crate::vrf::{Circuits, Tunnels, VpnLabels};
 
 /// Labels that a destination was announced with before, and the peers that have not been told otherwise.
@@ -329,12 +331,17 @@ impl Routing {
     /// Decides about a destination of a VRF again, and tells the forwarding plane, the CEs and the VPN table.
     pub(crate) fn vrf_changed<P: AddressFamily>(&mut self, slot: u16, dest: u32, before: Option<Path>) {
         let shared = &self.shared;
+        let rds = self.distinguishers::<P>(slot, dest);
         let Some(vrf) = self.tables.vrf_mut(slot) else { return };
         let (id, is_vpn) = (vrf.id, vrf.config.is_some());
         let rib = P::unicast_mut(vrf);
         let d = rib.table.get(dest);
         let refused = d.is_refused();
-        let judge = |path: &Path| shared.judge_in_vrf(id, path, P::V6);
+        let judge = |path: &Path| {
+            let candidate = shared.judge_in_vrf(id, path, P::V6)?;
+            let rd = rds.iter().find(|(dest, _)| !path.source.is_own() && *dest == path.path_id);
+            Some(Candidate { path_id: rd.map_or(candidate.path_id, |(_, rd)| *rd), ..candidate })
+        };
         let own = d.paths().len() > 1 && d.paths().iter().any(|p| p.source.is_own() && judge(p).is_some());
         let best = rib.choose(dest, |path| {
             // A route leaked from another VRF of this PE yields to the VRF's own.
@@ -351,6 +358,15 @@ impl Routing {
         if let Some(vrf) = self.tables.vrf_mut(slot) {
             P::unicast_mut(vrf).settle(dest);
         }
+    }
+
+    /// The route distinguishers of what a VRF imported for a destination, by VPN destination, where it has to choose: the last
+    /// tie-breaker, so that the choice does not depend on what came first.
+    fn distinguishers<P: AddressFamily>(&self, slot: u16, dest: u32) -> SmallVec<[(u32, u64); 4]> {
+        let paths = self.tables.vrf(slot).map_or(&[][..], |vrf| P::unicast(vrf).table.get(dest).paths());
+        let imported = paths.iter().filter(|p| paths.len() > 1 && !p.source.is_own());
+        let rd = |dest| P::vpn(&self.tables).table.get(dest).key.rd;
+        imported.map(|p| (p.path_id, u64::from_be_bytes(rd(p.path_id).octets()))).collect()
     }
 
     /// The forwarding entry of a destination is to be looked at.

@@ -145,6 +145,6 @@ fn candidate(s: &Summary, path: &Path, peer: Option<&PeerState>, metric: u32) ->
         router_id: s.originator_id.unwrap_or(peer.map_or(0, PeerState::router_id)),
         cluster_len: s.cluster_len,
         peer: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), PeerState::address),
-        path_id: path.path_id,
+        path_id: u64::from(path.path_id),
     }
 }

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod ce;
+mod churn;
 mod families;
 mod forwarding_limits;
 mod label_life;

@@ -254,3 +254,22 @@ proptest! {
         }
     }
 }
+
+/// Two routes to one prefix that differ in the route distinguisher only: the same is chosen whichever came first.
+#[test]
+fn the_choice_among_imported_routes_does_not_depend_on_their_order() {
+    let chosen = |order: [u16; 2]| {
+        let mut model = Model::new(LabelMode::PerVrf);
+        model.apply(Step::Vrf(0, 1));
+        model.apply(Step::Targets(0, 1));
+        for vrf in order {
+            for step in [Step::Vrf(1, vrf), Step::Circuit(1, vrf), Step::Targets(1, vrf), Step::Route(1, vrf, 0)] {
+                model.apply(step);
+            }
+            model.world.run(Duration::from_secs(5));
+        }
+        model.world.send(0, 1, "10.1.0.1".parse().unwrap())
+    };
+    assert_eq!(chosen([1, 2]), Delivery::Circuit(1, circuit_of(1, 1)));
+    assert_eq!(chosen([2, 1]), chosen([1, 2]));
+}

@@ -12,7 +12,7 @@ fn root() -> PathBuf {
 #[test]
 fn every_shows_line_names_a_row() {
     let coverage = Coverage::scan(&root()).unwrap();
-    assert!(coverage.rows.len() > 800, "the catalogue has {} rows", coverage.rows.len());
+    assert!(coverage.rows.len() > 700, "the catalogue has {} rows", coverage.rows.len());
     assert_eq!(coverage.unknown, [], "file, line, what is no row of docs/requirements");
 }
 

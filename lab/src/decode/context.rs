@@ -129,6 +129,6 @@ mod tests {
         let (two, four) = ([2, 2, 0xfd, 0xe9, 0xfd, 0xea], [2, 2, 0, 0, 0xfd, 0xe9, 0, 0, 0xfd, 0xea]);
         assert_eq!(guess(&update(&four, &[8, 10], false)), (true, PeerKind::External, false));
         assert_eq!(guess(&update(&two, &[8, 10], true)), (false, PeerKind::Internal, false));
-        assert_eq!(guess(&update(&four, &[0, 0, 0, 1, 24, 10, 1, 2], true)), (true, PeerKind::Internal, true));
+        assert_eq!(guess(&update(&four, &[0, 0, 0, 1, 32, 10, 1, 2, 3], true)), (true, PeerKind::Internal, true));
     }
 }

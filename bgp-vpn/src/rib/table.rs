@@ -304,10 +304,24 @@ impl<K: Key> Table<K> {
         if let Some(&id) = self.index.find(hash, |&id| self.dests.get(id).key == key) {
             return id;
         }
+        if self.index.len() == self.index.capacity() {
+            self.grow();
+        }
         let id = self.dests.insert(Dest { key, flags: Dest::<K>::LIVE, owed: 0, paths: Paths::None });
         let (dests, hasher) = (&self.dests, &self.hasher);
         self.index.insert_unique(hash, id, |&id| Self::hash(hasher, &dests.get(id).key));
         id
+    }
+
+    /// Doubles the index. Keys are read in the order in which they are stored, not in that of the index, which would miss the
+    /// cache with every one.
+    fn grow(&mut self) {
+        let (dests, hasher) = (&self.dests, &self.hasher);
+        let mut index = HashTable::with_capacity(self.index.len() * 2 + 4);
+        for (id, d) in dests.iter().filter(|(_, d)| d.is_live()) {
+            index.insert_unique(Self::hash(hasher, &d.key), id, |&id| Self::hash(hasher, &dests.get(id).key));
+        }
+        self.index = index;
     }
 
     /// A destination.

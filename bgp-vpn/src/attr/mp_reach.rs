@@ -269,3 +269,67 @@ impl<'a> MpReach<'a> {
         Nlris::new(self.nlri, self.format)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::PeerKind;
+    use alloc::vec::Vec;
+
+    /// Every form, octet for octet: RFC 4364 §4.3.2, RFC 4659 §3.2.1.1 and §3.2.1.2, RFC 2545 §3, RFC 8950 §3.
+    ///
+    /// Shows: L3VPN-FEA-2, L3VPN-8.3-1, L3VPN-8.3-4, L3VPN-8.3-5
+    #[test]
+    fn forms_of_the_next_hop() {
+        let v4 = NextHop::Ipv4(Ipv4Addr::new(192, 0, 2, 1));
+        let global: Ipv6Addr = "2001:db8::1".parse().unwrap();
+        let link_local: Ipv6Addr = "fe80::1".parse().unwrap();
+        let (one, pair) =
+            (NextHop::Ipv6 { global, link_local: None }, NextHop::Ipv6 { global, link_local: Some(link_local) });
+        let (rd, g, l) = (&[0u8; 8][..], &global.octets()[..], &link_local.octets()[..]);
+        let a = &[192, 0, 2, 1][..];
+        let mapped = &[&[0; 10][..], &[0xff, 0xff], a].concat()[..];
+        for (family, next_hop, octets) in [
+            (Family::VPN_IPV4, v4, &[rd, a][..]),
+            (Family::VPN_IPV4, one, &[rd, g]),
+            (Family::VPN_IPV4, pair, &[rd, g, rd, l]),
+            (Family::VPN_IPV6, one, &[rd, g]),
+            (Family::VPN_IPV6, pair, &[rd, g, rd, l]),
+            (Family::VPN_IPV6, v4.in_family(Family::VPN_IPV6), &[rd, mapped]),
+            (Family::IPV6_UNICAST, one, &[g]),
+            (Family::IPV6_LABELED_UNICAST, pair, &[g, l]),
+            (Family::IPV6_LABELED_UNICAST, v4.in_family(Family::IPV6_LABELED_UNICAST), &[mapped]),
+            (Family::IPV4_LABELED_UNICAST, v4, &[a]),
+            (Family::IPV4_UNICAST, one, &[g]),
+        ] {
+            let (octets, mut out) = (octets.concat(), Vec::new());
+            next_hop.emit(family, &mut out);
+            assert_eq!((&out, out.len()), (&octets, next_hop.wire_len(family)), "{family} {next_hop}");
+            assert_eq!(NextHop::parse(&octets, family), Ok(next_hop));
+            let extended = family.afi == Afi::IPV4 && octets.len() > 12;
+            assert!(NextHop::is_expected(family, octets.len(), true));
+            assert_eq!(NextHop::is_expected(family, octets.len(), false), !extended, "{family} {next_hop}");
+        }
+        assert_eq!(v4.in_family(Family::VPN_IPV6).address(), IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
+        let only_link_local = NextHop::Ipv6 { global: Ipv6Addr::UNSPECIFIED, link_local: Some(link_local) };
+        assert_eq!(only_link_local.address(), IpAddr::V6(link_local));
+    }
+
+    /// A route distinguisher that is not zero is ignored, and so is the reserved octet.
+    #[test]
+    fn what_is_ignored_on_receipt() {
+        let octets = [0, 1, 128, 12, 1, 2, 3, 4, 5, 6, 7, 8, 192, 0, 2, 1, 0xff];
+        let negotiated = Negotiated::baseline(PeerKind::Internal);
+        let reach = MpReach::parse(&octets, &negotiated).unwrap();
+        assert_eq!(reach.next_hop(), Some(NextHop::Ipv4(Ipv4Addr::new(192, 0, 2, 1))));
+        assert!(reach.nlri.is_empty());
+    }
+
+    #[test]
+    fn other_lengths_belong_to_no_vpn_family() {
+        for len in (0..=60).filter(|len| ![12, 24, 48].contains(len)) {
+            assert!(NextHop::parse(&[0; 60][..len], Family::VPN_IPV4).is_err(), "{len}");
+            assert!(!NextHop::is_expected(Family::VPN_IPV6, len, true), "{len}");
+        }
+    }
+}

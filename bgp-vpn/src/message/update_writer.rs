@@ -374,3 +374,113 @@ fn split_at_type(attributes: &[u8], attr_type: AttrType) -> (&[u8], &[u8]) {
     });
     attributes.split_at_checked(at).unwrap_or((attributes, &[]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attr::AsPathBuf;
+    use crate::message::Update;
+    use crate::nlri::{Labels, RouteDistinguisher, UnicastNlri, VpnNlri};
+    use crate::session::PeerKind;
+    use fwd_core::net::Ipv4Prefix;
+
+    fn negotiated() -> Negotiated {
+        Negotiated { four_octet_as: true, ..Negotiated::baseline(PeerKind::External) }
+    }
+
+    fn route(n: u32) -> UnicastNlri<Ipv4Prefix> {
+        UnicastNlri { path_id: None, prefix: Ipv4Prefix::from_bits(n << 8, 24).unwrap() }
+    }
+
+    const V4: NextHop = NextHop::Ipv4(core::net::Ipv4Addr::new(192, 0, 2, 1));
+
+    /// RFC 8277 §2.4: label 0x800000; RFC 4760 §4.
+    ///
+    /// Shows: L3VPN-8.2-5, L3VPN-8.3-4
+    #[test]
+    fn a_withdrawal_octet_for_octet() {
+        let (negotiated, mut out) = (negotiated(), Vec::new());
+        let mut writer = UpdateWriter::withdraw(&mut out, &negotiated, Family::VPN_IPV4);
+        let rd = RouteDistinguisher::two_octet_as(65001, 7);
+        let prefix = "10.0.0.0/8".parse::<Ipv4Prefix>().unwrap();
+        assert!(writer.is_empty() && writer.push(&VpnNlri { path_id: None, labels: Labels::WITHDRAW, rd, prefix }));
+        assert_eq!(writer.finish(), 42);
+        assert_eq!(out[16..23], [0, 42, 2, 0, 0, 0, 19]);
+        assert_eq!(out[23..29], [0x80, 15, 16, 0, 1, 128]);
+        assert_eq!(out[29..], [96, 0x80, 0, 0, 0, 0, 0xfd, 0xe9, 0, 0, 0, 7, 10]);
+        out.clear();
+        let mut writer = UpdateWriter::withdraw(&mut out, &negotiated, Family::IPV4_UNICAST);
+        assert!(writer.push(&route(0x0a_0000)));
+        writer.finish();
+        assert_eq!(out[16..], [0, 27, 2, 0, 4, 24, 10, 0, 0, 0, 0]);
+    }
+
+    /// The message is never longer than agreed, whatever the family, and every route that was taken is in it.
+    #[test]
+    fn messages_fill_up_to_the_limit() {
+        for (max, family, next_hop) in [
+            (4096, Family::IPV4_UNICAST, V4),
+            (4096, Family::IPV4_MULTICAST, V4),
+            (65_535, Family::IPV4_UNICAST, V4),
+            (65_535, Family::IPV4_MULTICAST, V4),
+        ] {
+            let negotiated = Negotiated { max_message_len: max, ..negotiated() };
+            let path = AsPathBuf::sequence([1]);
+            let all = [Attribute::Origin(crate::attr::Origin::Igp), Attribute::AsPath(path.as_path())];
+            let mut octets = Vec::new();
+            Attribute::emit_all(&all, AsWidth::Four, &mut octets);
+            for attributes in [PathAttributes::Octets(&octets), PathAttributes::Values(&all)] {
+                let (mut out, position) = (Vec::new(), MpPosition::ByType);
+                let mut writer =
+                    UpdateWriter::announce(&mut out, &negotiated, family, next_hop, attributes, position).unwrap();
+                let taken = (0..).take_while(|n| writer.push(&route(*n))).count();
+                let len = writer.finish();
+                assert!(len <= max && len > max - 4 && out.len() == len, "{len}");
+                let update = Update::parse(&out[Header::LEN..], &negotiated).unwrap();
+                let field = update.mp_reach().map_or(update.nlri_octets().1, |reach| reach.nlri);
+                assert_eq!(field.len(), taken * 4);
+                assert!(update.faults().is_empty());
+            }
+            let mut out = Vec::new();
+            let mut writer = UpdateWriter::withdraw(&mut out, &negotiated, family);
+            while writer.push(&route(1)) {}
+            let len = writer.finish();
+            assert!(len <= max && len > max - 4, "{len}");
+        }
+    }
+
+    #[test]
+    fn attributes_that_fill_a_message_are_refused_and_nothing_is_written() {
+        let path = AsPathBuf::sequence(0..2000);
+        let all = [Attribute::AsPath(path.as_path())];
+        let mut out = alloc::vec![7];
+        for family in [Family::IPV4_UNICAST, Family::VPN_IPV4] {
+            let written =
+                UpdateWriter::announce(&mut out, &negotiated(), family, V4, &all[..], MpPosition::First).map(|_| ());
+            assert!(written.unwrap_err().len > 8000);
+            assert_eq!(out, [7]);
+        }
+        let negotiated = negotiated();
+        let writer = UpdateWriter::withdraw(&mut out, &negotiated, Family::VPN_IPV4);
+        assert_eq!(writer.finish(), 0);
+        assert_eq!(out, [7]);
+    }
+
+    /// RFC 7606 §5.1, or the order of types.
+    #[test]
+    fn mp_reach_first_or_in_its_place() {
+        let path = AsPathBuf::new();
+        let communities = [0xff, 0xff, 0xff, 1, 0, 2, 0xfd, 0xe9];
+        let communities = crate::attr::ExtCommunities::parse(&communities).unwrap();
+        let all = [Attribute::AsPath(path.as_path()), Attribute::ExtCommunities(communities)];
+        for (position, want) in [(MpPosition::First, [14, 2, 16]), (MpPosition::ByType, [2, 14, 16])] {
+            let (negotiated, mut out) = (negotiated(), Vec::new());
+            let family = Family::IPV4_MULTICAST;
+            let mut writer = UpdateWriter::announce(&mut out, &negotiated, family, V4, &all[..], position).unwrap();
+            assert!(writer.push(&route(1)));
+            writer.finish();
+            let update = Update::parse(&out[Header::LEN..], &negotiated).unwrap();
+            assert_eq!(update.attributes().raw().map(|raw| raw.attr_type.0).collect::<Vec<_>>(), want);
+        }
+    }
+}

@@ -47,7 +47,8 @@ fn code_points(file: &str, text: &str) -> Vec<CodePoint> {
         } else if code.starts_with("pub mod ") && code.ends_with('{') {
             blocks.push((indent, docs.clone()));
         } else if code.starts_with("pub const ") {
-            let own = code.contains(": Self = Self(");
+            // A set of bits, written in binary, is no code point.
+            let own = code.contains(": Self = Self(") && !code.contains("Self(0b");
             let subcode = code.contains(": u8 = ") && indent >= 8;
             if own || subcode {
                 let around: String = blocks.iter().map(|(_, d)| d.as_str()).collect();

@@ -76,7 +76,7 @@ impl<'a, P: WirePrefix + arbitrary::Arbitrary<'a>> arbitrary::Arbitrary<'a> for 
     /// One whose length field holds its bits; for sessions that negotiated several labels.
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
         let (labels, prefix): (Labels<'a>, P) = (u.arbitrary()?, u.arbitrary()?);
-        let bits = usize::from(prefix.bits()) + labels.wire_len() * 8;
+        let bits = labels.wire_len().saturating_mul(8).saturating_add(usize::from(prefix.bits()));
         if bits > usize::from(u8::MAX) {
             return Err(arbitrary::Error::IncorrectFormat);
         }

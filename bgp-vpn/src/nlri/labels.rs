@@ -125,7 +125,7 @@ impl<'a> arbitrary::Arbitrary<'a> for Labels<'a> {
     /// A field as it stands where several labels were negotiated.
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
         let len = (1..=Self::MAX).find_map(|n| {
-            let octets = u.peek_bytes(n * Self::LABEL_LEN)?;
+            let octets = u.peek_bytes(n.saturating_mul(Self::LABEL_LEN))?;
             Self::take(octets, true).ok().map(|(_, labels)| labels.wire_len())
         });
         let octets = u.bytes(len.ok_or(arbitrary::Error::NotEnoughData)?)?;

@@ -369,7 +369,7 @@ mod tests {
         };
         assert_eq!(got(&[plain.clone(), enhanced.clone()], &[]), (false, false));
         assert_eq!(got(&[], &[plain.clone(), enhanced.clone()]), (true, false));
-        assert_eq!(got(&[enhanced.clone()], &[old, enhanced]), (true, true));
+        assert_eq!(got(core::slice::from_ref(&enhanced), &[old, enhanced.clone()]), (true, true));
     }
 
     /// Shows: L3VPN-8.1-10

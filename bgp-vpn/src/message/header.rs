@@ -1,14 +1,4 @@
 //! The message header (RFC 4271 §4.1) and framing.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects,
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic
-    )
-)]
 
 use core::fmt;
 

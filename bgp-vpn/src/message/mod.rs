@@ -3,6 +3,16 @@
 //! Framing ([`frame_len`]) is apart from parsing: it says how many octets the next message has, or with which
 //! NOTIFICATION the session ends. [`Message`] parses one framed message; the body of an UPDATE stays octets, because it
 //! is read in the context of what the session negotiated.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic
+    )
+)]
 
 pub mod capability;
 mod header;

@@ -1,14 +1,4 @@
 //! OPEN (RFC 4271 §4.2, optional parameters: RFC 5492 §4, RFC 9072 §2).
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects,
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic
-    )
-)]
 
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;

@@ -1,14 +1,4 @@
 //! ROUTE-REFRESH (RFC 2918 §3, RFC 7313 §3.2) with outbound route filters (RFC 5291 §4).
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects,
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic
-    )
-)]
 
 use alloc::vec::Vec;
 

@@ -1,14 +1,4 @@
 //! UPDATE (RFC 4271 §4.3), read with the error handling of RFC 7606.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects,
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic
-    )
-)]
 
 use fwd_core::codec::{self, BufMut, Fail};
 use fwd_core::net::Ipv4Prefix;

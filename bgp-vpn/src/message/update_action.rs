@@ -16,17 +16,6 @@
 //!
 //! Where RFC 7606 lets us choose between session reset and AFI/SAFI disable, the family is disabled, so that the others live.
 
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects,
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic
-    )
-)]
-
 use fwd_core::Fault;
 
 use super::notification::subcode::update as subcode;

@@ -1,14 +1,4 @@
 //! The Path Attributes field of an UPDATE: one pass over its octets with the checks of RFC 7606.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects,
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic
-    )
-)]
 
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;

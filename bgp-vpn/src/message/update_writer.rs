@@ -1,14 +1,4 @@
 //! Writing UPDATEs: many NLRI behind one set of attributes (RFC 4271 §4.3, RFC 4760, RFC 8950).
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects,
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic
-    )
-)]
 
 use alloc::vec::Vec;
 

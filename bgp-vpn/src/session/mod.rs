@@ -1,6 +1,7 @@
 //! The BGP session: configuration, what was negotiated, FSM, machine.
 //!
 //! [`transition`] is RFC 4271 §8.2.2 as a function; [`Session`] runs it for both connections that may exist with a peer.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod act;
 mod config;

@@ -1,14 +1,4 @@
 //! What the list-valued capabilities share: entries of one fixed length.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects,
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic
-    )
-)]
 
 use core::ops::Deref;
 

@@ -1,14 +1,4 @@
 //! Extended next hop encoding (RFC 8950 §4).
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects,
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic
-    )
-)]
 
 use fwd_core::codec::{self, BufMut, Take};
 

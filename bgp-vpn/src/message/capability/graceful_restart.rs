@@ -1,14 +1,4 @@
 //! Graceful restart (RFC 4724 §3, RFC 8538 §2).
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects,
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic
-    )
-)]
 
 use bitflags::bitflags;
 use fwd_core::codec::{self, BufMut, Take};

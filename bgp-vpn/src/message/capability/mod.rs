@@ -15,16 +15,6 @@
 //! | 70 | Enhanced route refresh (RFC 7313 §3.1) | [`Capability::EnhancedRouteRefresh`] |
 //!
 //! Every other one, and every known one that stands in an impossible length, survives as [`Capability::Other`].
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects,
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic
-    )
-)]
 
 mod add_path;
 mod entries;

@@ -1,14 +1,4 @@
 //! Outbound route filtering (RFC 5291 §5).
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects,
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic
-    )
-)]
 
 use alloc::vec::Vec;
 

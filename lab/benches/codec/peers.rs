@@ -6,6 +6,8 @@ use crate::messages::{Case, Digest, Form, fold, halves};
 pub type Decode = fn(Form, &[u8]) -> Digest;
 /// Leaves a whole message in the buffer, from values that the peer built beforehand.
 pub type Encode = Box<dyn FnMut(&mut Vec<u8>)>;
+/// Takes a message into the peer's own values and gives what writes them.
+pub type Encoder = fn(&Case) -> Encode;
 
 pub const DECODERS: &[(&str, Decode)] = &[
     ("routecore-0.7.2", routecore_::decode),
@@ -14,7 +16,7 @@ pub const DECODERS: &[(&str, Decode)] = &[
     ("rustbgpd-wire-0.27.0", rustbgpd::decode),
 ];
 
-pub const ENCODERS: &[(&str, fn(&Case) -> Encode)] = &[
+pub const ENCODERS: &[(&str, Encoder)] = &[
     ("routecore-0.7.2", routecore_::encoder),
     ("zettabgp-0.6.0", zetta::encoder),
     ("netgauze-bgp-pkt-0.13.0", netgauze::encoder),
@@ -169,7 +171,7 @@ mod zetta {
             u.decode_from(p, &m[19..19 + len]).unwrap();
             for a in &u.attrs {
                 match a {
-                    BgpAttrItem::Origin(o) => d.attribute(o.value.clone() as u64),
+                    BgpAttrItem::Origin(o) => d.attribute(o.value as u64),
                     BgpAttrItem::ASPath(x) => {
                         for i in &x.value {
                             if let BgpASitem::Seq(s) = i {
@@ -363,7 +365,7 @@ mod rustbgpd {
     use std::cell::RefCell;
     use std::net::IpAddr;
 
-    thread_local!(static LAST: RefCell<(usize, usize, Bytes)> = RefCell::new((0, 0, Bytes::new())));
+    thread_local!(static LAST: RefCell<(usize, usize, Bytes)> = const { RefCell::new((0, 0, Bytes::new())) });
 
     fn as_bytes(m: &[u8]) -> Bytes {
         LAST.with(|l| {

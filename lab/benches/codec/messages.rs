@@ -50,7 +50,7 @@ impl Digest {
     #[inline(always)]
     pub fn community(&mut self, octets: [u8; 8]) {
         let (global, local) = halves(octets);
-        self.attribute((u64::from(global) << 32) | u64::from(local));
+        self.community_halves(global, local);
     }
 
     #[inline(always)]

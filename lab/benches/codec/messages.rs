@@ -54,7 +54,6 @@ impl Digest {
     }
 
     #[inline(always)]
-    #[cfg(feature = "peers")]
     pub fn community_halves(&mut self, global: u32, local: u32) {
         self.attribute((u64::from(global) << 32) | u64::from(local));
     }

@@ -67,6 +67,20 @@ pub(crate) fn best_of(candidates: &[Candidate]) -> Option<usize> {
     left.first().copied()
 }
 
+/// Whether a path that comes takes the place of the best of those that were there: `None` if all must be compared again,
+/// because it ousts the best by MULTI_EXIT_DISC, which another neighbouring AS's path may then beat.
+///
+/// Otherwise two are enough. A path that loses to the best cannot help a third: what it removes in step c) had lost already.
+/// One that wins before step c) is alone there; one that wins after it leaves the best in the running, which all others lost to.
+pub(crate) fn ousts(best: &Candidate, added: &Candidate) -> Option<bool> {
+    if best_of(&[*best, *added]) == Some(0) {
+        return Some(false);
+    }
+    let before_med = |c: &Candidate| (!c.local, u32::MAX - c.local_pref, c.as_path_len, c.origin);
+    let by_med = best.neighbor_as == added.neighbor_as && added.med < best.med;
+    if before_med(best) == before_med(added) && by_med { None } else { Some(true) }
+}
+
 /// Keeps those whose rank is the least.
 fn keep_least<R: Ord>(left: &mut SmallVec<[usize; 8]>, rank: impl Fn(usize) -> R) {
     if left.len() < 2 {
@@ -156,6 +170,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_path_that_comes_is_compared_with_the_best_alone(mut all in proptest::collection::vec(candidate(), 2..9)) {
+            for (i, c) in all.iter_mut().enumerate() {
+                c.path_id = i as u64;
+            }
+            let (added, there) = all.split_last().unwrap();
+            let best = there[best_of(there).unwrap()];
+            if let Some(ousted) = ousts(&best, added) {
+                prop_assert_eq!(all[best_of(&all).unwrap()], if ousted { *added } else { best });
+            }
+        }
+
         #[test]
         fn the_order_of_candidates_does_not_matter(
             (mut a, mut b) in proptest::collection::vec(candidate(), 1..7)

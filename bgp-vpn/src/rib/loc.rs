@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use smallvec::SmallVec;
 
-use super::{AdjIn, AdjOut, BitSet, Candidate, Dest, Key, Path, Source, Table, best_of};
+use super::{AdjIn, AdjOut, BitSet, Candidate, Dest, Key, Path, Source, Table, best_of, ousts};
 use crate::nlri::Family;
 use crate::speaker::PeerId;
 
@@ -126,6 +126,24 @@ impl<K: Key> Rib<K> {
         let best = best_path(d.paths(), judge);
         d.set_best(best);
         d.best().copied()
+    }
+
+    /// Chooses between the best path and the one that [`Self::put`] added last. `None`: all must be compared.
+    pub(crate) fn choose_added(
+        &mut self,
+        dest: u32,
+        judge: impl Fn(&Path) -> Option<Candidate>,
+    ) -> Option<Option<Path>> {
+        let d = self.table.get_mut(dest);
+        let (best, added) = (d.best()?, d.paths().last()?);
+        let ousted = match judge(added) {
+            Some(added) => ousts(&judge(best)?, &added)?,
+            None => false,
+        };
+        if ousted {
+            d.set_best(Some(d.paths().len() - 1));
+        }
+        Some(d.best().copied())
     }
 
     /// Tells every peer of the table that a destination changed.

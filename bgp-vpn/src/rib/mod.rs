@@ -31,7 +31,7 @@ pub(crate) use adj_in::AdjIn;
 pub(crate) use adj_out::{AdjOut, Entry, Refresh};
 pub(crate) use attributes::{AttrId, AttributeSet, Attributes, Summary, raw_attributes};
 pub(crate) use bits::BitSet;
-pub(crate) use decision::{Candidate, best_of};
+pub(crate) use decision::{Candidate, best_of, ousts};
 pub(crate) use loc::{Adj, Form, Rib, best_where};
 pub(crate) use next_hop::{NextHopId, NextHops};
 pub(crate) use path::{LabelRef, LabelStacks, Path, Source};

@@ -297,10 +297,41 @@ impl Routing {
             let events = vrf.limits.rose(id, routes);
             events.into_iter().for_each(|event| self.shared.bounded_event(event));
         }
-        self.vrf_changed::<P>(slot, dest, before);
-        if let Some(old) = old {
-            self.shared.release(&old);
+        match old {
+            Some(old) => {
+                self.vrf_changed::<P>(slot, dest, before);
+                self.shared.release(&old);
+            }
+            None if self.vrf_added::<P>(slot, dest, before) => {}
+            None => self.vrf_changed::<P>(slot, dest, before),
         }
+    }
+
+    /// Decides about a destination of a VRF to which an imported path was added, without a look at all the others. `false`: that
+    /// takes them all.
+    fn vrf_added<P: AddressFamily>(&mut self, slot: u16, dest: u32, before: Option<Path>) -> bool {
+        let Some(vrf) = self.tables.vrf(slot) else { return false };
+        let d = P::unicast(vrf).table.get(dest);
+        let (Some(best), Some(added)) = (before, d.paths().last().copied()) else { return false };
+        if d.is_refused() || [best, added].iter().any(|p| p.source != Source::IMPORTED) {
+            return false;
+        }
+        let rd = |path: &Path| {
+            let rd = P::vpn(&self.tables).table.get(path.path_id).key.rd;
+            (path.path_id, u64::from_be_bytes(rd.octets()))
+        };
+        let (id, rds) = (vrf.id, [rd(&best), rd(&added)]);
+        let (shared, Some(vrf)) = (&self.shared, self.tables.vrf_mut(slot)) else { return false };
+        let chosen = P::unicast_mut(vrf).choose_added(dest, |path| {
+            let candidate = shared.judge_in_vrf(id, path, P::V6)?;
+            let rd = rds.iter().find(|(dest, _)| *dest == path.path_id)?;
+            Some(Candidate { path_id: rd.1, ..candidate })
+        });
+        match chosen {
+            Some(best) => self.vrf_decided::<P>(slot, dest, before, best),
+            None => return false,
+        }
+        true
     }
 
     /// A path of a VRF goes.
@@ -333,13 +364,14 @@ impl Routing {
         let shared = &self.shared;
         let rds = self.distinguishers::<P>(slot, dest);
         let Some(vrf) = self.tables.vrf_mut(slot) else { return };
-        let (id, is_vpn) = (vrf.id, vrf.config.is_some());
+        let id = vrf.id;
         let rib = P::unicast_mut(vrf);
         let d = rib.table.get(dest);
         let refused = d.is_refused();
         let judge = |path: &Path| {
             let candidate = shared.judge_in_vrf(id, path, P::V6)?;
-            let rd = rds.iter().find(|(dest, _)| !path.source.is_own() && *dest == path.path_id);
+            let rd = rds.binary_search_by_key(&path.path_id, |(dest, _)| *dest).ok().and_then(|i| rds.get(i));
+            let rd = rd.filter(|_| !path.source.is_own());
             Some(Candidate { path_id: rd.map_or(candidate.path_id, |(_, rd)| *rd), ..candidate })
         };
         let own = d.paths().len() > 1 && d.paths().iter().any(|p| p.source.is_own() && judge(p).is_some());
@@ -347,8 +379,15 @@ impl Routing {
             // A route leaked from another VRF of this PE yields to the VRF's own.
             if refused || own && path.source == Source::LEAKED { None } else { judge(path) }
         });
+        self.vrf_decided::<P>(slot, dest, before, best);
+    }
+
+    /// Tells the forwarding plane, the CEs and the VPN table what was decided about a destination of a VRF.
+    fn vrf_decided<P: AddressFamily>(&mut self, slot: u16, dest: u32, before: Option<Path>, best: Option<Path>) {
+        let Some(vrf) = self.tables.vrf_mut(slot) else { return };
+        let is_vpn = vrf.config.is_some();
         if best != before {
-            rib.mark(dest);
+            P::unicast_mut(vrf).mark(dest);
             self.mark_fib::<P>(slot, dest);
             let own = |path: &Option<Path>| path.is_some_and(|p| p.source.is_own());
             if is_vpn && (own(&best) || own(&before)) {
@@ -366,7 +405,10 @@ impl Routing {
         let paths = self.tables.vrf(slot).map_or(&[][..], |vrf| P::unicast(vrf).table.get(dest).paths());
         let imported = paths.iter().filter(|p| paths.len() > 1 && !p.source.is_own());
         let rd = |dest| P::vpn(&self.tables).table.get(dest).key.rd;
-        imported.map(|p| (p.path_id, u64::from_be_bytes(rd(p.path_id).octets()))).collect()
+        let mut rds: SmallVec<[(u32, u64); 4]> =
+            imported.map(|p| (p.path_id, u64::from_be_bytes(rd(p.path_id).octets()))).collect();
+        rds.sort_unstable();
+        rds
     }
 
     /// The forwarding entry of a destination is to be looked at.

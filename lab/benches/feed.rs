@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Roles: `rr`, a route reflector with two clients; `rr100`, with a hundred; `pe`, a PE that imports every route into one of its
-//! 1,000 VRFs (fewer below a million routes); `pe1`, a PE with one VRF that imports them all, no prefix twice. Routes: 1,000 prefixes to a route
-//! distinguisher, 100 routes to an attribute set, one UPDATE to a set; a label per route, or (`/rd`) per route distinguisher.
+//! 1,000 VRFs (fewer below a million routes); `pe1`, a PE with one VRF that imports them all, no prefix twice; `overlap`, the same
+//! with the same 1,000 prefixes under every route distinguisher. Routes: 1,000 prefixes to a route distinguisher, 100 routes to an attribute set, one UPDATE to a set; a label per route, or (`/rd`) per route distinguisher.
 //! Phases: 1 announce all; 2 withdraw a tenth and announce it again; 3 the sender disappears. Every run is a process of its own, so that
 //! its peak of resident memory is its own; octets per route are the growth of that peak over what was there before the first
 //! route. Times are minimum and median.
@@ -97,7 +97,7 @@ struct Bed {
 }
 
 impl Bed {
-    fn new(clients: u8, vrfs: u16, pe1: bool) -> Self {
+    fn new(clients: u8, vrfs: u16, import_all: bool) -> Self {
         let config = SpeakerConfig {
             local: LocalIdentity { asn: AS.into(), router_id: Ipv4Addr::new(127, 0, 0, 10) },
             cluster_id: None,
@@ -110,7 +110,7 @@ impl Bed {
             let target = format!("{AS}:{n}").parse().unwrap();
             let rd = format!("{AS}:{}", 1_000_000 + u32::from(n)).parse().unwrap();
             let mut vrf = VrfConfig::new(VrfId(n + 1), &format!("vrf{n}"), rd, target);
-            if pe1 {
+            if import_all {
                 vrf.import = (0..1000).map(|n| format!("{AS}:{n}").parse().unwrap()).collect();
             }
             speaker.add_vrf(NOW, vrf).unwrap();
@@ -211,7 +211,7 @@ fn run(role: &str, routes: u32, label_per_rd: bool) {
     (0..sets).step_by(10).for_each(|set| update(set, shape, false, set + 1_000_000, &mut again));
     let vrfs = match role {
         "pe" => (routes / PER_RD) as u16,
-        "pe1" => 1,
+        "pe1" | "overlap" => 1,
         _ => 0,
     };
     let clients = match role {
@@ -219,7 +219,7 @@ fn run(role: &str, routes: u32, label_per_rd: bool) {
         "rr" => 2,
         _ => 1,
     };
-    let mut bed = Bed::new(clients, vrfs, role == "pe1");
+    let mut bed = Bed::new(clients, vrfs, vrfs == 1);
     let before = memory("VmRSS");
     let mut seconds = [0.0; 3];
     let begin = Clock::now();
@@ -301,6 +301,7 @@ fn main() {
                     case(role, routes, true, runs);
                 }
                 case("rr100", routes.min(100_000), false, 1);
+                case("overlap", routes.min(100_000), false, 1);
             }
         }
     }

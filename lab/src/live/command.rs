@@ -15,7 +15,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::config::Config;
 use super::control::Command;
-use super::driver::{Driver, NEXT_HOPS};
+use super::driver::Driver;
 use super::report::Report;
 use super::screen::Screen;
 
@@ -181,7 +181,7 @@ impl Lines {
     }
 }
 
-const _: () = assert!(NEXT_HOPS < Config::NHLFES);
+const _: () = assert!(Config::NEXT_HOPS < Config::NHLFES);
 
 #[cfg(test)]
 mod tests {

@@ -227,6 +227,8 @@ fn connect_retry() -> u64 {
 }
 
 impl Config {
+    /// Entries for the ways to next hops: below those that the speaker numbers.
+    pub const NEXT_HOPS: u32 = 1024;
     /// Next hop label forwarding entries of the router: those of next hops, then the speaker's.
     pub const NHLFES: u32 = 1 << 16;
 
@@ -262,7 +264,7 @@ impl Config {
             local: LocalIdentity { asn: self.asn, router_id: self.router_id },
             cluster_id: self.cluster_id.map(u32::from),
             labels: (label(self.labels.0)?, label(self.labels.1)?),
-            nhlfes: (NhlfeId(super::driver::NEXT_HOPS), NhlfeId(Self::NHLFES - 1)),
+            nhlfes: (NhlfeId(Self::NEXT_HOPS), NhlfeId(Self::NHLFES - 1)),
             seed: self.seed,
         })
     }

@@ -14,10 +14,8 @@ use fwd_core::op::{FwdOp, NextHop, Nhlfe, TunnelModel};
 use fwd_core::time::Instant;
 
 use super::config::Config;
-use super::transport::{Endpoint, OUTBOX, Transport};
-
-/// Entries for the ways to next hops: below those that the speaker numbers.
-pub const NEXT_HOPS: u32 = 1024;
+use super::connection::OUTBOX;
+use super::transport::{Endpoint, Transport};
 
 /// A speaker that runs.
 pub struct Driver<'m> {
@@ -155,7 +153,7 @@ impl<'m> Driver<'m> {
         if let Some(id) = self.next_hops.get(&address) {
             return Some(*id);
         }
-        let id = u32::try_from(self.next_hops.len()).ok().filter(|n| *n < NEXT_HOPS).map(NhlfeId)?;
+        let id = u32::try_from(self.next_hops.len()).ok().filter(|n| *n < Config::NEXT_HOPS).map(NhlfeId)?;
         self.next_hops.insert(address, id);
         let nhlfe = Nhlfe { push: LabelStack::EMPTY, next: NextHop::Discard, model: TunnelModel::default() };
         self.program(FwdOp::SetNhlfe { id, nhlfe });

@@ -3,6 +3,7 @@
 //! | File | What |
 //! |---|---|
 //! | `transport.rs` | listeners and connections of all peers in one `poll(2)` |
+//! | `connection.rs` | one connection: its outbox and its room |
 //! | `meter.rs` | messages sent and received by type, counted from the octets |
 //! | `driver.rs` | speaker, transport, clock and forwarding plane together |
 //! | `config.rs` | the configuration file of `lab peer` |
@@ -12,6 +13,7 @@
 
 pub mod command;
 pub mod config;
+mod connection;
 pub mod control;
 pub mod driver;
 pub mod meter;

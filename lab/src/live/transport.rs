@@ -3,8 +3,7 @@
 //! The speaker decides; this file opens, accepts, reads, writes and closes as it says. Everything waits in one `poll(2)`, which is
 //! level-triggered: nothing is lost when a pass of the loop leaves work behind.
 
-use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
@@ -13,14 +12,9 @@ use bgp_vpn::speaker::{Input, PeerId, Side};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::meter::{MessageCounts, Meter};
+use super::connection::{Connection, Farewell, OUTBOX};
+use super::meter::MessageCounts;
 
-/// Octets that may wait for a socket before the speaker is told that there is no room: 256 KiB per connection.
-pub const OUTBOX: usize = 256 * 1024;
-/// The longest message (RFC 8654 §2).
-const LONGEST_MESSAGE: usize = 65_535;
-/// Octets read from one connection before the others have their turn.
-const READ: usize = 64 * 1024;
 /// How long a connection that the speaker closed may take to flush and to hear the peer's FIN.
 const LINGER: Duration = Duration::from_secs(3);
 
@@ -37,34 +31,6 @@ pub struct Endpoint {
     pub local_address: IpAddr,
     /// TTL or hop limit of what we send, 1 to 255; `None` leaves it to the system.
     pub ttl: Option<u8>,
-}
-
-/// One TCP connection.
-#[derive(Debug)]
-struct Connection {
-    peer: PeerId,
-    side: Side,
-    stream: TcpStream,
-    /// The three-way handshake of an outgoing connection is not done.
-    connecting: bool,
-    outbox: VecDeque<u8>,
-    /// Octets have left since the speaker was told of the room.
-    drained: bool,
-    /// The room that the speaker was told of and has not used.
-    told: usize,
-    /// The speaker was told that there is no room.
-    full: bool,
-    sent: Meter,
-    received: Meter,
-}
-
-/// A connection that the speaker closed: what it said before is still to be sent, then our FIN, then the peer's is awaited so that no
-/// reset overtakes a NOTIFICATION.
-#[derive(Debug)]
-struct Farewell {
-    connection: Connection,
-    until: Instant,
-    fin_sent: bool,
 }
 
 /// All listeners and connections of a speaker.
@@ -344,97 +310,6 @@ impl Transport {
     }
 }
 
-impl Connection {
-    fn new(peer: PeerId, side: Side, stream: TcpStream, connecting: bool) -> Self {
-        Self {
-            peer,
-            side,
-            stream,
-            connecting,
-            outbox: VecDeque::new(),
-            drained: false,
-            told: OUTBOX,
-            full: false,
-            sent: Meter::default(),
-            received: Meter::default(),
-        }
-    }
-
-    fn interest(&self) -> PollFlags {
-        match (self.connecting, self.outbox.is_empty()) {
-            (true, _) => PollFlags::OUT,
-            (false, true) => PollFlags::IN,
-            (false, false) => PollFlags::IN | PollFlags::OUT,
-        }
-    }
-
-    /// Writes what the socket takes.
-    fn flush(&mut self) -> io::Result<()> {
-        while !self.outbox.is_empty() {
-            let (head, _) = self.outbox.as_slices();
-            match self.stream.write(head) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(n) => {
-                    self.sent.feed(&head[..n]);
-                    self.outbox.drain(..n);
-                    self.drained = true;
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads what is there, a bounded amount. `false`: the connection is over.
-    fn read(&mut self, mut sink: impl FnMut(&[u8])) -> bool {
-        let mut buffer = [0; READ];
-        match self.stream.read(&mut buffer) {
-            Ok(0) => false,
-            Ok(n) => {
-                self.received.feed(&buffer[..n]);
-                sink(&buffer[..n]);
-                true
-            }
-            Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
-        }
-    }
-
-    /// Octets have left, and half the outbox is free again.
-    fn has_room_to_report(&self) -> bool {
-        self.drained && OUTBOX.saturating_sub(self.outbox.len()) >= OUTBOX / 2
-    }
-
-    /// Tells the speaker of room once half the outbox is free again, and that there is none when it has used what it knew of.
-    fn report_room(&mut self, sink: &mut impl FnMut(Input<'_>)) {
-        let (peer, side, room) = (self.peer, self.side, OUTBOX.saturating_sub(self.outbox.len()));
-        if self.has_room_to_report() {
-            (self.drained, self.full, self.told) = (false, false, room);
-            sink(Input::Writable { peer, side, room });
-        } else if self.told < LONGEST_MESSAGE && !self.full {
-            (self.full, self.told) = (true, 0);
-            sink(Input::Writable { peer, side, room: 0 });
-        }
-    }
-}
-
-impl Farewell {
-    /// Goes on with the closing; `true` when it is done or has taken too long.
-    fn advance(&mut self) -> bool {
-        if self.connection.flush().is_err() || Instant::now() >= self.until {
-            return true;
-        }
-        if self.connection.outbox.is_empty() && !self.fin_sent {
-            self.fin_sent = true;
-            if self.connection.stream.shutdown(std::net::Shutdown::Write).is_err() {
-                return true;
-            }
-        }
-        !self.connection.read(|_| {})
-    }
-}
-
 /// Begins to connect.
 fn open(endpoint: &Endpoint) -> io::Result<TcpStream> {
     let to = SocketAddr::new(endpoint.address, endpoint.port);
@@ -465,6 +340,8 @@ fn prepare(stream: &TcpStream, ttl: Option<u8>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{ErrorKind, Read};
+
     use super::*;
 
     const A: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 1));

@@ -41,7 +41,9 @@ pub struct SpeakerConfig {
 /// What happened outside.
 #[derive(Clone, Debug)]
 pub enum Input<'a> {
-    /// A TCP connection with the peer is up.
+    /// A TCP connection with the peer is up. Of one that the peer opened,
+    /// [`Speaker::admits_incoming`](super::Speaker::admits_incoming) says beforehand whether it would be used: a second one
+    /// beside the first has no name of its own here, and is closed without this input.
     Connected {
         /// The peer.
         peer: PeerId,

@@ -1,4 +1,4 @@
-//! Decoding and encoding VPN-IPv4 and VPN-IPv6 UPDATEs, beside the codecs of crates.io with `--features peers`.
+//! Decoding and encoding VPN-IPv4 and VPN-IPv6 UPDATEs, beside the published codecs with `--features peers`.
 //!
 //! Decoders read every field of every NLRI and attribute, with their error checks on: a digest is asserted before anything is timed.
 //! Encoders start from values in their own types and leave a whole message in the caller's buffer.

@@ -1,4 +1,4 @@
-//! The codecs of crates.io that take VPN UPDATEs, at pinned versions.
+//! the published codecs that take VPN UPDATEs, at pinned versions.
 
 use crate::messages::{Case, Digest, Form, fold, halves};
 

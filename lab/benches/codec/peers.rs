@@ -1,4 +1,4 @@
-//! the published codecs that take VPN UPDATEs, at pinned versions.
+//! Published codecs that take VPN UPDATEs, at pinned versions.
 
 use crate::messages::{Case, Digest, Form, fold, halves};
 

@@ -67,18 +67,18 @@ pub(crate) fn best_of(candidates: &[Candidate]) -> Option<usize> {
     left.first().copied()
 }
 
-/// Whether a path that comes takes the place of the best of those that were there: `None` if all must be compared again,
-/// because it ousts the best by MULTI_EXIT_DISC, which another neighbouring AS's path may then beat.
+/// Whether a path that comes takes the place of the best of those that were there: `None` if all must be compared again.
 ///
-/// Otherwise two are enough. A path that loses to the best cannot help a third: what it removes in step c) had lost already.
-/// One that wins before step c) is alone there; one that wins after it leaves the best in the running, which all others lost to.
+/// A path that loses to the best changes nothing: what it removes in step c) had lost already. One that wins before step c) is
+/// alone there. One that wins after it must have survived it, which is sure only beside a best of the same neighbouring AS with
+/// the same MULTI_EXIT_DISC; and one that wins by it may clear the way for a third of another AS.
 pub(crate) fn ousts(best: &Candidate, added: &Candidate) -> Option<bool> {
     if best_of(&[*best, *added]) == Some(0) {
         return Some(false);
     }
     let before_med = |c: &Candidate| (!c.local, u32::MAX - c.local_pref, c.as_path_len, c.origin);
-    let by_med = best.neighbor_as == added.neighbor_as && added.med < best.med;
-    if before_med(best) == before_med(added) && by_med { None } else { Some(true) }
+    let of = |c: &Candidate| (c.neighbor_as, c.med);
+    if before_med(best) != before_med(added) || of(best) == of(added) { Some(true) } else { None }
 }
 
 /// Keeps those whose rank is the least.

@@ -1,5 +1,14 @@
-//! Multicast in BGP/MPLS IP VPNs (RFC 6513, 6514), with PIM, IGMP and MLD, as sans-IO, no_std state machines.
+//! Multicast in BGP/MPLS IP VPNs (RFC 6513, 6514), with PIM, IGMP and MLD, as sans-IO, `no_std` state machines.
 //!
-//! No code yet: the CHANGELOG says what has landed. The crate exists so that its name, its place in the floor plan and its
-//! edges (`cargo tree`) are fixed.
+//! | Module | What |
+//! |---|---|
+//! | [`address`] | the two address families, for machines that are written once |
+//! | [`pim`] | PIM between PE and CE |
 #![no_std]
+
+extern crate alloc;
+#[cfg(any(test, feature = "arbitrary", feature = "std"))]
+extern crate std;
+
+pub mod address;
+pub mod pim;

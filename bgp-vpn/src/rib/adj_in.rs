@@ -22,6 +22,10 @@ pub(crate) struct AdjIn {
     pub(crate) refreshing: bool,
     /// End-of-RIB came in this session.
     pub(crate) ended: bool,
+    /// The peer announced in this session what was refused, and was not asked for it since.
+    pub(crate) missing: bool,
+    /// It is to be asked.
+    pub(crate) asking: bool,
 }
 
 impl AdjIn {
@@ -33,6 +37,7 @@ impl AdjIn {
     /// Counts a refused announcement; whether this is the first since there was room.
     pub(crate) fn refuse(&mut self) -> bool {
         self.refused += 1;
+        self.missing = true;
         !core::mem::replace(&mut self.full, true)
     }
 
@@ -49,5 +54,21 @@ impl AdjIn {
         }
         self.paths = self.paths.saturating_sub(1);
         self.full = false;
+    }
+
+    /// Whether the peer is to be asked for what was refused: there is room again, and it was not said before.
+    pub(crate) fn wants_more(&mut self) -> bool {
+        self.missing && self.has_room() && !core::mem::replace(&mut self.asking, true)
+    }
+
+    /// The peer is asked again, if that is still of use.
+    pub(crate) fn ask(&mut self) -> bool {
+        self.asking = false;
+        self.has_room() && core::mem::take(&mut self.missing)
+    }
+
+    /// The session ended: what belongs to it is forgotten.
+    pub(crate) fn session_down(&mut self) {
+        (self.refreshing, self.ended, self.missing) = (false, false, false);
     }
 }

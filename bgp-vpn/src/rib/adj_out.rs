@@ -76,6 +76,8 @@ pub(crate) struct AdjOut {
     pub(crate) refresh: Refresh,
     /// The next round does not begin before.
     pub(crate) hold: Option<Instant>,
+    /// The peer is among those that are asked for UPDATEs when outputs are taken.
+    pub(crate) awake: bool,
 }
 
 impl AdjOut {

@@ -146,11 +146,14 @@ impl<K: Key> Rib<K> {
         Some(d.best().copied())
     }
 
-    /// Tells every peer of the table that a destination changed.
-    pub(crate) fn mark(&mut self, dest: u32) {
+    /// Tells every peer of the table that a destination changed; who has something to be told goes into `wake`.
+    pub(crate) fn mark(&mut self, dest: u32, wake: &mut BitSet) {
         for adj in self.adjs.iter_mut().flatten() {
             if adj.up {
                 adj.out.mark(dest);
+                if !core::mem::replace(&mut adj.out.awake, true) {
+                    wake.insert(adj.peer.0);
+                }
             }
         }
     }
@@ -212,7 +215,7 @@ impl<K: Key> Rib<K> {
     pub(crate) fn session_down(&mut self, slot: u32) {
         let Some(adj) = self.adj_mut(slot) else { return };
         adj.up = false;
-        (adj.input.refreshing, adj.input.ended) = (false, false);
+        adj.input.session_down();
         let out = core::mem::take(&mut adj.out);
         for dest in out.advertised.iter() {
             self.owe_less(dest);

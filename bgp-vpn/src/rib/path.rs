@@ -193,6 +193,14 @@ impl LabelStacks {
         SmallVec::new()
     }
 
+    /// The label at the bottom of the stack: in a VPN route the one that the egress PE handed out.
+    pub(crate) fn bottom(&self, labels: LabelRef) -> Option<Label> {
+        if labels.0 & LabelRef::STACK == 0 {
+            return labels.single();
+        }
+        Labels::from_octets(&self.stacks.get(labels.0 & LabelRef::NUMBER).octets)?.iter().last()
+    }
+
     /// The label values, top first. Implicit null stands for no label (RFC 3032 §2.1).
     pub(crate) fn stack(&self, labels: LabelRef) -> LabelStack {
         let octets = self.octets(labels);

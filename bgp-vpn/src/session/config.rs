@@ -162,6 +162,15 @@ pub struct PeerConfig {
     /// Offer graceful restart (RFC 4724) with this restart time, 0 to 4,095 s. Default `None`: only End-of-RIB is
     /// offered.
     pub graceful_restart: Option<Duration>,
+    /// Take routes of an external peer only if AS_PATH begins with its AS number (RFC 4271 §6.3); others are taken as
+    /// withdrawn. Default on; off for route servers (RFC 7947 §2.2.2.1).
+    pub enforce_first_as: bool,
+    /// How often our AS number may be in AS_PATH of the peer's routes, 0 to 10: customers with sites of one AS number, hub
+    /// and spoke. Default 0.
+    pub allow_own_as: u8,
+    /// Put our AS number in the place of the peer's in AS_PATH of what it is told, so that sites of a customer take each
+    /// other's routes. Default off.
+    pub as_override: bool,
 }
 
 impl PeerConfig {
@@ -179,6 +188,9 @@ impl PeerConfig {
             passive: false,
             extended_messages: true,
             graceful_restart: None,
+            enforce_first_as: true,
+            allow_own_as: 0,
+            as_override: false,
         }
     }
 }
@@ -295,6 +307,9 @@ impl PeerConfig {
         }
         if self.families.is_empty() {
             return Err(ConfigError::Empty { field: "families" });
+        }
+        if self.allow_own_as > 10 {
+            return refuse("allow_own_as", self.allow_own_as, "0 to 10");
         }
         if self.families.len() > Self::MAX_FAMILIES {
             return refuse("families", self.families.len(), "at most 63");

@@ -80,6 +80,7 @@ impl Speaker {
             room: [0; 2],
             stale_until: None,
             counters: RouteCounters::default(),
+            asked: None,
             turn: 0,
         }));
         self.sessions.push(Some(session));

@@ -268,6 +268,7 @@ impl Routing {
                 self.export::<P>(slot, dest);
             }
         }
+        self.decide_pending();
     }
 
     /// The table and slot of every member of a peer's Adj-RIB-In.

@@ -13,6 +13,7 @@ use super::update_out::{Sent, Target, write};
 use crate::message::{RefreshSubtype, RouteRefresh};
 use crate::nlri::{Afi, Family};
 use crate::session::{ConfigError, Input as SessionInput, Output as SessionOutput, Session};
+use crate::vrf::RETRY;
 
 /// Timers of a speaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +26,8 @@ enum Timer {
     Round(PeerId),
     /// A VRF has room again.
     Retry(u16),
+    /// A peer's family has room again.
+    Ask(PeerId),
 }
 
 /// One router: its sessions, its tables, its VRFs.
@@ -69,7 +72,7 @@ pub struct Speaker {
     timers: Timers<Timer>,
     pub(super) outputs: VecDeque<Output>,
     /// The peer whose turn it is to be written to.
-    turn: usize,
+    turn: u32,
 }
 
 impl Speaker {
@@ -129,7 +132,13 @@ impl Speaker {
                         self.routing.stale_expired(peer);
                     }
                 }
-                Timer::Round(_) => {}
+                Timer::Round(peer) => drop(self.routing.wake.insert(peer.0)),
+                Timer::Ask(peer) => {
+                    for family in self.routing.ask(peer) {
+                        let refresh = RouteRefresh::new(family, RefreshSubtype::REQUEST);
+                        self.session_input(peer, SessionInput::Refresh(refresh));
+                    }
+                }
                 Timer::Retry(slot) => {
                     for (peer, family) in self.routing.retry(slot) {
                         let refresh = RouteRefresh::new(family, RefreshSubtype::REQUEST);
@@ -160,15 +169,14 @@ impl Speaker {
         if let Some(event) = self.routing.shared.events.pop_front() {
             return Some(Output::Event(event));
         }
-        for _ in 0..self.sessions.len() {
-            if self.turn >= self.sessions.len() {
-                self.turn = 0;
-            }
-            let peer = PeerId(u32::try_from(self.turn).unwrap_or(u32::MAX));
-            if let Some(output) = self.updates(peer) {
+        while let Some(peer) = self.routing.wake.next(self.turn).or_else(|| self.routing.wake.next(0)) {
+            // A peer stays awake as long as it has something to be told and takes it.
+            self.turn = peer;
+            if let Some(output) = self.updates(PeerId(peer)) {
                 return Some(output);
             }
-            self.turn += 1;
+            self.routing.wake.remove(peer);
+            self.turn = peer.wrapping_add(1);
         }
         // Writing may have freed labels and destinations.
         if let Some(output) = self.outputs.pop_front() {
@@ -188,9 +196,15 @@ impl Speaker {
         self.routing.shared.now = self.routing.shared.now.max(now);
     }
 
-    /// Sets the timers that changes of the tables asked for.
+    /// Takes the decisions that were put off, and sets the timers that changes of the tables asked for.
     pub(super) fn schedule(&mut self) {
+        self.routing.decide_pending();
         let now = self.routing.shared.now;
+        for peer in core::mem::take(&mut self.routing.asks) {
+            let last = self.routing.shared.peer(peer).and_then(|p| p.asked);
+            let at = last.map_or(now, |last| (last + RETRY).max(now));
+            self.set_timer(Timer::Ask(peer), Some(at));
+        }
         for (slot, at) in core::mem::take(&mut self.routing.retries) {
             self.timers.set(Timer::Retry(slot), at.max(now));
         }
@@ -204,6 +218,7 @@ impl Speaker {
         if let Some(state) = self.routing.shared.peer_mut(peer) {
             let [outgoing, incoming] = &mut state.room;
             *(if side == Side::Outgoing { outgoing } else { incoming }) = room;
+            self.routing.wake.insert(peer.0);
         }
     }
 
@@ -271,7 +286,7 @@ impl Speaker {
     }
 
     pub(super) fn forget_timers(&mut self, peer: PeerId) {
-        for timer in [Timer::Session(peer), Timer::Stale(peer), Timer::Round(peer)] {
+        for timer in [Timer::Session(peer), Timer::Stale(peer), Timer::Round(peer), Timer::Ask(peer)] {
             self.timers.clear(timer);
         }
     }

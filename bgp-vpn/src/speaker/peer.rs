@@ -20,6 +20,9 @@ pub struct RouteCounters {
     /// Announcements that were taken as withdrawals because they had been here before: our AS number in AS_PATH, our
     /// identifier in ORIGINATOR_ID, our cluster in CLUSTER_LIST, our address as next hop.
     pub looped: u64,
+    /// Announcements of an external peer that were taken as withdrawals because AS_PATH does not begin with its AS number
+    /// (RFC 4271 §6.3, RFC 7606 §7.2).
+    pub not_first_as: u64,
     /// UPDATEs whose routes were taken as withdrawn for a fault (RFC 7606 §2).
     pub treated_as_withdrawn: u64,
     /// Announcements sent.
@@ -57,6 +60,8 @@ pub(crate) struct PeerState {
     /// Until when stale routes of the peer are kept.
     pub(crate) stale_until: Option<Instant>,
     pub(crate) counters: RouteCounters,
+    /// When it was asked last for what its limit had refused.
+    pub(crate) asked: Option<Instant>,
     /// The family that is to send next: all take turns.
     pub(crate) turn: usize,
 }

@@ -10,10 +10,10 @@
 //! to it and on other VRFs' exports; what it exports is never something it imported; and a route leaked from another VRF of
 //! this PE never beats one of the VRF's own.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
-use fwd_core::net::Label;
+use fwd_core::net::{Ipv4Prefix, Ipv6Prefix, Label};
 use fwd_core::op::FwdOp;
 use fwd_core::time::Instant;
 use hashbrown::HashMap;
@@ -24,7 +24,8 @@ use super::shared::Shared;
 use super::tables::{AddressFamily, TableKind, Tables};
 use crate::nlri::RouteDistinguisher;
 use crate::rib::{
-    Attributes, Candidate, Key, LabelStacks, NextHopId, NextHops, Path, PlainKey, Rib, Source, VpnKey, best_where,
+    Attributes, BitSet, Candidate, Key, LabelStacks, NextHopId, NextHops, Path, PlainKey, Rib, Source, VpnKey,
+    best_where,
 };
 use crate::vrf::{Circuits, Tunnels, VpnLabels};
 
@@ -48,6 +49,13 @@ pub(crate) struct Routing {
     pub(crate) moved_hops: Vec<NextHopId>,
     /// VRFs that have room again for what they refused, and when they may ask for it.
     pub(crate) retries: Vec<(u16, Instant)>,
+    /// Peers of which a family has room again for what was refused.
+    pub(crate) asks: Vec<PeerId>,
+    /// Destinations of VRFs that are decided when the input is through, with what was best before: by slot, whether it is an
+    /// IPv6 one, and number.
+    pub(crate) pending: BTreeMap<(u16, bool, u32), Option<Path>>,
+    /// Peers that may have something to be told.
+    pub(crate) wake: BitSet,
 }
 
 /// What was best before a change.
@@ -58,6 +66,9 @@ struct Before {
 }
 
 impl Routing {
+    /// A destination of a VRF with more paths than these is decided once per input.
+    const FEW_PATHS: usize = 8;
+
     pub(crate) fn new(config: &SpeakerConfig) -> Self {
         let mut next_hops = NextHops::default();
         let attributes = Attributes::new(&mut next_hops);
@@ -84,6 +95,9 @@ impl Routing {
             fib_queue: VecDeque::new(),
             moved_hops: Vec::new(),
             retries: Vec::new(),
+            asks: Vec::new(),
+            pending: BTreeMap::new(),
+            wake: BitSet::default(),
         }
     }
 
@@ -163,7 +177,7 @@ impl Routing {
                 let rib = P::labeled_mut(&mut self.tables);
                 let before = rib.best(dest);
                 let Some(old) = rib.take(dest, source, path_id) else { return };
-                left(rib, slot, dest, source);
+                self.asks.extend(left(rib, slot, dest, source));
                 self.labeled_changed::<P>(dest, before);
                 self.shared.release(&old);
             }
@@ -174,7 +188,7 @@ impl Routing {
     fn labeled_changed<P: AddressFamily>(&mut self, dest: u32, before: Option<Path>) {
         let (rib, shared) = (P::labeled_mut(&mut self.tables), &self.shared);
         if rib.choose(dest, |path| shared.judge(path)) != before {
-            rib.mark(dest);
+            rib.mark(dest, &mut self.wake);
         }
         rib.settle(dest);
     }
@@ -219,7 +233,7 @@ impl Routing {
         let rib = P::vpn_mut(&mut self.tables);
         let Some(old) = rib.take(dest, source, path_id) else { return };
         if let Some(slot) = slot {
-            left(rib, slot, dest, source);
+            self.asks.extend(left(rib, slot, dest, source));
         }
         self.vpn_changed::<P>(dest, &before);
         self.shared.release(&old);
@@ -228,7 +242,7 @@ impl Routing {
     fn vpn_changed<P: AddressFamily>(&mut self, dest: u32, before: &Before) {
         let (rib, shared) = (P::vpn_mut(&mut self.tables), &self.shared);
         if rib.choose(dest, |path| shared.judge(path)) != before.best {
-            rib.mark(dest);
+            rib.mark(dest, &mut self.wake);
         }
         if self.tables.has_vrfs() {
             let key = P::vpn(&self.tables).table.get(dest).key;
@@ -302,7 +316,7 @@ impl Routing {
                 self.vrf_changed::<P>(slot, dest, before);
                 self.shared.release(&old);
             }
-            None if self.vrf_added::<P>(slot, dest, before) => {}
+            None if !self.pending.contains_key(&(slot, P::V6, dest)) && self.vrf_added::<P>(slot, dest, before) => {}
             None => self.vrf_changed::<P>(slot, dest, before),
         }
     }
@@ -348,7 +362,7 @@ impl Routing {
         let before = rib.best(dest);
         let Some(old) = rib.take(dest, source, path_id) else { return };
         if let Some(adj) = adj {
-            left(rib, adj, dest, source);
+            self.asks.extend(left(rib, adj, dest, source));
         }
         let routes = vrf.routes();
         vrf.limits.fell(routes);
@@ -359,8 +373,40 @@ impl Routing {
         self.shared.release(&old);
     }
 
-    /// Decides about a destination of a VRF again, and tells the forwarding plane, the CEs and the VPN table.
+    /// Decides about a destination of a VRF again, and tells the forwarding plane, the CEs and the VPN table: at once where there
+    /// are few paths, else when the input is through, so that a peer that goes does not cost a decision for every path it takes
+    /// along. `before` is what was best before.
     pub(crate) fn vrf_changed<P: AddressFamily>(&mut self, slot: u16, dest: u32, before: Option<Path>) {
+        let key = (slot, P::V6, dest);
+        let many = |vrf| P::unicast(vrf).table.get(dest).paths().len() > Self::FEW_PATHS;
+        if !self.tables.vrf(slot).is_some_and(many) {
+            match self.pending.remove(&key) {
+                Some(first) => self.vrf_decide_deferred::<P>(slot, dest, first),
+                None => self.vrf_decide::<P>(slot, dest, before),
+            }
+        } else if !self.pending.contains_key(&key) {
+            before.iter().for_each(|path| self.shared.retain(path));
+            self.pending.insert(key, before);
+        }
+    }
+
+    /// Decides about the destinations whose decision was put off. What follows may put off others.
+    pub(crate) fn decide_pending(&mut self) {
+        while let Some(((slot, v6, dest), before)) = self.pending.pop_first() {
+            if v6 {
+                self.vrf_decide_deferred::<Ipv6Prefix>(slot, dest, before);
+            } else {
+                self.vrf_decide_deferred::<Ipv4Prefix>(slot, dest, before);
+            }
+        }
+    }
+
+    fn vrf_decide_deferred<P: AddressFamily>(&mut self, slot: u16, dest: u32, before: Option<Path>) {
+        self.vrf_decide::<P>(slot, dest, before);
+        before.iter().for_each(|path| self.shared.release(path));
+    }
+
+    fn vrf_decide<P: AddressFamily>(&mut self, slot: u16, dest: u32, before: Option<Path>) {
         let shared = &self.shared;
         let rds = self.distinguishers::<P>(slot, dest);
         let Some(vrf) = self.tables.vrf_mut(slot) else { return };
@@ -387,7 +433,7 @@ impl Routing {
         let Some(vrf) = self.tables.vrf_mut(slot) else { return };
         let is_vpn = vrf.config.is_some();
         if best != before {
-            P::unicast_mut(vrf).mark(dest);
+            P::unicast_mut(vrf).mark(dest, &mut self.wake);
             self.mark_fib::<P>(slot, dest);
             let own = |path: &Option<Path>| path.is_some_and(|p| p.source.is_own());
             if is_vpn && (own(&best) || own(&before)) {
@@ -446,10 +492,10 @@ fn admit<K: Key>(rib: &mut Rib<K>, slot: u32, dest: u32, path: &Path, shared: &m
     false
 }
 
-/// Counts a peer's path out.
-fn left<K: Key>(rib: &mut Rib<K>, slot: u32, dest: u32, source: Source) {
+/// Counts a peer's path out; returns the peer if it is to be asked for what its limit refused.
+fn left<K: Key>(rib: &mut Rib<K>, slot: u32, dest: u32, source: Source) -> Option<PeerId> {
     let last = !rib.table.get(dest).paths().iter().any(|p| p.source == source);
-    if let Some(adj) = rib.adj_mut(slot) {
-        adj.input.removed(dest, last);
-    }
+    let adj = rib.adj_mut(slot)?;
+    adj.input.removed(dest, last);
+    (adj.up && adj.input.wants_more()).then_some(adj.peer)
 }

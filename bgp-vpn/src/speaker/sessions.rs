@@ -31,6 +31,7 @@ impl Routing {
             state.stale_until = Some(now + Self::STALE_AFTER_RESTART);
         }
         state.families.iter_mut().for_each(|f| f.disabled = false);
+        self.wake.insert(peer.0);
         for family in state.families.clone() {
             // Without the F bit the peer does not forward by its old routes any more (RFC 4724 §4.2).
             let keeps = kept.iter().any(|(f, preserved)| *f == family.family && *preserved);
@@ -140,7 +141,10 @@ impl Routing {
             self.shared.peer(peer).and_then(|p| p.families.iter().find(|f| f.family == refresh.family).copied());
         let Some(family) = known else { return };
         match refresh.subtype {
-            RefreshSubtype::REQUEST => self.with_adj(family, |adj| adj.out.refresh = adj.out.refresh.requested()),
+            RefreshSubtype::REQUEST => {
+                self.with_adj(family, |adj| adj.out.refresh = adj.out.refresh.requested());
+                self.wake.insert(peer.0);
+            }
             RefreshSubtype::BEGIN => {
                 // RFC 7313 §4: ignored before the End-of-RIB of a peer with graceful restart, which would end the refresh.
                 let session = self.shared.peer(peer).and_then(|p| p.session.as_ref());
@@ -287,6 +291,23 @@ impl Routing {
                 }
             }
         }
+    }
+
+    /// Families of a peer have room again for what their limits refused: those to be asked for.
+    pub(crate) fn ask(&mut self, peer: PeerId) -> alloc::vec::Vec<Family> {
+        let now = self.shared.now;
+        let Some(state) = self.shared.peer_mut(peer) else { return alloc::vec::Vec::new() };
+        state.asked = Some(now);
+        let refreshes = state.session.as_ref().is_some_and(|(_, n)| n.route_refresh);
+        let mut ask = alloc::vec::Vec::new();
+        for family in state.families.clone() {
+            let mut wanted = false;
+            self.with_adj(family, |adj| wanted = adj.input.ask());
+            if wanted && refreshes && !family.disabled {
+                ask.push(family.family);
+            }
+        }
+        ask
     }
 
     /// A VRF has room again: it looks for what it refused. Returns the CEs and families to be asked.

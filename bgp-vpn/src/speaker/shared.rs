@@ -113,6 +113,8 @@ impl Shared {
             }
             Source::LEAKED => 0,
             Source::IMPORTED => {
+                // Behind a special-purpose label the packet would be looked up outside the VPN.
+                self.stacks.bottom(path.labels).filter(|label| !label.is_special_purpose())?;
                 resolution.nhlfe()?;
                 resolution.metric()?
             }

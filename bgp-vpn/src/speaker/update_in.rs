@@ -10,13 +10,13 @@ use super::io::{Event, PeerId};
 use super::peer::PeerFamily;
 use super::routing::Routing;
 use super::tables::{AddressFamily, GLOBAL, TableKind};
-use crate::attr::{AttrType, Attributes};
+use crate::attr::{AttrType, Attributes, Segment};
 use crate::message::{FaultAction, NlriField, Notification, Update};
 use crate::nlri::{
     Afi, Family, LabeledNlri, Labels, Nlri, Nlris, PathId, RouteDistinguisher, Safi, UnicastNlri, VpnNlri,
 };
 use crate::rib::{AttrId, LabelRef, Path, Source};
-use crate::session::Negotiated;
+use crate::session::{Negotiated, PeerKind};
 
 /// What the three NLRI forms have in common.
 trait Route<'a, P>: Nlri<'a> {
@@ -170,7 +170,17 @@ impl Routing {
         let next_hop = next_hop?;
         let state = self.shared.peer(peer)?;
         let asn = self.shared.local.asn;
-        let own_as = attributes.merged_as_path_contains(asn);
+        if state.kind == PeerKind::External && state.config.enforce_first_as {
+            let first = match attributes.as4_path() {
+                Some(_) => attributes.merged_as_path().and_then(|path| path.as_path().first_as()),
+                None => attributes.as_path().and_then(|path| path.first_as()),
+            };
+            if first != Some(state.config.remote_as) {
+                self.shared.peer_mut(peer)?.counters.not_first_as += 1;
+                return None;
+            }
+        }
+        let own_as = attributes.count_in_as_path(asn) > usize::from(state.config.allow_own_as);
         let own_id = attributes.originator_id() == Some(self.shared.local.router_id);
         let cluster = self.shared.cluster_id;
         let own_cluster = attributes.cluster_list().is_some_and(|c| c.iter().any(|c| c.0 == cluster));
@@ -343,13 +353,14 @@ impl Routing {
 
 /// Questions that the loop checks ask.
 trait LoopCheck {
-    fn merged_as_path_contains(&self, asn: u32) -> bool;
+    fn count_in_as_path(&self, asn: u32) -> usize;
 }
 
 impl LoopCheck for Attributes<'_> {
-    /// Whether the AS number is in AS_PATH or AS4_PATH (RFC 6793 §4.2.3).
-    fn merged_as_path_contains(&self, asn: u32) -> bool {
-        self.as_path().is_some_and(|p| p.contains(asn))
-            || self.as4_path().is_some_and(|p| p.segments().any(|s| s.asns().any(|a| a == asn)))
+    /// How often the AS number is in AS_PATH or AS4_PATH (RFC 6793 §4.2.3).
+    fn count_in_as_path(&self, asn: u32) -> usize {
+        let count = |segment: Segment<'_>| segment.asns().filter(|a| *a == asn).count();
+        let path: usize = self.as_path().map_or(0, |p| p.segments().map(count).sum());
+        path.max(self.as4_path().map_or(0, |p| p.segments().map(count).sum()))
     }
 }

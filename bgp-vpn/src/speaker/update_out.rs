@@ -62,6 +62,7 @@ pub(crate) fn write<K: Key>(
     let family = rib.family;
     loop {
         let Some(adj) = rib.adj_mut(slot).filter(|adj| adj.up) else { return sent };
+        adj.out.awake = false;
         if room.saturating_sub(out.len()) < LEAST_ROOM {
             return sent;
         }
@@ -291,7 +292,7 @@ fn outbound(shared: &Shared, to: &Target<'_>, (attr, source): Group, out: &mut V
     let set = shared.attributes.get(attr);
     let mut edits = Edits::default();
     match to.peer.kind {
-        PeerKind::External => external_edits(shared, set, &mut edits),
+        PeerKind::External => external_edits(shared, set, to, &mut edits),
         PeerKind::Internal => {
             internal_edits(shared, &set.summary, set.value(AttrType::CLUSTER_LIST), source, to, &mut edits)
         }
@@ -313,12 +314,14 @@ fn outbound(shared: &Shared, to: &Target<'_>, (attr, source): Group, out: &mut V
 }
 
 /// To another AS: RFC 4271 §5.1.2 (AS_PATH), §5.1.4 (MULTI_EXIT_DISC of another AS stays here), §5.1.5 (LOCAL_PREF too).
-fn external_edits(shared: &Shared, set: &crate::rib::AttributeSet, edits: &mut Edits) {
+fn external_edits(shared: &Shared, set: &crate::rib::AttributeSet, to: &Target<'_>, edits: &mut Edits) {
+    let (theirs, ours) = (to.peer.config.remote_as, shared.local.asn);
+    let seen = |asn| if to.peer.config.as_override && asn == theirs { ours } else { asn };
     let path = set.value(AttrType::AS_PATH).and_then(|v| AsPath::parse(v, AsWidth::Four).ok());
     let mut outside = AsPathBuf::new();
     // Segments of a confederation do not leave the AS (RFC 5065 §4.1 c).
     for segment in path.iter().flat_map(AsPath::segments).filter(|s| !s.kind.is_confed()) {
-        outside.push(segment.kind, segment.asns());
+        outside.push(segment.kind, segment.asns().map(seen));
     }
     let mut path = outside;
     path.prepend(shared.local.asn, 1);

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use super::RouteLimit;
 use crate::speaker::Event;
 
-/// The least time between two attempts of a VRF to get what it refused.
+/// The least time between two attempts of a VRF, or of a family of a peer, to get what it refused.
 pub(crate) const RETRY: Duration = Duration::from_secs(10);
 
 /// The routes of a VRF against their bound.

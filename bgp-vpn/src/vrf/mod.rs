@@ -24,4 +24,5 @@ pub(crate) use circuit::{CircuitKey, Circuits};
 pub use config::{LabelMode, RouteLimit, VrfConfig};
 pub(crate) use instance::{Installed, Vrf};
 pub(crate) use label::VpnLabels;
+pub(crate) use limits::RETRY;
 pub(crate) use nhlfe::{Tunnel, Tunnels};

@@ -1,5 +1,6 @@
 //! Speakers among themselves: several routers in virtual time above models of forwarding planes.
 
+mod admission;
 mod bad_input;
 mod ce;
 mod churn;

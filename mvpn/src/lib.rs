@@ -3,6 +3,8 @@
 //! | Module | What |
 //! |---|---|
 //! | [`address`] | the two address families, for machines that are written once |
+//! | [`igmp`], [`mld`] | messages of IGMP and MLD, all versions |
+//! | [`gmp`] | what both share |
 //! | [`pim`] | PIM between PE and CE |
 #![no_std]
 
@@ -11,4 +13,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod address;
+pub mod gmp;
+pub mod igmp;
+pub mod mld;
 pub mod pim;

@@ -1,18 +1,71 @@
 //! The Internet checksum (RFC 1071) and its incremental update (RFC 1624).
 
+/// A sum in progress, over octets that lie in several places.
+///
+/// Every part but the last must have an even number of octets. A packet's worth of parts cannot overflow it.
+///
+/// ```
+/// use fwd_core::wire::checksum::{self, Sum};
+/// assert_eq!(Sum::new().octets(&[1, 2]).word(0x0304).octets(&[5]).finish(), checksum::of(&[1, 2, 3, 4, 5]));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum(u64);
+
+impl Sum {
+    /// The sum of nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(0)
+    }
+
+    /// With these octets.
+    #[inline]
+    #[must_use]
+    pub fn octets(self, octets: &[u8]) -> Self {
+        let mut sum = self.0;
+        let mut quads = octets.chunks_exact(4);
+        for quad in &mut quads {
+            let quad = quad.first_chunk().copied().unwrap_or_default();
+            sum = sum.wrapping_add(u64::from(u32::from_be_bytes(quad)));
+        }
+        let rest = match *quads.remainder() {
+            [a] => [a, 0, 0, 0],
+            [a, b] => [a, b, 0, 0],
+            [a, b, c] => [a, b, c, 0],
+            _ => [0; 4],
+        };
+        Self(sum.wrapping_add(u64::from(u32::from_be_bytes(rest))))
+    }
+
+    /// With a 16-bit field.
+    #[inline]
+    #[must_use]
+    pub const fn word(self, word: u16) -> Self {
+        Self(self.0.wrapping_add(word as u64))
+    }
+
+    /// With a 32-bit field.
+    #[inline]
+    #[must_use]
+    pub const fn long(self, long: u32) -> Self {
+        Self(self.0.wrapping_add(long as u64))
+    }
+
+    /// The checksum: the complement of the sum. Where the octets hold a right checksum it is 0.
+    #[inline]
+    #[must_use]
+    pub const fn finish(self) -> u16 {
+        let sum = (self.0 & 0xffff_ffff).wrapping_add(self.0 >> 32);
+        let sum = (sum & 0xffff_ffff).wrapping_add(sum >> 32);
+        let sum = (sum & 0xffff).wrapping_add(sum >> 16);
+        !fold(((sum & 0xffff).wrapping_add(sum >> 16)) as u32)
+    }
+}
+
 /// The checksum of `octets`, in which the checksum field is zero. Over octets that hold a right checksum it is 0.
 #[must_use]
 pub fn of(octets: &[u8]) -> u16 {
-    let mut sum = 0_u32;
-    let mut pairs = octets.chunks_exact(2);
-    for pair in &mut pairs {
-        let pair = pair.first_chunk().copied().unwrap_or_default();
-        sum = add(sum, u16::from_be_bytes(pair));
-    }
-    if let [last] = pairs.remainder() {
-        sum = add(sum, u16::from_be_bytes([*last, 0]));
-    }
-    !fold(sum)
+    Sum::new().octets(octets).finish()
 }
 
 /// The checksum after a 16-bit field changed from `old` to `new` (RFC 1624 §3, equation 3).
@@ -37,6 +90,8 @@ const fn fold(sum: u32) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use std::vec::Vec;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -51,7 +106,30 @@ mod tests {
         assert_eq!(of(&[]), 0xffff);
     }
 
+    /// Word by word with the carry brought around at each, as RFC 1071 §4.1 has it.
+    fn naive(octets: &[u8]) -> u16 {
+        let sum = octets
+            .chunks(2)
+            .fold(0, |sum, pair| add(sum, u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])));
+        !fold(sum)
+    }
+
+    #[test]
+    fn ones_do_not_overflow() {
+        for n in 0..64 {
+            assert_eq!(of(&[0xff; 64][..n]), naive(&[0xff; 64][..n]));
+        }
+    }
+
     proptest! {
+        #[test]
+        fn parts_sum_like_the_whole(octets: Vec<u8>, at: usize) {
+            let at = (at % (octets.len() + 1)) & !1;
+            let (head, tail) = octets.split_at(at);
+            prop_assert_eq!(of(&octets), naive(&octets));
+            prop_assert_eq!(Sum::new().octets(head).octets(tail).finish(), naive(&octets));
+        }
+
         #[test]
         fn an_updated_checksum_is_that_of_the_new_octets(mut octets: [u8; 20], at in 0..9_usize, new: u16) {
             octets[18..].fill(0);

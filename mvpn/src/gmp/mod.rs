@@ -1,0 +1,31 @@
+//! Group management: what IGMP and MLD share, and the machines of both (RFC 3376, RFC 3810, RFC 4605).
+//!
+//! IGMP and MLD are one protocol over two families: MLDv1 is IGMPv2, and MLDv2 is IGMPv3, with other numbers. So the records,
+//! the state tables and the machines are written once over [`Protocol`]; `igmp.rs` and `mld.rs` hold what differs.
+//!
+//! | File | What |
+//! |---|---|
+//! | `addresses.rs` | a list of addresses as octets |
+//! | `query.rs` | queries, and the codes of times in them |
+//! | `report.rs` | version 3 reports and their group records |
+//! | `message.rs` | a message of either protocol; what a protocol must say of itself |
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic
+    )
+)]
+
+mod addresses;
+mod message;
+mod query;
+mod report;
+
+pub use addresses::{Addresses, AddressesBuf, AddressesIter};
+pub use message::{Message, Protocol, Version};
+pub use query::{IntervalCode, Query, QueryBits, QueryV3, ResponseCode, decode_octet, encode_octet};
+pub use report::{GroupRecord, RecordType, Records, RecordsIter, Report, ReportBuf};

@@ -1,0 +1,56 @@
+//! `parse(emit(x)) == x` for every value.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use arbitrary::{Arbitrary, Unstructured};
+use mvpn::address::Address;
+use mvpn::gmp::{GroupRecord, Report, ReportBuf};
+use mvpn::igmp::IgmpMessage;
+use mvpn::mld::{Endpoints, MldMessage};
+use proptest::prelude::*;
+
+fn gmp<'a, A: Address + Arbitrary<'a>>(u: &mut Unstructured<'a>) -> arbitrary::Result<ReportBuf<A>> {
+    let record: GroupRecord<'_, A> = u.arbitrary()?;
+    let mut out = Vec::new();
+    record.emit(&mut out);
+    assert_eq!(out.len(), record.wire_len());
+    assert_eq!(GroupRecord::take(&out), Ok((&[][..], record)));
+    let report: ReportBuf<A> = u.arbitrary()?;
+    out.clear();
+    report.as_report().emit(&mut out);
+    assert_eq!(out.len(), report.as_report().wire_len());
+    assert_eq!(Report::parse(&out), Ok(report.as_report()));
+    Ok(report)
+}
+
+fn igmp(message: &IgmpMessage<'_>) {
+    let mut out = Vec::new();
+    message.emit(&mut out);
+    assert_eq!(out.len(), message.wire_len());
+    assert_eq!(IgmpMessage::parse(&out), Ok(*message));
+}
+
+fn mld(message: &MldMessage<'_>, endpoints: &Endpoints) {
+    let mut out = Vec::new();
+    message.emit(endpoints, &mut out);
+    assert_eq!(out.len(), message.wire_len());
+    assert_eq!(MldMessage::parse(&out, endpoints), Ok(*message));
+}
+
+fn group_management(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+    let endpoints: Endpoints = u.arbitrary()?;
+    igmp(&u.arbitrary()?);
+    mld(&u.arbitrary()?, &endpoints);
+    igmp(&IgmpMessage::ReportV3(gmp::<Ipv4Addr>(u)?.as_report()));
+    mld(&MldMessage::ReportV2(gmp::<Ipv6Addr>(u)?.as_report()), &endpoints);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn values_of_group_management(octets in prop::collection::vec(any::<u8>(), 0..2000)) {
+        let _ = group_management(&mut Unstructured::new(&octets));
+    }
+}

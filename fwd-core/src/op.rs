@@ -1,8 +1,18 @@
 //! `FwdOp`: the only way from a control plane to the forwarding plane.
 
+mod bridge;
 mod encoding;
+mod multicast;
+mod police;
 
-use crate::net::{IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelStack, Mac, NhlfeId, VrfId};
+pub use bridge::{Attachment, BridgePort, Class, Flush, LinkLocal, Tags, Vsi, VsiGroupKey};
+pub use multicast::{LegTarget, Mroute, MrouteKey, MulticastVrf, Origin, Rpf};
+pub use police::{PolicePoint, Policer, Rates, TrafficType, Unit};
+
+use crate::net::{
+    IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelStack, Mac, NhlfeId, PolicerId, PortId, ReplicationId, RpfSetId,
+    TunnelId, VlanId, VrfId, VsiId,
+};
 
 /// One change of the forwarding tables.
 ///
@@ -79,6 +89,191 @@ pub enum FwdOp {
         /// The destination.
         prefix: Ipv6Prefix,
     },
+    /// Writes a multicast route of a VRF.
+    SetMroute {
+        /// The VRF.
+        vrf: VrfId,
+        /// Which packets.
+        key: MrouteKey,
+        /// What to do with them.
+        mroute: Mroute,
+    },
+    /// Removes a multicast route of a VRF, and its counters.
+    ClearMroute {
+        /// The VRF.
+        vrf: VrfId,
+        /// Which packets.
+        key: MrouteKey,
+    },
+    /// Turns multicast routing on in a VRF. While it is off, all multicast packets go to software.
+    SetMulticastVrf {
+        /// The VRF.
+        vrf: VrfId,
+        /// How.
+        multicast: MulticastVrf,
+    },
+    /// Turns multicast routing off in a VRF. Its routes stay.
+    ClearMulticastVrf {
+        /// The VRF.
+        vrf: VrfId,
+    },
+    /// Adds an interface or tunnel to a set that packets may come from.
+    SetRpfMember {
+        /// The set.
+        set: RpfSetId,
+        /// The interface or tunnel.
+        from: Origin,
+    },
+    /// Removes an interface or tunnel from a set.
+    ClearRpfMember {
+        /// The set.
+        set: RpfSetId,
+        /// The interface or tunnel.
+        from: Origin,
+    },
+    /// Creates a replication group without legs, or gives one another owner. Copies leave only on interfaces and ports of the
+    /// owner, or labelled on core interfaces.
+    SetReplication {
+        /// The group.
+        id: ReplicationId,
+        /// Whose packets it copies.
+        owner: VsiOrVrf,
+    },
+    /// Removes a replication group with its legs.
+    ClearReplication {
+        /// The group.
+        id: ReplicationId,
+    },
+    /// Adds a leg to a replication group, or replaces it.
+    SetLeg {
+        /// The group.
+        group: ReplicationId,
+        /// The leg's number in the group.
+        leg: u16,
+        /// Where copies go.
+        target: LegTarget,
+    },
+    /// Removes a leg of a replication group.
+    ClearLeg {
+        /// The group.
+        group: ReplicationId,
+        /// The leg's number in the group.
+        leg: u16,
+    },
+    /// Creates a virtual switch instance or changes its settings.
+    SetVsi {
+        /// The instance.
+        vsi: VsiId,
+        /// Its settings.
+        settings: Vsi,
+    },
+    /// Removes a virtual switch instance and the addresses it learned; its ports forward nothing.
+    ClearVsi {
+        /// The instance.
+        vsi: VsiId,
+    },
+    /// Creates a port of an instance or changes it. Moving it to another instance, or to another attachment, forgets its
+    /// addresses.
+    SetPort {
+        /// The port.
+        id: PortId,
+        /// Its settings.
+        port: BridgePort,
+    },
+    /// Removes a port and the addresses learned at it.
+    ClearPort {
+        /// The port.
+        id: PortId,
+    },
+    /// Writes a static address: it is never aged, moved or flushed, and counts to no limit.
+    SetMac {
+        /// The instance.
+        vsi: VsiId,
+        /// The address, not a group's.
+        mac: Mac,
+        /// The port it is at.
+        port: PortId,
+    },
+    /// Removes an address, static or learned.
+    ClearMac {
+        /// The instance.
+        vsi: VsiId,
+        /// The address.
+        mac: Mac,
+    },
+    /// Forgets learned addresses.
+    Flush {
+        /// Which.
+        what: Flush,
+    },
+    /// Writes where the multicast frames of an instance go that match a key.
+    SetVsiGroup {
+        /// The instance.
+        vsi: VsiId,
+        /// Which frames.
+        key: VsiGroupKey,
+        /// Where they go; none: nowhere, a filter.
+        replication: Option<ReplicationId>,
+    },
+    /// Removes a group entry of an instance.
+    ClearVsiGroup {
+        /// The instance.
+        vsi: VsiId,
+        /// Which frames.
+        key: VsiGroupKey,
+    },
+    /// Makes a customer's VLAN a broadcast domain of its own: frames of an instance whose first tag, below the
+    /// service-delimiting ones, has this VLAN are learned, flooded and limited as another instance says (qualified learning,
+    /// RFC 4762 §3.1).
+    SetVlanDomain {
+        /// The instance that the ports belong to.
+        vsi: VsiId,
+        /// The VLAN.
+        vlan: VlanId,
+        /// The instance that stands for the VLAN. It has no ports of its own.
+        domain: VsiId,
+    },
+    /// Returns a customer's VLAN to its instance's own domain.
+    ClearVlanDomain {
+        /// The instance that the ports belong to.
+        vsi: VsiId,
+        /// The VLAN.
+        vlan: VlanId,
+    },
+    /// Writes a policer. Its buckets are filled if it is new, kept if it was there.
+    SetPolicer {
+        /// The policer.
+        id: PolicerId,
+        /// Rates and actions.
+        policer: Policer,
+    },
+    /// Removes a policer: where it stands, everything passes.
+    ClearPolicer {
+        /// The policer.
+        id: PolicerId,
+    },
+    /// Puts a policer somewhere.
+    SetPolicePoint {
+        /// Where.
+        at: PolicePoint,
+        /// The policer.
+        policer: PolicerId,
+    },
+    /// Takes the policer away from somewhere.
+    ClearPolicePoint {
+        /// Where.
+        at: PolicePoint,
+    },
+}
+
+/// Whose packets something is for: a VPN of layer 3 or of layer 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub enum VsiOrVrf {
+    /// A VRF's; [`VrfId::GLOBAL`]: the provider's, and the P2MP LSPs that pass through this router.
+    Vrf(VrfId),
+    /// A virtual switch instance's.
+    Vsi(VsiId),
 }
 
 /// An Ethernet interface of the router.
@@ -151,6 +346,18 @@ pub enum IlmAction {
     Forward(NhlfeId),
     /// Pop. A label below is looked up; an IP packet below is looked up in this VRF (RFC 4364 §5).
     PopLookup(VrfId),
+    /// Copy: each leg of the group gets the packet, with the top label replaced by what the leg's entry pushes (P2MP LSP,
+    /// RFC 5332, RFC 6388 §2.2).
+    Replicate(ReplicationId),
+    /// Pop. The IP packet below is multicast of this VRF that came by this tunnel (RFC 6513 §6, §9.1.1).
+    Multicast {
+        /// The VRF.
+        vrf: VrfId,
+        /// The tunnel.
+        tunnel: TunnelId,
+    },
+    /// Pop. The Ethernet frame below arrived at this bridge port (RFC 4448 §4).
+    Bridge(PortId),
 }
 
 /// What to do with a packet to a route.

@@ -4,7 +4,7 @@ use fwd_core::op::FwdOp;
 use proptest::prelude::*;
 
 fn ops() -> impl Strategy<Value = FwdOp> {
-    proptest::collection::vec(any::<u8>(), 80)
+    proptest::collection::vec(any::<u8>(), 120)
         .prop_filter_map("not enough octets", |data| arbitrary::Unstructured::new(&data).arbitrary().ok())
 }
 

@@ -29,7 +29,7 @@ impl Fib {
             FwdOp::ClearRoute4 { vrf, prefix } => drop(self.routes.remove(&(vrf, prefix.into()))),
             FwdOp::SetRoute6 { vrf, prefix, action } => drop(self.routes.insert((vrf, prefix.into()), action)),
             FwdOp::ClearRoute6 { vrf, prefix } => drop(self.routes.remove(&(vrf, prefix.into()))),
-            FwdOp::SetInterface { .. } | FwdOp::ClearInterface { .. } => {}
+            _ => {}
         }
         // What routes refer to is there at all times.
         let through = |action: &RouteAction, id| *action == RouteAction::Forward(id);
@@ -305,9 +305,9 @@ impl World {
         let egress = transport.0 as usize - 1;
         let [label] = nhlfe.push.as_slice() else { return Delivery::Dropped };
         match self.nodes[egress].fib.ilm.get(label).map(|ilm| ilm.action) {
-            None => Delivery::Dropped,
             Some(IlmAction::Forward(id)) => self.forward(egress, id, to),
             Some(IlmAction::PopLookup(vrf)) => self.send(egress, vrf.0, to),
+            _ => Delivery::Dropped,
         }
     }
 

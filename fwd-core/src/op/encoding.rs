@@ -7,32 +7,57 @@
 //! +-------+-------+-------+-------+---------------+---------------+
 //! |  op   | kind  | model | count |      key      |     value     |
 //! +-------+-------+-------+-------+---+-------+---+---------------+
-//! |          MAC address (12)         |MTU(18)|   reserved (20)   |
+//! |          MAC address (12)         |half(18)|     aux (20)     |
 //! +-----------------------------------+-------+-------------------+
 //! |                         body (24), 32 octets                  |
 //! +---------------------------------------------------------------+
-//! |                       reserved (56), 8 octets                 |
+//! |                       tail (56), 8 octets                     |
 //! +---------------------------------------------------------------+
 //! ```
 //!
-//! | op | kind | model | count | key | value | MAC, MTU | body |
+//! | op | kind | model | count | key | value | MAC, half | body |
 //! |---|---|---|---|---|---|---|---|
-//! | `SetInterface` | 1 if labelled packets are taken | | | interface | VRF | both | |
+//! | `SetInterface` | 1 if labelled packets are taken | | | interface | VRF | MAC, MTU | |
 //! | `SetNhlfe` | next hop | model | labels | entry | interface or entry | MAC | labels, 4 octets each, top first |
 //! | `SetIlm` | action | model | | label | entry or VRF | | |
 //! | `SetRoute4`, `SetRoute6` | action | | prefix length | VRF | entry | | prefix, 4 or 16 octets |
 //! | `ClearInterface`, `ClearNhlfe`, `ClearIlm` | | | | as above | | | |
 //! | `ClearRoute4`, `ClearRoute6` | | | prefix length | VRF | | | prefix |
+//!
+//! An ILM's action of two numbers has the second in aux: `Multicast` the tunnel.
+//!
+//! | op | kind | model | count | key | value | half | aux | body, tail |
+//! |---|---|---|---|---|---|---|---|---|
+//! | `SetMroute` | form of the key | RPF | prefix length | VRF | replication | flags: 1 replication, 2 wrong interface, 4 Register, 8 SPT | interface, tunnel or set | source, group, 16 octets each; SPT interface |
+//! | `ClearMroute` | form of the key | | prefix length | VRF | | | | source, group |
+//! | `SetMulticastVrf`, `ClearMulticastVrf` | 1: punt without route | | | VRF | | | | |
+//! | `SetRpfMember`, `ClearRpfMember` | RPF | | | set | interface or tunnel | | | |
+//! | `SetReplication` | 1 VRF, 2 VSI | | | group | VRF or VSI | | | |
+//! | `SetLeg`, `ClearLeg` | target | | | group | what the target names | leg | tunnel | |
+//! | `ClearReplication` | | | | group | | | | |
+//! | `SetVsi` | link-local | | | VSI | MAC limit | flags: 1 unknown, 2 broadcast, 4 multicast, 8 snoop | age | three groups, 4 octets each |
+//! | `SetPort` | attachment | flags: 1 learn, 2 control word, 4 flow label, 8 class | split horizon | port | interface or entry | VSI | MAC limit | outer VLAN, inner VLAN, class, 4 octets each |
+//! | `ClearVsi`, `ClearPort` | | | | as above | | | | |
+//! | `SetMac`, `ClearMac` (and the MAC) | | | | VSI | port | | | |
+//! | `Flush` (and the MAC) | form | | | VSI | port | | | |
+//! | `SetVsiGroup`, `ClearVsiGroup` | form of the key; 5: the MAC | | prefix length | VSI | replication | | 1: replication | source, group |
+//! | `SetVlanDomain`, `ClearVlanDomain` | | | | VSI | VSI of the domain | VLAN | | |
+//! | `SetPolicer` | 1 single rate, 2 two rates | 1: drop yellow | unit | policer | | | | CIR, PIR, 8 octets each; CBS, EBS or PBS, 4 each |
+//! | `ClearPolicer` | | | | policer | | | | |
+//! | `SetPolicePoint`, `ClearPolicePoint` | point | | traffic type | port, VSI or VRF | policer | | | |
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
+use super::{bridge, multicast, police};
 use crate::malformed::{Fault, Malformed};
-use crate::net::{IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelStack, Mac, NhlfeId, VrfId};
+use crate::net::{
+    IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelStack, Mac, NhlfeId, PortId, ReplicationId, TunnelId, VrfId,
+};
 
 /// The value of octet 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Tag(u8);
+pub(super) struct Tag(pub(super) u8);
 
 impl Tag {
     const SET_INTERFACE: Self = Self(1);
@@ -49,7 +74,7 @@ impl Tag {
 
 /// The value of octet 1: the variant of a next hop or an action.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Kind(u8);
+pub(super) struct Kind(pub(super) u8);
 
 impl Kind {
     const NEIGHBOR: Self = Self(1);
@@ -59,6 +84,9 @@ impl Kind {
 
     const FORWARD: Self = Self(1);
     const POP_LOOKUP: Self = Self(2);
+    const REPLICATE: Self = Self(16);
+    const MULTICAST: Self = Self(17);
+    const BRIDGE: Self = Self(18);
 
     const MPLS_OFF: Self = Self(0);
     const MPLS_ON: Self = Self(1);
@@ -72,18 +100,20 @@ const BODY: usize = LabelStack::CAPACITY * 4;
 
 /// The layout, before it means an op.
 #[derive(Clone, Copy, Default)]
-struct Fields {
-    kind: Kind,
-    model: u8,
-    count: u8,
-    key: u32,
-    value: u32,
-    mac: Mac,
-    mtu: u16,
-    body: [u8; BODY],
+pub(super) struct Fields {
+    pub(super) kind: Kind,
+    pub(super) model: u8,
+    pub(super) count: u8,
+    pub(super) key: u32,
+    pub(super) value: u32,
+    pub(super) mac: Mac,
+    pub(super) half: u16,
+    pub(super) aux: u32,
+    pub(super) body: [u8; BODY],
+    pub(super) tail: [u32; 2],
 }
 
-const fn malformed(offset: usize, field: &'static str, value: u32) -> Malformed {
+pub(super) const fn malformed(offset: usize, field: &'static str, value: u32) -> Malformed {
     Malformed { offset, field, fault: Fault::Value(value) }
 }
 
@@ -111,7 +141,8 @@ impl FwdOp {
         let [o0, o1, o2, o3, rest @ ..] = &mut out;
         (*o0, *o1, *o2, *o3) = (tag.0, f.kind.0, f.model, f.count);
         let values = f.key.to_be_bytes().into_iter().chain(f.value.to_be_bytes()).chain(f.mac.0);
-        let values = values.chain(f.mtu.to_be_bytes()).chain([0; 4]).chain(f.body);
+        let values = values.chain(f.half.to_be_bytes()).chain(f.aux.to_be_bytes()).chain(f.body);
+        let values = values.chain(f.tail.into_iter().flat_map(u32::to_be_bytes));
         for (octet, value) in rest.iter_mut().zip(values) {
             *octet = value;
         }
@@ -124,7 +155,8 @@ impl FwdOp {
     /// A field that has no such value, host bits in a prefix, or anything but zero in a field that the op does not use.
     pub fn parse(octets: &[u8; Self::LEN]) -> Result<Self, Malformed> {
         let [tag, kind, model, count, k0, k1, k2, k3, v0, v1, v2, v3, rest @ ..] = *octets;
-        let [m0, m1, m2, m3, m4, m5, t0, t1, _, _, _, _, body @ .., _, _, _, _, _, _, _, _] = rest;
+        let [m0, m1, m2, m3, m4, m5, h0, h1, a0, a1, a2, a3, rest @ ..] = rest;
+        let [body @ .., s0, s1, s2, s3, t0, t1, t2, t3] = rest;
         let f = Fields {
             kind: Kind(kind),
             model,
@@ -132,8 +164,10 @@ impl FwdOp {
             key: u32::from_be_bytes([k0, k1, k2, k3]),
             value: u32::from_be_bytes([v0, v1, v2, v3]),
             mac: Mac([m0, m1, m2, m3, m4, m5]),
-            mtu: u16::from_be_bytes([t0, t1]),
+            half: u16::from_be_bytes([h0, h1]),
+            aux: u32::from_be_bytes([a0, a1, a2, a3]),
             body,
+            tail: [u32::from_be_bytes([s0, s1, s2, s3]), u32::from_be_bytes([t0, t1, t2, t3])],
         };
         let op = f.op(Tag(tag))?;
         // An op has one encoding: what differs from it stands in a field that is not in use.
@@ -163,14 +197,34 @@ impl FwdOp {
             Self::ClearRoute6 { vrf, prefix } => {
                 (Tag::CLEAR_ROUTE6, Fields::route(vrf, prefix.bit_len(), prefix.octets()))
             }
+            _ => {
+                let fields = multicast::fields(self).or_else(|| bridge::fields(self)).or_else(|| police::fields(self));
+                fields.unwrap_or((Tag(0), Fields::default()))
+            }
         }
     }
 }
 
 impl Fields {
+    /// The body as eight words.
+    pub(super) fn words(&self) -> [u32; 8] {
+        let mut words = [0; 8];
+        for (word, octets) in words.iter_mut().zip(self.body.chunks_exact(4)) {
+            *word = u32::from_be_bytes(octets.first_chunk().copied().unwrap_or_default());
+        }
+        words
+    }
+
+    /// Writes the first words of the body.
+    pub(super) fn set_words(&mut self, words: &[u32]) {
+        for (octet, value) in self.body.iter_mut().zip(words.iter().flat_map(|word| word.to_be_bytes())) {
+            *octet = value;
+        }
+    }
+
     fn interface(iface: IfIndex, i: Interface) -> Self {
         let kind = if i.mpls { Kind::MPLS_ON } else { Kind::MPLS_OFF };
-        Self { kind, key: iface.0, value: u32::from(i.vrf.0), mac: i.mac, mtu: i.mtu, ..Self::default() }
+        Self { kind, key: iface.0, value: u32::from(i.vrf.0), mac: i.mac, half: i.mtu, ..Self::default() }
     }
 
     fn nhlfe(id: NhlfeId, nhlfe: &Nhlfe) -> Self {
@@ -194,8 +248,15 @@ impl Fields {
         let (kind, value) = match ilm.action {
             IlmAction::Forward(id) => (Kind::FORWARD, id.0),
             IlmAction::PopLookup(vrf) => (Kind::POP_LOOKUP, u32::from(vrf.0)),
+            IlmAction::Replicate(id) => (Kind::REPLICATE, id.0),
+            IlmAction::Multicast { vrf, .. } => (Kind::MULTICAST, u32::from(vrf.0)),
+            IlmAction::Bridge(port) => (Kind::BRIDGE, port.0),
         };
-        Self { kind, model: model_octet(ilm.model), key: label.value(), value, ..Self::default() }
+        let aux = match ilm.action {
+            IlmAction::Multicast { tunnel, .. } => tunnel.0,
+            _ => 0,
+        };
+        Self { kind, model: model_octet(ilm.model), key: label.value(), value, aux, ..Self::default() }
     }
 
     fn route(vrf: VrfId, bit_len: u8, prefix: &[u8]) -> Self {
@@ -219,7 +280,7 @@ impl Fields {
         Ok(match tag {
             Tag::SET_INTERFACE => {
                 let interface =
-                    Interface { vrf: vrf(self.value, 8)?, mac: self.mac, mtu: self.mtu, mpls: self.takes_mpls()? };
+                    Interface { vrf: vrf(self.value, 8)?, mac: self.mac, mtu: self.half, mpls: self.takes_mpls()? };
                 FwdOp::SetInterface { iface: IfIndex(self.key), interface }
             }
             Tag::CLEAR_INTERFACE => FwdOp::ClearInterface { iface: IfIndex(self.key) },
@@ -241,7 +302,10 @@ impl Fields {
                 FwdOp::SetRoute6 { vrf: vrf(self.key, 4)?, prefix: self.prefix6()?, action: self.route_action()? }
             }
             Tag::CLEAR_ROUTE6 => FwdOp::ClearRoute6 { vrf: vrf(self.key, 4)?, prefix: self.prefix6()? },
-            Tag(other) => return Err(malformed(0, "op", u32::from(other))),
+            tag => {
+                let op = multicast::op(tag, self).or_else(|| bridge::op(tag, self)).or_else(|| police::op(tag, self));
+                return op.unwrap_or(Err(malformed(0, "op", u32::from(tag.0))));
+            }
         })
     }
 
@@ -288,6 +352,9 @@ impl Fields {
         match self.kind {
             Kind::FORWARD => Ok(IlmAction::Forward(NhlfeId(self.value))),
             Kind::POP_LOOKUP => Ok(IlmAction::PopLookup(vrf(self.value, 8)?)),
+            Kind::REPLICATE => Ok(IlmAction::Replicate(ReplicationId(self.value))),
+            Kind::MULTICAST => Ok(IlmAction::Multicast { vrf: vrf(self.value, 8)?, tunnel: TunnelId(self.aux) }),
+            Kind::BRIDGE => Ok(IlmAction::Bridge(PortId(self.value))),
             Kind(other) => Err(malformed(1, "ILM action", u32::from(other))),
         }
     }
@@ -322,7 +389,7 @@ const fn model_octet(model: TunnelModel) -> u8 {
     }
 }
 
-fn vrf(value: u32, offset: usize) -> Result<VrfId, Malformed> {
+pub(super) fn vrf(value: u32, offset: usize) -> Result<VrfId, Malformed> {
     u16::try_from(value).map(VrfId).map_err(|_| malformed(offset, "VRF", value))
 }
 
@@ -365,7 +432,7 @@ mod tests {
         let set_nhlfe = FwdOp::SetNhlfe { id: NhlfeId(1), nhlfe };
         for (op, offset, value, field) in [
             (set_route, 0, 0, "op"),
-            (set_route, 0, 11, "op"),
+            (set_route, 0, 31, "op"),
             (set_route, 1, 1, "route action"),
             (set_route, 3, 33, "prefix length"),
             (set_route, 4, 1, "VRF"),

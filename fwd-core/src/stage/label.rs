@@ -53,6 +53,10 @@ pub(crate) fn process(tables: &Tables<'_>, frame: &Frame<'_>, vrf: VrfId) -> Ste
                 let ilm = tables.ilm.get(label).ok_or(Verdict::Drop(DropReason::UnknownLabel))?;
                 match ilm.action {
                     IlmAction::PopLookup(vrf) => (ilm.model, vrf, None),
+                    // No table takes such a label.
+                    IlmAction::Replicate(_) | IlmAction::Multicast { .. } | IlmAction::Bridge(_) => {
+                        return Err(Verdict::Drop(DropReason::UnknownLabel));
+                    }
                     IlmAction::Forward(id) => {
                         return forward(tables, frame, Incoming { id, model: ilm.model, offset, vrf }, entry, state);
                     }

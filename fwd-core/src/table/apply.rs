@@ -24,6 +24,18 @@ pub enum Table {
     Fib4,
     /// IPv6 routes.
     Fib6,
+    /// Multicast routes, and sets of interfaces that packets may come from.
+    Mroute,
+    /// Replication groups and their legs.
+    Replication,
+    /// Virtual switch instances.
+    Vsi,
+    /// Bridge ports.
+    Port,
+    /// MAC addresses.
+    Mac,
+    /// Policers and where they stand.
+    Policer,
 }
 
 /// Why an op was not applied. The tables are as they were.
@@ -83,6 +95,30 @@ impl Tables<'_> {
                 }
                 Ok(())
             }
+            // Tables without memory: nothing is set, nothing is there to be cleared.
+            FwdOp::SetMroute { .. } | FwdOp::SetMulticastVrf { .. } | FwdOp::SetRpfMember { .. } => {
+                Err(ApplyError::TableFull(Table::Mroute))
+            }
+            FwdOp::SetReplication { .. } | FwdOp::SetLeg { .. } => Err(ApplyError::TableFull(Table::Replication)),
+            FwdOp::SetVsi { .. } | FwdOp::SetVsiGroup { .. } | FwdOp::SetVlanDomain { .. } => {
+                Err(ApplyError::TableFull(Table::Vsi))
+            }
+            FwdOp::SetPort { .. } => Err(ApplyError::TableFull(Table::Port)),
+            FwdOp::SetMac { .. } => Err(ApplyError::TableFull(Table::Mac)),
+            FwdOp::SetPolicer { .. } | FwdOp::SetPolicePoint { .. } => Err(ApplyError::TableFull(Table::Policer)),
+            FwdOp::ClearMroute { .. }
+            | FwdOp::ClearMulticastVrf { .. }
+            | FwdOp::ClearRpfMember { .. }
+            | FwdOp::ClearReplication { .. }
+            | FwdOp::ClearLeg { .. }
+            | FwdOp::ClearVsi { .. }
+            | FwdOp::ClearPort { .. }
+            | FwdOp::ClearMac { .. }
+            | FwdOp::Flush { .. }
+            | FwdOp::ClearVsiGroup { .. }
+            | FwdOp::ClearVlanDomain { .. }
+            | FwdOp::ClearPolicer { .. }
+            | FwdOp::ClearPolicePoint { .. } => Ok(()),
         }
     }
 
@@ -94,8 +130,12 @@ impl Tables<'_> {
                 false => Err(ApplyError::SpecialPurposeLabel(label)),
             };
         }
-        if let IlmAction::PopLookup(vrf) = ilm.action {
-            self.vrfs.get(vrf).ok_or(ApplyError::TableFull(Table::Vrf))?;
+        match ilm.action {
+            IlmAction::Forward(_) => {}
+            IlmAction::PopLookup(vrf) => drop(self.vrfs.get(vrf).ok_or(ApplyError::TableFull(Table::Vrf))?),
+            IlmAction::Multicast { .. } => return Err(ApplyError::TableFull(Table::Mroute)),
+            IlmAction::Replicate(_) => return Err(ApplyError::TableFull(Table::Replication)),
+            IlmAction::Bridge(_) => return Err(ApplyError::TableFull(Table::Port)),
         }
         *self.ilm.slot(label).ok_or(ApplyError::TableFull(Table::Ilm))? = ilm.into();
         Ok(())

@@ -142,8 +142,15 @@ fn fits(op: &FwdOp) -> bool {
             (1..=15, _) => false,
             (label, IlmAction::PopLookup(vrf)) => label < 16 + LABELS && vrf.0 < VRFS,
             (label, IlmAction::Forward(_)) => label < 16 + LABELS,
+            _ => false,
         },
         FwdOp::SetRoute4 { vrf, .. } | FwdOp::SetRoute6 { vrf, .. } => vrf.0 < VRFS,
+        // The tables of these have no memory here.
+        FwdOp::SetMroute { .. } | FwdOp::SetMulticastVrf { .. } | FwdOp::SetRpfMember { .. } => false,
+        FwdOp::SetReplication { .. } | FwdOp::SetLeg { .. } => false,
+        FwdOp::SetVsi { .. } | FwdOp::SetVsiGroup { .. } | FwdOp::SetVlanDomain { .. } => false,
+        FwdOp::SetPort { .. } | FwdOp::SetMac { .. } => false,
+        FwdOp::SetPolicer { .. } | FwdOp::SetPolicePoint { .. } => false,
         _ => true,
     }
 }
@@ -224,6 +231,7 @@ pub fn op(u: &mut Unstructured<'_>) -> Result<FwdOp> {
             let action = match ilm.action {
                 IlmAction::Forward(id) => IlmAction::Forward(entry(id)),
                 IlmAction::PopLookup(v) => IlmAction::PopLookup(vrf(v)),
+                other => other,
             };
             FwdOp::SetIlm { label: label(l), ilm: Ilm { action, model: ilm.model } }
         }
@@ -236,6 +244,7 @@ pub fn op(u: &mut Unstructured<'_>) -> Result<FwdOp> {
             FwdOp::SetRoute6 { vrf: vrf(v), prefix: prefix6(prefix), action: route_action(action) }
         }
         FwdOp::ClearRoute6 { vrf: v, prefix } => FwdOp::ClearRoute6 { vrf: vrf(v), prefix: prefix6(prefix) },
+        other => other,
     })
 }
 

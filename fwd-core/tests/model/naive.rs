@@ -61,6 +61,7 @@ impl Naive {
             FwdOp::ClearRoute4 { vrf, prefix } => drop(self.routes.remove(&(vrf, prefix.into()))),
             FwdOp::SetRoute6 { vrf, prefix, action } => drop(self.routes.insert((vrf, prefix.into()), action)),
             FwdOp::ClearRoute6 { vrf, prefix } => drop(self.routes.remove(&(vrf, prefix.into()))),
+            _ => {}
         }
     }
 
@@ -130,6 +131,7 @@ impl Naive {
             (_, Some(Ilm { action: IlmAction::Forward(id), model })) => {
                 return self.forward_label(frame, at, vrf, (*id, *model), bottom, state);
             }
+            (_, Some(_)) => return dropped(D::UnknownLabel),
         };
         let (own_ttl, own_class) = exposed(&frame[at + 4..], bottom)?;
         let state = match model {

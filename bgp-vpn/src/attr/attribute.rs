@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::raw::{emit_header, header_len};
 use super::{
     Aggregator, As4Aggregator, As4Path, AsPath, AsWidth, AttrFlags, AttrType, Attributes, ClusterList, Communities,
-    ExtCommunities, Ipv6ExtCommunities, LargeCommunities, Origin, RawAttribute,
+    ExtCommunities, Ipv6ExtCommunities, LargeCommunities, Origin, RawAttribute, TunnelEncapsulation,
 };
 
 /// An attribute as a value, to be written. MP_REACH_NLRI and MP_UNREACH_NLRI are written by
@@ -51,6 +51,8 @@ pub enum Attribute<'a> {
     As4Path(As4Path<'a>),
     /// AS4_AGGREGATOR.
     As4Aggregator(As4Aggregator),
+    /// Tunnel Encapsulation.
+    TunnelEncapsulation(TunnelEncapsulation<'a>),
     /// IPv6 Address Specific EXTENDED COMMUNITIES.
     Ipv6ExtCommunities(Ipv6ExtCommunities<'a>),
     /// LARGE_COMMUNITY.
@@ -77,6 +79,7 @@ impl Attribute<'_> {
             Self::ExtCommunities(_) => AttrType::EXTENDED_COMMUNITIES,
             Self::As4Path(_) => AttrType::AS4_PATH,
             Self::As4Aggregator(_) => AttrType::AS4_AGGREGATOR,
+            Self::TunnelEncapsulation(_) => AttrType::TUNNEL_ENCAPSULATION,
             Self::Ipv6ExtCommunities(_) => AttrType::IPV6_EXTENDED_COMMUNITIES,
             Self::LargeCommunities(_) => AttrType::LARGE_COMMUNITY,
             Self::Raw(raw) => raw.attr_type,
@@ -109,6 +112,7 @@ impl Attribute<'_> {
             Self::ExtCommunities(v) => v.wire_len(),
             Self::As4Path(v) => v.wire_len(),
             Self::As4Aggregator(v) => v.wire_len(),
+            Self::TunnelEncapsulation(v) => v.wire_len(),
             Self::Ipv6ExtCommunities(v) => v.wire_len(),
             Self::LargeCommunities(v) => v.wire_len(),
             Self::Raw(v) => v.value.len(),
@@ -185,6 +189,7 @@ impl Attribute<'_> {
             Self::ClusterList(v) => self.emit_octets(v.octets(), true, out),
             Self::ExtCommunities(v) => self.emit_octets(v.octets(), true, out),
             Self::As4Path(v) => self.emit_octets(v.octets(), true, out),
+            Self::TunnelEncapsulation(v) => self.emit_octets(v.octets(), false, out),
             Self::Ipv6ExtCommunities(v) => self.emit_octets(v.octets(), true, out),
             Self::LargeCommunities(v) => self.emit_octets(v.octets(), true, out),
             Self::Raw(v) => self.emit_octets(v.value, false, out),

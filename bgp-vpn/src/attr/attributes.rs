@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::{
     Aggregator, As4Aggregator, As4Path, AsPath, AsPathBuf, AsWidth, AttrFlags, AttrType, Attribute, ClusterList,
     Communities, ExtCommunities, Ipv6ExtCommunities, LargeCommunities, List, ListItem, MpReach, MpUnreach, Origin,
-    RawAttribute, merged_aggregator, merged_as_path,
+    RawAttribute, TunnelEncapsulation, merged_aggregator, merged_as_path,
 };
 use crate::message::slot;
 
@@ -244,10 +244,10 @@ impl<'a> Attributes<'a> {
         self.value(AttrType::PMSI_TUNNEL)
     }
 
-    /// Tunnel Encapsulation, its TLVs unread.
+    /// Tunnel Encapsulation.
     #[must_use]
-    pub fn tunnel_encapsulation(&self) -> Option<&'a [u8]> {
-        self.value(AttrType::TUNNEL_ENCAPSULATION)
+    pub fn tunnel_encapsulation(&self) -> Option<TunnelEncapsulation<'a>> {
+        self.value(AttrType::TUNNEL_ENCAPSULATION).map(TunnelEncapsulation::of_checked)
     }
 
     /// PE Distinguisher Labels, unread.
@@ -321,6 +321,7 @@ impl<'a> Attributes<'a> {
             AttrType::EXTENDED_COMMUNITIES => Attribute::ExtCommunities(self.ext_communities()?),
             AttrType::AS4_PATH => Attribute::As4Path(self.as4_path()?),
             AttrType::AS4_AGGREGATOR => Attribute::As4Aggregator(self.as4_aggregator()?),
+            AttrType::TUNNEL_ENCAPSULATION => Attribute::TunnelEncapsulation(self.tunnel_encapsulation()?),
             AttrType::IPV6_EXTENDED_COMMUNITIES => Attribute::Ipv6ExtCommunities(self.ipv6_ext_communities()?),
             AttrType::LARGE_COMMUNITY => Attribute::LargeCommunities(self.large_communities()?),
             _ => return None,

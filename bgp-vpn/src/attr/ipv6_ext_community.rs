@@ -45,6 +45,13 @@ impl Ipv6ExtCommunity {
         u16::from_be_bytes([x, y])
     }
 
+    /// The octet in front of the sub-type: 0x00, or 0x40 for a community that does not leave the AS.
+    #[must_use]
+    pub const fn type_octet(self) -> u8 {
+        let [high, ..] = self.0;
+        high
+    }
+
     /// The sub-type.
     #[must_use]
     pub const fn subtype(self) -> u8 {

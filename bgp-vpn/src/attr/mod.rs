@@ -14,8 +14,9 @@
 //! | 10 | CLUSTER_LIST | `cluster_list.rs` |
 //! | 14 | MP_REACH_NLRI | `mp_reach.rs` |
 //! | 15 | MP_UNREACH_NLRI | `mp_unreach.rs` |
-//! | 16 | EXTENDED COMMUNITIES | `ext_community.rs` |
+//! | 16 | EXTENDED COMMUNITIES | `ext_community/` |
 //! | 17, 18 | AS4_PATH, AS4_AGGREGATOR | `as4.rs` |
+//! | 23 | Tunnel Encapsulation | `tunnel_encapsulation.rs` |
 //! | 25 | IPv6 Address Specific EXTENDED COMMUNITIES | `ipv6_ext_community.rs` |
 //! | 32 | LARGE_COMMUNITY | `large_community.rs` |
 //!
@@ -52,6 +53,7 @@ mod next_hop;
 mod origin;
 mod originator_id;
 mod raw;
+mod tunnel_encapsulation;
 
 pub use aggregator::Aggregator;
 pub use as_path::{AS_TRANS, AsPath, AsPathBuf, AsWidth, Asns, Segment, SegmentType, Segments};
@@ -74,3 +76,4 @@ pub use origin::Origin;
 pub use originator_id::OriginatorId;
 pub(crate) use raw::emit_header;
 pub use raw::{AttrFlags, AttrType, RawAttribute};
+pub use tunnel_encapsulation::{RawSubTlv, SubTlv, SubTlvType, Tunnel, TunnelEncapsulation, TunnelType};

@@ -12,7 +12,7 @@ use super::update_action::{AttributeRule, RULES, Sessions, slot, value_subcode};
 use super::{ErrorCode, FaultAction, Notification};
 use crate::attr::{
     Aggregator, As4Path, AsPath, AsWidth, AttrFlags, AttrType, Attributes, MpReach, MpUnreach, NextHopAttribute,
-    Origin, RawAttribute,
+    Origin, RawAttribute, TunnelEncapsulation,
 };
 use crate::nlri::Family;
 use crate::session::{Negotiated, PeerKind};
@@ -268,7 +268,7 @@ fn rare_value(raw: &RawAttribute<'_>, width: AsWidth) -> Result<(), Malformed> {
         // Mode (1), discriminator (4), then TLVs with lengths of one octet.
         AttrType::BFD_DISCRIMINATOR => tlvs(raw.value, 5, 1, 1),
         AttrType::PREFIX_SID => tlvs(raw.value, 0, 1, 2),
-        AttrType::TUNNEL_ENCAPSULATION => tlvs(raw.value, 0, 2, 2),
+        AttrType::TUNNEL_ENCAPSULATION => TunnelEncapsulation::parse(raw.value).map(|_| ()),
         AttrType::PE_DISTINGUISHER_LABELS => match raw.value.len() {
             len if len % 7 == 0 || len % 19 == 0 => Ok(()),
             len => Err(Malformed { offset: 0, field: "attribute length", fault: Fault::Length(len) }),

@@ -75,6 +75,24 @@ impl Family {
     pub const VPN_IPV4: Self = Self::new(Afi::IPV4, Safi::VPN_UNICAST);
     /// 2/128.
     pub const VPN_IPV6: Self = Self::new(Afi::IPV6, Safi::VPN_UNICAST);
+    /// 1/129.
+    pub const VPN_IPV4_MULTICAST: Self = Self::new(Afi::IPV4, Safi::VPN_MULTICAST);
+    /// 2/129.
+    pub const VPN_IPV6_MULTICAST: Self = Self::new(Afi::IPV6, Safi::VPN_MULTICAST);
+    /// 1/5.
+    pub const MCAST_VPN_IPV4: Self = Self::new(Afi::IPV4, Safi::MCAST_VPN);
+    /// 2/5.
+    pub const MCAST_VPN_IPV6: Self = Self::new(Afi::IPV6, Safi::MCAST_VPN);
+    /// 1/66.
+    pub const MDT: Self = Self::new(Afi::IPV4, Safi::MDT);
+    /// 1/132.
+    pub const RT_CONSTRAINT: Self = Self::new(Afi::IPV4, Safi::RT_CONSTRAINT);
+    /// 25/65.
+    pub const VPLS: Self = Self::new(Afi::L2VPN, Safi::VPLS);
+    /// 25/8.
+    pub const MCAST_VPLS: Self = Self::new(Afi::L2VPN, Safi::MCAST_VPLS);
+    /// 25/70.
+    pub const EVPN: Self = Self::new(Afi::L2VPN, Safi::EVPN);
 
     /// The family of an AFI and a SAFI.
     #[must_use]
@@ -120,6 +138,15 @@ impl fmt::Display for Family {
             Self::IPV6_LABELED_UNICAST => f.write_str("ipv6-labeled-unicast"),
             Self::VPN_IPV4 => f.write_str("vpn-ipv4"),
             Self::VPN_IPV6 => f.write_str("vpn-ipv6"),
+            Self::VPN_IPV4_MULTICAST => f.write_str("vpn-ipv4-multicast"),
+            Self::VPN_IPV6_MULTICAST => f.write_str("vpn-ipv6-multicast"),
+            Self::MCAST_VPN_IPV4 => f.write_str("mcast-vpn-ipv4"),
+            Self::MCAST_VPN_IPV6 => f.write_str("mcast-vpn-ipv6"),
+            Self::MDT => f.write_str("mdt"),
+            Self::RT_CONSTRAINT => f.write_str("rt-constraint"),
+            Self::VPLS => f.write_str("vpls"),
+            Self::MCAST_VPLS => f.write_str("mcast-vpls"),
+            Self::EVPN => f.write_str("evpn"),
             Self { afi, safi } => write!(f, "afi {} safi {}", afi.0, safi.0),
         }
     }

@@ -4,7 +4,7 @@ use fwd_core::Malformed;
 use fwd_core::codec::BufMut;
 use fwd_core::net::{Ipv4Prefix, Ipv6Prefix};
 
-use super::{Afi, Family, LabeledNlri, Nlri, NlriFormat, Nlris, Safi, UnicastNlri, VpnNlri};
+use super::{Afi, Family, LabeledNlri, Nlri, NlriFormat, Nlris, RtMembershipNlri, Safi, UnicastNlri, VpnNlri};
 
 /// Walks a field of NLRI of a family and says how many there are. Families that this crate does not know count nothing, and their
 /// octets are not looked at.
@@ -19,6 +19,7 @@ pub fn check_field(family: Family, field: &[u8], format: NlriFormat) -> Result<u
         (Afi::IPV6, Safi::LABELED_UNICAST) => count::<LabeledNlri<'_, Ipv6Prefix>>(field, format),
         (Afi::IPV4, Safi::VPN_UNICAST) => count::<VpnNlri<'_, Ipv4Prefix>>(field, format),
         (Afi::IPV6, Safi::VPN_UNICAST) => count::<VpnNlri<'_, Ipv6Prefix>>(field, format),
+        (Afi::IPV4, Safi::RT_CONSTRAINT) => count::<RtMembershipNlri>(field, format),
         _ => Ok(0),
     }
 }
@@ -37,6 +38,7 @@ pub fn emit_field(family: Family, field: &[u8], format: NlriFormat, out: &mut im
         (Afi::IPV6, Safi::LABELED_UNICAST) => again::<LabeledNlri<'_, Ipv6Prefix>>(field, format, out),
         (Afi::IPV4, Safi::VPN_UNICAST) => again::<VpnNlri<'_, Ipv4Prefix>>(field, format, out),
         (Afi::IPV6, Safi::VPN_UNICAST) => again::<VpnNlri<'_, Ipv6Prefix>>(field, format, out),
+        (Afi::IPV4, Safi::RT_CONSTRAINT) => again::<RtMembershipNlri>(field, format, out),
         _ => out.put_slice(field),
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `transport.rs` | listeners and connections of all peers in one `poll(2)` |
 //! | `connection.rs` | one connection: its outbox and its room |
+//! | `port.rs` | an interface opened for whole Ethernet frames |
 //! | `meter.rs` | messages sent and received by type, counted from the octets |
 //! | `driver.rs` | speaker, transport, clock and forwarding plane together |
 //! | `config.rs` | the configuration file of `lab peer` |
@@ -17,6 +18,7 @@ mod connection;
 pub mod control;
 pub mod driver;
 pub mod meter;
+pub mod port;
 pub mod report;
 pub mod screen;
 pub mod transport;

@@ -15,6 +15,7 @@ mod net;
 mod openbgpd;
 mod ours;
 mod partition;
+mod port;
 mod refresh;
 mod restart;
 mod route;

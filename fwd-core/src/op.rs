@@ -131,6 +131,18 @@ pub enum FwdOp {
         /// The interface or tunnel.
         from: Origin,
     },
+    /// Binds a tunnel that multicast arrives by to the VRF whose routes are for it.
+    SetMulticastTunnel {
+        /// The tunnel.
+        tunnel: TunnelId,
+        /// The VRF.
+        vrf: VrfId,
+    },
+    /// Unbinds a tunnel; what arrives by it is dropped.
+    ClearMulticastTunnel {
+        /// The tunnel.
+        tunnel: TunnelId,
+    },
     /// Creates a replication group without legs, or gives one another owner. Copies leave only on interfaces and ports of the
     /// owner, or labelled on core interfaces.
     SetReplication {
@@ -349,13 +361,8 @@ pub enum IlmAction {
     /// Copy: each leg of the group gets the packet, with the top label replaced by what the leg's entry pushes (P2MP LSP,
     /// RFC 5332, RFC 6388 §2.2).
     Replicate(ReplicationId),
-    /// Pop. The IP packet below is multicast of this VRF that came by this tunnel (RFC 6513 §6, §9.1.1).
-    Multicast {
-        /// The VRF.
-        vrf: VrfId,
-        /// The tunnel.
-        tunnel: TunnelId,
-    },
+    /// Pop. The IP packet below is multicast that came by this tunnel, in the tunnel's VRF (RFC 6513 §6, §9.1.1).
+    Multicast(TunnelId),
     /// Pop. The Ethernet frame below arrived at this bridge port (RFC 4448 §4).
     Bridge(PortId),
 }

@@ -456,27 +456,27 @@ mod tests {
         let group = FwdOp::SetVsiGroup { vsi: VsiId(1), key, replication: None };
         let domain = FwdOp::SetVlanDomain { vsi: VsiId(1), vlan: VlanId::new(1).unwrap(), domain: VsiId(2) };
         let flush = FwdOp::Flush { what: Flush::Port(PortId(1)) };
-        for (op, offset, value, field) in [
-            (tagged, 1, 8, "attachment"),
-            (tagged, 2, 16, "flags"),
-            (tagged, 27, 0, "VLAN"),
-            (tagged, 31, 1, "unused field"),
-            (tagged, 35, 8, "class"),
-            (set_vsi, 1, 3, "link-local"),
-            (set_vsi, 18, 1, "flags"),
-            (set_vsi, 20, 1, "age"),
-            (set_vsi, 27, 1, "unused field"),
-            (set_vsi, 4, 1, "VSI"),
-            (group, 1, 6, "route"),
-            (group, 23, 2, "replication"),
-            (group, 24, 1, "unused field"),
-            (domain, 19, 0, "VLAN"),
-            (domain, 8, 1, "VSI"),
-            (flush, 1, 5, "flush"),
-            (flush, 4, 1, "unused field"),
+        for (op, at, offset, value, field) in [
+            (tagged, 1, 1, 8, "attachment"),
+            (tagged, 2, 2, 16, "flags"),
+            (tagged, 27, 24, 0, "VLAN"),
+            (tagged, 31, 31, 1, "unused field"),
+            (tagged, 35, 32, 8, "class"),
+            (set_vsi, 1, 1, 3, "link-local"),
+            (set_vsi, 18, 18, 1, "flags"),
+            (set_vsi, 20, 20, 1, "age"),
+            (set_vsi, 27, 27, 1, "unused field"),
+            (set_vsi, 4, 4, 1, "VSI"),
+            (group, 1, 1, 6, "route"),
+            (group, 23, 20, 2, "replication"),
+            (group, 24, 24, 1, "unused field"),
+            (domain, 19, 18, 0, "VLAN"),
+            (domain, 8, 8, 1, "VSI"),
+            (flush, 1, 1, 5, "flush"),
+            (flush, 4, 4, 1, "unused field"),
         ] {
             let mut octets = op.emit();
-            octets[offset] = value;
+            octets[at] = value;
             let m = FwdOp::parse(&octets).unwrap_err();
             assert_eq!((m.field, m.offset), (field, offset), "{op:?}");
         }

@@ -24,16 +24,15 @@
 //! | `ClearInterface`, `ClearNhlfe`, `ClearIlm` | | | | as above | | | |
 //! | `ClearRoute4`, `ClearRoute6` | | | prefix length | VRF | | | prefix |
 //!
-//! An ILM's action of two numbers has the second in aux: `Multicast` the tunnel.
-//!
 //! | op | kind | model | count | key | value | half | aux | body, tail |
 //! |---|---|---|---|---|---|---|---|---|
 //! | `SetMroute` | form of the key | RPF | prefix length | VRF | replication | flags: 1 replication, 2 wrong interface, 4 Register, 8 SPT | interface, tunnel or set | source, group, 16 octets each; SPT interface |
 //! | `ClearMroute` | form of the key | | prefix length | VRF | | | | source, group |
 //! | `SetMulticastVrf`, `ClearMulticastVrf` | 1: punt without route | | | VRF | | | | |
 //! | `SetRpfMember`, `ClearRpfMember` | RPF | | | set | interface or tunnel | | | |
+//! | `SetMulticastTunnel`, `ClearMulticastTunnel` | | | | tunnel | VRF | | | |
 //! | `SetReplication` | 1 VRF, 2 VSI | | | group | VRF or VSI | | | |
-//! | `SetLeg`, `ClearLeg` | target | | | group | what the target names | leg | tunnel | |
+//! | `SetLeg`, `ClearLeg` | target | | | group | what the target names | leg | | |
 //! | `ClearReplication` | | | | group | | | | |
 //! | `SetVsi` | link-local | | | VSI | MAC limit | flags: 1 unknown, 2 broadcast, 4 multicast, 8 snoop | age | three groups, 4 octets each |
 //! | `SetPort` | attachment | flags: 1 learn, 2 control word, 4 flow label, 8 class | split horizon | port | interface or entry | VSI | MAC limit | outer VLAN, inner VLAN, class, 4 octets each |
@@ -249,14 +248,10 @@ impl Fields {
             IlmAction::Forward(id) => (Kind::FORWARD, id.0),
             IlmAction::PopLookup(vrf) => (Kind::POP_LOOKUP, u32::from(vrf.0)),
             IlmAction::Replicate(id) => (Kind::REPLICATE, id.0),
-            IlmAction::Multicast { vrf, .. } => (Kind::MULTICAST, u32::from(vrf.0)),
+            IlmAction::Multicast(tunnel) => (Kind::MULTICAST, tunnel.0),
             IlmAction::Bridge(port) => (Kind::BRIDGE, port.0),
         };
-        let aux = match ilm.action {
-            IlmAction::Multicast { tunnel, .. } => tunnel.0,
-            _ => 0,
-        };
-        Self { kind, model: model_octet(ilm.model), key: label.value(), value, aux, ..Self::default() }
+        Self { kind, model: model_octet(ilm.model), key: label.value(), value, ..Self::default() }
     }
 
     fn route(vrf: VrfId, bit_len: u8, prefix: &[u8]) -> Self {
@@ -353,7 +348,7 @@ impl Fields {
             Kind::FORWARD => Ok(IlmAction::Forward(NhlfeId(self.value))),
             Kind::POP_LOOKUP => Ok(IlmAction::PopLookup(vrf(self.value, 8)?)),
             Kind::REPLICATE => Ok(IlmAction::Replicate(ReplicationId(self.value))),
-            Kind::MULTICAST => Ok(IlmAction::Multicast { vrf: vrf(self.value, 8)?, tunnel: TunnelId(self.aux) }),
+            Kind::MULTICAST => Ok(IlmAction::Multicast(TunnelId(self.value))),
             Kind::BRIDGE => Ok(IlmAction::Bridge(PortId(self.value))),
             Kind(other) => Err(malformed(1, "ILM action", u32::from(other))),
         }

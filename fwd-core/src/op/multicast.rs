@@ -5,7 +5,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use super::encoding::{Fields, Kind, Tag, malformed, vrf};
 use super::{FwdOp, VsiOrVrf};
 use crate::malformed::Malformed;
-use crate::net::{IfIndex, Ipv4Prefix, Ipv6Prefix, NhlfeId, PortId, ReplicationId, RpfSetId, TunnelId, VrfId, VsiId};
+use crate::net::{IfIndex, Ipv4Prefix, Ipv6Prefix, NhlfeId, PortId, ReplicationId, RpfSetId, TunnelId, VsiId};
 
 /// Which packets a multicast route is for (RFC 7761 §2.2, RFC 5015 §2.1, RFC 6625 §3.1).
 ///
@@ -120,14 +120,9 @@ pub enum LegTarget {
     Port(PortId),
     /// The legs of another group, which has no such leg itself.
     Group(ReplicationId),
-    /// Of a labelled packet: it also ends here. The label is popped, and what is below goes on as a multicast packet of this
-    /// VRF that came by this tunnel.
-    Vrf {
-        /// The VRF.
-        vrf: VrfId,
-        /// The tunnel that was left.
-        tunnel: TunnelId,
-    },
+    /// Of a labelled packet: it also ends here. The label is popped, and what is below goes on as a multicast packet that came
+    /// by this tunnel, in the tunnel's VRF.
+    Multicast(TunnelId),
     /// Of a labelled packet: it also ends here. The label is popped, and what is below goes on as a frame that arrived at this
     /// bridge port.
     Arrive(PortId),
@@ -146,6 +141,8 @@ impl Tag {
     const CLEAR_REPLICATION: Self = Self(39);
     const SET_LEG: Self = Self(40);
     const CLEAR_LEG: Self = Self(41);
+    const SET_MULTICAST_TUNNEL: Self = Self(53);
+    const CLEAR_MULTICAST_TUNNEL: Self = Self(54);
 }
 
 const SOURCE4: Kind = Kind(1);
@@ -184,6 +181,12 @@ pub(super) fn fields(op: &FwdOp) -> Option<(Tag, Fields)> {
         }
         FwdOp::SetRpfMember { set, from } => (Tag::SET_RPF_MEMBER, Fields::rpf_member(set, from)),
         FwdOp::ClearRpfMember { set, from } => (Tag::CLEAR_RPF_MEMBER, Fields::rpf_member(set, from)),
+        FwdOp::SetMulticastTunnel { tunnel, vrf } => {
+            (Tag::SET_MULTICAST_TUNNEL, Fields { key: tunnel.0, value: u32::from(vrf.0), ..Fields::default() })
+        }
+        FwdOp::ClearMulticastTunnel { tunnel } => {
+            (Tag::CLEAR_MULTICAST_TUNNEL, Fields { key: tunnel.0, ..Fields::default() })
+        }
         FwdOp::SetReplication { id, owner } => {
             let (kind, value) = match owner {
                 VsiOrVrf::Vrf(vrf) => (VRF, vrf.0),
@@ -220,6 +223,10 @@ pub(super) fn op(tag: Tag, f: &Fields) -> Option<Result<FwdOp, Malformed>> {
         Tag::CLEAR_RPF_MEMBER => {
             f.origin(f.kind.0, f.value, 1).map(|from| FwdOp::ClearRpfMember { set: RpfSetId(f.key), from })
         }
+        Tag::SET_MULTICAST_TUNNEL => {
+            vrf(f.value, 8).map(|vrf| FwdOp::SetMulticastTunnel { tunnel: TunnelId(f.key), vrf })
+        }
+        Tag::CLEAR_MULTICAST_TUNNEL => Ok(FwdOp::ClearMulticastTunnel { tunnel: TunnelId(f.key) }),
         Tag::SET_REPLICATION => f.owner().map(|owner| FwdOp::SetReplication { id: ReplicationId(f.key), owner }),
         Tag::CLEAR_REPLICATION => Ok(FwdOp::ClearReplication { id: ReplicationId(f.key) }),
         Tag::SET_LEG => f.leg_target().map(|target| FwdOp::SetLeg { group: ReplicationId(f.key), leg: f.half, target }),
@@ -323,16 +330,16 @@ impl Fields {
     }
 
     fn leg(group: ReplicationId, half: u16, target: LegTarget) -> Self {
-        let (kind, value, aux) = match target {
-            LegTarget::Interface(iface) => (1, iface.0, 0),
-            LegTarget::Nhlfe(id) => (2, id.0, 0),
-            LegTarget::Port(port) => (3, port.0, 0),
-            LegTarget::Group(id) => (4, id.0, 0),
-            LegTarget::Vrf { vrf, tunnel } => (5, u32::from(vrf.0), tunnel.0),
-            LegTarget::Arrive(port) => (6, port.0, 0),
-            LegTarget::Local => (7, 0, 0),
+        let (kind, value) = match target {
+            LegTarget::Interface(iface) => (1, iface.0),
+            LegTarget::Nhlfe(id) => (2, id.0),
+            LegTarget::Port(port) => (3, port.0),
+            LegTarget::Group(id) => (4, id.0),
+            LegTarget::Multicast(tunnel) => (5, tunnel.0),
+            LegTarget::Arrive(port) => (6, port.0),
+            LegTarget::Local => (7, 0),
         };
-        Self { kind: Kind(kind), key: group.0, value, half, aux, ..Self::default() }
+        Self { kind: Kind(kind), key: group.0, value, half, ..Self::default() }
     }
 
     fn leg_target(&self) -> Result<LegTarget, Malformed> {
@@ -341,7 +348,7 @@ impl Fields {
             Kind(2) => LegTarget::Nhlfe(NhlfeId(self.value)),
             Kind(3) => LegTarget::Port(PortId(self.value)),
             Kind(4) => LegTarget::Group(ReplicationId(self.value)),
-            Kind(5) => LegTarget::Vrf { vrf: vrf(self.value, 8)?, tunnel: TunnelId(self.aux) },
+            Kind(5) => LegTarget::Multicast(TunnelId(self.value)),
             Kind(6) => LegTarget::Arrive(PortId(self.value)),
             Kind(7) => LegTarget::Local,
             Kind(other) => return Err(malformed(1, "leg", u32::from(other))),
@@ -363,6 +370,7 @@ pub(super) fn vsi(value: u32, offset: usize) -> Result<VsiId, Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::VrfId;
 
     #[test]
     fn layout_is_as_documented() {
@@ -380,10 +388,10 @@ mod tests {
         assert_eq!(octets[40..44], [232, 1, 1, 1]);
         assert_eq!(octets[56..60], [0, 0, 0, 3]);
 
-        let target = LegTarget::Vrf { vrf: VrfId(5), tunnel: TunnelId(6) };
+        let target = LegTarget::Multicast(TunnelId(5));
         let octets = FwdOp::SetLeg { group: ReplicationId(1), leg: 0x0203, target }.emit();
         assert_eq!(octets[..12], [40, 5, 0, 0, 0, 0, 0, 1, 0, 0, 0, 5]);
-        assert_eq!(octets[18..24], [2, 3, 0, 0, 0, 6]);
+        assert_eq!(octets[18..24], [2, 3, 0, 0, 0, 0]);
     }
 
     #[test]

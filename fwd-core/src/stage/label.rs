@@ -54,7 +54,7 @@ pub(crate) fn process(tables: &Tables<'_>, frame: &Frame<'_>, vrf: VrfId) -> Ste
                 match ilm.action {
                     IlmAction::PopLookup(vrf) => (ilm.model, vrf, None),
                     // No table takes such a label.
-                    IlmAction::Replicate(_) | IlmAction::Multicast { .. } | IlmAction::Bridge(_) => {
+                    IlmAction::Replicate(_) | IlmAction::Multicast(_) | IlmAction::Bridge(_) => {
                         return Err(Verdict::Drop(DropReason::UnknownLabel));
                     }
                     IlmAction::Forward(id) => {

@@ -96,9 +96,10 @@ impl Tables<'_> {
                 Ok(())
             }
             // Tables without memory: nothing is set, nothing is there to be cleared.
-            FwdOp::SetMroute { .. } | FwdOp::SetMulticastVrf { .. } | FwdOp::SetRpfMember { .. } => {
-                Err(ApplyError::TableFull(Table::Mroute))
-            }
+            FwdOp::SetMroute { .. }
+            | FwdOp::SetMulticastVrf { .. }
+            | FwdOp::SetRpfMember { .. }
+            | FwdOp::SetMulticastTunnel { .. } => Err(ApplyError::TableFull(Table::Mroute)),
             FwdOp::SetReplication { .. } | FwdOp::SetLeg { .. } => Err(ApplyError::TableFull(Table::Replication)),
             FwdOp::SetVsi { .. } | FwdOp::SetVsiGroup { .. } | FwdOp::SetVlanDomain { .. } => {
                 Err(ApplyError::TableFull(Table::Vsi))
@@ -109,6 +110,7 @@ impl Tables<'_> {
             FwdOp::ClearMroute { .. }
             | FwdOp::ClearMulticastVrf { .. }
             | FwdOp::ClearRpfMember { .. }
+            | FwdOp::ClearMulticastTunnel { .. }
             | FwdOp::ClearReplication { .. }
             | FwdOp::ClearLeg { .. }
             | FwdOp::ClearVsi { .. }
@@ -133,7 +135,7 @@ impl Tables<'_> {
         match ilm.action {
             IlmAction::Forward(_) => {}
             IlmAction::PopLookup(vrf) => drop(self.vrfs.get(vrf).ok_or(ApplyError::TableFull(Table::Vrf))?),
-            IlmAction::Multicast { .. } => return Err(ApplyError::TableFull(Table::Mroute)),
+            IlmAction::Multicast(_) => return Err(ApplyError::TableFull(Table::Mroute)),
             IlmAction::Replicate(_) => return Err(ApplyError::TableFull(Table::Replication)),
             IlmAction::Bridge(_) => return Err(ApplyError::TableFull(Table::Port)),
         }

@@ -7,7 +7,6 @@ use crate::op::{Ilm, IlmAction, TunnelModel};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct IlmSlot {
     value: u32,
-    vrf: u16,
     kind: Kind,
     model: TunnelModel,
 }
@@ -25,16 +24,16 @@ enum Kind {
 
 impl IlmSlot {
     /// An unknown label, to fill the memory that is lent.
-    pub const EMPTY: Self = Self { value: 0, vrf: 0, kind: Kind::Unknown, model: TunnelModel::Uniform };
+    pub const EMPTY: Self = Self { value: 0, kind: Kind::Unknown, model: TunnelModel::Uniform };
 
     #[inline]
     fn ilm(self) -> Option<Ilm> {
         let action = match self.kind {
             Kind::Unknown => return None,
             Kind::Forward => IlmAction::Forward(NhlfeId(self.value)),
-            Kind::PopLookup => IlmAction::PopLookup(VrfId(self.vrf)),
+            Kind::PopLookup => IlmAction::PopLookup(VrfId(self.value as u16)),
             Kind::Replicate => IlmAction::Replicate(ReplicationId(self.value)),
-            Kind::Multicast => IlmAction::Multicast { vrf: VrfId(self.vrf), tunnel: TunnelId(self.value) },
+            Kind::Multicast => IlmAction::Multicast(TunnelId(self.value)),
             Kind::Bridge => IlmAction::Bridge(PortId(self.value)),
         };
         Some(Ilm { action, model: self.model })
@@ -43,14 +42,14 @@ impl IlmSlot {
 
 impl From<Ilm> for IlmSlot {
     fn from(ilm: Ilm) -> Self {
-        let (kind, vrf, value) = match ilm.action {
-            IlmAction::Forward(id) => (Kind::Forward, 0, id.0),
-            IlmAction::PopLookup(vrf) => (Kind::PopLookup, vrf.0, 0),
-            IlmAction::Replicate(id) => (Kind::Replicate, 0, id.0),
-            IlmAction::Multicast { vrf, tunnel } => (Kind::Multicast, vrf.0, tunnel.0),
-            IlmAction::Bridge(port) => (Kind::Bridge, 0, port.0),
+        let (kind, value) = match ilm.action {
+            IlmAction::Forward(id) => (Kind::Forward, id.0),
+            IlmAction::PopLookup(vrf) => (Kind::PopLookup, u32::from(vrf.0)),
+            IlmAction::Replicate(id) => (Kind::Replicate, id.0),
+            IlmAction::Multicast(tunnel) => (Kind::Multicast, tunnel.0),
+            IlmAction::Bridge(port) => (Kind::Bridge, port.0),
         };
-        Self { value, vrf, kind, model: ilm.model }
+        Self { value, kind, model: ilm.model }
     }
 }
 
@@ -90,7 +89,7 @@ mod tests {
             (IlmAction::PopLookup(VrfId(u16::MAX)), TunnelModel::Pipe),
             (IlmAction::Forward(NhlfeId(u32::MAX)), TunnelModel::ShortPipe),
             (IlmAction::Replicate(ReplicationId(u32::MAX)), TunnelModel::Uniform),
-            (IlmAction::Multicast { vrf: VrfId(u16::MAX), tunnel: TunnelId(u32::MAX) }, TunnelModel::Pipe),
+            (IlmAction::Multicast(TunnelId(u32::MAX)), TunnelModel::Pipe),
             (IlmAction::Bridge(PortId(u32::MAX)), TunnelModel::Pipe),
         ] {
             *table.slot(label(103)).unwrap() = Ilm { action, model }.into();

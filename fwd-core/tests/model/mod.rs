@@ -147,7 +147,7 @@ fn fits(op: &FwdOp) -> bool {
         FwdOp::SetRoute4 { vrf, .. } | FwdOp::SetRoute6 { vrf, .. } => vrf.0 < VRFS,
         // The tables of these have no memory here.
         FwdOp::SetMroute { .. } | FwdOp::SetMulticastVrf { .. } | FwdOp::SetRpfMember { .. } => false,
-        FwdOp::SetReplication { .. } | FwdOp::SetLeg { .. } => false,
+        FwdOp::SetReplication { .. } | FwdOp::SetLeg { .. } | FwdOp::SetMulticastTunnel { .. } => false,
         FwdOp::SetVsi { .. } | FwdOp::SetVsiGroup { .. } | FwdOp::SetVlanDomain { .. } => false,
         FwdOp::SetPort { .. } | FwdOp::SetMac { .. } => false,
         FwdOp::SetPolicer { .. } | FwdOp::SetPolicePoint { .. } => false,

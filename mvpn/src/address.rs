@@ -68,7 +68,7 @@ pub trait Address: Copy + Ord + Hash + Debug + Display + Into<IpAddr> + 'static 
     fn is_in(&self, prefix: &Self::Prefix) -> bool;
 
     /// Whether the address can name a host: not unspecified, not a group, not loopback, not broadcast.
-    fn is_unicast(&self) -> bool;
+    fn is_host(&self) -> bool;
 
     /// Whether a router sends messages of its link protocols from it: any unicast IPv4 address, or a link-local IPv6 address
     /// (RFC 4291 §2.5.6).
@@ -138,12 +138,12 @@ impl Address for Ipv4Addr {
         prefix.contains(*self)
     }
 
-    fn is_unicast(&self) -> bool {
+    fn is_host(&self) -> bool {
         !(self.is_unspecified() || self.is_loopback() || Self::is_multicast(self) || self.is_broadcast())
     }
 
     fn is_link_protocol_source(&self) -> bool {
-        self.is_unicast()
+        self.is_host()
     }
 }
 
@@ -210,7 +210,7 @@ impl Address for Ipv6Addr {
         prefix.contains(*self)
     }
 
-    fn is_unicast(&self) -> bool {
+    fn is_host(&self) -> bool {
         !(self.is_unspecified() || self.is_loopback() || Self::is_multicast(self))
     }
 

@@ -269,7 +269,7 @@ impl Protocol for Ipv4Addr {
 
     fn is_reporter(source: Self) -> bool {
         // RFC 3376 §4.2.13: a system without an address yet reports from 0.0.0.0.
-        source.is_unspecified() || source.is_unicast()
+        source.is_unspecified() || source.is_host()
     }
 
     fn is_never_reported(group: Self) -> bool {

@@ -11,12 +11,14 @@ mod speaker_drive;
 
 mod parse_fwd_op;
 mod parse_gmp;
+mod parse_header;
 mod parse_message;
 mod parse_nlri;
 mod parse_update;
 
 pub use parse_fwd_op::parse_fwd_op;
 pub use parse_gmp::parse_gmp;
+pub use parse_header::parse_header;
 pub use parse_message::parse_message;
 pub use parse_nlri::parse_nlri;
 pub use parse_update::parse_update;
@@ -46,6 +48,7 @@ pub const TARGETS: &[Target] = &[
     ("drive_speaker", drive_speaker),
     ("parse_fwd_op", parse_fwd_op),
     ("parse_gmp", parse_gmp),
+    ("parse_header", parse_header),
     ("parse_message", parse_message),
     ("parse_nlri", parse_nlri),
     ("parse_update", parse_update),

@@ -6,6 +6,7 @@ use crate::net::Mac;
 
 /// What an Ethernet frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct EtherType(pub u16);
 
 impl EtherType {
@@ -17,6 +18,10 @@ impl EtherType {
     pub const IPV6: Self = Self(0x86dd);
     /// MPLS with a downstream-assigned top label, unicast or multicast (RFC 3032 §5, RFC 5332 §4).
     pub const MPLS: Self = Self(0x8847);
+    /// MPLS with an upstream-assigned top label, in multicast frames only (RFC 5332 §4).
+    pub const MPLS_UPSTREAM: Self = Self(0x8848);
+    /// A whole Ethernet frame, in GRE (RFC 1701, RFC 7637 §3.2).
+    pub const BRIDGED_ETHERNET: Self = Self(0x6558);
     /// A customer VLAN tag (IEEE 802.1Q).
     pub const C_VLAN: Self = Self(0x8100);
     /// A service VLAN tag (IEEE 802.1ad).

@@ -4,6 +4,7 @@ use core::borrow::{Borrow, BorrowMut};
 use core::net::Ipv4Addr;
 
 use super::checksum;
+use super::ip_protocol::IpProtocol;
 
 /// The fixed part of an IPv4 header.
 ///
@@ -30,6 +31,26 @@ pub struct Ipv4<T>(pub T);
 impl Ipv4<[u8; 20]> {
     /// Octets of the fixed part.
     pub const LEN: usize = 20;
+
+    /// The header of a packet of ours, not to be fragmented, with its checksum; of `dscp` the low six bits count. Packets that
+    /// are not fragmented need no identification (RFC 6864 §4.1).
+    #[must_use]
+    pub fn outer(
+        source: Ipv4Addr,
+        destination: Ipv4Addr,
+        protocol: IpProtocol,
+        total_len: u16,
+        ttl: u8,
+        dscp: u8,
+    ) -> Self {
+        let [l0, l1] = total_len.to_be_bytes();
+        let [s0, s1, s2, s3] = source.octets();
+        let [d0, d1, d2, d3] = destination.octets();
+        let octets = [0x45, dscp << 2, l0, l1, 0, 0, 0x40, 0, ttl, protocol.0, 0, 0, s0, s1, s2, s3, d0, d1, d2, d3];
+        let mut header = Self(octets);
+        header.fill_checksum();
+        header
+    }
 }
 
 impl<'a> Ipv4<&'a [u8; 20]> {
@@ -85,6 +106,28 @@ impl<T: Borrow<[u8; 20]>> Ipv4<T> {
     #[must_use]
     pub fn dont_fragment(&self) -> bool {
         self.0.borrow()[6] & 0x40 != 0
+    }
+
+    /// Whether fragments follow this one.
+    #[inline]
+    #[must_use]
+    pub fn more_fragments(&self) -> bool {
+        self.0.borrow()[6] & 0x20 != 0
+    }
+
+    /// Where in the whole packet this fragment belongs, in units of eight octets.
+    #[inline]
+    #[must_use]
+    pub fn fragment_offset(&self) -> u16 {
+        let octets = self.0.borrow();
+        u16::from_be_bytes([octets[6] & 0x1f, octets[7]])
+    }
+
+    /// The congestion notification bits (RFC 3168 §5), 0 to 3.
+    #[inline]
+    #[must_use]
+    pub fn ecn(&self) -> u8 {
+        self.0.borrow()[1] & 3
     }
 
     /// The time to live.
@@ -145,6 +188,25 @@ impl<T: BorrowMut<[u8; 20]>> Ipv4<T> {
         self.update_checksum([version, old], [version, new]);
     }
 
+    /// Sets the congestion notification bits, of which the low two count.
+    #[inline]
+    pub fn set_ecn(&mut self, ecn: u8) {
+        let octets = self.0.borrow_mut();
+        let (version, old) = (octets[0], octets[1]);
+        let new = old & 0xfc | ecn & 3;
+        octets[1] = new;
+        self.update_checksum([version, old], [version, new]);
+    }
+
+    /// Allows the packet to be fragmented.
+    #[inline]
+    pub fn clear_dont_fragment(&mut self) {
+        let octets = self.0.borrow_mut();
+        let (old, low) = (octets[6], octets[7]);
+        octets[6] = old & !0x40;
+        self.update_checksum([old, low], [old & !0x40, low]);
+    }
+
     /// Computes the checksum of a header without options.
     pub fn fill_checksum(&mut self) {
         let octets = self.0.borrow_mut();
@@ -177,6 +239,17 @@ mod tests {
         assert_eq!((h.source(), h.destination()), (Ipv4Addr::new(10, 1, 2, 3), Ipv4Addr::new(10, 4, 5, 6)));
         assert_eq!(checksum::of(&octets), 0);
         assert!(Ipv4::of(&octets[..19]).is_none());
+        let fragment = Ipv4([0x45, 0, 0, 20, 0, 0, 0x21, 0x23, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!((fragment.more_fragments(), fragment.fragment_offset()), (true, 0x123));
+    }
+
+    #[test]
+    fn the_header_of_our_own_packet() {
+        let (us, them) = (Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192, 0, 2, 9));
+        let h = Ipv4::outer(us, them, IpProtocol::GRE, 1500, 64, 46);
+        assert_eq!((h.version(), h.header_len(), h.total_len(), h.dscp(), h.ecn()), (4, 20, 1500, 46, 0));
+        assert_eq!((h.ttl(), h.protocol(), h.dont_fragment(), h.fragment_offset()), (64, 47, true, 0));
+        assert_eq!((h.source(), h.destination(), checksum::of(&h.0)), (us, them, 0));
     }
 
     proptest! {
@@ -187,10 +260,14 @@ mod tests {
             let mut h = Ipv4(octets);
             h.set_ttl(ttl);
             h.set_dscp(dscp);
-            prop_assert_eq!((h.ttl(), h.dscp()), (ttl, dscp));
+            prop_assert_eq!((h.ttl(), h.dscp(), h.ecn()), (ttl, dscp, octets[1] & 3));
             prop_assert_eq!(checksum::of(&h.0), 0);
-            prop_assert_eq!(h.0[1] & 3, octets[1] & 3);
-            for i in [0, 2, 3, 4, 5, 6, 7, 9, 12, 13, 14, 15, 16, 17, 18, 19] {
+            h.set_ecn(ttl);
+            h.clear_dont_fragment();
+            prop_assert_eq!((h.ttl(), h.dscp(), h.ecn(), h.dont_fragment()), (ttl, dscp, ttl & 3, false));
+            prop_assert_eq!(checksum::of(&h.0), 0);
+            prop_assert_eq!(h.0[6] & 0xbf, octets[6] & 0xbf);
+            for i in [0, 2, 3, 4, 5, 7, 9, 12, 13, 14, 15, 16, 17, 18, 19] {
                 prop_assert_eq!(h.0[i], octets[i]);
             }
         }

@@ -3,6 +3,8 @@
 use core::borrow::{Borrow, BorrowMut};
 use core::net::Ipv6Addr;
 
+use super::ip_protocol::IpProtocol;
+
 /// An IPv6 header.
 ///
 /// ```text
@@ -24,6 +26,26 @@ pub struct Ipv6<T>(pub T);
 impl Ipv6<[u8; 40]> {
     /// Octets of the header.
     pub const LEN: usize = 40;
+
+    /// The header of a packet of ours, without flow label; of `dscp` the low six bits count.
+    #[must_use]
+    pub fn outer(
+        source: Ipv6Addr,
+        destination: Ipv6Addr,
+        protocol: IpProtocol,
+        payload_len: u16,
+        hop_limit: u8,
+        dscp: u8,
+    ) -> Self {
+        let [l0, l1] = payload_len.to_be_bytes();
+        let mut octets = [0; 40];
+        let fixed = [0x60 | dscp >> 2 & 0x0f, dscp << 6, 0, 0, l0, l1, protocol.0, hop_limit];
+        let values = fixed.into_iter().chain(source.octets()).chain(destination.octets());
+        for (octet, value) in octets.iter_mut().zip(values) {
+            *octet = value;
+        }
+        Self(octets)
+    }
 }
 
 impl<'a> Ipv6<&'a [u8; 40]> {
@@ -58,6 +80,13 @@ impl<T: Borrow<[u8; 40]>> Ipv6<T> {
     pub fn dscp(&self) -> u8 {
         let octets = self.0.borrow();
         ((octets[0] & 0x0f) << 2) | (octets[1] >> 6)
+    }
+
+    /// The congestion notification bits (RFC 3168 §5), 0 to 3.
+    #[inline]
+    #[must_use]
+    pub fn ecn(&self) -> u8 {
+        (self.0.borrow()[1] >> 4) & 3
     }
 
     /// Octets after the header.
@@ -106,6 +135,13 @@ impl<T: BorrowMut<[u8; 40]>> Ipv6<T> {
         self.0.borrow_mut()[7] = hop_limit;
     }
 
+    /// Sets the congestion notification bits, of which the low two count.
+    #[inline]
+    pub fn set_ecn(&mut self, ecn: u8) {
+        let octets = self.0.borrow_mut();
+        octets[1] = octets[1] & 0xcf | (ecn & 3) << 4;
+    }
+
     /// Sets the differentiated services code point, of which the low six bits count; the ECN bits stay.
     #[inline]
     pub fn set_dscp(&mut self, dscp: u8) {
@@ -135,6 +171,19 @@ mod tests {
         h.set_hop_limit(7);
         assert_eq!((h.dscp(), h.hop_limit(), h.version()), (0b10_1001, 7, 6));
         assert_eq!(octets[..4], [0x6a, 0x7f, 0xff, 0xff]);
+        let mut h = Ipv6::of_mut(&mut octets).unwrap();
+        h.set_ecn(1);
+        assert_eq!((h.ecn(), h.dscp()), (1, 0b10_1001));
+        assert_eq!(octets[..4], [0x6a, 0x5f, 0xff, 0xff]);
         assert!(Ipv6::of(&octets[..39]).is_none());
+    }
+
+    #[test]
+    fn the_header_of_our_own_packet() {
+        let (us, them) = ("fd00::1".parse().unwrap(), "fd00::2".parse().unwrap());
+        let h = Ipv6::outer(us, them, IpProtocol::MPLS, 1460, 64, 46);
+        assert_eq!((h.version(), h.dscp(), h.ecn(), h.payload_len()), (6, 46, 0, 1460));
+        assert_eq!((h.next_header(), h.hop_limit(), h.source(), h.destination()), (137, 64, us, them));
+        assert_eq!(h.0[1..4], [0x80, 0, 0]);
     }
 }

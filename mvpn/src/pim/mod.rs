@@ -11,3 +11,4 @@
 )]
 
 pub mod rp_set;
+pub mod wire;

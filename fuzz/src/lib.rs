@@ -14,6 +14,7 @@ mod parse_gmp;
 mod parse_header;
 mod parse_message;
 mod parse_nlri;
+mod parse_pim;
 mod parse_update;
 
 pub use parse_fwd_op::parse_fwd_op;
@@ -21,6 +22,7 @@ pub use parse_gmp::parse_gmp;
 pub use parse_header::parse_header;
 pub use parse_message::parse_message;
 pub use parse_nlri::parse_nlri;
+pub use parse_pim::parse_pim;
 pub use parse_update::parse_update;
 
 /// Arbitrary ops and frames against the forwarding plane and a naive model of it.
@@ -51,5 +53,6 @@ pub const TARGETS: &[Target] = &[
     ("parse_header", parse_header),
     ("parse_message", parse_message),
     ("parse_nlri", parse_nlri),
+    ("parse_pim", parse_pim),
     ("parse_update", parse_update),
 ];

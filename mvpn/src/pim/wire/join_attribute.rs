@@ -107,11 +107,20 @@ fn exactly<'a, T>(v: &'a [u8], take: impl FnOnce(&'a [u8]) -> Take<'a, T>) -> Re
 }
 
 /// The attributes of one source, as octets that were checked when they were taken or written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct JoinAttributes<'a> {
     octets: &'a [u8],
     v6: bool,
 }
+
+/// Equal in what they say: reserved bits do not count.
+impl PartialEq for JoinAttributes<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for JoinAttributes<'_> {}
 
 /// Takes attributes up to the one marked as the last.
 pub(super) fn take_attributes(i: &[u8], family: AddressFamily) -> Take<'_, JoinAttributes<'_>> {
@@ -188,12 +197,21 @@ impl<'a> Iterator for JoinAttributeIter<'a> {
 impl FusedIterator for JoinAttributeIter<'_> {}
 
 /// Attributes to be written: the octets of a list, with E on the last one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default)]
 pub struct JoinAttributesBuf {
     octets: Vec<u8>,
     last: usize,
     v6: bool,
 }
+
+/// Equal in their octets: an empty list is of no family.
+impl PartialEq for JoinAttributesBuf {
+    fn eq(&self, other: &Self) -> bool {
+        self.octets == other.octets
+    }
+}
+
+impl Eq for JoinAttributesBuf {}
 
 impl JoinAttributesBuf {
     /// No attributes, for a source of this family.

@@ -25,9 +25,9 @@ const ROOM: usize = Frame::HEADROOM + 14 + 8 + 40 + PAYLOAD;
 
 /// The arrays of one router.
 pub struct Arrays {
-    interfaces: [InterfaceSlot; 3],
+    interfaces: [InterfaceSlot; 4],
     vrfs: [VrfSlot; 3],
-    nhlfes: [NhlfeSlot; 4],
+    nhlfes: [NhlfeSlot; 5],
     ilm: [IlmSlot; 32],
     fib4: [Fib4Node; 4],
     fib6: [Fib6Node; 4],
@@ -36,10 +36,10 @@ pub struct Arrays {
 impl Arrays {
     const fn new() -> Self {
         Self {
-            interfaces: [InterfaceSlot::EMPTY; 3],
+            interfaces: [const { InterfaceSlot::EMPTY }; 4],
             vrfs: [VrfSlot::EMPTY; 3],
-            nhlfes: [NhlfeSlot::EMPTY; 4],
-            ilm: [IlmSlot::EMPTY; 32],
+            nhlfes: [const { NhlfeSlot::EMPTY }; 5],
+            ilm: [const { IlmSlot::EMPTY }; 32],
             fib4: [Fib4Node::EMPTY; 4],
             fib6: [Fib6Node::EMPTY; 4],
         }
@@ -54,6 +54,7 @@ impl Arrays {
             ilm: &mut self.ilm,
             fib4: &mut self.fib4,
             fib6: &mut self.fib6,
+            ..Memory::default()
         };
         Forwarder::new(memory).expect("a global table and an ordinary first label")
     }

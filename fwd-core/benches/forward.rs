@@ -29,13 +29,14 @@ impl Random {
 
 fn forwarder() -> Forwarder<'static> {
     Forwarder::new(Memory {
-        interfaces: vec![InterfaceSlot::EMPTY; SIZES.interfaces].leak(),
+        interfaces: vec![InterfaceSlot::EMPTY; SIZES.interface_slots()].leak(),
         vrfs: vec![VrfSlot::EMPTY; SIZES.vrfs].leak(),
-        nhlfes: vec![NhlfeSlot::EMPTY; SIZES.nhlfes].leak(),
+        nhlfes: vec![NhlfeSlot::EMPTY; SIZES.nhlfe_slots()].leak(),
         first_label: Label::FIRST_UNRESERVED,
         ilm: vec![IlmSlot::EMPTY; SIZES.labels].leak(),
         fib4: vec![Fib4Node::EMPTY; SIZES.fib4_nodes()].leak(),
         fib6: vec![Fib6Node::EMPTY; SIZES.fib6_nodes()].leak(),
+        ..Memory::default()
     })
     .unwrap()
 }

@@ -37,9 +37,9 @@ fn receive() -> Vec<(IfIndex, Vec<u8>)> {
 }
 
 fn main() {
-    let mut interfaces = [InterfaceSlot::EMPTY; SIZES.interfaces];
+    let mut interfaces = [InterfaceSlot::EMPTY; SIZES.interface_slots()];
     let mut vrfs = [VrfSlot::EMPTY; SIZES.vrfs];
-    let mut nhlfes = [NhlfeSlot::EMPTY; SIZES.nhlfes];
+    let mut nhlfes = [NhlfeSlot::EMPTY; SIZES.nhlfe_slots()];
     let mut ilm = [IlmSlot::EMPTY; SIZES.labels];
     let mut fib4 = [Fib4Node::EMPTY; SIZES.fib4_nodes()];
     let mut fib6 = [Fib6Node::EMPTY; SIZES.fib6_nodes()];
@@ -51,6 +51,7 @@ fn main() {
         ilm: &mut ilm,
         fib4: &mut fib4,
         fib6: &mut fib6,
+        ..Memory::default()
     })
     .expect("a global table and an ordinary first label");
     println!("tables of {} octets", SIZES.octets());

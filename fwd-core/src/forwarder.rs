@@ -9,6 +9,7 @@ use crate::op::{FwdOp, Ilm, Interface, Nhlfe, RouteAction};
 use crate::stage::label::{Labelled, Version};
 use crate::stage::route::Routed;
 use crate::stage::{Step, classify, classify::Payload, egress, label, route};
+use crate::table::nhlfe::Entry;
 use crate::table::{ApplyError, Memory, MemoryError, Tables};
 use crate::verdict::{DropReason, Verdict};
 use crate::wire::Ethernet;
@@ -21,9 +22,9 @@ use crate::wire::Ethernet;
 /// use fwd_core::table::{Fib4Node, Fib6Node, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, VrfSlot};
 /// use fwd_core::{Forwarder, Frame, Verdict};
 ///
-/// let mut interfaces = [InterfaceSlot::EMPTY; 2];
+/// let mut interfaces = [InterfaceSlot::EMPTY; 3];
 /// let mut vrfs = [VrfSlot::EMPTY; 2];
-/// let mut nhlfes = [NhlfeSlot::EMPTY; 1];
+/// let mut nhlfes = [NhlfeSlot::EMPTY; 2];
 /// let mut ilm = [IlmSlot::EMPTY; 4];
 /// let mut fib4 = [Fib4Node::EMPTY; 4];
 /// let mut fib6 = [Fib6Node::EMPTY; 4];
@@ -31,10 +32,10 @@ use crate::wire::Ethernet;
 ///     interfaces: &mut interfaces,
 ///     vrfs: &mut vrfs,
 ///     nhlfes: &mut nhlfes,
-///     first_label: Label::FIRST_UNRESERVED,
 ///     ilm: &mut ilm,
 ///     fib4: &mut fib4,
 ///     fib6: &mut fib6,
+///     ..Memory::default()
 /// })?;
 ///
 /// // Interface 0 belongs to VRF 1, interface 1 to the core; 10.0.0.0/8 of VRF 1 is behind label 1000.
@@ -102,7 +103,7 @@ impl<'m> Forwarder<'m> {
     }
 
     fn process(&mut self, frame: &mut Frame<'_>, ingress: IfIndex) -> Step<Verdict> {
-        let arrival = classify::classify(&self.tables.interfaces, frame, ingress)?;
+        let arrival = classify::classify(&self.tables, frame, ingress)?;
         let received = frame.octets().len().saturating_sub(Ethernet::LEN);
         if let Some(vrf) = self.tables.vrfs.get_mut(arrival.vrf) {
             vrf.counters.count_in(received);
@@ -156,13 +157,13 @@ impl<'m> Forwarder<'m> {
     /// An interface.
     #[must_use]
     pub fn interface(&self, iface: IfIndex) -> Option<Interface> {
-        self.tables.interfaces.get(iface).copied()
+        self.tables.interface(iface)
     }
 
     /// A next hop label forwarding entry; implicit null labels are not in its stack.
     #[must_use]
     pub fn nhlfe(&self, id: NhlfeId) -> Option<Nhlfe> {
-        self.tables.nhlfes.get(id).copied()
+        self.tables.nhlfe(id).map(Entry::nhlfe)
     }
 
     /// What an incoming label means.

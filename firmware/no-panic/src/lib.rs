@@ -59,6 +59,7 @@ pub unsafe extern "C" fn fwd_core_run(run: &Run) -> i64 {
             ilm: run.ilm.slice(),
             fib4: run.fib4.slice(),
             fib6: run.fib6.slice(),
+            ..Memory::default()
         };
         (memory, run.ops.slice(), run.buffer.slice())
     };

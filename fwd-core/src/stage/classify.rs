@@ -3,7 +3,7 @@
 use super::{Step, punt};
 use crate::frame::Frame;
 use crate::net::{IfIndex, VrfId};
-use crate::table::interface::Interfaces;
+use crate::table::Tables;
 use crate::verdict::{DropReason, PuntReason, Verdict};
 use crate::wire::{EtherType, Ethernet};
 
@@ -28,8 +28,8 @@ pub(crate) enum Payload {
 
 /// Takes frames to the interface's own address and to groups.
 #[inline]
-pub(crate) fn classify(interfaces: &Interfaces<'_>, frame: &Frame<'_>, ingress: IfIndex) -> Step<Arrival> {
-    let interface = interfaces.get(ingress).ok_or(Verdict::Drop(DropReason::NoIngress))?;
+pub(crate) fn classify(tables: &Tables<'_>, frame: &Frame<'_>, ingress: IfIndex) -> Step<Arrival> {
+    let interface = tables.interface(ingress).ok_or(Verdict::Drop(DropReason::NoIngress))?;
     let header = Ethernet::of(frame.octets()).ok_or(Verdict::Drop(DropReason::Truncated))?;
     let destination = header.destination();
     let group = destination.is_group();

@@ -35,13 +35,13 @@ impl Hop {
         let mut labels = 0_usize;
         let mut first_is_empty = true;
         for depth in 0..NextHop::MAX_DEPTH {
-            let nhlfe = tables.nhlfes.get(at).ok_or(Verdict::Drop(DropReason::NoNhlfe))?;
-            let pushed = nhlfe.push.as_slice().len();
+            let nhlfe = tables.nhlfe(at).ok_or(Verdict::Drop(DropReason::NoNhlfe))?;
+            let pushed = nhlfe.label_count();
             labels = labels.saturating_add(pushed);
             first_is_empty = first_is_empty && (depth > 0 || pushed == 0);
-            match nhlfe.next {
+            match nhlfe.next() {
                 NextHop::Neighbor { iface, mac } => {
-                    let interface = *tables.interfaces.get(iface).ok_or(Verdict::Drop(DropReason::NoEgress))?;
+                    let interface = tables.interface(iface).ok_or(Verdict::Drop(DropReason::NoEgress))?;
                     return Ok(Self { id, iface, interface, mac, labels, first_is_empty });
                 }
                 NextHop::Nhlfe(next) => at = next,
@@ -133,17 +133,17 @@ fn write_labels(tables: &Tables<'_>, hop: &Hop, rewrite: &Rewrite, labels: &mut 
     let mut ttl = rewrite.ttl;
     let mut at = hop.id;
     for _ in 0..NextHop::MAX_DEPTH {
-        let Some(nhlfe) = tables.nhlfes.get(at) else { return };
-        for &label in nhlfe.push.as_slice().iter().rev() {
+        let Some(nhlfe) = tables.nhlfe(at) else { return };
+        for label in nhlfe.labels() {
             let entry = match swapped.take() {
                 Some((class, bottom)) => LabelEntry::new(label, class, bottom, ttl),
-                None => pushed(label, nhlfe.model, rewrite.phb, is_bottom, ttl),
+                None => pushed(label, nhlfe.model(), rewrite.phb, is_bottom, ttl),
             };
             put(entry);
             ttl = entry.ttl();
             is_bottom = false;
         }
-        let NextHop::Nhlfe(next) = nhlfe.next else { return };
+        let NextHop::Nhlfe(next) = nhlfe.next() else { return };
         at = next;
     }
 }

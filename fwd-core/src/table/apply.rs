@@ -3,9 +3,9 @@
 use core::fmt;
 
 use super::lpm::{Full, Key, Lpm};
-use super::nhlfe::without_implicit_null;
+use super::records::Refused;
 use super::vrf::pack;
-use super::{IlmSlot, Tables};
+use super::{Tables, ilm, interface, nhlfe};
 use crate::net::{Ipv4Prefix, Ipv6Prefix, Label, NhlfeId, VrfId};
 use crate::op::{FwdOp, Ilm, IlmAction, RouteAction, TunnelModel};
 
@@ -43,10 +43,13 @@ pub enum Table {
 pub enum ApplyError {
     /// The table has no room, or no such number.
     TableFull(Table),
+    /// The memory that the op needs may still be in a reader's hands. Apply it again when readers have ended their batches.
+    /// Not for the control plane; never without readers beside the writer.
+    Busy(Table),
     /// A special-purpose label cannot be given a meaning (RFC 7274). The explicit null labels take a `PopLookup` of the global
     /// table, which sets the model they are popped by.
     SpecialPurposeLabel(Label),
-    /// An entry number above 2^32 - 4.
+    /// An entry number that is too large: from 2^26 in an incoming label, from 2^32 - 3 in a route.
     NhlfeId(NhlfeId),
 }
 
@@ -54,6 +57,7 @@ impl fmt::Display for ApplyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TableFull(table) => write!(f, "{table:?} table full"),
+            Self::Busy(table) => write!(f, "{table:?} table waits for its readers"),
             Self::SpecialPurposeLabel(label) => write!(f, "label {label} is special-purpose"),
             Self::NhlfeId(id) => write!(f, "{id}: number too large"),
         }
@@ -67,17 +71,26 @@ impl Tables<'_> {
         match *op {
             FwdOp::SetInterface { iface, interface } => {
                 self.vrfs.get(interface.vrf).ok_or(ApplyError::TableFull(Table::Vrf))?;
-                set(self.interfaces.slot(iface), interface, Table::Interface)
+                let record = interface::pack(&interface);
+                self.interfaces.set(&mut self.grace, iface.0, record).map_err(refused(Table::Interface))
             }
-            FwdOp::ClearInterface { iface } => clear(self.interfaces.slot(iface)),
-            FwdOp::SetNhlfe { id, nhlfe } => set(self.nhlfes.slot(id), without_implicit_null(nhlfe), Table::Nhlfe),
-            FwdOp::ClearNhlfe { id } => clear(self.nhlfes.slot(id)),
+            FwdOp::ClearInterface { iface } => {
+                self.interfaces.clear(&self.grace, iface.0);
+                Ok(())
+            }
+            FwdOp::SetNhlfe { id, nhlfe } => {
+                self.nhlfes.set(&mut self.grace, id.0, nhlfe::pack(&nhlfe)).map_err(refused(Table::Nhlfe))
+            }
+            FwdOp::ClearNhlfe { id } => {
+                self.nhlfes.clear(&self.grace, id.0);
+                Ok(())
+            }
             FwdOp::SetIlm { label, ilm } => self.set_ilm(label, ilm),
             FwdOp::ClearIlm { label } => {
                 if label.is_special_purpose() {
                     self.set_explicit_null(label, TunnelModel::Uniform);
                 } else if let Some(slot) = self.ilm.slot(label) {
-                    *slot = IlmSlot::EMPTY;
+                    slot.publish(0);
                 }
                 Ok(())
             }
@@ -139,7 +152,8 @@ impl Tables<'_> {
             IlmAction::Replicate(_) => return Err(ApplyError::TableFull(Table::Replication)),
             IlmAction::Bridge(_) => return Err(ApplyError::TableFull(Table::Port)),
         }
-        *self.ilm.slot(label).ok_or(ApplyError::TableFull(Table::Ilm))? = ilm.into();
+        let word = ilm::pack(&ilm)?;
+        self.ilm.slot(label).ok_or(ApplyError::TableFull(Table::Ilm))?.publish(word);
         Ok(())
     }
 
@@ -177,16 +191,12 @@ impl Tables<'_> {
     }
 }
 
-fn set<T>(slot: Option<&mut Option<T>>, value: T, table: Table) -> Result<(), ApplyError> {
-    *slot.ok_or(ApplyError::TableFull(table))? = Some(value);
-    Ok(())
-}
-
-fn clear<T>(slot: Option<&mut Option<T>>) -> Result<(), ApplyError> {
-    if let Some(slot) = slot {
-        *slot = None;
+/// Why a table refused.
+fn refused(table: Table) -> impl FnOnce(Refused) -> ApplyError {
+    move |refused| match refused {
+        Refused::Full => ApplyError::TableFull(table),
+        Refused::Busy => ApplyError::Busy(table),
     }
-    Ok(())
 }
 
 fn remove<K: Key>(fib: &mut Lpm<'_, K>, root: &mut u32, count: &mut u32, bits: K, len: u8) {

@@ -1,102 +1,119 @@
 //! The incoming label map (RFC 3031 §3.11): one per-platform label space, direct by label.
 
+use super::word::Word;
+use super::{ApplyError, Table};
 use crate::net::{Label, NhlfeId, PortId, ReplicationId, TunnelId, VrfId};
 use crate::op::{Ilm, IlmAction, TunnelModel};
 
-/// What one label means. Eight octets.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct IlmSlot {
-    value: u32,
-    kind: Kind,
-    model: TunnelModel,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-enum Kind {
-    #[default]
-    Unknown,
-    Forward,
-    PopLookup,
-    Replicate,
-    Multicast,
-    Bridge,
-}
+/// What one label means, in one word, so that one store changes it:
+///
+/// ```text
+/// number of an entry, VRF, … (26) | model (2) | action (4)
+/// ```
+pub type IlmSlot = Word;
 
 impl IlmSlot {
     /// An unknown label, to fill the memory that is lent.
-    pub const EMPTY: Self = Self { value: 0, kind: Kind::Unknown, model: TunnelModel::Uniform };
-
-    #[inline]
-    fn ilm(self) -> Option<Ilm> {
-        let action = match self.kind {
-            Kind::Unknown => return None,
-            Kind::Forward => IlmAction::Forward(NhlfeId(self.value)),
-            Kind::PopLookup => IlmAction::PopLookup(VrfId(self.value as u16)),
-            Kind::Replicate => IlmAction::Replicate(ReplicationId(self.value)),
-            Kind::Multicast => IlmAction::Multicast(TunnelId(self.value)),
-            Kind::Bridge => IlmAction::Bridge(PortId(self.value)),
-        };
-        Some(Ilm { action, model: self.model })
-    }
+    #[allow(clippy::declare_interior_mutable_const)] // every use is a fresh word
+    pub const EMPTY: Self = Self::ZERO;
 }
 
-impl From<Ilm> for IlmSlot {
-    fn from(ilm: Ilm) -> Self {
-        let (kind, value) = match ilm.action {
-            IlmAction::Forward(id) => (Kind::Forward, id.0),
-            IlmAction::PopLookup(vrf) => (Kind::PopLookup, u32::from(vrf.0)),
-            IlmAction::Replicate(id) => (Kind::Replicate, id.0),
-            IlmAction::Multicast(tunnel) => (Kind::Multicast, tunnel.0),
-            IlmAction::Bridge(port) => (Kind::Bridge, port.0),
-        };
-        Self { value, kind, model: ilm.model }
+const FORWARD: u32 = 1;
+const POP_LOOKUP: u32 = 2;
+const REPLICATE: u32 = 3;
+const MULTICAST: u32 = 4;
+const BRIDGE: u32 = 5;
+
+/// Numbers in a word are below this.
+const NUMBERS: u32 = 1 << 26;
+
+pub(super) fn pack(ilm: &Ilm) -> Result<u32, ApplyError> {
+    let (kind, value) = match ilm.action {
+        IlmAction::Forward(id) => (FORWARD, id.0),
+        IlmAction::PopLookup(vrf) => (POP_LOOKUP, u32::from(vrf.0)),
+        IlmAction::Replicate(group) => (REPLICATE, group.0),
+        IlmAction::Multicast(tunnel) => (MULTICAST, tunnel.0),
+        IlmAction::Bridge(port) => (BRIDGE, port.0),
+    };
+    if value >= NUMBERS {
+        return Err(match ilm.action {
+            IlmAction::Forward(id) => ApplyError::NhlfeId(id),
+            IlmAction::PopLookup(_) => ApplyError::TableFull(Table::Vrf),
+            IlmAction::Replicate(_) => ApplyError::TableFull(Table::Replication),
+            IlmAction::Multicast(_) => ApplyError::TableFull(Table::Mroute),
+            IlmAction::Bridge(_) => ApplyError::TableFull(Table::Port),
+        });
     }
+    let model = match ilm.model {
+        TunnelModel::Uniform => 0,
+        TunnelModel::Pipe => 1,
+        TunnelModel::ShortPipe => 2,
+    };
+    Ok(value << 6 | model << 4 | kind)
+}
+
+#[inline]
+fn unpack(word: u32) -> Option<Ilm> {
+    let value = word >> 6;
+    let action = match word & 0xf {
+        FORWARD => IlmAction::Forward(NhlfeId(value)),
+        POP_LOOKUP => IlmAction::PopLookup(VrfId(value as u16)),
+        REPLICATE => IlmAction::Replicate(ReplicationId(value)),
+        MULTICAST => IlmAction::Multicast(TunnelId(value)),
+        BRIDGE => IlmAction::Bridge(PortId(value)),
+        _ => return None,
+    };
+    let model = match (word >> 4) & 3 {
+        0 => TunnelModel::Uniform,
+        1 => TunnelModel::Pipe,
+        _ => TunnelModel::ShortPipe,
+    };
+    Some(Ilm { action, model })
 }
 
 /// The labels from `first` on.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct IlmTable<'m> {
     pub(super) first: Label,
-    pub(super) slots: &'m mut [IlmSlot],
+    pub(super) slots: &'m [IlmSlot],
 }
 
-impl IlmTable<'_> {
-    fn index(&self, label: Label) -> Option<usize> {
-        usize::try_from(label.value().checked_sub(self.first.value())?).ok()
+impl<'m> IlmTable<'m> {
+    #[inline]
+    pub(crate) fn get(self, label: Label) -> Option<Ilm> {
+        unpack(self.slot(label)?.load())
     }
 
     #[inline]
-    pub(crate) fn get(&self, label: Label) -> Option<Ilm> {
-        self.slots.get(self.index(label)?)?.ilm()
-    }
-
-    pub(super) fn slot(&mut self, label: Label) -> Option<&mut IlmSlot> {
-        let index = self.index(label)?;
-        self.slots.get_mut(index)
+    pub(super) fn slot(self, label: Label) -> Option<&'m IlmSlot> {
+        self.slots.get(usize::try_from(label.value().checked_sub(self.first.value())?).ok()?)
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
     #[test]
     fn labels_count_from_the_first() {
-        let mut slots = [IlmSlot::EMPTY; 4];
+        let slots = [IlmSlot::EMPTY; 4];
         let label = |v| Label::new(v).unwrap();
-        let mut table = IlmTable { first: label(100), slots: &mut slots };
+        let table = IlmTable { first: label(100), slots: &slots };
         for (action, model) in [
             (IlmAction::PopLookup(VrfId(u16::MAX)), TunnelModel::Pipe),
-            (IlmAction::Forward(NhlfeId(u32::MAX)), TunnelModel::ShortPipe),
-            (IlmAction::Replicate(ReplicationId(u32::MAX)), TunnelModel::Uniform),
-            (IlmAction::Multicast(TunnelId(u32::MAX)), TunnelModel::Pipe),
-            (IlmAction::Bridge(PortId(u32::MAX)), TunnelModel::Pipe),
+            (IlmAction::Forward(NhlfeId(NUMBERS - 1)), TunnelModel::ShortPipe),
+            (IlmAction::Forward(NhlfeId(0)), TunnelModel::Uniform),
+            (IlmAction::Replicate(ReplicationId(NUMBERS - 1)), TunnelModel::Uniform),
+            (IlmAction::Multicast(TunnelId(NUMBERS - 1)), TunnelModel::Pipe),
+            (IlmAction::Bridge(PortId(NUMBERS - 1)), TunnelModel::Pipe),
         ] {
-            *table.slot(label(103)).unwrap() = Ilm { action, model }.into();
-            assert_eq!(table.get(label(103)), Some(Ilm { action, model }));
+            let ilm = Ilm { action, model };
+            table.slot(label(103)).unwrap().publish(pack(&ilm).unwrap());
+            assert_eq!(table.get(label(103)), Some(ilm));
         }
         assert!(table.slot(label(99)).is_none() && table.slot(label(104)).is_none());
         assert!(table.get(label(99)).is_none() && table.get(label(102)).is_none());
-        assert_eq!(size_of::<IlmSlot>(), 8);
+        let ilm = Ilm { action: IlmAction::Forward(NhlfeId(NUMBERS)), model: TunnelModel::Uniform };
+        assert_eq!(pack(&ilm), Err(ApplyError::NhlfeId(NhlfeId(NUMBERS))));
     }
 }

@@ -1,28 +1,60 @@
 //! Interfaces, by number.
 
-use crate::net::IfIndex;
+use super::records::{RecordWriter, Records, Slot};
+use super::word::Word;
+use crate::net::{IfIndex, Mac, VrfId};
 use crate::op::Interface;
 
+/// ```text
+/// word 0: MTU (16) | VRF (16)      1, 2: MAC address (48) | flags (16)
+/// ```
+const WORDS: usize = 5;
+
+/// Takes labelled packets.
+const MPLS: u32 = 1;
+
 /// One interface, or none.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct InterfaceSlot(Option<Interface>);
+pub type InterfaceSlot = Slot<WORDS>;
 
-impl InterfaceSlot {
-    /// No interface, to fill the memory that is lent.
-    pub const EMPTY: Self = Self(None);
-}
+/// Interfaces numbered from 0, as readers see them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Interfaces<'m>(pub(super) Records<'m, WORDS>);
 
-/// Interfaces numbered from 0.
-#[derive(Debug)]
-pub(crate) struct Interfaces<'m>(pub(super) &'m mut [InterfaceSlot]);
+/// The writer of the interfaces.
+pub(super) type InterfaceWriter<'m> = RecordWriter<'m, WORDS>;
 
 impl Interfaces<'_> {
     #[inline]
-    pub(crate) fn get(&self, iface: IfIndex) -> Option<&Interface> {
-        self.0.get(usize::try_from(iface.0).ok()?)?.0.as_ref()
+    pub(crate) fn get(self, iface: IfIndex) -> Option<Interface> {
+        self.0.get(iface.0).map(unpack)
     }
+}
 
-    pub(super) fn slot(&mut self, iface: IfIndex) -> Option<&mut Option<Interface>> {
-        Some(&mut self.0.get_mut(usize::try_from(iface.0).ok()?)?.0)
+pub(super) const fn pack(interface: &Interface) -> [u32; WORDS] {
+    let Mac([a, b, c, d, e, f]) = interface.mac;
+    let flags = if interface.mpls { MPLS } else { 0 };
+    let head = (interface.mtu as u32) << 16 | interface.vrf.0 as u32;
+    [head, u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, 0, 0]) | flags, 0, 0]
+}
+
+#[inline]
+fn unpack(record: &[Word; WORDS]) -> Interface {
+    let [head, high, low, ..] = record;
+    let (head, high, low) = (head.peek(), high.peek(), low.peek());
+    let ([a, b, c, d], [e, f, ..]) = (high.to_be_bytes(), low.to_be_bytes());
+    Interface { vrf: VrfId(head as u16), mac: Mac([a, b, c, d, e, f]), mtu: (head >> 16) as u16, mpls: low & MPLS != 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_survives_its_record() {
+        for mpls in [false, true] {
+            let interface = Interface { vrf: VrfId(0xfffe), mac: Mac([2, 3, 4, 5, 6, 0xff]), mtu: 0x8001, mpls };
+            assert_eq!(unpack(&pack(&interface).map(Word::new)), interface);
+        }
+        assert_eq!(size_of::<InterfaceSlot>(), 64);
     }
 }

@@ -2,12 +2,12 @@
 
 use core::fmt;
 
+use super::grace::Grace;
 use super::ilm::IlmTable;
-use super::interface::Interfaces;
 use super::lpm::Lpm;
-use super::nhlfe::Nhlfes;
+use super::records::RecordWriter;
 use super::vrf::Vrfs;
-use super::{Fib4Node, Fib6Node, IlmSlot, InterfaceSlot, NhlfeSlot, Tables, VrfSlot};
+use super::{Fib4Node, Fib6Node, IlmSlot, InterfaceSlot, NhlfeSlot, ReaderSlot, Tables, VrfSlot};
 use crate::net::Label;
 use crate::op::TunnelModel;
 
@@ -36,6 +36,18 @@ pub struct Sizes {
 }
 
 impl Sizes {
+    /// Slots for the interfaces: one is spare.
+    #[must_use]
+    pub const fn interface_slots(&self) -> usize {
+        self.interfaces.saturating_add(1)
+    }
+
+    /// Slots for the next hop label forwarding entries: one is spare.
+    #[must_use]
+    pub const fn nhlfe_slots(&self) -> usize {
+        self.nhlfes.saturating_add(1)
+    }
+
     /// Nodes that hold the IPv4 routes whatever they are: two each. A full table of the
     /// Internet takes 1.8.
     #[must_use]
@@ -52,9 +64,9 @@ impl Sizes {
     /// Octets of all tables.
     #[must_use]
     pub const fn octets(&self) -> usize {
-        let sum = self.interfaces.saturating_mul(size_of::<InterfaceSlot>());
+        let sum = self.interface_slots().saturating_mul(size_of::<InterfaceSlot>());
         let sum = sum.saturating_add(self.vrfs.saturating_mul(size_of::<VrfSlot>()));
-        let sum = sum.saturating_add(self.nhlfes.saturating_mul(size_of::<NhlfeSlot>()));
+        let sum = sum.saturating_add(self.nhlfe_slots().saturating_mul(size_of::<NhlfeSlot>()));
         let sum = sum.saturating_add(self.labels.saturating_mul(size_of::<IlmSlot>()));
         let sum = sum.saturating_add(self.fib4_nodes().saturating_mul(size_of::<Fib4Node>()));
         sum.saturating_add(self.fib6_nodes().saturating_mul(size_of::<Fib6Node>()))
@@ -64,14 +76,17 @@ impl Sizes {
 /// Arrays lent to a [`crate::Forwarder`], each filled with the `EMPTY` of its element type.
 ///
 /// The length of an array is the size of its table: an interface, VRF or entry whose number is not below it, or a label
-/// outside of `first_label` and on, is refused with [`super::ApplyError::TableFull`]. [`Sizes`] says how many nodes routes take.
+/// outside of `first_label` and on, is refused with [`super::ApplyError::TableFull`]. [`Sizes`] says how long arrays are to be.
+/// Any but `vrfs` may be empty, which is the default: `Memory { vrfs: &mut vrfs, ..Memory::default() }`.
 #[derive(Debug)]
 pub struct Memory<'m> {
-    /// Interfaces.
+    /// One for each reader that forwards while the writer applies ops; none if they take turns.
+    pub readers: &'m mut [ReaderSlot],
+    /// Interfaces: one slot more than there are.
     pub interfaces: &'m mut [InterfaceSlot],
     /// VRFs; at least one, the global table.
     pub vrfs: &'m mut [VrfSlot],
-    /// Next hop label forwarding entries.
+    /// Next hop label forwarding entries: one slot more than there are.
     pub nhlfes: &'m mut [NhlfeSlot],
     /// The label that the first of `ilm` stands for; not special-purpose.
     pub first_label: Label,
@@ -81,6 +96,21 @@ pub struct Memory<'m> {
     pub fib4: &'m mut [Fib4Node],
     /// IPv6 routes of all VRFs.
     pub fib6: &'m mut [Fib6Node],
+}
+
+impl Default for Memory<'_> {
+    fn default() -> Self {
+        Self {
+            readers: &mut [],
+            interfaces: &mut [],
+            vrfs: &mut [],
+            nhlfes: &mut [],
+            first_label: Label::FIRST_UNRESERVED,
+            ilm: &mut [],
+            fib4: &mut [],
+            fib6: &mut [],
+        }
+    }
 }
 
 /// Why memory does not make tables.
@@ -112,14 +142,13 @@ impl<'m> Tables<'m> {
             return Err(MemoryError::SpecialPurposeLabel(memory.first_label));
         }
         // Whatever the arrays held is gone: a forwarder starts empty.
-        memory.interfaces.fill(InterfaceSlot::EMPTY);
         memory.vrfs.fill(VrfSlot::EMPTY);
-        memory.nhlfes.fill(NhlfeSlot::EMPTY);
         memory.ilm.fill(IlmSlot::EMPTY);
         Ok(Self {
-            interfaces: Interfaces(memory.interfaces),
+            grace: Grace::new(memory.readers),
+            interfaces: RecordWriter::new(memory.interfaces),
             vrfs: Vrfs(memory.vrfs),
-            nhlfes: Nhlfes(memory.nhlfes),
+            nhlfes: RecordWriter::new(memory.nhlfes),
             ilm: IlmTable { first: memory.first_label, slots: memory.ilm },
             fib4: Lpm::new(memory.fib4),
             fib6: Lpm::new(memory.fib6),

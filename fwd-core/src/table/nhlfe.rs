@@ -1,41 +1,145 @@
 //! Next hop label forwarding entries, by number (RFC 3031 §3.10).
 
-use crate::net::{Label, LabelStack, NhlfeId};
-use crate::op::Nhlfe;
+use super::records::{RecordWriter, Records, Slot};
+use super::word::Word;
+use crate::net::{IfIndex, Label, LabelStack, Mac, NhlfeId};
+use crate::op::{NextHop, Nhlfe, TunnelModel};
 
-/// One entry, or none.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NhlfeSlot(Option<Nhlfe>);
+/// ```text
+/// word 0: unused (16) | labels (8) | model (4) | next hop (4)      1: interface or entry
+/// 2, 3: MAC address (48) | unused (16)      4 to 11: labels, the bottom one first, as high bits of their stack entries
+/// ```
+const WORDS: usize = 13;
 
-impl NhlfeSlot {
-    /// No entry, to fill the memory that is lent.
-    pub const EMPTY: Self = Self(None);
-}
+/// One entry, or none. One cache line.
+pub type NhlfeSlot = Slot<WORDS>;
 
-/// Entries numbered from 0.
-#[derive(Debug)]
-pub(crate) struct Nhlfes<'m>(pub(super) &'m mut [NhlfeSlot]);
+/// Entries numbered from 0, as readers see them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Nhlfes<'m>(pub(super) Records<'m, WORDS>);
 
-impl Nhlfes<'_> {
+/// The writer of the entries.
+pub(super) type NhlfeWriter<'m> = RecordWriter<'m, WORDS>;
+
+/// An entry, read where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry<'m>(&'m [Word; WORDS]);
+
+const NEIGHBOR: u32 = 0;
+const NHLFE: u32 = 1;
+const LOCAL: u32 = 2;
+const DISCARD: u32 = 3;
+
+impl<'m> Nhlfes<'m> {
     #[inline]
-    pub(crate) fn get(&self, id: NhlfeId) -> Option<&Nhlfe> {
-        self.0.get(usize::try_from(id.0).ok()?)?.0.as_ref()
-    }
-
-    pub(super) fn slot(&mut self, id: NhlfeId) -> Option<&mut Option<Nhlfe>> {
-        Some(&mut self.0.get_mut(usize::try_from(id.0).ok()?)?.0)
+    pub(crate) fn get(self, id: NhlfeId) -> Option<Entry<'m>> {
+        self.0.get(id.0).map(Entry)
     }
 }
 
-/// The entry without implicit null labels: to put label 3 on a stack means to put none there (RFC 3032 §2.1).
-pub(super) fn without_implicit_null(nhlfe: Nhlfe) -> Nhlfe {
-    let mut labels = [Label::IMPLICIT_NULL; LabelStack::CAPACITY];
-    let mut len = 0_usize;
-    let real = nhlfe.push.as_slice().iter().filter(|&&label| label != Label::IMPLICIT_NULL);
-    for (slot, label) in labels.iter_mut().zip(real) {
-        *slot = *label;
-        len = len.saturating_add(1);
+impl<'m> Entry<'m> {
+    /// How many labels it pushes.
+    #[inline]
+    pub(crate) fn label_count(self) -> usize {
+        let [head, ..] = self.0;
+        ((head.peek() >> 8) & 0xff) as usize
     }
-    let push = labels.get(..len).and_then(LabelStack::new).unwrap_or(nhlfe.push);
-    Nhlfe { push, ..nhlfe }
+
+    /// The labels it pushes, the bottom one first.
+    #[inline]
+    pub(crate) fn labels(self) -> impl DoubleEndedIterator<Item = Label> + 'm {
+        let [_, _, _, _, labels @ ..] = self.0;
+        let labels = labels.get(..self.label_count()).unwrap_or_default();
+        labels.iter().map(|word| Label::from_low_bits(word.peek() >> 12))
+    }
+
+    #[inline]
+    pub(crate) fn model(self) -> TunnelModel {
+        let [head, ..] = self.0;
+        match (head.peek() >> 4) & 0xf {
+            0 => TunnelModel::Uniform,
+            1 => TunnelModel::Pipe,
+            _ => TunnelModel::ShortPipe,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn next(self) -> NextHop {
+        let [head, value, high, low, ..] = self.0;
+        match head.peek() & 0xf {
+            NEIGHBOR => {
+                let ([a, b, c, d], [e, f, ..]) = (high.peek().to_be_bytes(), low.peek().to_be_bytes());
+                NextHop::Neighbor { iface: IfIndex(value.peek()), mac: Mac([a, b, c, d, e, f]) }
+            }
+            NHLFE => NextHop::Nhlfe(NhlfeId(value.peek())),
+            LOCAL => NextHop::Local,
+            _ => NextHop::Discard,
+        }
+    }
+
+    /// The whole entry.
+    pub(crate) fn nhlfe(self) -> Nhlfe {
+        let mut labels = [Label::IMPLICIT_NULL; LabelStack::CAPACITY];
+        for (slot, label) in labels.iter_mut().zip(self.labels().rev()) {
+            *slot = label;
+        }
+        let push = labels.get(..self.label_count()).and_then(LabelStack::new).unwrap_or(LabelStack::EMPTY);
+        Nhlfe { push, next: self.next(), model: self.model() }
+    }
+}
+
+/// The record of an entry, without implicit null labels: to put label 3 on a stack means to put none there (RFC 3032 §2.1).
+pub(super) fn pack(nhlfe: &Nhlfe) -> [u32; WORDS] {
+    let mut record = [0; WORDS];
+    let [head, value, high, low, labels @ ..] = &mut record;
+    let real = nhlfe.push.as_slice().iter().rev().filter(|&&label| label != Label::IMPLICIT_NULL);
+    let mut count = 0_u32;
+    for (word, label) in labels.iter_mut().zip(real) {
+        *word = label.value() << 12;
+        count = count.saturating_add(1);
+    }
+    let kind = match nhlfe.next {
+        NextHop::Neighbor { iface, mac: Mac([a, b, c, d, e, f]) } => {
+            (*value, *high, *low) = (iface.0, u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, 0, 0]));
+            NEIGHBOR
+        }
+        NextHop::Nhlfe(next) => {
+            *value = next.0;
+            NHLFE
+        }
+        NextHop::Local => LOCAL,
+        NextHop::Discard => DISCARD,
+    };
+    let model = match nhlfe.model {
+        TunnelModel::Uniform => 0,
+        TunnelModel::Pipe => 1,
+        TunnelModel::ShortPipe => 2,
+    };
+    *head = count << 8 | model << 4 | kind;
+    record
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_survives_its_record_but_for_implicit_null() {
+        let label = |v| Label::new(v).unwrap();
+        let all: [Label; 8] = core::array::from_fn(|i| label((1 << 20) - 1 - i as u32));
+        let next = NextHop::Neighbor { iface: IfIndex(u32::MAX), mac: Mac([2, 3, 4, 5, 6, 0xff]) };
+        for (push, next, model) in [
+            (LabelStack::new(&all).unwrap(), next, TunnelModel::Uniform),
+            (LabelStack::EMPTY, NextHop::Nhlfe(NhlfeId(u32::MAX)), TunnelModel::Pipe),
+            (LabelStack::single(label(16)), NextHop::Local, TunnelModel::ShortPipe),
+            (LabelStack::single(label(0)), NextHop::Discard, TunnelModel::Uniform),
+        ] {
+            let nhlfe = Nhlfe { push, next, model };
+            assert_eq!(Entry(&pack(&nhlfe).map(Word::new)).nhlfe(), nhlfe);
+        }
+        let push = LabelStack::new(&[label(100), Label::IMPLICIT_NULL, label(200)]).unwrap();
+        let record = pack(&Nhlfe { push, next, model: TunnelModel::Uniform }).map(Word::new);
+        assert!(Entry(&record).labels().eq([label(200), label(100)]));
+        assert_eq!(size_of::<NhlfeSlot>(), 64);
+    }
 }

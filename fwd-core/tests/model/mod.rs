@@ -19,9 +19,9 @@ const NODES: usize = 12;
 /// Tables so small that everything meets everything and some things do not fit.
 #[derive(Clone)]
 pub struct Arrays {
-    interfaces: [InterfaceSlot; INTERFACES as usize],
+    interfaces: [InterfaceSlot; INTERFACES as usize + 1],
     vrfs: [VrfSlot; VRFS as usize],
-    nhlfes: [NhlfeSlot; NHLFES as usize],
+    nhlfes: [NhlfeSlot; NHLFES as usize + 1],
     ilm: [IlmSlot; LABELS as usize],
     fib4: [Fib4Node; NODES],
     fib6: [Fib6Node; NODES],
@@ -30,10 +30,10 @@ pub struct Arrays {
 impl Arrays {
     pub fn new() -> Self {
         Self {
-            interfaces: [InterfaceSlot::EMPTY; INTERFACES as usize],
+            interfaces: [const { InterfaceSlot::EMPTY }; INTERFACES as usize + 1],
             vrfs: [VrfSlot::EMPTY; VRFS as usize],
-            nhlfes: [NhlfeSlot::EMPTY; NHLFES as usize],
-            ilm: [IlmSlot::EMPTY; LABELS as usize],
+            nhlfes: [const { NhlfeSlot::EMPTY }; NHLFES as usize + 1],
+            ilm: [const { IlmSlot::EMPTY }; LABELS as usize],
             fib4: [Fib4Node::EMPTY; NODES],
             fib6: [Fib6Node::EMPTY; NODES],
         }
@@ -48,6 +48,7 @@ impl Arrays {
             ilm: &mut self.ilm,
             fib4: &mut self.fib4,
             fib6: &mut self.fib6,
+            ..Memory::default()
         })
         .unwrap()
     }

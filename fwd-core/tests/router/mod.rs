@@ -34,13 +34,14 @@ pub struct Sent {
 impl Router {
     pub fn new() -> Self {
         let forwarder = Forwarder::new(Memory {
-            interfaces: vec![InterfaceSlot::EMPTY; 8].leak(),
+            interfaces: vec![InterfaceSlot::EMPTY; 9].leak(),
             vrfs: vec![VrfSlot::EMPTY; 4].leak(),
-            nhlfes: vec![NhlfeSlot::EMPTY; 64].leak(),
+            nhlfes: vec![NhlfeSlot::EMPTY; 65].leak(),
             first_label: Label::FIRST_UNRESERVED,
             ilm: vec![IlmSlot::EMPTY; 1000].leak(),
             fib4: vec![Fib4Node::EMPTY; 100].leak(),
             fib6: vec![Fib6Node::EMPTY; 100].leak(),
+            ..Memory::default()
         });
         let mut router = Self(forwarder.unwrap());
         for (iface, vrf, mpls) in [(0, 0, true), (1, 0, true), (2, 1, false), (3, 2, false)] {

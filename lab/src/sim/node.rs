@@ -107,13 +107,13 @@ pub struct Node<'m, C> {
 /// On sizes without a VRF.
 pub fn forwarder<'m>(arena: &'m Bump, sizes: &Sizes) -> Forwarder<'m> {
     let memory = Memory {
-        interfaces: arena.alloc_slice_fill_with(sizes.interfaces, |_| InterfaceSlot::EMPTY),
+        interfaces: arena.alloc_slice_fill_with(sizes.interface_slots(), |_| InterfaceSlot::EMPTY),
         vrfs: arena.alloc_slice_fill_with(sizes.vrfs, |_| VrfSlot::EMPTY),
-        nhlfes: arena.alloc_slice_fill_with(sizes.nhlfes, |_| NhlfeSlot::EMPTY),
-        first_label: Label::FIRST_UNRESERVED,
+        nhlfes: arena.alloc_slice_fill_with(sizes.nhlfe_slots(), |_| NhlfeSlot::EMPTY),
         ilm: arena.alloc_slice_fill_with(sizes.labels, |_| IlmSlot::EMPTY),
         fib4: arena.alloc_slice_fill_with(sizes.fib4_nodes(), |_| Fib4Node::EMPTY),
         fib6: arena.alloc_slice_fill_with(sizes.fib6_nodes(), |_| Fib6Node::EMPTY),
+        ..Memory::default()
     };
     Forwarder::new(memory).expect("a VRF, and labels from 16")
 }

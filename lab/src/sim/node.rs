@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use bgp_vpn::speaker::Reach;
 use bumpalo::Bump;
-use fwd_core::net::{IfIndex, Label, Mac, VrfId};
+use fwd_core::net::{IfIndex, Mac, VrfId};
 use fwd_core::op::{FwdOp, Interface};
 use fwd_core::table::{Fib4Node, Fib6Node, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, Sizes, VrfSlot};
 use fwd_core::time::Instant;

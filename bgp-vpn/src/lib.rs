@@ -18,6 +18,7 @@ extern crate std;
 
 mod administrator;
 pub mod attr;
+mod inter_as;
 pub mod message;
 pub mod nlri;
 mod rib;

@@ -2,10 +2,12 @@
 
 use alloc::vec::Vec;
 
+use fwd_core::net::Label;
+use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::{AdjIn, AdjOut, BitSet, Candidate, Dest, Key, Path, Source, Table, best_of, ousts};
-use crate::nlri::Family;
+use crate::nlri::{Family, Safi};
 use crate::speaker::PeerId;
 
 /// The form of a table's NLRI.
@@ -24,6 +26,12 @@ pub(crate) enum Form {
 pub(crate) struct Adj {
     /// The peer.
     pub(crate) peer: PeerId,
+    /// The family as the peer has it, and its form: a CE that is a carrier has labels where the table has none of its own.
+    pub(crate) family: Family,
+    /// The form of the family.
+    pub(crate) form: Form,
+    /// The peer is told labels of ours for what others brought.
+    pub(crate) relabel: bool,
     /// The family was negotiated on a session that is up.
     pub(crate) up: bool,
     /// What the peer told us.
@@ -35,8 +43,6 @@ pub(crate) struct Adj {
 /// A table, its best paths, and its peers.
 #[derive(Debug)]
 pub(crate) struct Rib<K> {
-    /// The family.
-    pub(crate) family: Family,
     /// The form of its NLRI.
     pub(crate) form: Form,
     /// Destinations and paths.
@@ -49,25 +55,40 @@ pub(crate) struct Rib<K> {
     pub(crate) routes: u32,
     /// Paths.
     pub(crate) paths: u32,
+    /// Peers that are told labels of ours.
+    pub(crate) relabels: u32,
+    /// The labels of ours by which destinations are passed on.
+    pub(crate) own_labels: HashMap<u32, Label>,
 }
 
 impl<K: Key> Rib<K> {
     /// An empty table.
-    pub(crate) fn new(family: Family, form: Form) -> Self {
+    pub(crate) fn new(form: Form) -> Self {
         Self {
-            family,
             form,
             table: Table::default(),
             adjs: Vec::new(),
             fib_dirty: BitSet::default(),
             routes: 0,
             paths: 0,
+            relabels: 0,
+            own_labels: HashMap::new(),
         }
     }
 
-    /// Gives a peer a slot.
-    pub(crate) fn attach(&mut self, peer: PeerId, max: Option<u32>) -> u32 {
-        let adj = Adj { peer, up: false, input: AdjIn { max, ..AdjIn::default() }, out: AdjOut::default() };
+    /// Gives a peer a slot for a family, for which it is told labels of ours, or not.
+    pub(crate) fn attach(&mut self, peer: PeerId, family: Family, max: Option<u32>, relabel: bool) -> u32 {
+        let form = if family.safi == Safi::LABELED_UNICAST { Form::Labeled } else { self.form };
+        self.relabels += u32::from(relabel);
+        let adj = Adj {
+            peer,
+            family,
+            form,
+            relabel,
+            up: false,
+            input: AdjIn { max, ..AdjIn::default() },
+            out: AdjOut::default(),
+        };
         let free = self.adjs.iter().position(Option::is_none);
         let slot = free.unwrap_or(self.adjs.len());
         match self.adjs.get_mut(slot) {
@@ -89,8 +110,8 @@ impl<K: Key> Rib<K> {
 
     /// Takes the slot of a peer back; [`Self::session_down`] and the removal of its paths come before.
     pub(crate) fn detach(&mut self, slot: u32) {
-        if let Some(adj) = self.adjs.get_mut(slot as usize) {
-            *adj = None;
+        if let Some(adj) = self.adjs.get_mut(slot as usize).and_then(Option::take) {
+            self.relabels -= u32::from(adj.relabel);
         }
     }
 
@@ -237,6 +258,7 @@ impl<K: Key> Rib<K> {
         let adjs = self.adjs.iter().flatten();
         self.table.memory()
             + self.fib_dirty.memory()
+            + self.own_labels.capacity() * (size_of::<(u32, Label)>() + 1)
             + adjs.map(|a| a.input.members.memory() + a.out.memory()).sum::<usize>()
             + self.adjs.capacity() * size_of::<Option<Adj>>()
     }

@@ -33,7 +33,7 @@ pub(crate) use attributes::{AttrId, AttributeSet, Attributes, Summary, raw_attri
 pub(crate) use bits::BitSet;
 pub(crate) use decision::{Candidate, best_of, ousts};
 pub(crate) use loc::{Adj, Form, Rib, best_where};
-pub(crate) use next_hop::{NextHopId, NextHops};
+pub(crate) use next_hop::{NextHopId, NextHops, Resolution};
 pub(crate) use path::{LabelRef, LabelStacks, Path, Source};
 pub(crate) use rewrite::Edits;
 pub(crate) use slab::Slab;

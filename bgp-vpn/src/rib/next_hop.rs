@@ -49,7 +49,22 @@ impl Resolution {
 struct NextHop {
     address: Option<IpAddr>,
     resolution: Resolution,
+    /// A labelled route of BGP's that leads there, used where nothing else does.
+    labeled: Option<Reach>,
     refs: u32,
+}
+
+impl NextHop {
+    fn effective(&self) -> Resolution {
+        match (self.resolution, self.labeled) {
+            (Resolution::Unknown | Resolution::Unreachable, Some(reach)) => Resolution::Reached(reach),
+            (resolution, _) => resolution,
+        }
+    }
+
+    fn is_forgettable(&self) -> bool {
+        self.refs == 0 && self.resolution == Resolution::Unknown && self.labeled.is_none()
+    }
 }
 
 /// The next hops of all attribute sets.
@@ -66,7 +81,7 @@ impl NextHops {
         if let Some(&id) = self.by_address.get(&address) {
             return (id, false);
         }
-        let hop = NextHop { address: Some(address), resolution: Resolution::Unknown, refs: 0 };
+        let hop = NextHop { address: Some(address), ..NextHop::default() };
         let id = NextHopId(self.hops.insert(hop));
         self.by_address.insert(address, id);
         (id, true)
@@ -81,7 +96,7 @@ impl NextHops {
     pub(crate) fn release(&mut self, id: NextHopId) {
         let hop = self.hops.get_mut(id.0);
         hop.refs -= 1;
-        if hop.refs == 0 && hop.resolution == Resolution::Unknown {
+        if hop.is_forgettable() {
             self.forget(id);
         }
     }
@@ -99,6 +114,11 @@ impl NextHops {
 
     /// How it is reached.
     pub(crate) fn resolution(&self, id: NextHopId) -> Resolution {
+        self.hops.get(id.0).effective()
+    }
+
+    /// How it is reached without labelled routes of BGP's: what these themselves are resolved by, so that none leads to itself.
+    pub(crate) fn below_bgp(&self, id: NextHopId) -> Resolution {
         self.hops.get(id.0).resolution
     }
 
@@ -107,13 +127,27 @@ impl NextHops {
     pub(crate) fn set(&mut self, address: IpAddr, reach: Option<Reach>) -> Option<(NextHopId, Resolution)> {
         let (id, _) = self.intern(address);
         let now = reach.map_or(Resolution::Unreachable, Resolution::Reached);
-        let was = core::mem::replace(&mut self.hops.get_mut(id.0).resolution, now);
-        (was != now && self.hops.get(id.0).refs > 0).then_some((id, was))
+        let hop = self.hops.get_mut(id.0);
+        let (was, below) = (hop.effective(), core::mem::replace(&mut hop.resolution, now));
+        ((was != hop.effective() || below != now) && hop.refs > 0).then_some((id, was))
+    }
+
+    /// A labelled route of BGP's leads there, or none does any more; returns as [`Self::set`].
+    pub(crate) fn set_labeled(&mut self, address: IpAddr, reach: Option<Reach>) -> Option<(NextHopId, Resolution)> {
+        let (id, _) = self.intern(address);
+        let hop = self.hops.get_mut(id.0);
+        let was = hop.effective();
+        hop.labeled = reach;
+        let changed = was != hop.effective() && hop.refs > 0;
+        if hop.is_forgettable() {
+            self.forget(id);
+        }
+        changed.then_some((id, was))
     }
 
     /// Addresses in use that nobody has spoken about, in the order of their first use.
     pub(crate) fn unknown(&self) -> Vec<IpAddr> {
-        let unknown = self.hops.iter().filter(|(_, h)| h.refs > 0 && h.resolution == Resolution::Unknown);
+        let unknown = self.hops.iter().filter(|(_, h)| h.refs > 0 && h.effective() == Resolution::Unknown);
         unknown.filter_map(|(_, h)| h.address).collect()
     }
 

@@ -58,6 +58,11 @@ impl LabelRef {
         Self(Self::ONE | u32::from_be_bytes([0, a, b, c]))
     }
 
+    /// Whether these are labels: neither none nor the kind of a local route.
+    pub(crate) const fn is_stack(self) -> bool {
+        self.0 & (Self::STACK | Self::ONE) != 0
+    }
+
     /// The first label, unless there is none or there are several.
     pub(crate) fn single(self) -> Option<Label> {
         (self.0 & Self::ONE != 0).then(|| Label::from_low_bits((self.0 & Self::NUMBER) >> 4))

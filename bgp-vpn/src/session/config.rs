@@ -106,6 +106,19 @@ impl Default for SessionTimers {
     }
 }
 
+/// Which next hop a peer is told of routes that others brought. Where it is ours, labelled routes get a label of ours, too
+/// (RFC 8277 §3.2.2), and their packets are forwarded by us.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NextHopRule {
+    /// Ours towards other ASes and CEs, the route's own within the AS (RFC 4271 §5.1.3).
+    #[default]
+    ByKind,
+    /// Ours: an ASBR towards its own AS (RFC 4364 §10 b), a border router of an area.
+    Own,
+    /// The route's own towards other ASes too: route reflectors that exchange VPN routes over several hops (RFC 4364 §10 c).
+    Unchanged,
+}
+
 /// What we offer to a peer for one address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FamilyConfig {
@@ -121,6 +134,8 @@ pub struct FamilyConfig {
     pub extended_next_hop: bool,
     /// Routes we keep of this peer and family; beyond, routes are refused and counted. Default unlimited.
     pub max_routes: Option<u32>,
+    /// Which next hop the peer is told.
+    pub next_hop: NextHopRule,
 }
 
 impl FamilyConfig {
@@ -134,6 +149,7 @@ impl FamilyConfig {
             max_labels: 1,
             extended_next_hop: false,
             max_routes: None,
+            next_hop: NextHopRule::ByKind,
         }
     }
 }

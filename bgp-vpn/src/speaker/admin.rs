@@ -16,7 +16,10 @@ use super::routing::Routing;
 use super::tables::{AddressFamily, GLOBAL, TableKind};
 use crate::attr::ext_community::RouteTarget;
 use crate::message::{ErrorCode, Notification, subcode};
-use crate::session::{ConfigError, Input as SessionInput, PeerConfig, PeerKind, Session, SessionConfig};
+use crate::nlri::Safi;
+use crate::session::{
+    ConfigError, FamilyConfig, Input as SessionInput, NextHopRule, PeerConfig, PeerKind, Session, SessionConfig,
+};
 use crate::vrf::{Vrf, VrfConfig};
 
 fn value(field: &'static str, value: impl ToString, rule: &'static str) -> ConfigError {
@@ -57,19 +60,29 @@ impl Speaker {
         }
         for f in &config.families {
             if TableKind::of(f.family, vrf).is_none() {
-                return Err(value("families", f.family, "unicast; in the global table also labelled and VPN unicast"));
+                return Err(value("families", f.family, "unicast or labelled; in the global table also VPN unicast"));
+            }
+            // Both would be names of one path in the VRF's table.
+            let both = |other: &FamilyConfig| other.family.afi == f.family.afi && other.family.safi != f.family.safi;
+            if vrf != GLOBAL && config.families.iter().any(both) {
+                return Err(value(
+                    "families",
+                    f.family,
+                    "in a VRF either unicast or labelled unicast of an address family",
+                ));
             }
         }
         let seed = self.config.seed ^ u64::from(id.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let session = SessionConfig { local: self.config.local, peer: config.clone(), seed, restarted: false };
         let session = Session::new(now, session)?;
+        let internal = config.remote_as == self.config.local.asn;
         let mut families = SmallVec::new();
         for f in &config.families {
             let Some(table) = TableKind::of(f.family, vrf) else { continue };
-            let slot = self.routing.attach(id, table, f.family, f.max_routes);
+            let relabel = relabels(f, table, internal);
+            let slot = self.routing.attach(id, table, f, relabel);
             families.push(PeerFamily { family: f.family, table, slot, disabled: false });
         }
-        let internal = config.remote_as == self.config.local.asn;
         self.routing.shared.peers.push(Some(PeerState {
             kind: if internal { PeerKind::Internal } else { PeerKind::External },
             config,
@@ -239,8 +252,18 @@ impl Speaker {
         };
         self.routing.decide_moved();
         self.routing.retry_refused(slot);
+        self.routing.retry_own_labels();
         self.schedule();
         Ok(())
+    }
+}
+
+/// Whether a peer is told labels of ours for what others brought: where we are the next hop of labelled routes.
+fn relabels(config: &FamilyConfig, table: TableKind, internal: bool) -> bool {
+    match table {
+        TableKind::Unicast(_) => config.family.safi == Safi::LABELED_UNICAST,
+        _ if internal => config.next_hop == NextHopRule::Own,
+        _ => config.next_hop != NextHopRule::Unchanged,
     }
 }
 
@@ -257,19 +280,25 @@ fn check_targets(import: &[RouteTarget], export: &[RouteTarget]) -> Result<(), C
 
 impl Routing {
     /// Gives a peer its share of a table.
-    fn attach(&mut self, peer: PeerId, table: TableKind, family: crate::nlri::Family, max: Option<u32>) -> u32 {
+    fn attach(&mut self, peer: PeerId, table: TableKind, config: &FamilyConfig, relabel: bool) -> u32 {
         let tables = &mut self.tables;
-        match (table, family.afi) {
-            (TableKind::Vpn, crate::nlri::Afi::IPV4) => tables.vpn4.attach(peer, max),
-            (TableKind::Vpn, _) => tables.vpn6.attach(peer, max),
-            (TableKind::Labeled, crate::nlri::Afi::IPV4) => tables.labeled4.attach(peer, max),
-            (TableKind::Labeled, _) => tables.labeled6.attach(peer, max),
-            (TableKind::Unicast(vrf), afi) => match tables.vrf_mut(vrf) {
-                Some(vrf) if afi == crate::nlri::Afi::IPV4 => vrf.v4.attach(peer, max),
-                Some(vrf) => vrf.v6.attach(peer, max),
+        let (family, max) = (config.family, config.max_routes);
+        let v4 = family.afi == crate::nlri::Afi::IPV4;
+        let slot = match table {
+            TableKind::Vpn if v4 => tables.vpn4.attach(peer, family, max, relabel),
+            TableKind::Vpn => tables.vpn6.attach(peer, family, max, relabel),
+            TableKind::Labeled if v4 => tables.labeled4.attach(peer, family, max, relabel),
+            TableKind::Labeled => tables.labeled6.attach(peer, family, max, relabel),
+            TableKind::Unicast(vrf) => match tables.vrf_mut(vrf) {
+                Some(vrf) if v4 => vrf.v4.attach(peer, family, max, relabel),
+                Some(vrf) => vrf.v6.attach(peer, family, max, relabel),
                 None => u32::MAX,
             },
+        };
+        if relabel {
+            if v4 { self.relabel_all::<Ipv4Prefix>(table) } else { self.relabel_all::<Ipv6Prefix>(table) }
         }
+        slot
     }
 
     fn add_vrf(&mut self, config: VrfConfig) -> Result<(), ConfigError> {

@@ -11,14 +11,14 @@ use super::io::{Event, LocalRoute};
 use super::routing::Routing;
 use super::tables::{AddressFamily, TableKind};
 use crate::rib::{Key, LabelRef, NextHopId, Path, PlainKey, Source};
-use crate::vrf::{Installed, Tunnel};
+use crate::vrf::{Carrier, Installed, Tunnel};
 use fwd_core::net::{Ipv4Prefix, Ipv6Prefix};
 
 /// What the forwarding plane is to hold for a destination.
 enum Wanted {
     Nothing,
     Plain(Installed),
-    Tunnel(LabelRef, NextHopId),
+    Tunnel(LabelRef, Carrier),
 }
 
 impl Routing {
@@ -31,10 +31,16 @@ impl Routing {
             if let Some(op) = self.labels.poll() {
                 return Some(op);
             }
+            for entry in self.labels.take_swapped() {
+                self.release_entry(entry);
+            }
+            if let Some(op) = self.ops.pop_front() {
+                return Some(op);
+            }
             if let Some(op) = self.tunnels.poll(&self.shared.next_hops, &self.shared.stacks) {
                 return Some(op);
             }
-            let slot = *self.fib_queue.front()?;
+            let Some(slot) = self.fib_queue.front().copied() else { return self.late_ops.pop_front() };
             let Some(vrf) = self.tables.vrf_mut(slot) else {
                 self.fib_queue.pop_front();
                 continue;
@@ -63,7 +69,7 @@ impl Routing {
         let Some(vrf) = self.tables.vrf(slot) else { return Wanted::Nothing };
         let next_hop = self.shared.attributes.get(path.attr).next_hop;
         match path.source {
-            Source::IMPORTED => Wanted::Tunnel(path.labels, next_hop),
+            Source::IMPORTED => Wanted::Tunnel(path.labels, Carrier::Hop(next_hop)),
             Source::LEAKED => {
                 // As the exporting VRF forwards it.
                 let rd = P::vpn(&self.tables).table.get(path.path_id).key.rd;
@@ -81,6 +87,9 @@ impl Routing {
                 _ => {
                     let circuit = self.shared.circuit(vrf.id, path, P::V6).map(|(_, nhlfe)| nhlfe);
                     let transport = || self.shared.next_hops.resolution(next_hop).nhlfe();
+                    if let Some(nhlfe) = circuit.filter(|_| path.labels.is_stack()) {
+                        return Wanted::Tunnel(path.labels, Carrier::Circuit(nhlfe));
+                    }
                     let nhlfe = circuit.or_else(|| if vrf.id == VrfId::GLOBAL { transport() } else { None });
                     nhlfe.map_or(Wanted::Nothing, |nhlfe| Wanted::Plain(Installed::Direct(nhlfe)))
                 }
@@ -102,16 +111,10 @@ impl Routing {
         let now = match wanted {
             Wanted::Nothing => Installed::None,
             Wanted::Plain(installed) => installed,
-            Wanted::Tunnel(labels, hop) => {
-                let acquired = self.tunnels.acquire(Tunnel::new(labels, hop, model), &mut self.shared.stacks);
-                if let Some((entry, true)) = acquired {
-                    self.ops.extend(self.tunnels.program(entry, &self.shared.next_hops, &self.shared.stacks));
-                }
-                if acquired.is_none() {
-                    self.shared.bounded_event(Event::NhlfesExhausted { vrf: id });
-                    exhausted = true;
-                }
-                acquired.map_or(Installed::None, |(entry, _)| Installed::Shared(entry))
+            Wanted::Tunnel(labels, carrier) => {
+                let entry = self.acquire(id, Tunnel::new(labels, carrier, model));
+                exhausted = entry.is_none();
+                entry.map_or(Installed::None, Installed::Shared)
             }
         };
         self.replace::<P>(slot, dest, prefix, id, now);
@@ -145,10 +148,7 @@ impl Routing {
         }
         rib.settle(dest);
         if let Installed::Shared(entry) = was {
-            let nhlfe = self.tunnels.id(entry);
-            if self.tunnels.release(entry, &mut self.shared.stacks) {
-                self.ops.push_back(FwdOp::ClearNhlfe { id: nhlfe });
-            }
+            self.release_entry(entry);
         }
     }
 
@@ -161,6 +161,7 @@ impl Routing {
                 // Only this route: another whose label was refused would ask for one again.
                 Some((slot, Some((false, dest)))) => self.export_again::<Ipv4Prefix>(slot, dest),
                 Some((slot, Some((true, dest)))) => self.export_again::<Ipv6Prefix>(slot, dest),
+                Some(_) if self.labels.is_swap(label) => self.refuse_own_label(label),
                 Some((slot, None)) => {
                     self.export_all::<Ipv4Prefix>(slot);
                     self.export_all::<Ipv6Prefix>(slot);
@@ -173,6 +174,10 @@ impl Routing {
                     for slot in self.tables.slots() {
                         self.refuse_routes_through::<Ipv4Prefix>(slot, entry);
                         self.refuse_routes_through::<Ipv6Prefix>(slot, entry);
+                    }
+                    if let Some(label) = self.labels.of_swap(entry) {
+                        self.labels.refuse(label);
+                        self.refuse_own_label(label);
                     }
                 }
             }

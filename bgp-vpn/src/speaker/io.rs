@@ -108,8 +108,25 @@ pub enum Input<'a> {
         /// How it is reached; `None`: withdrawn.
         route: Option<LocalRoute>,
     },
+    /// A destination that is announced with a label of ours in the labelled families, because this router or its IGP leads
+    /// there: a PE announces its own address, an ASBR the PEs of its AS (RFC 8277 §2; RFC 4364 §10 c).
+    Labeled {
+        /// The destination.
+        prefix: IpPrefix,
+        /// How it is reached; `None`: withdrawn.
+        route: Option<LabeledRoute>,
+    },
     /// The forwarding plane had no room for this op.
     Refused(FwdOp),
+}
+
+/// How a destination of the labelled families that BGP did not bring is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LabeledRoute {
+    /// It is this router: announced with implicit null.
+    Local,
+    /// Through this forwarding entry, of the IGP or LDP. It belongs to whoever made the input.
+    Via(NhlfeId),
 }
 
 /// How a BGP next hop is reached.

@@ -110,6 +110,7 @@ impl Speaker {
             Input::NextHop { address, reach } => self.routing.next_hop(address, reach),
             Input::Circuit { iface, circuit } => self.routing.circuit(iface, circuit),
             Input::Local { vrf, prefix, route } => self.routing.local(vrf, prefix, route),
+            Input::Labeled { prefix, route } => self.routing.originate_labeled(prefix, route),
             Input::Refused(op) => self.routing.refused(op),
         }
         self.schedule();
@@ -323,10 +324,8 @@ impl Speaker {
                 state.turn = n + 1;
             }
             updates += sent.updates;
-            if family.table == TableKind::Vpn {
-                for dest in sent.told.into_iter().flatten() {
-                    self.routing.told_label(family.family.afi == Afi::IPV6, dest, family.slot);
-                }
+            for dest in sent.told.into_iter().flatten() {
+                self.routing.told_label(family.table, family.family.afi == Afi::IPV6, dest, family.slot);
             }
         }
         let state = self.routing.shared.peer_mut(peer)?;
@@ -364,18 +363,17 @@ impl Speaker {
         let Some(peer) = shared.peer(id) else { return Sent::default() };
         let vrf = if peer.vrf == GLOBAL { None } else { tables.vrf(peer.vrf) };
         let site = vrf.and_then(|vrf| vrf.config.as_ref()?.site_of_origin);
-        let target = Target { id, peer, negotiated, site };
-        let [retiring4, retiring6] = retiring;
+        let rule = peer.config.families.iter().find(|f| f.family == family).map(|f| f.next_hop).unwrap_or_default();
+        let target = Target { id, peer, negotiated, site, rule };
+        let track = retiring.get(&(table, family.afi == Afi::IPV6)).is_some_and(|r| !r.is_empty());
         match (table, family.afi) {
-            (TableKind::Vpn, Afi::IPV4) => {
-                write(&mut tables.vpn4, slot, shared, &target, room, out, !retiring4.is_empty())
-            }
-            (TableKind::Vpn, _) => write(&mut tables.vpn6, slot, shared, &target, room, out, !retiring6.is_empty()),
-            (TableKind::Labeled, Afi::IPV4) => write(&mut tables.labeled4, slot, shared, &target, room, out, false),
-            (TableKind::Labeled, _) => write(&mut tables.labeled6, slot, shared, &target, room, out, false),
+            (TableKind::Vpn, Afi::IPV4) => write(&mut tables.vpn4, slot, shared, &target, room, out, track),
+            (TableKind::Vpn, _) => write(&mut tables.vpn6, slot, shared, &target, room, out, track),
+            (TableKind::Labeled, Afi::IPV4) => write(&mut tables.labeled4, slot, shared, &target, room, out, track),
+            (TableKind::Labeled, _) => write(&mut tables.labeled6, slot, shared, &target, room, out, track),
             (TableKind::Unicast(vrf), afi) => match tables.vrf_mut(vrf) {
-                Some(vrf) if afi == Afi::IPV4 => write(&mut vrf.v4, slot, shared, &target, room, out, false),
-                Some(vrf) => write(&mut vrf.v6, slot, shared, &target, room, out, false),
+                Some(vrf) if afi == Afi::IPV4 => write(&mut vrf.v4, slot, shared, &target, room, out, track),
+                Some(vrf) => write(&mut vrf.v6, slot, shared, &target, room, out, track),
                 None => Sent::default(),
             },
         }

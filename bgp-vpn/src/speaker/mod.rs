@@ -13,8 +13,8 @@
 //! | `update_out.rs` | UPDATEs to a peer: policy, attributes, packing |
 //! | `shared.rs`, `tables.rs`, `peer.rs` | state |
 //!
-//! Deviations and choices. Labelled unicast routes are kept, chosen and reflected, not forwarded by. VPN and labelled routes of
-//! others are not passed on to EBGP peers, because their labels would have to be swapped (inter-AS option B). To a peer that takes
+//! Deviations and choices. Labelled unicast routes carry labelled packets, and next hops are resolved by them; packets without a
+//! label are not routed by them. To a peer that takes
 //! several paths per destination (RFC 7911) the best is sent, with path identifier 0. All VPN routes are kept, whether a VRF
 //! imports them or not.
 
@@ -31,10 +31,10 @@ mod tables;
 mod update_in;
 mod update_out;
 
-pub use io::{Circuit, Event, Input, LocalRoute, Output, PeerId, Reach, Side, SpeakerConfig};
+pub use io::{Circuit, Event, Input, LabeledRoute, LocalRoute, Output, PeerId, Reach, Side, SpeakerConfig};
 pub use machine::Speaker;
 pub use peer::RouteCounters;
 pub use query::{PeerFamilyState, RouteSource, RouteView, Stats, VrfStats};
 pub(crate) use routing::Routing;
 pub(crate) use shared::Shared;
-pub(crate) use tables::{AddressFamily, Tables};
+pub(crate) use tables::{AddressFamily, GLOBAL, TableKind, Tables};

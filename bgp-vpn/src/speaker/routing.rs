@@ -39,10 +39,14 @@ pub(crate) struct Routing {
     pub(crate) shared: Shared,
     pub(crate) labels: VpnLabels,
     pub(crate) tunnels: Tunnels,
-    /// By destination of the IPv4 and of the IPv6 VPN table.
-    pub(crate) retiring: [Retiring; 2],
+    /// By table, whether it is an IPv6 one, and destination.
+    pub(crate) retiring: HashMap<(TableKind, bool), Retiring>,
     /// Ops that belong together and are on their way out.
     pub(crate) ops: VecDeque<FwdOp>,
+    /// Ops that clear what others, still to be made, lead away from.
+    pub(crate) late_ops: VecDeque<FwdOp>,
+    /// The entries of labelled routes that next hops are reached by: by whether it is an IPv6 one, and destination.
+    pub(crate) transports: HashMap<(bool, u32), u32>,
     /// VRFs with forwarding entries to be written.
     pub(crate) fib_queue: VecDeque<u16>,
     /// Next hops whose reach changed so that decisions must be taken again.
@@ -90,7 +94,9 @@ impl Routing {
             },
             labels: VpnLabels::new(config.labels),
             tunnels: Tunnels::new(config.nhlfes),
-            retiring: [Retiring::new(), Retiring::new()],
+            retiring: HashMap::new(),
+            late_ops: VecDeque::new(),
+            transports: HashMap::new(),
             ops: VecDeque::new(),
             fib_queue: VecDeque::new(),
             moved_hops: Vec::new(),
@@ -185,12 +191,14 @@ impl Routing {
         }
     }
 
-    fn labeled_changed<P: AddressFamily>(&mut self, dest: u32, before: Option<Path>) {
+    pub(crate) fn labeled_changed<P: AddressFamily>(&mut self, dest: u32, before: Option<Path>) {
         let (rib, shared) = (P::labeled_mut(&mut self.tables), &self.shared);
-        if rib.choose(dest, |path| shared.judge(path)) != before {
+        if rib.choose(dest, |path| shared.judge_labeled(path)) != before {
             rib.mark(dest, &mut self.wake);
         }
-        rib.settle(dest);
+        self.transport::<P>(dest);
+        self.relabel::<P>(TableKind::Labeled, dest);
+        P::labeled_mut(&mut self.tables).settle(dest);
     }
 
     fn vpn_before<P: AddressFamily>(&self, dest: u32) -> Before {
@@ -255,6 +263,7 @@ impl Routing {
                 self.import::<P>(key, dest, Source::LEAKED, before.local, local);
             }
         }
+        self.relabel::<P>(TableKind::Vpn, dest);
         P::vpn_mut(&mut self.tables).settle(dest);
     }
 
@@ -440,6 +449,7 @@ impl Routing {
                 self.export::<P>(slot, dest);
             }
         }
+        self.relabel::<P>(TableKind::Unicast(slot), dest);
         if let Some(vrf) = self.tables.vrf_mut(slot) {
             P::unicast_mut(vrf).settle(dest);
         }
@@ -469,7 +479,6 @@ impl Routing {
 
 /// Counts a peer's path in, or refuses it for the peer's limit, in which case it is released.
 fn admit<K: Key>(rib: &mut Rib<K>, slot: u32, dest: u32, path: &Path, shared: &mut Shared) -> bool {
-    let family = rib.family;
     let known = rib.table.get(dest).paths().iter().any(|p| p.is_same_path(path.source, path.path_id));
     let Some(adj) = rib.adj_mut(slot) else {
         rib.settle(dest);
@@ -483,7 +492,7 @@ fn admit<K: Key>(rib: &mut Rib<K>, slot: u32, dest: u32, path: &Path, shared: &m
         adj.input.added(dest);
         return true;
     }
-    let peer: PeerId = adj.peer;
+    let (peer, family) = (adj.peer, adj.family);
     if adj.input.refuse() {
         shared.bounded_event(Event::PeerFull { peer, family });
     }

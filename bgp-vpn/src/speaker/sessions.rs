@@ -11,7 +11,7 @@ use super::routing::Routing;
 use super::tables::{AddressFamily, GLOBAL, TableKind};
 use crate::message::{RefreshSubtype, RouteRefresh};
 use crate::nlri::{Afi, Family};
-use crate::rib::{AttrId, Path, PlainKey, Source};
+use crate::rib::{AttrId, NextHopId, Path, PlainKey, Resolution, Source};
 use crate::session::Negotiated;
 
 impl Routing {
@@ -72,9 +72,7 @@ impl Routing {
                 }
             }
         }
-        if family.table == TableKind::Vpn {
-            self.told_all_labels(family.family.afi == Afi::IPV6, slot);
-        }
+        self.told_all_labels(family.table, family.family.afi == Afi::IPV6, slot);
     }
 
     /// A session ended: its routes go, or (RFC 4724 §4.2) are stale for the peer's restart time.
@@ -193,14 +191,21 @@ impl Routing {
 
     /// The way to a next hop changed.
     pub(crate) fn next_hop(&mut self, address: IpAddr, reach: Option<Reach>) {
-        let Some((hop, was)) = self.shared.next_hops.set(address, reach) else { return };
+        if let Some((hop, was)) = self.shared.next_hops.set(address, reach) {
+            self.hop_changed(hop, was);
+        }
+    }
+
+    /// What leads through a next hop is to be looked at; `was` is how it was reached before.
+    pub(crate) fn hop_changed(&mut self, hop: NextHopId, was: Resolution) {
         let now = self.shared.next_hops.resolution(hop);
         if was.nhlfe() != now.nhlfe() && now.nhlfe().is_some() {
             self.tunnels.hop_moved(hop);
         }
         // Routes of the global table stand on the transport entry itself.
         let direct = self.tables.vrf(GLOBAL).is_some_and(|g| g.routes() > 0);
-        if was.metric() != now.metric() || was.nhlfe().is_some() != now.nhlfe().is_some() || direct {
+        let labeled = self.tables.labeled4.routes + self.tables.labeled6.routes > 0;
+        if was.metric() != now.metric() || was.nhlfe().is_some() != now.nhlfe().is_some() || direct || labeled {
             self.moved_hops.push(hop);
         }
     }
@@ -251,6 +256,9 @@ impl Routing {
         for old in gone.into_iter().flatten().filter(|old| !self.shared.circuits.uses(old.vrf, old.nhlfe)) {
             if let Some(slot) = self.tables.by_id.get(&old.vrf) {
                 self.labels.cut(*slot, Some(old.nhlfe));
+                for entry in self.tunnels.over(old.nhlfe) {
+                    self.labels.cut(*slot, Some(entry));
+                }
             }
         }
     }

@@ -90,13 +90,23 @@ impl Shared {
         })
     }
 
-    /// What a path of a VPN or labelled table is worth: nothing when its next hop cannot be reached.
+    /// What a path of a VPN table is worth: nothing when its next hop cannot be reached.
     pub(crate) fn judge(&self, path: &Path) -> Option<Candidate> {
         let set = self.attributes.get(path.attr);
         let Some(peer) = path.source.as_peer() else {
             return Some(candidate(&set.summary, path, None, 0));
         };
         let metric = self.next_hops.resolution(set.next_hop).metric()?;
+        Some(candidate(&set.summary, path, self.peer(peer), metric))
+    }
+
+    /// What a path of the labelled table is worth: its next hop is reached without others of that table.
+    pub(crate) fn judge_labeled(&self, path: &Path) -> Option<Candidate> {
+        let set = self.attributes.get(path.attr);
+        let Some(peer) = path.source.as_peer() else {
+            return Some(candidate(&set.summary, path, None, 0));
+        };
+        let metric = self.next_hops.below_bgp(set.next_hop).metric()?;
         Some(candidate(&set.summary, path, self.peer(peer), metric))
     }
 

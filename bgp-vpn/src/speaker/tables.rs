@@ -42,10 +42,10 @@ impl Tables {
     pub(crate) fn new() -> Self {
         let global = Vrf::new(VrfId::GLOBAL, None);
         Self {
-            vpn4: Rib::new(Family::VPN_IPV4, Form::Vpn),
-            vpn6: Rib::new(Family::VPN_IPV6, Form::Vpn),
-            labeled4: Rib::new(Family::IPV4_LABELED_UNICAST, Form::Labeled),
-            labeled6: Rib::new(Family::IPV6_LABELED_UNICAST, Form::Labeled),
+            vpn4: Rib::new(Form::Vpn),
+            vpn6: Rib::new(Form::Vpn),
+            labeled4: Rib::new(Form::Labeled),
+            labeled6: Rib::new(Form::Labeled),
             vrfs: alloc::vec![Some(global)],
             by_id: [(VrfId::GLOBAL, GLOBAL)].into_iter().collect(),
             by_rd: HashMap::new(),
@@ -97,7 +97,7 @@ impl Tables {
 }
 
 /// Which table of an address family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum TableKind {
     /// The unicast table of a VRF, by slot.
     Unicast(u16),
@@ -116,6 +116,8 @@ impl TableKind {
         match family.safi {
             Safi::UNICAST => Some(Self::Unicast(vrf)),
             Safi::LABELED_UNICAST if vrf == GLOBAL => Some(Self::Labeled),
+            // A CE that is a carrier (RFC 4364 §9): labels beside the VRF's routes.
+            Safi::LABELED_UNICAST => Some(Self::Unicast(vrf)),
             Safi::VPN_UNICAST if vrf == GLOBAL => Some(Self::Vpn),
             _ => None,
         }
@@ -123,7 +125,7 @@ impl TableKind {
 }
 
 /// IPv4 or IPv6, and where its tables are.
-pub(crate) trait AddressFamily: HashWords + Into<IpPrefix> {
+pub(crate) trait AddressFamily: HashWords + Into<IpPrefix> + 'static {
     /// Whether it is IPv6.
     const V6: bool;
     fn vpn(tables: &Tables) -> &Rib<VpnKey<Self>>;

@@ -223,7 +223,14 @@ impl Routing {
         let labels = negotiated.label_counts.iter().find(|(f, ..)| *f == family).map_or(1, |(_, ours, _)| *ours);
         let fate = Fate { peer, family: known, attr, max_labels: usize::from(labels) };
         let format = negotiated.receive_format(family);
+        let labeled = family.safi == Safi::LABELED_UNICAST;
         let outcome = match (known.table, family.afi) {
+            (TableKind::Unicast(_), Afi::IPV4) if labeled => {
+                self.routes::<Ipv4Prefix, LabeledNlri<'_, _>>(fate, Nlris::new(octets, format))
+            }
+            (TableKind::Unicast(_), _) if labeled => {
+                self.routes::<Ipv6Prefix, LabeledNlri<'_, _>>(fate, Nlris::new(octets, format))
+            }
             (TableKind::Unicast(_), Afi::IPV4) => {
                 self.routes::<Ipv4Prefix, UnicastNlri<_>>(fate, Nlris::new(octets, format))
             }

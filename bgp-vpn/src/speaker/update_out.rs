@@ -3,6 +3,7 @@
 
 use alloc::vec::Vec;
 
+use fwd_core::net::Label;
 use smallvec::SmallVec;
 
 use super::io::PeerId;
@@ -12,8 +13,8 @@ use crate::attr::ext_community::ExtCommunity;
 use crate::attr::{As4Path, AsPath, AsPathBuf, AsWidth, AttrFlags, AttrType, NextHop};
 use crate::message::{Message, MpPosition, RefreshSubtype, RouteRefresh, UpdateWriter, emit_end_of_rib};
 use crate::nlri::{Afi, Labels};
-use crate::rib::{AdjOut, AttrId, Edits, Entry, Form, Key, Path, Refresh, Rib, Source, Summary};
-use crate::session::{Negotiated, PeerKind};
+use crate::rib::{AdjOut, AttrId, Dest, Edits, Entry, Form, Key, Path, Refresh, Rib, Source, Summary};
+use crate::session::{Negotiated, NextHopRule, PeerKind};
 
 /// Whom UPDATEs are for.
 pub(crate) struct Target<'a> {
@@ -22,6 +23,31 @@ pub(crate) struct Target<'a> {
     pub(crate) negotiated: &'a Negotiated,
     /// The site of origin of the peer's VRF: routes of that site are not sent back to it (RFC 4364 §7).
     pub(crate) site: Option<ExtCommunity>,
+    /// Which next hop it is told in the family.
+    pub(crate) rule: NextHopRule,
+}
+
+impl Target<'_> {
+    /// Whether the next hop it is told of a route from `source` is ours.
+    fn is_next_hop_ours(&self, source: Source) -> bool {
+        match (source.as_peer(), self.rule) {
+            (None, _) | (_, NextHopRule::Own) => true,
+            (Some(_), NextHopRule::ByKind) => self.peer.kind == PeerKind::External || self.peer.is_ce(),
+            (Some(_), NextHopRule::Unchanged) => self.peer.is_ce(),
+        }
+    }
+
+    /// The labels of a destination's best path as the peer is told them; empty where the form has none, `None` where there is
+    /// none to tell.
+    fn labels<K>(&self, shared: &Shared, form: Form, own: Option<Label>, dest: &Dest<K>) -> Option<SmallVec<[u8; 24]>> {
+        let best = dest.best()?;
+        let ours = self.is_next_hop_ours(best.source) && !(form == Form::Vpn && best.source == Source::LOCAL);
+        match form {
+            Form::Unicast => Some(SmallVec::new()),
+            _ if ours => own.map(|label| SmallVec::from_slice(&Labels::encode(label))),
+            _ => Some(shared.stacks.octets(best.labels)),
+        }
+    }
 }
 
 /// What was written.
@@ -59,9 +85,9 @@ pub(crate) fn write<K: Key>(
 ) -> Sent {
     let mut sent = Sent { told: track.then(Vec::new), ..Sent::default() };
     let interval = target.peer.config.timers.min_route_advertisement;
-    let family = rib.family;
     loop {
         let Some(adj) = rib.adj_mut(slot).filter(|adj| adj.up) else { return sent };
+        let family = adj.family;
         adj.out.awake = false;
         if room.saturating_sub(out.len()) < LEAST_ROOM {
             return sent;
@@ -115,9 +141,10 @@ fn end_round(adj: &mut AdjOut, family: crate::nlri::Family, target: &Target<'_>,
 
 /// Makes the next batch of the round: what is to be announced and withdrawn, sorted by what UPDATEs share.
 fn fill<K: Key>(rib: &mut Rib<K>, slot: u32, shared: &Shared, target: &Target<'_>, sent: &mut Sent) {
-    let max_labels = labels_taken(target.negotiated, rib.family);
-    let Rib { table, adjs, form, family, .. } = rib;
+    let Rib { table, adjs, own_labels, .. } = rib;
     let Some(Some(adj)) = adjs.get_mut(slot as usize) else { return };
+    let (form, family) = (adj.form, adj.family);
+    let max_labels = labels_taken(target.negotiated, family);
     let out = &mut adj.out;
     out.batch.clear();
     out.sent = 0;
@@ -132,12 +159,12 @@ fn fill<K: Key>(rib: &mut Rib<K>, slot: u32, shared: &Shared, target: &Target<'_
             let group = (best.attr, best.source);
             let allowed = match last {
                 Some((known, allowed)) if known == group => allowed,
-                _ => may_tell(shared, target, *family, *form, best),
+                _ => may_tell(shared, target, family, best),
             };
             last = Some((group, allowed));
-            let labels = *form == Form::Unicast || best.labels.single().is_some() || {
-                shared.stacks.octets(best.labels).len() <= max_labels.saturating_mul(Labels::LABEL_LEN)
-            };
+            let fits = |l: SmallVec<[u8; 24]>| l.len() <= max_labels.saturating_mul(Labels::LABEL_LEN);
+            let labels = form == Form::Unicast
+                || target.labels(shared, form, own_labels.get(&dest).copied(), d).is_some_and(fits);
             (allowed && labels).then_some(group)
         });
         if group.is_some() || out.advertised.contains(dest) {
@@ -166,14 +193,14 @@ fn write_batch<K: Key>(
     out: &mut Vec<u8>,
     sent: &mut Sent,
 ) -> bool {
-    let family = rib.family;
-    let Rib { table, adjs, form, .. } = rib;
+    let Rib { table, adjs, own_labels, .. } = rib;
     let Some(Some(adj)) = adjs.get_mut(slot as usize) else { return false };
+    let (form, family) = (adj.form, adj.family);
     let adj = &mut adj.out;
     let Some(group) = adj.batch.get(adj.sent).map(|e| e.group) else { return false };
     let limit = target.negotiated.max_message_len.min(room.saturating_sub(out.len()));
     let bounded = Negotiated { max_message_len: limit, ..target.negotiated.clone() };
-    let labels: &[u8] = if *form == Form::Unicast { &[] } else { Labels::WITHDRAW.octets() };
+    let labels: &[u8] = if form == Form::Unicast { &[] } else { Labels::WITHDRAW.octets() };
     let mut octets = Vec::new();
     let writer = match group {
         None => Ok(UpdateWriter::withdraw(out, &bounded, family)),
@@ -194,7 +221,8 @@ fn write_batch<K: Key>(
                 && !adj.is_dirty(entry.dest)
                 && (group.is_none() && adj.advertised.contains(entry.dest) || group.is_some() && best == group);
             if current {
-                let stack = d.best().map(|b| shared.stacks.octets(b.labels)).filter(|_| *form != Form::Unicast);
+                let own = own_labels.get(&entry.dest).copied();
+                let stack = target.labels(shared, form, own, d).filter(|_| group.is_some());
                 let labels = if group.is_some() { stack.as_deref().unwrap_or_default() } else { labels };
                 if !d.key.push(labels, None, &mut writer) {
                     full = true;
@@ -243,7 +271,7 @@ fn give_up(adj: &mut AdjOut) {
 }
 
 /// Whether a path may be told to a peer at all.
-fn may_tell(shared: &Shared, to: &Target<'_>, family: crate::nlri::Family, form: Form, path: &Path) -> bool {
+fn may_tell(shared: &Shared, to: &Target<'_>, family: crate::nlri::Family, path: &Path) -> bool {
     let set = shared.attributes.get(path.attr);
     let summary = &set.summary;
     let from = path.source.as_peer();
@@ -254,9 +282,7 @@ fn may_tell(shared: &Shared, to: &Target<'_>, family: crate::nlri::Family, form:
     let from = from.and_then(|peer| shared.peer(peer));
     match to.peer.kind {
         PeerKind::External => {
-            // The next hop would become ours, but the label is another router's (swapping it is inter-AS option B).
-            let foreign_label = form != Form::Unicast && path.source != Source::LOCAL;
-            if summary.no_export || foreign_label {
+            if summary.no_export {
                 return false;
             }
         }
@@ -281,7 +307,7 @@ fn may_tell(shared: &Shared, to: &Target<'_>, family: crate::nlri::Family, form:
 
 /// The next hop that a peer is told: ours where we forward the packets or leave the AS, else the route's own.
 fn next_hop(shared: &Shared, to: &Target<'_>, source: Source, attr: AttrId) -> NextHop {
-    let ours = source.as_peer().is_none() || to.peer.kind == PeerKind::External || to.peer.is_ce();
+    let ours = to.is_next_hop_ours(source);
     let learnt = shared.next_hops.address(shared.attributes.get(attr).next_hop);
     let address = if ours { None } else { learnt }.unwrap_or(to.peer.config.local_address);
     NextHop::new(address.to_canonical())

@@ -9,11 +9,11 @@ use fwd_core::net::Label;
 use fwd_core::op::{Ilm, IlmAction};
 use smallvec::SmallVec;
 
-use super::{LabelMode, Vrf};
+use super::{Carrier, LabelMode, Tunnel, Vrf};
 use crate::attr::{AttrFlags, AttrType};
 use crate::nlri::Labels;
 use crate::rib::{AttrId, Edits, Key, LabelRef, Path, Source, VpnKey};
-use crate::speaker::{AddressFamily, Event, Routing};
+use crate::speaker::{AddressFamily, Event, Routing, TableKind};
 
 impl Routing {
     /// Brings what a VRF exports for a destination up to date.
@@ -38,32 +38,36 @@ impl Routing {
         let dest = P::vpn_mut(&mut self.tables).table.find_or_insert(key);
         self.vpn_put::<P>(dest, path);
         if let Some(old) = old_label {
-            self.retire_label::<P>(dest, old, old == label);
+            self.retire_label::<P>(TableKind::Vpn, dest, old, old == label);
         }
         self.mark_leaked(key, attr);
     }
 
     fn unexport<P: AddressFamily>(&mut self, dest: u32, label: Option<Label>) {
         if let Some(label) = label {
-            self.retire_label::<P>(dest, label, false);
+            self.retire_label::<P>(TableKind::Vpn, dest, label, false);
         }
         self.vpn_take::<P>(dest, Source::LOCAL, 0, None);
     }
 
     /// A destination no longer counts a label that it was announced with: at once where the label `stays`, or no peer holds
     /// the route, else when the last such peer has been told.
-    fn retire_label<P: AddressFamily>(&mut self, dest: u32, label: Label, stays: bool) {
-        let adjs = (0u32..).zip(&P::vpn(&self.tables).adjs);
+    pub(crate) fn retire_label<P: AddressFamily>(&mut self, table: TableKind, dest: u32, label: Label, stays: bool) {
         let holders: SmallVec<[u32; 4]> = if stays {
             SmallVec::new()
         } else {
+            let adjs = match table {
+                TableKind::Vpn => Some(&P::vpn(&self.tables).adjs),
+                TableKind::Labeled => Some(&P::labeled(&self.tables).adjs),
+                TableKind::Unicast(slot) => self.tables.vrf(slot).map(|vrf| &P::unicast(vrf).adjs),
+            };
+            let adjs = (0u32..).zip(adjs.into_iter().flatten());
             adjs.filter(|(_, a)| a.as_ref().is_some_and(|a| a.out.advertised.contains(dest))).map(|(i, _)| i).collect()
         };
         if holders.is_empty() {
             self.labels.release(label);
         } else {
-            let [v4, v6] = &mut self.retiring;
-            let retiring = if P::V6 { v6 } else { v4 };
+            let retiring = self.retiring.entry((table, P::V6)).or_default();
             retiring.entry(dest).or_default().push((label, holders));
         }
     }
@@ -71,8 +75,7 @@ impl Routing {
     /// A label of its own that a destination was announced with before and that some peer still holds; it is counted by the
     /// caller from now on. So a route that comes and goes while peers do not listen uses one label and not one each time.
     fn reclaim_label<P: AddressFamily>(&mut self, dest: u32) -> Option<Label> {
-        let [four, six] = &mut self.retiring;
-        let retiring = if P::V6 { six } else { four };
+        let retiring = self.retiring.get_mut(&(TableKind::Vpn, P::V6))?;
         let entries = retiring.get_mut(&dest)?;
         let labels = &self.labels;
         let i = entries.iter().position(|(label, _)| labels.is_of_prefix(*label) && !labels.is_refused(*label))?;
@@ -83,10 +86,9 @@ impl Routing {
         Some(label)
     }
 
-    /// A peer was told the state of a VPN destination: it does not hold older labels any more.
-    pub(crate) fn told_label(&mut self, v6: bool, dest: u32, adj: u32) {
-        let [four, six] = &mut self.retiring;
-        let retiring = if v6 { six } else { four };
+    /// A peer was told the state of a destination: it does not hold older labels any more.
+    pub(crate) fn told_label(&mut self, table: TableKind, v6: bool, dest: u32, adj: u32) {
+        let Some(retiring) = self.retiring.get_mut(&(table, v6)) else { return };
         let Some(entries) = retiring.get_mut(&dest) else { return };
         let labels = &mut self.labels;
         entries.retain(|(label, holders)| {
@@ -102,13 +104,13 @@ impl Routing {
     }
 
     /// A peer went: it holds no labels at all.
-    pub(crate) fn told_all_labels(&mut self, v6: bool, adj: u32) {
-        let retiring = if v6 { &self.retiring[1] } else { &self.retiring[0] };
-        let mut dests: Vec<u32> = retiring.keys().copied().collect();
+    pub(crate) fn told_all_labels(&mut self, table: TableKind, v6: bool, adj: u32) {
+        let retiring = self.retiring.get(&(table, v6));
+        let mut dests: Vec<u32> = retiring.into_iter().flat_map(|r| r.keys().copied()).collect();
         // In an order that does not depend on the hasher.
         dests.sort_unstable();
         for dest in dests {
-            self.told_label(v6, dest, adj);
+            self.told_label(table, v6, dest, adj);
         }
     }
 
@@ -153,18 +155,13 @@ impl Routing {
         let config = vrf.config.as_ref()?;
         let (id, mode, model) = (vrf.id, config.label_mode, config.model);
         let circuit = self.shared.circuit(id, own, P::V6);
-        let lookup = Ilm { action: IlmAction::PopLookup(id), model };
+        if let Some((_, nhlfe)) = circuit.filter(|_| own.labels.is_stack()) {
+            // The CE is a carrier: packets go on with its label (RFC 4364 §9).
+            return self.swap_label(slot, Tunnel::new(own.labels, Carrier::Circuit(nhlfe), model));
+        }
         let label = match (mode, circuit) {
             // Routes to the PE itself have no circuit: their packets are looked up in every mode.
-            (LabelMode::PerVrf, _) | (_, None) => match vrf.label {
-                Some(label) => Some(label),
-                None => {
-                    let label = self.labels.allocate(slot, None, lookup);
-                    self.tables.vrf_mut(slot)?.label = label;
-                    label
-                }
-            }
-            .inspect(|label| self.labels.retain(*label)),
+            (LabelMode::PerVrf, _) | (_, None) => self.lookup_label(slot),
             (LabelMode::PerAttachmentCircuit, Some((key, nhlfe))) => {
                 let ilm = Ilm { action: IlmAction::Forward(nhlfe), model };
                 match vrf.circuit_labels.get(&key) {

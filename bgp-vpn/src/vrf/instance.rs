@@ -8,7 +8,6 @@ use fwd_core::net::{IpPrefix, Ipv4Prefix, Ipv6Prefix, Label, NhlfeId, VrfId};
 use super::VrfConfig;
 use super::circuit::CircuitKey;
 use super::limits::Limits;
-use crate::nlri::Family;
 use crate::rib::{AttrId, Form, PlainKey, Rib};
 use crate::speaker::LocalRoute;
 
@@ -64,8 +63,8 @@ impl Vrf {
             id,
             limits: Limits::new(config.as_ref().and_then(|c| c.limit)),
             config,
-            v4: Rib::new(Family::IPV4_UNICAST, Form::Unicast),
-            v6: Rib::new(Family::IPV6_UNICAST, Form::Unicast),
+            v4: Rib::new(Form::Unicast),
+            v6: Rib::new(Form::Unicast),
             installed4: Vec::new(),
             installed6: Vec::new(),
             locals: BTreeMap::new(),

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use fwd_core::net::{Label, NhlfeId};
 use fwd_core::op::{FwdOp, Ilm, IlmAction};
+use hashbrown::HashMap;
 
 /// A destination of a VRF that has a label of its own: whether it is an IPv6 one, and its number in the table.
 pub(crate) type OwnPrefix = (bool, u32);
@@ -18,6 +19,8 @@ struct Slot {
     refs: u32,
     vrf: u16,
     own_prefix: Option<OwnPrefix>,
+    /// The entry that packets with this label are handed to, where the label stands for one.
+    swap: Option<u32>,
     refused: bool,
     queued: bool,
     programmed: bool,
@@ -31,6 +34,9 @@ pub(crate) struct VpnLabels {
     slots: Vec<Slot>,
     free: VecDeque<u32>,
     changed: VecDeque<u32>,
+    by_swap: HashMap<u32, Label>,
+    /// Entries whose label was cleared.
+    swapped: Vec<u32>,
 }
 
 impl VpnLabels {
@@ -42,6 +48,8 @@ impl VpnLabels {
             slots: Vec::new(),
             free: VecDeque::new(),
             changed: VecDeque::new(),
+            by_swap: HashMap::new(),
+            swapped: Vec::new(),
         }
     }
 
@@ -71,6 +79,7 @@ impl VpnLabels {
                 refs: 0,
                 vrf,
                 own_prefix,
+                swap: None,
                 refused: false,
                 queued: false,
                 programmed: false,
@@ -81,9 +90,40 @@ impl VpnLabels {
         };
         let label = Label::from_low_bits(value);
         let slot = self.slot(label)?;
-        *slot = Slot { ilm: Some(ilm), refs: 1, vrf, own_prefix, refused: false, ..*slot };
+        *slot = Slot { ilm: Some(ilm), refs: 1, vrf, own_prefix, swap: None, refused: false, ..*slot };
         self.queue(label);
         Some(label)
+    }
+
+    /// A free label that hands packets to an entry, counted once. The entry, which the caller counted for it, is the label's
+    /// until [`Self::take_swapped`] names it.
+    pub(crate) fn allocate_swap(&mut self, vrf: u16, entry: u32, ilm: Ilm) -> Option<Label> {
+        let label = self.allocate(vrf, None, ilm)?;
+        self.slot(label)?.swap = Some(entry);
+        self.by_swap.insert(entry, label);
+        Some(label)
+    }
+
+    /// The label that hands packets to an entry, if there is one.
+    pub(crate) fn of_swap(&self, entry: u32) -> Option<Label> {
+        self.by_swap.get(&entry).copied()
+    }
+
+    /// Whether the label hands packets to an entry.
+    pub(crate) fn is_swap(&self, label: Label) -> bool {
+        self.get(label).is_some_and(|s| s.swap.is_some())
+    }
+
+    /// Entries that no label leads to any more.
+    pub(crate) fn take_swapped(&mut self) -> Vec<u32> {
+        core::mem::take(&mut self.swapped)
+    }
+
+    /// Labels that hand packets to entries and were refused: the forwarding plane is asked again.
+    pub(crate) fn retry_swaps(&mut self) {
+        let refused = |(_, s): &(u32, &Slot)| s.refused && s.swap.is_some();
+        let labels: Vec<u32> = (self.first..).zip(&self.slots).filter(refused).map(|(value, _)| value).collect();
+        labels.into_iter().for_each(|value| self.retry(Label::from_low_bits(value)));
     }
 
     /// Counts a route more.
@@ -100,11 +140,19 @@ impl VpnLabels {
             return;
         }
         slot.refs -= 1;
-        if slot.refs == 0 {
-            slot.ilm = None;
-            self.free.push_back(label.value());
-            self.queue(label);
+        if slot.refs > 0 {
+            return;
         }
+        slot.ilm = None;
+        let swap = slot.swap.take();
+        if let Some(entry) = swap {
+            self.swapped.push(entry);
+            if self.by_swap.get(&entry) == Some(&label) {
+                self.by_swap.remove(&entry);
+            }
+        }
+        self.free.push_back(label.value());
+        self.queue(label);
     }
 
     /// Changes what the label does.
@@ -134,6 +182,9 @@ impl VpnLabels {
         for (value, slot) in (self.first..).zip(&mut self.slots) {
             if slot.vrf == vrf && slot.ilm.is_some_and(leads_there) {
                 (slot.ilm, slot.own_prefix) = (None, None);
+                if let Some(entry) = slot.swap {
+                    self.by_swap.remove(&entry);
+                }
                 cut.push(Label::from_low_bits(value));
             }
         }

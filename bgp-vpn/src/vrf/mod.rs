@@ -25,4 +25,4 @@ pub use config::{LabelMode, RouteLimit, VrfConfig};
 pub(crate) use instance::{Installed, Vrf};
 pub(crate) use label::VpnLabels;
 pub(crate) use limits::RETRY;
-pub(crate) use nhlfe::{Tunnel, Tunnels};
+pub(crate) use nhlfe::{Carrier, Tunnel, Tunnels};

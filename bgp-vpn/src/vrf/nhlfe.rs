@@ -13,25 +13,34 @@ use crate::rib::{LabelRef, LabelStacks, NextHopId, NextHops, Slab};
 
 const NONE: u32 = u32::MAX;
 
+/// What carries a labelled packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Carrier {
+    /// The transport to a next hop.
+    Hop(NextHopId),
+    /// The attachment circuit of a CE that is a carrier itself (RFC 4364 §9).
+    Circuit(NhlfeId),
+}
+
 /// What an entry does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Tunnel {
     /// The labels to push.
     pub(crate) labels: LabelRef,
-    /// The next hop whose transport carries them.
-    pub(crate) hop: NextHopId,
+    /// What carries them.
+    pub(crate) carrier: Carrier,
     /// TTL and traffic class model, as a number.
     model: u8,
 }
 
 impl Tunnel {
-    pub(crate) const fn new(labels: LabelRef, hop: NextHopId, model: TunnelModel) -> Self {
+    pub(crate) const fn new(labels: LabelRef, carrier: Carrier, model: TunnelModel) -> Self {
         let model = match model {
             TunnelModel::Uniform => 0,
             TunnelModel::Pipe => 1,
             TunnelModel::ShortPipe => 2,
         };
-        Self { labels, hop, model }
+        Self { labels, carrier, model }
     }
 
     const fn model(self) -> TunnelModel {
@@ -101,12 +110,15 @@ impl Tunnels {
             return None;
         }
         stacks.retain(tunnel.labels);
-        let next = self.by_hop.get(&tunnel.hop).copied().unwrap_or(NONE);
-        let entry = self.entries.insert(Entry { tunnel: Some(tunnel), refs: 1, next, prev: NONE, refused: false });
-        if next != NONE {
-            self.entries.get_mut(next).prev = entry;
+        let entry =
+            self.entries.insert(Entry { tunnel: Some(tunnel), refs: 1, next: NONE, prev: NONE, refused: false });
+        if let Carrier::Hop(hop) = tunnel.carrier {
+            let next = self.by_hop.insert(hop, entry).unwrap_or(NONE);
+            self.entries.get_mut(entry).next = next;
+            if next != NONE {
+                self.entries.get_mut(next).prev = entry;
+            }
         }
-        self.by_hop.insert(tunnel.hop, entry);
         self.by_tunnel.insert(tunnel, entry);
         Some((entry, true))
     }
@@ -133,10 +145,12 @@ impl Tunnels {
         }
         if prev != NONE {
             self.entries.get_mut(prev).next = next;
-        } else if next != NONE {
-            self.by_hop.insert(tunnel.hop, next);
-        } else {
-            self.by_hop.remove(&tunnel.hop);
+        } else if let Carrier::Hop(hop) = tunnel.carrier {
+            if next != NONE {
+                self.by_hop.insert(hop, next);
+            } else {
+                self.by_hop.remove(&hop);
+            }
         }
         self.by_tunnel.remove(&tunnel);
         stacks.release(tunnel.labels);
@@ -153,7 +167,10 @@ impl Tunnels {
     /// The op that writes an entry; `None` while its next hop is not reached.
     pub(crate) fn program(&self, entry: u32, hops: &NextHops, stacks: &LabelStacks) -> Option<FwdOp> {
         let tunnel = self.entries.get(entry).tunnel?;
-        let transport = hops.resolution(tunnel.hop).nhlfe()?;
+        let transport = match tunnel.carrier {
+            Carrier::Hop(hop) => hops.resolution(hop).nhlfe()?,
+            Carrier::Circuit(nhlfe) => nhlfe,
+        };
         let nhlfe = Nhlfe { push: stacks.stack(tunnel.labels), next: NextHop::Nhlfe(transport), model: tunnel.model() };
         Some(FwdOp::SetNhlfe { id: self.id(entry), nhlfe })
     }
@@ -172,6 +189,12 @@ impl Tunnels {
                 return Some(op);
             }
         }
+    }
+
+    /// The entries that a circuit carries.
+    pub(crate) fn over(&self, circuit: NhlfeId) -> impl Iterator<Item = NhlfeId> + '_ {
+        let over = move |t: &Tunnel| t.carrier == Carrier::Circuit(circuit);
+        self.entries.iter().filter(move |(_, e)| e.tunnel.as_ref().is_some_and(over)).map(|(i, _)| self.id(i))
     }
 
     /// Entries in use.
@@ -204,7 +227,9 @@ mod tests {
         let (hop, _) = hops.intern(address);
         hops.retain(hop);
         assert!(hops.set(address, reach(5)).is_some());
-        let tunnel = |l| Tunnel::new(LabelRef::one(Labels::encode(Label::new(l).unwrap())), hop, TunnelModel::Pipe);
+        let tunnel = |l| {
+            Tunnel::new(LabelRef::one(Labels::encode(Label::new(l).unwrap())), Carrier::Hop(hop), TunnelModel::Pipe)
+        };
         let (a, new) = tunnels.acquire(tunnel(100), &mut stacks).unwrap();
         assert!(new);
         assert_eq!(tunnels.acquire(tunnel(100), &mut stacks), Some((a, false)));

@@ -92,12 +92,18 @@ pub struct World {
     pub now: Instant,
     pub nodes: Vec<Node>,
     links: BTreeMap<(usize, u32), (usize, PeerId)>,
+    /// Circuits that end at a node of the world: in which VRF, or the global table.
+    wires: BTreeMap<(usize, u32), (usize, VrfId)>,
     cut: BTreeSet<(usize, u32)>,
     alive: BTreeSet<(usize, u32, bool)>,
     queue: VecDeque<Happening>,
 }
 
 pub const FIRST_NHLFE: u32 = 1_000_000;
+/// Entries from here on lead to the node of that number.
+const TRANSPORT: u32 = 500_000;
+/// Hops of a packet at most.
+const HOPS: usize = 1000;
 const ROOM: usize = 1 << 20;
 
 pub fn v4(n: u8) -> IpAddr {
@@ -158,9 +164,26 @@ impl World {
         }
     }
 
+    /// Tells a node that it reaches another.
+    pub fn reach(&mut self, from: usize, to: usize) {
+        let reach = Some(Reach { metric: 10, nhlfe: NhlfeId(TRANSPORT + to as u32) });
+        let address = self.nodes[to].address;
+        self.input(from, Input::NextHop { address, reach });
+    }
+
+    /// The entry that leads to a node.
+    pub fn transport(to: usize) -> NhlfeId {
+        NhlfeId(TRANSPORT + to as u32)
+    }
+
+    /// The circuit of a node ends at another node, in one of its VRFs or its global table.
+    pub fn wire(&mut self, node: usize, circuit: u32, to: usize, vrf: u16) {
+        self.wires.insert((node, circuit), (to, VrfId(vrf)));
+    }
+
     /// A circuit of a VRF: interface and entry have the same number, 100 or more.
     pub fn circuit(&mut self, node: usize, vrf: u16, number: u32, address: IpAddr) {
-        assert!((100..FIRST_NHLFE).contains(&number));
+        assert!((100..TRANSPORT).contains(&number));
         let circuit = Circuit { vrf: VrfId(vrf), address, nhlfe: NhlfeId(number) };
         self.input(node, Input::Circuit { iface: IfIndex(number), circuit: Some(circuit) });
     }
@@ -288,26 +311,52 @@ impl World {
 
     /// Where a packet goes that enters a VRF at a node: through the forwarding planes only.
     pub fn send(&self, node: usize, vrf: u16, to: IpAddr) -> Delivery {
+        let mut hops = HOPS;
+        self.route(node, vrf, to, &mut hops)
+    }
+
+    fn route(&self, node: usize, vrf: u16, to: IpAddr, hops: &mut usize) -> Delivery {
         let Some(action) = self.nodes[node].fib.lookup(VrfId(vrf), to) else { return Delivery::Dropped };
         match action {
             RouteAction::Local => Delivery::Local(node),
             RouteAction::Discard => Delivery::Dropped,
-            RouteAction::Forward(id) => self.forward(node, id, to),
+            RouteAction::Forward(id) => self.forward(node, id, Vec::new(), to, hops),
         }
     }
 
-    fn forward(&self, node: usize, id: NhlfeId, to: IpAddr) -> Delivery {
-        if (100..FIRST_NHLFE).contains(&id.0) {
-            return Delivery::Circuit(node, id.0);
-        }
-        let Some(nhlfe) = self.nodes[node].fib.nhlfes.get(&id) else { return Delivery::Dropped };
-        let NextHop::Nhlfe(transport) = nhlfe.next else { return Delivery::Dropped };
-        let egress = transport.0 as usize - 1;
-        let [label] = nhlfe.push.as_slice() else { return Delivery::Dropped };
-        match self.nodes[egress].fib.ilm.get(label).map(|ilm| ilm.action) {
-            Some(IlmAction::Forward(id)) => self.forward(egress, id, to),
-            Some(IlmAction::PopLookup(vrf)) => self.send(egress, vrf.0, to),
+    /// Where a packet with these labels, top last, goes that comes to a node.
+    pub fn label_switch(&self, node: usize, labels: &[Label], to: IpAddr) -> Delivery {
+        let mut hops = HOPS;
+        self.receive(node, labels.to_vec(), to, &mut hops)
+    }
+
+    fn receive(&self, node: usize, mut labels: Vec<Label>, to: IpAddr, hops: &mut usize) -> Delivery {
+        let Some(top) = labels.pop() else { return self.route(node, 0, to, hops) };
+        match self.nodes[node].fib.ilm.get(&top).map(|ilm| ilm.action) {
+            Some(IlmAction::Forward(id)) => self.forward(node, id, labels, to, hops),
+            Some(IlmAction::PopLookup(_)) if !labels.is_empty() => self.receive(node, labels, to, hops),
+            Some(IlmAction::PopLookup(vrf)) => self.route(node, vrf.0, to, hops),
             _ => Delivery::Dropped,
+        }
+    }
+
+    fn forward(&self, node: usize, id: NhlfeId, mut labels: Vec<Label>, to: IpAddr, hops: &mut usize) -> Delivery {
+        *hops = hops.checked_sub(1).expect("a loop");
+        match id.0 {
+            FIRST_NHLFE.. => {
+                let Some(nhlfe) = self.nodes[node].fib.nhlfes.get(&id) else { return Delivery::Dropped };
+                let NextHop::Nhlfe(next) = nhlfe.next else { return Delivery::Dropped };
+                labels.extend(nhlfe.push.as_slice().iter().rev());
+                self.forward(node, next, labels, to, hops)
+            }
+            TRANSPORT.. => self.receive((id.0 - TRANSPORT) as usize, labels, to, hops),
+            100.. => match self.wires.get(&(node, id.0)) {
+                Some((far, vrf)) if labels.is_empty() => self.route(*far, vrf.0, to, hops),
+                Some((far, _)) => self.receive(*far, labels, to, hops),
+                None if labels.is_empty() => Delivery::Circuit(node, id.0),
+                None => Delivery::Dropped,
+            },
+            _ => self.receive(id.0 as usize - 1, labels, to, hops),
         }
     }
 

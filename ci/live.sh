@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 export DEBIAN_FRONTEND=noninteractive CARGO_TERM_COLOR=never
 
 missing=''
-for program in /usr/lib/frr/bgpd vtysh gobgpd gobgp bird birdc bgpctl tshark tcpdump ip ping; do
+for program in /usr/lib/frr/bgpd vtysh gobgpd gobgp bird birdc bgpctl tshark tcpdump ip ping depmod; do
   command -v "$program" >/dev/null || missing="$missing $program"
 done
 if [ -n "$missing" ]; then
@@ -19,7 +19,21 @@ if [ -n "$missing" ]; then
     trap 'rm -f "$policy"' EXIT
   fi
   apt-get update -q
-  apt-get install -q -y --no-install-recommends frr gobgpd bird2 openbgpd tshark tcpdump iproute2 iputils-ping procps
+  apt-get install -q -y --no-install-recommends frr gobgpd bird2 openbgpd tshark tcpdump iproute2 iputils-ping kmod procps
+fi
+
+# A Linux with MPLS and VRF devices. Its package is unpacked and not installed, because of what it depends on.
+export LAB_UML="$PWD/target/uml"
+if [ ! -d "$LAB_UML/modules" ]; then
+  rm -rf "$LAB_UML"
+  mkdir -p "$LAB_UML"
+  (cd "$LAB_UML" && { apt-get download -q user-mode-linux || { apt-get update -q && apt-get download -q user-mode-linux; }; })
+  dpkg -x "$LAB_UML"/user-mode-linux_*.deb "$LAB_UML"
+  version=$(ls "$LAB_UML/usr/lib/uml/modules")
+  mkdir -p "$LAB_UML/unready/lib/modules"
+  cp -r "$LAB_UML/usr/lib/uml/modules/$version" "$LAB_UML/unready/lib/modules/"
+  depmod -b "$LAB_UML/unready" "$version"
+  mv "$LAB_UML/unready" "$LAB_UML/modules"
 fi
 
 # Namespaces, or nothing.

@@ -45,7 +45,7 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let config = Config::parse(&text).with_context(|| format!("{}", args.config.display()))?;
     let arena = Bump::new();
     let sizes = Sizes {
-        interfaces: 1,
+        interfaces: config.interfaces.len() + 1,
         vrfs: config.vrfs.len() + 1,
         nhlfes: Config::NHLFES as usize,
         labels: usize::try_from(config.labels.1)? + 1,
@@ -181,7 +181,7 @@ impl Lines {
     }
 }
 
-const _: () = assert!(Config::NEXT_HOPS < Config::NHLFES);
+const _: () = assert!(Config::NEXT_HOPS + Config::NEIGHBOURS < Config::NHLFES);
 
 #[cfg(test)]
 mod tests {

@@ -36,7 +36,7 @@ use bgp_vpn::nlri::{Family, RouteDistinguisher};
 use bgp_vpn::session::{FamilyConfig, LocalIdentity, PeerConfig, PeerRole, SessionTimers};
 use bgp_vpn::speaker::SpeakerConfig;
 use bgp_vpn::vrf::{LabelMode, VrfConfig};
-use fwd_core::net::{IpPrefix, Label, NhlfeId, VrfId};
+use fwd_core::net::{IpPrefix, Label, LabelStack, NhlfeId, VrfId};
 use serde::{Deserialize, Deserializer};
 
 /// A value that is written as text, as its `FromStr` reads it.
@@ -112,6 +112,15 @@ pub struct Config {
     /// The VRFs.
     #[serde(default, rename = "vrf")]
     pub vrfs: Vec<Vrf>,
+    /// Interfaces to forward packets on. Without any there are tables, but no packets.
+    #[serde(default, rename = "interface")]
+    pub interfaces: Vec<Interface>,
+    /// Routes behind the CEs on these interfaces.
+    #[serde(default, rename = "static")]
+    pub statics: Vec<Static>,
+    /// Ways to BGP next hops that are not on a core interface's own subnet.
+    #[serde(default, rename = "tunnel")]
+    pub tunnels: Vec<Tunnel>,
     /// Commands to be carried out at a time.
     #[serde(default, rename = "at")]
     pub script: Vec<Step>,
@@ -181,6 +190,58 @@ pub struct Vrf {
     pub routes: Vec<Text<IpPrefix>>,
 }
 
+/// One `[[interface]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Interface {
+    /// The system's name of it.
+    pub name: String,
+    /// The VRF it belongs to. Without one it is a core interface, whose addresses the kernel has too.
+    pub vrf: Option<String>,
+    /// Our addresses on it, with the length of their subnets.
+    pub addresses: Vec<Text<InterfaceAddress>>,
+}
+
+/// One `[[static]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Static {
+    /// The VRF.
+    pub vrf: String,
+    /// The destination.
+    pub prefix: Text<IpPrefix>,
+    /// The CE's address on an interface of the VRF.
+    pub via: IpAddr,
+}
+
+/// One `[[tunnel]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Tunnel {
+    /// The BGP next hop.
+    pub next_hop: IpAddr,
+    /// The neighbour on a core interface.
+    pub via: IpAddr,
+    /// Transport labels to push, top first. Default none: the neighbour is the penultimate hop or the PE itself.
+    #[serde(default)]
+    pub labels: Vec<u32>,
+}
+
+/// An address with the length of its subnet, `10.1.2.3/24`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InterfaceAddress(pub IpAddr, pub u8);
+
+impl FromStr for InterfaceAddress {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let (address, len) = text.split_once('/').context("an address and the length of its subnet")?;
+        let (address, len) = (address.parse()?, len.parse()?);
+        ensure!(super::plane::prefix(address, len).is_some(), "{len} is no length of its subnet");
+        Ok(Self(address, len))
+    }
+}
+
 /// A label mode by its name.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
@@ -229,7 +290,9 @@ fn connect_retry() -> u64 {
 impl Config {
     /// Entries for the ways to next hops: below those that the speaker numbers.
     pub const NEXT_HOPS: u32 = 1024;
-    /// Next hop label forwarding entries of the router: those of next hops, then the speaker's.
+    /// Entries for the neighbours on interfaces, after those.
+    pub const NEIGHBOURS: u32 = 1024;
+    /// Next hop label forwarding entries of the router: those of next hops and neighbours, then the speaker's.
     pub const NHLFES: u32 = 1 << 16;
 
     /// Reads a configuration.
@@ -250,6 +313,17 @@ impl Config {
                 config.vrf_id(name).with_context(|| format!("peer {}", peer.address))?;
             }
         }
+        for interface in &config.interfaces {
+            if let Some(name) = &interface.vrf {
+                config.vrf_id(name).with_context(|| format!("interface {}", interface.name))?;
+            }
+        }
+        for route in &config.statics {
+            config.vrf_id(&route.vrf).with_context(|| format!("static {}", route.prefix.0))?;
+        }
+        for tunnel in &config.tunnels {
+            tunnel.stack().with_context(|| format!("tunnel to {}", tunnel.next_hop))?;
+        }
         ensure!(config.script.iter().all(|s| s.second >= 0.0), "at: second must not be negative");
         Ok(config)
     }
@@ -264,7 +338,7 @@ impl Config {
             local: LocalIdentity { asn: self.asn, router_id: self.router_id },
             cluster_id: self.cluster_id.map(u32::from),
             labels: (label(self.labels.0)?, label(self.labels.1)?),
-            nhlfes: (NhlfeId(Self::NEXT_HOPS), NhlfeId(Self::NHLFES - 1)),
+            nhlfes: (NhlfeId(Self::NEXT_HOPS + Self::NEIGHBOURS), NhlfeId(Self::NHLFES - 1)),
             seed: self.seed,
         })
     }
@@ -310,6 +384,33 @@ impl Peer {
     #[must_use]
     pub fn ttl(&self, asn: u32) -> Option<u8> {
         self.ttl.or((self.remote_as != asn).then_some(1))
+    }
+}
+
+impl Tunnel {
+    /// The labels to push.
+    ///
+    /// # Errors
+    /// A value that is no label, or more than a stack holds.
+    pub fn stack(&self) -> anyhow::Result<LabelStack> {
+        let label =
+            |value: &u32| Label::new(*value).with_context(|| format!("labels: {value} is above {}", Label::MAX));
+        let labels = self.labels.iter().map(label).collect::<anyhow::Result<Vec<_>>>()?;
+        LabelStack::new(&labels).with_context(|| format!("labels: more than {}", LabelStack::CAPACITY))
+    }
+}
+
+impl Interface {
+    /// The interface for the forwarding plane.
+    ///
+    /// # Errors
+    /// It names a VRF that does not exist.
+    pub fn attachment(&self, whole: &Config) -> anyhow::Result<super::plane::Attachment> {
+        Ok(super::plane::Attachment {
+            name: self.name.clone(),
+            vrf: self.vrf.as_ref().map_or(Ok(VrfId::GLOBAL), |name| whole.vrf_id(name))?,
+            addresses: self.addresses.iter().map(|a| (a.0.0, a.0.1)).collect(),
+        })
     }
 }
 
@@ -364,6 +465,14 @@ mod tests {
         let peer = "[[peer]]\naddress = \"192.0.2.2\"\nlocal-address = \"192.0.2.1\"\nremote-as = 1\n";
         assert!(fault(&format!("{peer}families = []")).contains("families must not be empty"));
         assert!(fault(&format!("{peer}families = [\"vpn-ipv4\"]\nvrf = \"x\"")).contains("there is no vrf \"x\""));
+        assert!(
+            fault("[[interface]]\nname = \"e\"\nvrf = \"x\"\naddresses = []").contains("interface e: there is no vrf")
+        );
+        let addresses = |a: &str| fault(&format!("[[interface]]\nname = \"e\"\naddresses = [\"{a}\"]"));
+        assert!(addresses("10.0.0.1").contains("the length of its subnet"));
+        assert!(addresses("10.0.0.1/33").contains("33 is no length"));
+        let tunnel = "[[tunnel]]\nnext-hop = \"192.0.2.9\"\nvia = \"198.51.100.9\"\nlabels = [1048576]";
+        assert!(fault(tunnel).contains("tunnel to 192.0.2.9: labels: 1048576"));
         let mixed = peer.replace("192.0.2.2", "2001:db8::2");
         assert!(fault(&format!("{mixed}families = [\"vpn-ipv4\"]")).contains("the other IP version"));
     }

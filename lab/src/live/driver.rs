@@ -15,6 +15,7 @@ use fwd_core::time::Instant;
 
 use super::config::Config;
 use super::connection::OUTBOX;
+use super::plane::{Attachment, Plane, prefix};
 use super::transport::{Endpoint, Transport};
 
 /// A speaker that runs.
@@ -25,6 +26,8 @@ pub struct Driver<'m> {
     began: std::time::Instant,
     peers: Vec<(PeerId, IpAddr)>,
     next_hops: HashMap<IpAddr, NhlfeId>,
+    tunnels: HashMap<IpAddr, (IpAddr, LabelStack)>,
+    plane: Plane,
     refused: u64,
 }
 
@@ -42,14 +45,27 @@ impl<'m> Driver<'m> {
             began: std::time::Instant::now(),
             peers: Vec::new(),
             next_hops: HashMap::new(),
+            tunnels: HashMap::new(),
+            plane: Plane::new(Config::NEXT_HOPS..Config::NEXT_HOPS + Config::NEIGHBOURS),
             refused: 0,
         };
+        for tunnel in &config.tunnels {
+            driver.tunnels.insert(tunnel.next_hop.to_canonical(), (tunnel.via, tunnel.stack()?));
+        }
         for vrf in &config.vrfs {
             let id = config.vrf_id(&vrf.name)?;
             driver.speaker.add_vrf(now, vrf.config(id)).with_context(|| format!("vrf {}", vrf.name))?;
             for route in &vrf.routes {
                 driver.announce(id, route.0);
             }
+        }
+        for interface in &config.interfaces {
+            driver.attach(&interface.attachment(config)?)?;
+        }
+        for route in &config.statics {
+            driver
+                .add_static(config.vrf_id(&route.vrf)?, route.prefix.0, route.via)
+                .with_context(|| format!("static {}", route.prefix.0))?;
         }
         for address in &config.next_hops {
             driver.set_next_hop(*address, true);
@@ -75,6 +91,29 @@ impl<'m> Driver<'m> {
             local_address: peer.local_address,
             ttl: peer.ttl(config.asn),
         });
+        Ok(())
+    }
+
+    /// Opens an interface; the subnets on one of a VRF are the VRF's routes.
+    fn attach(&mut self, attachment: &Attachment) -> anyhow::Result<()> {
+        self.plane.attach(attachment, &mut self.forwarder)?;
+        if attachment.vrf != VrfId::GLOBAL {
+            for subnet in attachment.addresses.iter().filter_map(|(address, len)| prefix(*address, *len)) {
+                self.announce(attachment.vrf, subnet);
+            }
+        }
+        Ok(())
+    }
+
+    /// A route behind a CE.
+    fn add_static(&mut self, vrf: VrfId, prefix: IpPrefix, via: IpAddr) -> anyhow::Result<()> {
+        let now = self.now();
+        let iface =
+            self.plane.interface_of(vrf, via).with_context(|| format!("{via} is on no interface of the VRF"))?;
+        let nhlfe = self.plane.neighbour(now, iface, via, &mut self.forwarder).context("too many neighbours")?;
+        let circuit = Some(Circuit { vrf, address: via, nhlfe });
+        self.speaker.handle_input(now, Input::Circuit { iface, circuit });
+        self.speaker.handle_input(now, Input::Local { vrf, prefix, route: Some(LocalRoute::Via(iface)) });
         Ok(())
     }
 
@@ -141,21 +180,41 @@ impl<'m> Driver<'m> {
 
     /// Brings up an attachment circuit to a CE.
     fn add_circuit(&mut self, vrf: VrfId, address: IpAddr) -> anyhow::Result<()> {
+        if let Some(iface) = self.plane.interface_of(vrf, address) {
+            let now = self.now();
+            let nhlfe =
+                self.plane.neighbour(now, iface, address, &mut self.forwarder).context("too many neighbours")?;
+            let circuit = Some(Circuit { vrf, address, nhlfe });
+            self.speaker.handle_input(now, Input::Circuit { iface, circuit });
+            return Ok(());
+        }
         let nhlfe = self.entry(address).context("too many neighbours")?;
-        let iface = IfIndex(u32::try_from(self.peers.len())?);
+        // Not on an interface of ours: a number that none of them has.
+        let iface = IfIndex(u32::try_from(Self::FIRST_VIRTUAL + self.peers.len())?);
         let circuit = Some(Circuit { vrf, address, nhlfe });
         self.speaker.handle_input(self.now(), Input::Circuit { iface, circuit });
         Ok(())
     }
 
-    /// The forwarding entry that leads to a neighbour. It discards: this router has no packets to forward, only tables.
+    /// Circuits of CEs that are on no interface are numbered from here.
+    const FIRST_VIRTUAL: usize = 1 << 16;
+
+    /// The forwarding entry that leads to a next hop: through its tunnel, or to the neighbour that it is. It discards where neither
+    /// is known: a router without interfaces has no packets to forward, only tables.
     fn entry(&mut self, address: IpAddr) -> Option<NhlfeId> {
         if let Some(id) = self.next_hops.get(&address) {
             return Some(*id);
         }
         let id = u32::try_from(self.next_hops.len()).ok().filter(|n| *n < Config::NEXT_HOPS).map(NhlfeId)?;
         self.next_hops.insert(address, id);
-        let nhlfe = Nhlfe { push: LabelStack::EMPTY, next: NextHop::Discard, model: TunnelModel::default() };
+        let (via, push) = self.tunnels.get(&address).copied().unwrap_or((address, LabelStack::EMPTY));
+        let now = self.now();
+        let neighbour = self
+            .plane
+            .interface_of(VrfId::GLOBAL, via)
+            .and_then(|iface| self.plane.neighbour(now, iface, via, &mut self.forwarder));
+        let next = neighbour.map_or(NextHop::Discard, NextHop::Nhlfe);
+        let nhlfe = Nhlfe { push, next, model: TunnelModel::default() };
         self.program(FwdOp::SetNhlfe { id, nhlfe });
         Some(id)
     }
@@ -182,11 +241,19 @@ impl<'m> Driver<'m> {
             self.speaker.handle_timeout(now);
         }
         self.drain(&mut on_event);
-        let due = self.speaker.next_timeout().map_or(most, |at| at - self.now());
+        self.plane.handle_timeout(self.now(), &mut self.forwarder);
+        let next = self.speaker.next_timeout().into_iter().chain(self.plane.next_timeout()).min();
+        let due = next.map_or(most, |at| at - self.now());
         let (speaker, began) = (&mut self.speaker, self.began);
-        let readable = self.transport.wait(due.min(most), extra, |input| {
+        let descriptors: Vec<_> = extra.iter().copied().chain(self.plane.descriptors()).collect();
+        let mut readable = self.transport.wait(due.min(most), &descriptors, |input| {
             speaker.handle_input(Instant::ZERO + began.elapsed(), input);
         })?;
+        drop(descriptors);
+        if readable.drain(extra.len()..).any(|frames| frames) {
+            let now = self.now();
+            self.plane.receive(now, &mut self.forwarder)?;
+        }
         let mut arrived = Vec::new();
         self.transport.admit(|peer| self.speaker.admits_incoming(peer), |peer| arrived.push(peer));
         for peer in arrived {

@@ -5,6 +5,8 @@
 //! | `transport.rs` | listeners and connections of all peers in one `poll(2)` |
 //! | `connection.rs` | one connection: its outbox and its room |
 //! | `port.rs` | an interface opened for whole Ethernet frames |
+//! | `neighbour.rs` | ARP and neighbour discovery |
+//! | `plane.rs` | the forwarding plane on ports: neighbours, ping |
 //! | `meter.rs` | messages sent and received by type, counted from the octets |
 //! | `driver.rs` | speaker, transport, clock and forwarding plane together |
 //! | `config.rs` | the configuration file of `lab peer` |
@@ -18,6 +20,8 @@ mod connection;
 pub mod control;
 pub mod driver;
 pub mod meter;
+pub mod neighbour;
+pub mod plane;
 pub mod port;
 pub mod report;
 pub mod screen;

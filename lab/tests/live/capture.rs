@@ -23,28 +23,57 @@ pub struct Decoded {
     pub malformed: Vec<String>,
 }
 
+/// A running tcpdump of frames that need not be BGP.
+pub struct Frames {
+    _process: Process,
+    file: PathBuf,
+}
+
+impl Frames {
+    /// Records what `filter` says on an interface.
+    pub fn start(node: &Node, interface: &str, filter: &str) -> Self {
+        let file = node.dir.join(format!("{interface}.pcap"));
+        let process = record(node, interface, &file, filter);
+        Self { _process: process, file }
+    }
+
+    /// A field of every frame recorded so far that tshark's `filter` lets through; of several of the name, all with commas.
+    pub fn fields(&self, filter: &str, field: &str) -> Vec<String> {
+        std::thread::sleep(BLOCK);
+        let file = self.file.to_str().unwrap();
+        let text = run(&["tshark", "-n", "-r", file, "-Y", filter, "-T", "fields", "-e", field]).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+/// Frames reach tcpdump in blocks, at the latest after its read timeout of one second.
+const BLOCK: std::time::Duration = std::time::Duration::from_millis(1500);
+
+/// Starts tcpdump and waits until it listens.
+fn record(node: &Node, interface: &str, file: &std::path::Path, filter: &str) -> Process {
+    let mut command = node.command("tcpdump");
+    command.args(["-i", interface, "-U", "-s", "0", "-B", "8192", "-Z", "root", "-w"]).arg(file);
+    command.args(filter.split_whitespace());
+    let process = Process::start(node, &mut command);
+    // tcpdump writes the file header when it listens.
+    until("tcpdump listens", super::PATIENCE, || match std::fs::metadata(file) {
+        Ok(m) if m.len() >= 24 => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    process
+}
+
 impl Capture {
     /// Records TCP port 179 on the node's interface.
     pub fn start(node: &Node) -> Self {
         let file = node.dir.join("bgp.pcap");
-        let mut command = node.command("tcpdump");
-        command
-            .args(["-i", "eth0", "-U", "-s", "0", "-B", "8192", "-Z", "root", "-w"])
-            .arg(&file)
-            .args(["tcp", "port", "179"]);
-        let process = Process::start(node, &mut command);
-        // tcpdump writes the file header when it listens.
-        until("tcpdump listens", super::PATIENCE, || match std::fs::metadata(&file) {
-            Ok(m) if m.len() >= 24 => Ok(()),
-            other => Err(format!("{other:?}")),
-        });
+        let process = record(node, "eth0", &file, "tcp port 179");
         Self { process, file }
     }
 
     /// Ends the recording and has tshark decode what the node sent.
     pub fn decode(&mut self, from: &Node) -> Decoded {
-        // Frames reach tcpdump in blocks, at the latest after its read timeout of one second.
-        std::thread::sleep(std::time::Duration::from_millis(1500));
+        std::thread::sleep(BLOCK);
         self.process.terminate();
         decode(&self.file, &format!("bgp && (ip.src == {} || ipv6.src == {})", from.v4, from.v6))
     }

@@ -11,6 +11,7 @@ mod customer;
 mod frr;
 mod gobgp;
 mod interop;
+mod mpls_pe;
 mod net;
 mod openbgpd;
 mod ours;
@@ -19,6 +20,7 @@ mod port;
 mod refresh;
 mod restart;
 mod route;
+mod uml;
 
 /// How long a router may take to do what it surely does.
 const PATIENCE: Duration = Duration::from_secs(45);

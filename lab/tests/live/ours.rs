@@ -17,6 +17,8 @@ use super::route::{ASN, Route, Router, TARGET};
 pub struct Peer {
     /// Its address.
     pub address: IpAddr,
+    /// Our address for the session. Default: the node's on the switch.
+    pub local: Option<IpAddr>,
     /// Families to offer.
     pub families: &'static [&'static str],
     /// It is our client.
@@ -39,6 +41,7 @@ impl Peer {
     pub fn new(address: impl Into<IpAddr>) -> Self {
         Self {
             address: address.into(),
+            local: None,
             families: BOTH,
             client: false,
             extended_next_hop: false,
@@ -72,6 +75,8 @@ pub struct Config {
     pub graceful_restart: Option<u32>,
     /// RD and routes of a VRF `red`; its label is [`LABEL`].
     pub vrf: Option<(&'static str, &'static [&'static str])>,
+    /// More of the file: `[[interface]]`, `[[static]]`, `[[tunnel]]`.
+    pub more: String,
 }
 
 /// The label of the VRF of every PE of ours: the range has no other.
@@ -79,7 +84,7 @@ pub const LABEL: u64 = 1000;
 
 impl Default for Config {
     fn default() -> Self {
-        Self { peers: vec![], hold: 9, extended_messages: true, graceful_restart: None, vrf: None }
+        Self { peers: vec![], hold: 9, extended_messages: true, graceful_restart: None, vrf: None, more: String::new() }
     }
 }
 
@@ -87,7 +92,7 @@ impl Config {
     fn text(&self, node: &Node) -> String {
         let mut t = format!("asn = {ASN}\nrouter-id = \"{}\"\nlabels = [{LABEL}, {LABEL}]\n", node.v4);
         for p in &self.peers {
-            let local = node.address(p.address.is_ipv6());
+            let local = p.local.unwrap_or_else(|| node.address(p.address.is_ipv6()));
             let _ = writeln!(
                 t,
                 "[[peer]]\naddress = \"{}\"\nlocal-address = \"{local}\"\nremote-as = {}\nclient = {}\nfamilies = {:?}\n\
@@ -116,6 +121,7 @@ impl Config {
             let _ =
                 writeln!(t, "[[vrf]]\nname = \"red\"\nrd = \"{rd}\"\ntargets = [\"{TARGET}\"]\nroutes = {routes:?}");
         }
+        t += &self.more;
         t
     }
 }

@@ -48,7 +48,7 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
         interfaces: config.interfaces.len() + 1,
         vrfs: config.vrfs.len() + 1,
         nhlfes: Config::NHLFES as usize,
-        labels: usize::try_from(config.labels.1)? + 1,
+        labels: usize::try_from(config.transport_labels.iter().fold(config.labels.1, |a, b| a.max(*b)))? + 1,
         routes4: 1 << 20,
         routes6: 1 << 18,
     };

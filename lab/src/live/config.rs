@@ -109,6 +109,10 @@ pub struct Config {
     /// The peers.
     #[serde(default, rename = "peer")]
     pub peers: Vec<Peer>,
+    /// Labels on which tunnels from other PEs end here, below which VPN labels are: those that this router would announce for its
+    /// own address by LDP, without penultimate hop popping.
+    #[serde(default)]
+    pub transport_labels: Vec<u32>,
     /// The VRFs.
     #[serde(default, rename = "vrf")]
     pub vrfs: Vec<Vrf>,
@@ -341,6 +345,19 @@ impl Config {
             nhlfes: (NhlfeId(Self::NEXT_HOPS + Self::NEIGHBOURS), NhlfeId(Self::NHLFES - 1)),
             seed: self.seed,
         })
+    }
+
+    /// The labels of [`Self::transport_labels`].
+    ///
+    /// # Errors
+    /// A value that is no label, special, or one of those to hand out.
+    pub fn tunnel_ends(&self) -> anyhow::Result<Vec<Label>> {
+        let taken = self.labels.0..=self.labels.1;
+        let label = |value: &u32| {
+            let label = Label::new(*value).filter(|l| *l >= Label::FIRST_UNRESERVED && !taken.contains(value));
+            label.with_context(|| format!("transport-labels: {value} is special, too large, or one of `labels`"))
+        };
+        self.transport_labels.iter().map(label).collect()
     }
 
     /// The handle of a VRF: its place in the file, from 1.

@@ -10,7 +10,7 @@ use anyhow::Context;
 use bgp_vpn::speaker::{Circuit, Event, Input, LocalRoute, Output, PeerId, Reach, Side, Speaker};
 use fwd_core::Forwarder;
 use fwd_core::net::{IfIndex, IpPrefix, LabelStack, NhlfeId, VrfId};
-use fwd_core::op::{FwdOp, NextHop, Nhlfe, TunnelModel};
+use fwd_core::op::{FwdOp, Ilm, IlmAction, NextHop, Nhlfe, TunnelModel};
 use fwd_core::time::Instant;
 
 use super::config::Config;
@@ -49,6 +49,10 @@ impl<'m> Driver<'m> {
             plane: Plane::new(Config::NEXT_HOPS..Config::NEXT_HOPS + Config::NEIGHBOURS),
             refused: 0,
         };
+        for label in config.tunnel_ends()? {
+            let ilm = Ilm { action: IlmAction::PopLookup(VrfId::GLOBAL), model: TunnelModel::default() };
+            driver.forwarder.apply(&FwdOp::SetIlm { label, ilm }).map_err(|e| anyhow::anyhow!("label {label}: {e}"))?;
+        }
         for tunnel in &config.tunnels {
             driver.tunnels.insert(tunnel.next_hop.to_canonical(), (tunnel.via, tunnel.stack()?));
         }

@@ -75,7 +75,7 @@ pub struct Config {
     pub graceful_restart: Option<u32>,
     /// RD and routes of a VRF `red`; its label is [`LABEL`].
     pub vrf: Option<(&'static str, &'static [&'static str])>,
-    /// More of the file: `[[interface]]`, `[[static]]`, `[[tunnel]]`.
+    /// More of the file, at its beginning.
     pub more: String,
 }
 
@@ -91,6 +91,7 @@ impl Default for Config {
 impl Config {
     fn text(&self, node: &Node) -> String {
         let mut t = format!("asn = {ASN}\nrouter-id = \"{}\"\nlabels = [{LABEL}, {LABEL}]\n", node.v4);
+        t += &self.more;
         for p in &self.peers {
             let local = p.local.unwrap_or_else(|| node.address(p.address.is_ipv6()));
             let _ = writeln!(
@@ -121,7 +122,6 @@ impl Config {
             let _ =
                 writeln!(t, "[[vrf]]\nname = \"red\"\nrd = \"{rd}\"\ntargets = [\"{TARGET}\"]\nroutes = {routes:?}");
         }
-        t += &self.more;
         t
     }
 }

@@ -35,6 +35,6 @@ pub fn tap(node: &Node, name: &str, addresses: &[&str]) {
     must(&["tuntap", "add", name, "mode", "tap"]);
     must(&["link", "set", name, "up"]);
     for address in addresses {
-        must(&["addr", "add", address, "dev", name]);
+        must(&["addr", "add", address, "dev", name, "nodad"]);
     }
 }

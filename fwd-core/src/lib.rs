@@ -30,6 +30,8 @@ mod counters;
 mod forwarder;
 mod frame;
 mod malformed;
+#[cfg(feature = "control")]
+pub mod mib;
 pub mod net;
 pub mod op;
 mod stage;

@@ -20,6 +20,7 @@ mod administrator;
 pub mod attr;
 mod inter_as;
 pub mod message;
+pub mod mib;
 pub mod nlri;
 mod rib;
 pub mod session;

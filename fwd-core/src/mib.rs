@@ -196,7 +196,11 @@ impl<R: Row> Objects for Table<R> {
     fn next(&self, oid: &Oid) -> Option<(Oid, Value)> {
         let Some(rest) = oid.0.strip_prefix(R::ENTRY) else {
             // Before all of the table, or behind all of it.
-            return if oid.0.as_slice() < R::ENTRY { R::COLUMNS.iter().find_map(|c| self.first_from(*c, 0)) } else { None };
+            return if oid.0.as_slice() < R::ENTRY {
+                R::COLUMNS.iter().find_map(|c| self.first_from(*c, 0))
+            } else {
+                None
+            };
         };
         let Some((column, index)) = rest.split_first() else {
             return R::COLUMNS.iter().find_map(|c| self.first_from(*c, 0));
@@ -209,13 +213,16 @@ impl<R: Row> Objects for Table<R> {
 }
 
 /// Several groups of objects as one, in any order.
-impl Objects for [&dyn Objects] {
+#[derive(Clone, Copy)]
+pub struct Groups<'a>(pub &'a [&'a dyn Objects]);
+
+impl Objects for Groups<'_> {
     fn get(&self, oid: &Oid) -> Option<Value> {
-        self.iter().find_map(|o| o.get(oid))
+        self.0.iter().find_map(|o| o.get(oid))
     }
 
     fn next(&self, oid: &Oid) -> Option<(Oid, Value)> {
-        self.iter().filter_map(|o| o.next(oid)).min_by(|a, b| a.0.cmp(&b.0))
+        self.0.iter().filter_map(|o| o.next(oid)).min_by(|a, b| a.0.cmp(&b.0))
     }
 }
 
@@ -244,7 +251,7 @@ mod tests {
         Table::new(rows.map(|(index, n)| Cell(index, n)))
     }
 
-    fn walk(objects: &(impl Objects + ?Sized), from: &[u32]) -> Vec<(alloc::string::String, Value)> {
+    fn walk(objects: &impl Objects, from: &[u32]) -> Vec<(alloc::string::String, Value)> {
         let mut at = Oid::new(from);
         let mut seen = Vec::new();
         while let Some((oid, value)) = objects.next(&at) {
@@ -275,7 +282,8 @@ mod tests {
     #[test]
     fn what_is_no_instance_has_no_value() {
         let table = table();
-        for oid in [&[1, 3, 9, 1][..], &[1, 3, 9, 1, 2], &[1, 3, 9, 1, 2, 3], &[1, 3, 9, 1, 3, 1], &[1, 3, 9, 1, 4, 10]] {
+        for oid in [&[1, 3, 9, 1][..], &[1, 3, 9, 1, 2], &[1, 3, 9, 1, 2, 3], &[1, 3, 9, 1, 3, 1], &[1, 3, 9, 1, 4, 10]]
+        {
             assert_eq!(table.get(&Oid::new(oid)), None);
         }
     }
@@ -296,7 +304,7 @@ mod tests {
     #[test]
     fn groups_are_walked_as_one() {
         let (a, b) = (table(), Table::new([Other]));
-        let seen = walk(&[&a as &dyn Objects, &b][..], &[]);
+        let seen = walk(&Groups(&[&a, &b]), &[]);
         assert_eq!((seen.len(), seen[0].0.as_str()), (7, "1.3.8.1.0"));
     }
 

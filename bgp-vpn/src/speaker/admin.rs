@@ -306,7 +306,8 @@ impl Routing {
         let free = tables.vrfs.iter().position(Option::is_none).unwrap_or(tables.vrfs.len());
         let slot = u16::try_from(free).map_err(|_| ConfigError::Exhausted { field: "vrfs" })?;
         let (id, rd) = (config.id, config.rd);
-        let vrf = Some(Vrf::new(id, Some(config)));
+        let now = self.shared.now;
+        let vrf = Some(Vrf { created: now, changed: now, ..Vrf::new(id, Some(config)) });
         match tables.vrfs.get_mut(free) {
             Some(free) => *free = vrf,
             None => tables.vrfs.push(vrf),
@@ -353,7 +354,10 @@ impl Routing {
     }
 
     fn set_targets(&mut self, slot: u16, import: Vec<RouteTarget>, export: Vec<RouteTarget>) {
-        let Some(config) = self.tables.vrf_mut(slot).and_then(|vrf| vrf.config.as_mut()) else { return };
+        let now = self.shared.now;
+        let Some(vrf) = self.tables.vrf_mut(slot) else { return };
+        vrf.changed = now;
+        let Some(config) = vrf.config.as_mut() else { return };
         config.import = import;
         let exports = config.export != export;
         config.export = export;

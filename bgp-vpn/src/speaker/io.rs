@@ -240,6 +240,11 @@ pub enum Event {
         /// The VRF.
         vrf: VrfId,
     },
+    /// A VRF that was full has room again.
+    VrfCleared {
+        /// The VRF.
+        vrf: VrfId,
+    },
     /// A peer exceeded the routes allowed for a family; more are refused.
     PeerFull {
         /// The peer.

@@ -3,9 +3,10 @@
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 
-use fwd_core::net::{IpPrefix, Ipv4Prefix, Ipv6Prefix, LabelStack, VrfId};
+use fwd_core::net::{IfIndex, IpPrefix, Ipv4Prefix, Ipv6Prefix, LabelStack, VrfId};
+use fwd_core::time::Instant;
 
-use super::io::PeerId;
+use super::io::{Circuit, LocalRoute, PeerId};
 use super::machine::Speaker;
 use super::peer::RouteCounters;
 use super::routing::Routing;
@@ -101,6 +102,14 @@ pub struct VrfStats {
     pub routes: u32,
     /// Announcements refused for the bound.
     pub refused: u64,
+    /// Destinations that got their first path since the VRF was made.
+    pub added: u64,
+    /// Destinations that lost their last path since the VRF was made.
+    pub deleted: u64,
+    /// When the VRF was made.
+    pub created: Instant,
+    /// When its configuration or its circuits changed last.
+    pub changed: Instant,
 }
 
 impl Speaker {
@@ -190,7 +199,31 @@ impl Speaker {
     #[must_use]
     pub fn vrf_stats(&self, vrf: VrfId) -> Option<VrfStats> {
         let (_, vrf) = self.routing.tables.vrf_by_id(vrf)?;
-        Some(VrfStats { routes: vrf.routes(), refused: vrf.limits.refused })
+        Some(VrfStats {
+            routes: vrf.routes(),
+            refused: vrf.limits.refused,
+            added: vrf.limits.added,
+            deleted: vrf.limits.deleted,
+            created: vrf.created,
+            changed: vrf.changed,
+        })
+    }
+
+    /// The attachment circuits, in the order of their interfaces; one with two families is there twice.
+    pub fn circuits(&self) -> impl Iterator<Item = (IfIndex, Circuit)> + '_ {
+        self.routing.shared.circuits.iter()
+    }
+
+    /// The routes of a VRF that BGP did not bring, in ascending order; those included that the bound refused.
+    pub fn local_routes(&self, vrf: VrfId) -> impl Iterator<Item = (IpPrefix, LocalRoute)> + '_ {
+        let vrf = self.routing.tables.vrf_by_id(vrf).map(|(_, vrf)| vrf);
+        vrf.into_iter().flat_map(|vrf| vrf.locals.iter().map(|(prefix, route)| (*prefix, *route)))
+    }
+
+    /// The route of a VRF to exactly this prefix that BGP did not bring.
+    #[must_use]
+    pub fn local_route(&self, vrf: VrfId, prefix: IpPrefix) -> Option<LocalRoute> {
+        self.routing.tables.vrf_by_id(vrf)?.1.locals.get(&prefix).copied()
     }
 
     /// Every path of a VRF, or of the global unicast tables; those that are not in use too. In no particular order, but in

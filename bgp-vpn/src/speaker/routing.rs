@@ -367,6 +367,7 @@ impl Routing {
         adj: Option<u32>,
     ) {
         let Some(vrf) = self.tables.vrf_mut(slot) else { return };
+        let were = vrf.routes();
         let rib = P::unicast_mut(vrf);
         let before = rib.best(dest);
         let Some(old) = rib.take(dest, source, path_id) else { return };
@@ -374,7 +375,10 @@ impl Routing {
             self.asks.extend(left(rib, adj, dest, source));
         }
         let routes = vrf.routes();
-        vrf.limits.fell(routes);
+        let cleared = if routes < were { vrf.limits.fell(vrf.id, routes) } else { None };
+        if let Some(event) = cleared {
+            self.shared.bounded_event(event);
+        }
         if let Some(at) = vrf.limits.schedule_retry() {
             self.retries.push((slot, at));
         }

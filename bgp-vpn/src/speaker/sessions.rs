@@ -248,7 +248,11 @@ impl Routing {
             touched.into_iter().flatten().filter_map(|id| self.tables.by_id.get(&id).copied()).collect();
         slots.sort_unstable();
         slots.dedup();
+        let now = self.shared.now;
         for slot in slots {
+            if let Some(vrf) = self.tables.vrf_mut(slot) {
+                vrf.changed = now;
+            }
             self.decide_vrf::<Ipv4Prefix>(slot);
             self.decide_vrf::<Ipv6Prefix>(slot);
         }

@@ -51,6 +51,11 @@ impl Circuits {
         }
     }
 
+    /// All circuits, in the order of interfaces.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (IfIndex, Circuit)> + '_ {
+        self.circuits.iter().map(|((iface, _), circuit)| (*iface, *circuit))
+    }
+
     /// Whether packets of a VRF leave by this entry on some circuit.
     pub(crate) fn uses(&self, vrf: VrfId, nhlfe: NhlfeId) -> bool {
         self.circuits.values().any(|c| c.vrf == vrf && c.nhlfe == nhlfe)

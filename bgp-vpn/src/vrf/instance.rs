@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use fwd_core::net::{IpPrefix, Ipv4Prefix, Ipv6Prefix, Label, NhlfeId, VrfId};
+use fwd_core::time::Instant;
 
 use super::VrfConfig;
 use super::circuit::CircuitKey;
@@ -44,6 +45,10 @@ pub(crate) struct Vrf {
     pub(crate) installed6: Vec<Installed>,
     /// Routes against their bound.
     pub(crate) limits: Limits,
+    /// When it was made.
+    pub(crate) created: Instant,
+    /// When its configuration or its circuits changed last.
+    pub(crate) changed: Instant,
     /// Routes that BGP did not bring, those included that the bound refused.
     pub(crate) locals: BTreeMap<IpPrefix, LocalRoute>,
     /// The label whose packets are looked up here.
@@ -67,6 +72,8 @@ impl Vrf {
             v6: Rib::new(Form::Unicast),
             installed4: Vec::new(),
             installed6: Vec::new(),
+            created: Instant::ZERO,
+            changed: Instant::ZERO,
             locals: BTreeMap::new(),
             label: None,
             circuit_labels: BTreeMap::new(),

@@ -26,6 +26,10 @@ pub(crate) struct Limits {
     full: bool,
     /// Announcements refused since the VRF was made.
     pub(crate) refused: u64,
+    /// Destinations that got their first path since the VRF was made.
+    pub(crate) added: u64,
+    /// Destinations that lost their last path since the VRF was made.
+    pub(crate) deleted: u64,
     missing: bool,
     scheduled: bool,
     last: Option<Instant>,
@@ -51,6 +55,7 @@ impl Limits {
 
     /// Takes the number of routes after one more; each threshold is reported once until the routes fall below it.
     pub(crate) fn rose(&mut self, vrf: VrfId, routes: u32) -> SmallVec<[Event; 2]> {
+        self.added += 1;
         let mut events = SmallVec::new();
         let Some(limit) = self.limit else { return events };
         if routes >= limit.mid && !core::mem::replace(&mut self.mid, true) {
@@ -62,12 +67,15 @@ impl Limits {
         events
     }
 
-    /// Takes the number of routes after one less.
-    pub(crate) fn fell(&mut self, routes: u32) {
-        let Some(limit) = self.limit else { return };
+    /// Takes the number of routes after one less; the event, if the VRF was full and has room again.
+    pub(crate) fn fell(&mut self, vrf: VrfId, routes: u32) -> Option<Event> {
+        self.deleted += 1;
+        let limit = self.limit?;
         self.mid &= routes >= limit.mid;
         self.high &= routes >= limit.high;
-        self.full &= routes >= limit.max;
+        let cleared = self.full && routes < limit.max;
+        self.full &= !cleared;
+        cleared.then_some(Event::VrfCleared { vrf })
     }
 
     /// When to ask for what was refused, if that is to be done and was not said before.
@@ -100,15 +108,16 @@ mod tests {
         assert_eq!(limits.refuse(vrf), Some(Event::VrfFull { vrf }));
         assert_eq!(limits.refuse(vrf), None);
         assert_eq!(limits.schedule_retry(), None);
-        limits.fell(2);
+        assert_eq!(limits.fell(vrf, 2), Some(Event::VrfCleared { vrf }));
         assert_eq!(limits.schedule_retry(), Some(Instant::ZERO));
         limits.retried(Instant::from_secs(100));
         assert_eq!(rise(&mut limits, 3), 1);
         limits.refuse(vrf);
-        limits.fell(2);
+        limits.fell(vrf, 2);
         assert_eq!(limits.schedule_retry(), Some(Instant::from_secs(110)));
         assert_eq!(limits.refused, 3);
-        limits.fell(1);
+        assert_eq!(limits.fell(vrf, 1), None, "it was not full");
         assert_eq!(rise(&mut limits, 2), 1);
+        assert_eq!((limits.added, limits.deleted), (5, 3));
     }
 }

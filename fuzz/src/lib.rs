@@ -12,6 +12,7 @@ mod speaker_drive;
 mod parse_fwd_op;
 mod parse_gmp;
 mod parse_header;
+mod parse_ldp;
 mod parse_message;
 mod parse_nlri;
 mod parse_pim;
@@ -20,6 +21,7 @@ mod parse_update;
 pub use parse_fwd_op::parse_fwd_op;
 pub use parse_gmp::parse_gmp;
 pub use parse_header::parse_header;
+pub use parse_ldp::parse_ldp;
 pub use parse_message::parse_message;
 pub use parse_nlri::parse_nlri;
 pub use parse_pim::parse_pim;
@@ -51,6 +53,7 @@ pub const TARGETS: &[Target] = &[
     ("parse_fwd_op", parse_fwd_op),
     ("parse_gmp", parse_gmp),
     ("parse_header", parse_header),
+    ("parse_ldp", parse_ldp),
     ("parse_message", parse_message),
     ("parse_nlri", parse_nlri),
     ("parse_pim", parse_pim),

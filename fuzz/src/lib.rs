@@ -9,6 +9,9 @@ mod session_drive;
 #[path = "../../bgp-vpn/tests/sim/drive.rs"]
 mod speaker_drive;
 
+#[path = "../../mvpn/tests/gmp/drive.rs"]
+mod gmp_drive;
+
 mod parse_fwd_op;
 mod parse_gmp;
 mod parse_header;
@@ -32,6 +35,11 @@ pub fn bridge_forward(data: &[u8]) {
     forwarder_model::run(data);
 }
 
+/// Arbitrary stimuli against the router side of IGMP or MLD.
+pub fn drive_gmp(data: &[u8]) {
+    gmp_drive::run(data);
+}
+
 /// Arbitrary stimuli against one BGP session.
 pub fn drive_session(data: &[u8]) {
     session_drive::run(data);
@@ -48,6 +56,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every target. A new one needs a line here, a `[[bin]]` in Cargo.toml, and a file in `fuzz_targets/`.
 pub const TARGETS: &[Target] = &[
     ("bridge_forward", bridge_forward),
+    ("drive_gmp", drive_gmp),
     ("drive_session", drive_session),
     ("drive_speaker", drive_speaker),
     ("parse_fwd_op", parse_fwd_op),

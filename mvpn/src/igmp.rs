@@ -63,6 +63,8 @@ impl fmt::Debug for IgmpType {
 pub struct MaxRespCode(pub u8);
 
 impl ResponseCode for MaxRespCode {
+    const ZERO: Self = Self(0);
+
     fn duration(self) -> Duration {
         Duration::from_millis(u64::from(decode_octet(self.0)).saturating_mul(100))
     }

@@ -66,6 +66,8 @@ impl fmt::Debug for MldType {
 pub struct MaximumResponseCode(pub u16);
 
 impl ResponseCode for MaximumResponseCode {
+    const ZERO: Self = Self(0);
+
     fn duration(self) -> Duration {
         if self.0 < 0x8000 {
             return Duration::from_millis(u64::from(self.0));

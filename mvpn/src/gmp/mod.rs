@@ -8,6 +8,9 @@
 //! | `addresses.rs` | a list of addresses as octets |
 //! | `query.rs` | queries, and the codes of times in them |
 //! | `report.rs` | version 3 reports and their group records |
+//! | `filter.rs` | the state of a group and the state tables |
+//! | `config.rs` | intervals, filters, limits |
+//! | `router/` | the router side |
 //! | `message.rs` | a message of either protocol; what a protocol must say of itself |
 #![cfg_attr(
     not(test),
@@ -21,11 +24,17 @@
 )]
 
 mod addresses;
+mod config;
+mod filter;
 mod message;
 mod query;
 mod report;
+mod router;
 
 pub use addresses::{Addresses, AddressesBuf, AddressesIter};
+pub use config::{ConfigError, FilterLine, InterfaceConfig, InterfaceLimits, Intervals, RouterConfig, SsmMapping};
+pub use filter::{Filter, TimerValue, Transition, group_expired, source_expired, transition};
 pub use message::{Message, Protocol, Version};
 pub use query::{IntervalCode, Query, QueryBits, QueryV3, ResponseCode, decode_octet, encode_octet};
 pub use report::{GroupRecord, RecordType, Records, RecordsIter, Report, ReportBuf};
+pub use router::{Counters, Event, EventKind, GmpRouter, Input as RouterInput, Membership, Output as RouterOutput};

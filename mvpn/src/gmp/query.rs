@@ -41,6 +41,9 @@ pub const fn encode_octet(value: u32) -> u8 {
 
 /// How a protocol writes the longest time that may pass until a response: the Max Resp Code.
 pub trait ResponseCode: Copy + Eq + fmt::Debug {
+    /// The code in an IGMPv1 query.
+    const ZERO: Self;
+
     /// The time.
     fn duration(self) -> Duration;
     /// The code of the longest time that does not exceed `time`, and of at least one unit.

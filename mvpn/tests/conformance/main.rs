@@ -1,0 +1,3 @@
+//! Scripts of stimulus and response, one directory per RFC section.
+
+mod gmp;

@@ -1,0 +1,16 @@
+//! The router side of IGMP and MLD in virtual time, both families by the same tests.
+
+mod drive;
+mod lan;
+mod limits;
+mod members;
+mod queries;
+mod versions;
+
+proptest::proptest! {
+    /// Shows: MVPN-CEPE-9
+    #[test]
+    fn arbitrary_stimuli_keep_the_invariants(data in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..1500)) {
+        drive::run(&data);
+    }
+}

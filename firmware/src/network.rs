@@ -12,9 +12,11 @@
 use fwd_core::net::{IfIndex, Label, LabelStack, Mac, NhlfeId, VrfId};
 use fwd_core::net::{Ipv4Prefix, Ipv6Prefix};
 use fwd_core::op::{FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
-use fwd_core::table::{Fib4Node, Fib6Node, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, VrfSlot};
+use fwd_core::table::{
+    CounterMemory, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, Rib4Node, Rib6Node, VrfSlot, Word,
+};
 use fwd_core::wire::{Ipv4, LabelEntry};
-use fwd_core::{DropReason, Forwarder, Frame, PuntReason, Verdict};
+use fwd_core::{DropReason, Forwarder, Frame, PuntReason, Verdict, VrfCounters};
 
 use crate::Tally;
 
@@ -23,25 +25,34 @@ const NEIGHBOR: Mac = Mac([2, 0, 0, 0, 0, 2]);
 const PAYLOAD: usize = 16;
 const ROOM: usize = Frame::HEADROOM + 14 + 8 + 40 + PAYLOAD;
 
+/// Words for the look-up of two routes.
+const WORDS: usize = 405;
+
 /// The arrays of one router.
 pub struct Arrays {
     interfaces: [InterfaceSlot; 4],
     vrfs: [VrfSlot; 3],
     nhlfes: [NhlfeSlot; 5],
     ilm: [IlmSlot; 32],
-    fib4: [Fib4Node; 4],
-    fib6: [Fib6Node; 4],
+    rib4: [Rib4Node; 4],
+    fib4: [Word; WORDS],
+    rib6: [Rib6Node; 4],
+    fib6: [Word; WORDS],
+    counters: [VrfCounters; 3],
 }
 
 impl Arrays {
     const fn new() -> Self {
         Self {
             interfaces: [const { InterfaceSlot::EMPTY }; 4],
-            vrfs: [VrfSlot::EMPTY; 3],
+            vrfs: [const { VrfSlot::EMPTY }; 3],
             nhlfes: [const { NhlfeSlot::EMPTY }; 5],
             ilm: [const { IlmSlot::EMPTY }; 32],
-            fib4: [Fib4Node::EMPTY; 4],
-            fib6: [Fib6Node::EMPTY; 4],
+            rib4: [Rib4Node::EMPTY; 4],
+            fib4: [const { Word::ZERO }; WORDS],
+            rib6: [Rib6Node::EMPTY; 4],
+            fib6: [const { Word::ZERO }; WORDS],
+            counters: [VrfCounters::ZERO; 3],
         }
     }
 
@@ -52,11 +63,14 @@ impl Arrays {
             nhlfes: &mut self.nhlfes,
             first_label: label(500),
             ilm: &mut self.ilm,
+            rib4: &mut self.rib4,
             fib4: &mut self.fib4,
+            rib6: &mut self.rib6,
             fib6: &mut self.fib6,
             ..Memory::default()
         };
-        Forwarder::new(memory).expect("a global table and an ordinary first label")
+        let counters = CounterMemory { vrfs: &mut self.counters };
+        Forwarder::new(memory, counters).expect("a global table and an ordinary first label")
     }
 }
 

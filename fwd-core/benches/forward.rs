@@ -7,11 +7,14 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fwd_core::net::{IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelStack, Mac, NhlfeId, VrfId};
 use fwd_core::op::{FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
-use fwd_core::table::{Fib4Node, Fib6Node, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, Sizes, VrfSlot};
+use fwd_core::table::{
+    CounterMemory, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, Rib4Node, Rib6Node, Sizes, VrfSlot, Word,
+};
 use fwd_core::wire::{EtherType, Ethernet, Ipv4, LabelEntry};
 use fwd_core::{Forwarder, Frame, Verdict};
 
-const SIZES: Sizes = Sizes { interfaces: 4, vrfs: 2, nhlfes: 1000, labels: 1000, routes4: 1_000_000, routes6: 160_000 };
+const SIZES: Sizes =
+    Sizes { interfaces: 4, vrfs: 2, nhlfes: 1000, labels: 1000, routes4: 1_000_000, routes6: 160_000, ..Sizes::NONE };
 const VRF: VrfId = VrfId(1);
 const OURS: Mac = Mac([2, 0, 0, 0, 0, 1]);
 
@@ -28,16 +31,23 @@ impl Random {
 }
 
 fn forwarder() -> Forwarder<'static> {
-    Forwarder::new(Memory {
-        interfaces: vec![InterfaceSlot::EMPTY; SIZES.interface_slots()].leak(),
-        vrfs: vec![VrfSlot::EMPTY; SIZES.vrfs].leak(),
-        nhlfes: vec![NhlfeSlot::EMPTY; SIZES.nhlfe_slots()].leak(),
-        first_label: Label::FIRST_UNRESERVED,
-        ilm: vec![IlmSlot::EMPTY; SIZES.labels].leak(),
-        fib4: vec![Fib4Node::EMPTY; SIZES.fib4_nodes()].leak(),
-        fib6: vec![Fib6Node::EMPTY; SIZES.fib6_nodes()].leak(),
-        ..Memory::default()
-    })
+    Forwarder::new(
+        Memory {
+            interfaces: vec![InterfaceSlot::EMPTY; SIZES.interface_slots()].leak(),
+            vrfs: vec![VrfSlot::EMPTY; SIZES.vrfs].leak(),
+            nhlfes: vec![NhlfeSlot::EMPTY; SIZES.nhlfe_slots()].leak(),
+            first_label: Label::FIRST_UNRESERVED,
+            ilm: vec![IlmSlot::EMPTY; SIZES.labels].leak(),
+            rib4: vec![Rib4Node::EMPTY; SIZES.rib4_nodes()].leak(),
+            fib4: vec![Word::ZERO; SIZES.fib4_words()].leak(),
+            direct4: vec![Word::ZERO; Sizes::direct_words(1)].leak(),
+            direct6: vec![Word::ZERO; Sizes::direct_words(1)].leak(),
+            rib6: vec![Rib6Node::EMPTY; SIZES.rib6_nodes()].leak(),
+            fib6: vec![Word::ZERO; SIZES.fib6_words()].leak(),
+            ..Memory::default()
+        },
+        CounterMemory::default(),
+    )
     .unwrap()
 }
 
@@ -70,12 +80,13 @@ fn tables(c: &mut Criterion) {
         f.apply(op).unwrap();
     }
     let (held4, held6) = f.route_counts(VRF);
-    let octets = f.fib4_used() * size_of::<Fib4Node>() + f.fib6_used() * size_of::<Fib6Node>();
-    let (per4, per6) = (
-        (f.fib4_used() * size_of::<Fib4Node>()) as f64 / f64::from(held4),
-        (f.fib6_used() * size_of::<Fib6Node>()) as f64 / f64::from(held6),
+    let (words4, words6) = f.fib_words();
+    let per = |words: usize, held: u32| (words * 4 + (1 << 20)) as f64 / f64::from(held);
+    println!(
+        "{held4} IPv4 routes of {:.1} octets, {held6} IPv6 routes of {:.1}",
+        per(words4, held4),
+        per(words6, held6)
     );
-    println!("{held4} IPv4 routes of {per4:.1} octets, {held6} IPv6 routes of {per6:.1} octets: {octets} octets");
 
     let mut g = c.benchmark_group("table");
     g.throughput(Throughput::Elements(1));

@@ -4,10 +4,12 @@
 
 use fwd_core::net::{IfIndex, Label, LabelStack, Mac, NhlfeId, VrfId};
 use fwd_core::op::{FwdOp, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
-use fwd_core::table::{Fib4Node, Fib6Node, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, Sizes, VrfSlot};
+use fwd_core::table::{
+    CounterMemory, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, Rib4Node, Rib6Node, Sizes, VrfSlot, Word,
+};
 use fwd_core::{Forwarder, Frame, Verdict};
 
-const SIZES: Sizes = Sizes { interfaces: 2, vrfs: 2, nhlfes: 8, labels: 64, routes4: 100, routes6: 100 };
+const SIZES: Sizes = Sizes { interfaces: 2, vrfs: 2, nhlfes: 8, labels: 64, routes4: 100, routes6: 100, ..Sizes::NONE };
 
 /// What another processor would put into the mailbox: VRF 1 on port 0 sends 10.0.0.0/8 behind VPN label 500 through the transport
 /// label 600 of the core on port 1.
@@ -41,18 +43,25 @@ fn main() {
     let mut vrfs = [VrfSlot::EMPTY; SIZES.vrfs];
     let mut nhlfes = [NhlfeSlot::EMPTY; SIZES.nhlfe_slots()];
     let mut ilm = [IlmSlot::EMPTY; SIZES.labels];
-    let mut fib4 = [Fib4Node::EMPTY; SIZES.fib4_nodes()];
-    let mut fib6 = [Fib6Node::EMPTY; SIZES.fib6_nodes()];
-    let mut forwarder = Forwarder::new(Memory {
-        interfaces: &mut interfaces,
-        vrfs: &mut vrfs,
-        nhlfes: &mut nhlfes,
-        first_label: Label::FIRST_UNRESERVED,
-        ilm: &mut ilm,
-        fib4: &mut fib4,
-        fib6: &mut fib6,
-        ..Memory::default()
-    })
+    let mut rib4 = [Rib4Node::EMPTY; SIZES.rib4_nodes()];
+    let mut fib4 = vec![Word::ZERO; SIZES.fib4_words()];
+    let mut rib6 = [Rib6Node::EMPTY; SIZES.rib6_nodes()];
+    let mut fib6 = vec![Word::ZERO; SIZES.fib6_words()];
+    let mut forwarder = Forwarder::new(
+        Memory {
+            interfaces: &mut interfaces,
+            vrfs: &mut vrfs,
+            nhlfes: &mut nhlfes,
+            first_label: Label::FIRST_UNRESERVED,
+            ilm: &mut ilm,
+            rib4: &mut rib4,
+            fib4: &mut fib4,
+            rib6: &mut rib6,
+            fib6: &mut fib6,
+            ..Memory::default()
+        },
+        CounterMemory::default(),
+    )
     .expect("a global table and an ordinary first label");
     println!("tables of {} octets", SIZES.octets());
 

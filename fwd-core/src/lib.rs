@@ -41,9 +41,11 @@ pub mod time;
 pub mod timers;
 mod verdict;
 pub mod wire;
+mod worker;
 
 pub use counters::{Counters, VrfCounters};
 pub use forwarder::Forwarder;
 pub use frame::Frame;
 pub use malformed::{Fault, Malformed};
 pub use verdict::{DropReason, PuntReason, Verdict};
+pub use worker::Worker;

@@ -4,7 +4,10 @@
 
 use fwd_core::net::{IfIndex, Label};
 use fwd_core::op::FwdOp;
-use fwd_core::table::{Fib4Node, Fib6Node, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, VrfSlot};
+use fwd_core::VrfCounters;
+use fwd_core::table::{
+    CounterMemory, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, ReaderSlot, Retired, Rib4Node, Rib6Node, VrfSlot, Word,
+};
 use fwd_core::{Forwarder, Frame, Verdict};
 
 /// An array of the caller's.
@@ -34,8 +37,15 @@ pub struct Run {
     nhlfes: Array<NhlfeSlot>,
     first_label: u32,
     ilm: Array<IlmSlot>,
-    fib4: Array<Fib4Node>,
-    fib6: Array<Fib6Node>,
+    readers: Array<ReaderSlot>,
+    rib4: Array<Rib4Node>,
+    fib4: Array<Word>,
+    direct4: Array<Word>,
+    rib6: Array<Rib6Node>,
+    fib6: Array<Word>,
+    direct6: Array<Word>,
+    retired: Array<Retired>,
+    counters: Array<VrfCounters>,
     ops: Array<[u8; FwdOp::LEN]>,
     buffer: Array<u8>,
     headroom: usize,
@@ -50,20 +60,25 @@ pub struct Run {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fwd_core_run(run: &Run) -> i64 {
     // SAFETY: as the caller promises.
-    let (memory, ops, buffer) = unsafe {
+    let (memory, counters, ops, buffer) = unsafe {
         let memory = Memory {
             interfaces: run.interfaces.slice(),
             vrfs: run.vrfs.slice(),
             nhlfes: run.nhlfes.slice(),
             first_label: Label::from_low_bits(run.first_label),
             ilm: run.ilm.slice(),
+            readers: run.readers.slice(),
+            rib4: run.rib4.slice(),
             fib4: run.fib4.slice(),
+            direct4: run.direct4.slice(),
+            rib6: run.rib6.slice(),
             fib6: run.fib6.slice(),
-            ..Memory::default()
+            direct6: run.direct6.slice(),
+            retired: run.retired.slice(),
         };
-        (memory, run.ops.slice(), run.buffer.slice())
+        (memory, CounterMemory { vrfs: run.counters.slice() }, run.ops.slice(), run.buffer.slice())
     };
-    let Ok(mut forwarder) = Forwarder::new(memory) else { return -1 };
+    let Ok(mut forwarder) = Forwarder::new(memory, counters) else { return -1 };
     for octets in ops {
         let Ok(op) = FwdOp::parse(octets) else { return -2 };
         // Back into octets, so that the encoder is looked at as well.

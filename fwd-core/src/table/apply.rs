@@ -2,10 +2,9 @@
 
 use core::fmt;
 
-use super::lpm::{Full, Key, Lpm};
 use super::records::Refused;
-use super::vrf::pack;
-use super::{Tables, ilm, interface, nhlfe};
+use super::vrf::{model_bits, pack};
+use super::{Writer, ilm, interface, nhlfe};
 use crate::net::{Ipv4Prefix, Ipv6Prefix, Label, NhlfeId, VrfId};
 use crate::op::{FwdOp, Ilm, IlmAction, RouteAction, TunnelModel};
 
@@ -49,7 +48,7 @@ pub enum ApplyError {
     /// A special-purpose label cannot be given a meaning (RFC 7274). The explicit null labels take a `PopLookup` of the global
     /// table, which sets the model they are popped by.
     SpecialPurposeLabel(Label),
-    /// An entry number that is too large: from 2^26 in an incoming label, from 2^32 - 3 in a route.
+    /// An entry number that is too large: from 2^26 in an incoming label, from 2^30 - 3 in a route.
     NhlfeId(NhlfeId),
 }
 
@@ -66,8 +65,12 @@ impl fmt::Display for ApplyError {
 
 impl core::error::Error for ApplyError {}
 
-impl Tables<'_> {
-    pub(crate) fn apply(&mut self, op: &FwdOp) -> Result<(), ApplyError> {
+impl Writer<'_> {
+    /// Changes the tables. Idempotent.
+    ///
+    /// # Errors
+    /// The table is full, waits for its readers, or the op names what cannot be; the tables are then as they were.
+    pub fn apply(&mut self, op: &FwdOp) -> Result<(), ApplyError> {
         match *op {
             FwdOp::SetInterface { iface, interface } => {
                 self.vrfs.get(interface.vrf).ok_or(ApplyError::TableFull(Table::Vrf))?;
@@ -96,17 +99,15 @@ impl Tables<'_> {
             }
             FwdOp::SetRoute4 { vrf, prefix, action } => self.set_route4(vrf, prefix, action),
             FwdOp::ClearRoute4 { vrf, prefix } => {
-                if let Some(slot) = self.vrfs.get_mut(vrf) {
-                    remove(&mut self.fib4, &mut slot.root4, &mut slot.routes4, prefix.bits(), prefix.bit_len());
-                }
-                Ok(())
+                let Some(slot) = self.vrfs.get(vrf) else { return Ok(()) };
+                let removed = self.fib4.remove(&mut self.grace, &slot.fib4, prefix.bits(), prefix.bit_len());
+                removed.map_err(refused(Table::Fib4))
             }
             FwdOp::SetRoute6 { vrf, prefix, action } => self.set_route6(vrf, prefix, action),
             FwdOp::ClearRoute6 { vrf, prefix } => {
-                if let Some(slot) = self.vrfs.get_mut(vrf) {
-                    remove(&mut self.fib6, &mut slot.root6, &mut slot.routes6, prefix.bits(), prefix.bit_len());
-                }
-                Ok(())
+                let Some(slot) = self.vrfs.get(vrf) else { return Ok(()) };
+                let removed = self.fib6.remove(&mut self.grace, &slot.fib6, prefix.bits(), prefix.bit_len());
+                removed.map_err(refused(Table::Fib6))
             }
             // Tables without memory: nothing is set, nothing is there to be cleared.
             FwdOp::SetMroute { .. }
@@ -159,35 +160,26 @@ impl Tables<'_> {
 
     /// Sets the model of an explicit null label; `false` for another label.
     fn set_explicit_null(&mut self, label: Label, model: TunnelModel) -> bool {
-        let [v4, v6] = &mut self.explicit_null;
-        match label {
-            Label::IPV4_EXPLICIT_NULL => *v4 = model,
-            Label::IPV6_EXPLICIT_NULL => *v6 = model,
+        let shift = match label {
+            Label::IPV4_EXPLICIT_NULL => 0,
+            Label::IPV6_EXPLICIT_NULL => 2,
             _ => return false,
-        }
+        };
+        let Some(slot) = self.vrfs.get(VrfId::GLOBAL) else { return false };
+        slot.explicit_null.publish((slot.explicit_null.peek() & !(3 << shift)) | model_bits(model) << shift);
         true
     }
 
     fn set_route4(&mut self, vrf: VrfId, prefix: Ipv4Prefix, action: RouteAction) -> Result<(), ApplyError> {
-        let slot = self.vrfs.get_mut(vrf).ok_or(ApplyError::TableFull(Table::Vrf))?;
-        let word = pack(action)?;
-        match self.fib4.insert(&mut slot.root4, prefix.bits(), prefix.bit_len(), word) {
-            Ok(None) => slot.routes4 = slot.routes4.saturating_add(1),
-            Ok(Some(_)) => {}
-            Err(Full) => return Err(ApplyError::TableFull(Table::Fib4)),
-        }
-        Ok(())
+        let slot = self.vrfs.get(vrf).ok_or(ApplyError::TableFull(Table::Vrf))?;
+        let route = (prefix.bits(), prefix.bit_len());
+        self.fib4.insert(&mut self.grace, &slot.fib4, route, pack(action)?).map_err(refused(Table::Fib4))
     }
 
     fn set_route6(&mut self, vrf: VrfId, prefix: Ipv6Prefix, action: RouteAction) -> Result<(), ApplyError> {
-        let slot = self.vrfs.get_mut(vrf).ok_or(ApplyError::TableFull(Table::Vrf))?;
-        let word = pack(action)?;
-        match self.fib6.insert(&mut slot.root6, prefix.bits(), prefix.bit_len(), word) {
-            Ok(None) => slot.routes6 = slot.routes6.saturating_add(1),
-            Ok(Some(_)) => {}
-            Err(Full) => return Err(ApplyError::TableFull(Table::Fib6)),
-        }
-        Ok(())
+        let slot = self.vrfs.get(vrf).ok_or(ApplyError::TableFull(Table::Vrf))?;
+        let route = (prefix.bits(), prefix.bit_len());
+        self.fib6.insert(&mut self.grace, &slot.fib6, route, pack(action)?).map_err(refused(Table::Fib6))
     }
 }
 
@@ -196,11 +188,5 @@ fn refused(table: Table) -> impl FnOnce(Refused) -> ApplyError {
     move |refused| match refused {
         Refused::Full => ApplyError::TableFull(table),
         Refused::Busy => ApplyError::Busy(table),
-    }
-}
-
-fn remove<K: Key>(fib: &mut Lpm<'_, K>, root: &mut u32, count: &mut u32, bits: K, len: u8) {
-    if fib.remove(root, bits, len).is_some() {
-        *count = count.saturating_sub(1);
     }
 }

@@ -26,7 +26,6 @@ impl ReaderSlot {
     #[allow(clippy::declare_interior_mutable_const)] // every use is a fresh slot
     pub const EMPTY: Self = Self { mark: Word::ZERO, noted: Word::ZERO };
 
-    #[cfg_attr(not(test), allow(dead_code))] // workers enter batches
     /// Enters a batch; it ends when the result is dropped.
     pub(crate) fn pin(&self) -> Pin<'_> {
         self.mark.put(self.mark.peek().wrapping_add(1));
@@ -36,7 +35,6 @@ impl ReaderSlot {
 }
 
 /// A reader inside a batch.
-#[cfg_attr(not(test), allow(dead_code))]
 #[derive(Debug)]
 pub(crate) struct Pin<'r>(&'r ReaderSlot);
 
@@ -64,7 +62,6 @@ impl<'m> Grace<'m> {
         Self { readers, current: 0 }
     }
 
-    #[cfg_attr(not(test), allow(dead_code))]
     /// Whether there are readers beside the writer.
     #[inline]
     pub(crate) const fn has_readers(&self) -> bool {
@@ -80,7 +77,8 @@ impl<'m> Grace<'m> {
     /// Whether no reader can look at what has this stamp.
     #[inline]
     pub(crate) const fn is_over(&self, stamp: Stamp) -> bool {
-        self.readers.is_empty() || self.current.wrapping_sub(stamp.0) < 1 << 31
+        // A stamp is two ahead at most. One that is very old looks like that once in 2^32 periods, and waits for two more.
+        self.readers.is_empty() || !matches!(stamp.0.wrapping_sub(self.current), 1 | 2)
     }
 
     /// As [`Self::is_over`], after a look at the readers.

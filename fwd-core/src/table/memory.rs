@@ -2,22 +2,25 @@
 
 use core::fmt;
 
+use super::fib::DIRECT_LEN;
+use super::fib_writer::FibWriter;
 use super::grace::Grace;
 use super::ilm::IlmTable;
-use super::lpm::Lpm;
+use super::pool;
 use super::records::RecordWriter;
+use super::rib::Rib;
 use super::vrf::Vrfs;
-use super::{Fib4Node, Fib6Node, IlmSlot, InterfaceSlot, NhlfeSlot, ReaderSlot, Tables, VrfSlot};
+use super::{IlmSlot, InterfaceSlot, NhlfeSlot, ReaderSlot, Retired, Rib4Node, Rib6Node, VrfSlot, Word, Writer};
+use crate::counters::VrfCounters;
 use crate::net::Label;
-use crate::op::TunnelModel;
 
 /// How much the tables are to hold.
 ///
 /// ```
 /// use fwd_core::table::Sizes;
-/// const SIZES: Sizes = Sizes { interfaces: 8, vrfs: 4, nhlfes: 64, labels: 256, routes4: 1000, routes6: 100 };
-/// assert_eq!(SIZES.fib4_nodes(), 2000);
-/// assert!(SIZES.octets() < 60_000);
+/// const SIZES: Sizes = Sizes { interfaces: 8, vrfs: 4, nhlfes: 64, labels: 256, routes4: 1000, routes6: 100, ..Sizes::NONE };
+/// assert_eq!(SIZES.rib4_nodes(), 2000);
+/// assert!(SIZES.octets() < 300_000);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
@@ -33,6 +36,12 @@ pub struct Sizes {
     pub routes4: usize,
     /// IPv6 routes of all VRFs together.
     pub routes6: usize,
+    /// VRFs that look IPv4 addresses up in a direct root, 1 MiB each: those with 1,024 routes or more, while there are any.
+    pub direct4: usize,
+    /// VRFs that look IPv6 addresses up in a direct root.
+    pub direct6: usize,
+    /// Readers beside the writer.
+    pub readers: usize,
 }
 
 impl Sizes {
@@ -51,14 +60,34 @@ impl Sizes {
     /// Nodes that hold the IPv4 routes whatever they are: two each. A full table of the
     /// Internet takes 1.8.
     #[must_use]
-    pub const fn fib4_nodes(&self) -> usize {
+    pub const fn rib4_nodes(&self) -> usize {
         self.routes4.saturating_mul(2)
     }
 
     /// Nodes that hold the IPv6 routes whatever they are: two each. A full table of the Internet takes 1.9.
     #[must_use]
-    pub const fn fib6_nodes(&self) -> usize {
+    pub const fn rib6_nodes(&self) -> usize {
         self.routes6.saturating_mul(2)
+    }
+
+    /// Words for the look-up of IPv4 routes: of the first 1,000 routes whatever they are (36 words each: a host alone in a
+    /// network of its own), beyond that three for each: the Internet's take 1.2, and 2 with more than 65,532 next hops.
+    #[must_use]
+    pub const fn fib4_words(&self) -> usize {
+        words(self.routes4, 36, 3)
+    }
+
+    /// Words for the look-up of IPv6 routes: of the first 1,000 routes whatever they are (132 words each), beyond that eight
+    /// for each, as in the Internet, where it takes 4.
+    #[must_use]
+    pub const fn fib6_words(&self) -> usize {
+        words(self.routes6, 132, 8)
+    }
+
+    /// Notes of what readers may still look at; none without readers.
+    #[must_use]
+    pub const fn retired(&self) -> usize {
+        if self.readers == 0 { 0 } else { 4096 }
     }
 
     /// Octets of all tables.
@@ -68,9 +97,41 @@ impl Sizes {
         let sum = sum.saturating_add(self.vrfs.saturating_mul(size_of::<VrfSlot>()));
         let sum = sum.saturating_add(self.nhlfe_slots().saturating_mul(size_of::<NhlfeSlot>()));
         let sum = sum.saturating_add(self.labels.saturating_mul(size_of::<IlmSlot>()));
-        let sum = sum.saturating_add(self.fib4_nodes().saturating_mul(size_of::<Fib4Node>()));
-        sum.saturating_add(self.fib6_nodes().saturating_mul(size_of::<Fib6Node>()))
+        let sum = sum.saturating_add(self.rib4_nodes().saturating_mul(size_of::<Rib4Node>()));
+        let sum = sum.saturating_add(self.rib6_nodes().saturating_mul(size_of::<Rib6Node>()));
+        let direct = self.direct4.saturating_add(self.direct6).saturating_mul(DIRECT_LEN);
+        let words = self.fib4_words().saturating_add(self.fib6_words()).saturating_add(direct);
+        let sum = sum.saturating_add(words.saturating_mul(size_of::<Word>()));
+        let sum = sum.saturating_add(self.retired().saturating_mul(size_of::<Retired>()));
+        sum.saturating_add(self.readers.saturating_mul(size_of::<ReaderSlot>()))
     }
+
+    /// Words of `n` direct roots.
+    #[must_use]
+    pub const fn direct_words(n: usize) -> usize {
+        n.saturating_mul(DIRECT_LEN)
+    }
+
+    /// Nothing at all.
+    pub const NONE: Self = Self {
+        interfaces: 0,
+        vrfs: 0,
+        nhlfes: 0,
+        labels: 0,
+        routes4: 0,
+        routes6: 0,
+        direct4: 0,
+        direct6: 0,
+        readers: 0,
+    };
+}
+
+/// Words for `routes` of which the first 1,000 may take `most`, the others `each`.
+const fn words(routes: usize, most: usize, each: usize) -> usize {
+    let few = if routes < 1000 { routes } else { 1000 };
+    let others = routes.saturating_sub(few).saturating_mul(each);
+    // A chunk is lost to where blocks do not fit, and two are kept for removals.
+    pool::words_for(few.saturating_mul(most).saturating_add(others)).saturating_add(pool::words_for(400))
 }
 
 /// Arrays lent to a [`crate::Forwarder`], each filled with the `EMPTY` of its element type.
@@ -93,9 +154,32 @@ pub struct Memory<'m> {
     /// Incoming labels, from `first_label` on.
     pub ilm: &'m mut [IlmSlot],
     /// IPv4 routes of all VRFs.
-    pub fib4: &'m mut [Fib4Node],
+    pub rib4: &'m mut [Rib4Node],
+    /// Words for their look-up.
+    pub fib4: &'m mut [Word],
+    /// Direct roots for VRFs with many IPv4 routes, [`Sizes::direct_words`] for each; 16 are used at most.
+    pub direct4: &'m mut [Word],
     /// IPv6 routes of all VRFs.
-    pub fib6: &'m mut [Fib6Node],
+    pub rib6: &'m mut [Rib6Node],
+    /// Words for their look-up.
+    pub fib6: &'m mut [Word],
+    /// Direct roots for VRFs with many IPv6 routes.
+    pub direct6: &'m mut [Word],
+    /// Notes of parts of route tables that readers may still look at. None without readers; with readers, at least
+    /// [`Memory::RETIRED_MIN`]: the more, the more routes change while a reader is inside a batch.
+    pub retired: &'m mut [Retired],
+}
+
+impl Memory<'_> {
+    /// Notes that are lent at least where there are readers.
+    pub const RETIRED_MIN: usize = 64;
+}
+
+/// Counters of one worker, which no one else looks at while it works.
+#[derive(Debug, Default)]
+pub struct CounterMemory<'m> {
+    /// One for each VRF; what is beyond the last is not counted.
+    pub vrfs: &'m mut [VrfCounters],
 }
 
 impl Default for Memory<'_> {
@@ -107,8 +191,13 @@ impl Default for Memory<'_> {
             nhlfes: &mut [],
             first_label: Label::FIRST_UNRESERVED,
             ilm: &mut [],
+            rib4: &mut [],
             fib4: &mut [],
+            direct4: &mut [],
+            rib6: &mut [],
             fib6: &mut [],
+            direct6: &mut [],
+            retired: &mut [],
         }
     }
 }
@@ -120,6 +209,8 @@ pub enum MemoryError {
     NoGlobalTable,
     /// The first label is special-purpose (RFC 7274).
     SpecialPurposeLabel(Label),
+    /// Readers, but fewer notes of retired nodes than [`Memory::RETIRED_MIN`].
+    Retired(usize),
 }
 
 impl fmt::Display for MemoryError {
@@ -127,32 +218,42 @@ impl fmt::Display for MemoryError {
         match self {
             Self::NoGlobalTable => f.write_str("memory for VRFs: the global table needs one"),
             Self::SpecialPurposeLabel(label) => write!(f, "first label {label} is special-purpose"),
+            Self::Retired(n) => write!(f, "{n} notes of retired nodes: with readers, {} at least", Memory::RETIRED_MIN),
         }
     }
 }
 
 impl core::error::Error for MemoryError {}
 
-impl<'m> Tables<'m> {
-    pub(crate) fn new(memory: Memory<'m>) -> Result<Self, MemoryError> {
+impl<'m> Writer<'m> {
+    /// Empty tables in the lent memory.
+    ///
+    /// # Errors
+    /// Memory without room for the global table, that begins with a special-purpose label, or with readers and too few notes.
+    pub fn new(memory: Memory<'m>) -> Result<Self, MemoryError> {
         if memory.vrfs.is_empty() {
             return Err(MemoryError::NoGlobalTable);
         }
         if memory.first_label.is_special_purpose() {
             return Err(MemoryError::SpecialPurposeLabel(memory.first_label));
         }
-        // Whatever the arrays held is gone: a forwarder starts empty.
-        memory.vrfs.fill(VrfSlot::EMPTY);
-        memory.ilm.fill(IlmSlot::EMPTY);
+        if !memory.readers.is_empty() && memory.retired.len() < Memory::RETIRED_MIN {
+            return Err(MemoryError::Retired(memory.retired.len()));
+        }
+        // Whatever the arrays held is gone: tables start empty.
+        memory.vrfs.iter().for_each(VrfSlot::reset);
+        memory.ilm.iter().for_each(|slot| slot.put(0));
+        let half = memory.retired.len() / 2;
+        let (retired4, retired6) = memory.retired.split_at_mut_checked(half).unwrap_or_default();
         Ok(Self {
             grace: Grace::new(memory.readers),
+            readers: memory.readers,
             interfaces: RecordWriter::new(memory.interfaces),
             vrfs: Vrfs(memory.vrfs),
             nhlfes: RecordWriter::new(memory.nhlfes),
             ilm: IlmTable { first: memory.first_label, slots: memory.ilm },
-            fib4: Lpm::new(memory.fib4),
-            fib6: Lpm::new(memory.fib6),
-            explicit_null: [TunnelModel::Uniform; 2],
+            fib4: FibWriter::new(Rib::new(memory.rib4), memory.fib4, memory.direct4, retired4),
+            fib6: FibWriter::new(Rib::new(memory.rib6), memory.fib6, memory.direct6, retired6),
         })
     }
 }

@@ -25,101 +25,92 @@
 //! `RUSTFLAGS="--cfg loom" cargo test -p fwd-core --lib --release model::`.
 
 mod apply;
-mod fib4;
-mod fib6;
+mod fib;
+mod fib_node;
+mod fib_writer;
 pub(crate) mod grace;
 pub(crate) mod ilm;
 pub(crate) mod interface;
-mod lpm;
+mod key;
 mod memory;
 pub(crate) mod nhlfe;
+mod pool;
 pub(crate) mod records;
+mod rib;
 pub(crate) mod vrf;
 mod word;
+mod writer;
 
 pub use apply::{ApplyError, Table};
-pub use fib4::Fib4Node;
-pub use fib6::Fib6Node;
+pub use fib_writer::Retired;
 pub use grace::ReaderSlot;
 pub use ilm::IlmSlot;
 pub use interface::InterfaceSlot;
-pub use lpm::Node;
-pub use memory::{Memory, MemoryError, Sizes};
+pub use memory::{CounterMemory, Memory, MemoryError, Sizes};
 pub use nhlfe::NhlfeSlot;
 pub use records::Slot;
+pub use rib::{Node, Rib4Node, Rib6Node};
 pub use vrf::VrfSlot;
 pub use word::Word;
+pub use writer::Writer;
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-use self::grace::Grace;
+use self::fib::Fib;
 use self::ilm::IlmTable;
-use self::interface::{InterfaceWriter, Interfaces};
-use self::lpm::Lpm;
-use self::nhlfe::{Entry, NhlfeWriter, Nhlfes};
+use self::interface::Interfaces;
+use self::nhlfe::{Entry, Nhlfes};
 use self::vrf::Vrfs;
-use crate::net::{IfIndex, Ipv4Prefix, Ipv6Prefix, Label, NhlfeId, VrfId};
+use crate::net::{IfIndex, Label, NhlfeId, VrfId};
 use crate::op::{Interface, RouteAction, TunnelModel};
 
-/// Every table.
-#[derive(Debug)]
+/// What readers see of every table.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Tables<'m> {
-    grace: Grace<'m>,
-    interfaces: InterfaceWriter<'m>,
+    pub(crate) interfaces: Interfaces<'m>,
     pub(crate) vrfs: Vrfs<'m>,
-    nhlfes: NhlfeWriter<'m>,
+    pub(crate) nhlfes: Nhlfes<'m>,
     pub(crate) ilm: IlmTable<'m>,
-    pub(crate) fib4: Lpm<'m, u32>,
-    pub(crate) fib6: Lpm<'m, u128>,
-    explicit_null: [TunnelModel; 2],
+    pub(crate) fib4: Fib<'m>,
+    pub(crate) fib6: Fib<'m>,
 }
 
 impl<'m> Tables<'m> {
     #[inline]
     pub(crate) fn interface(&self, iface: IfIndex) -> Option<Interface> {
-        Interfaces(self.interfaces.reader()).get(iface)
+        self.interfaces.get(iface)
     }
 
     #[inline]
     pub(crate) fn nhlfe(&self, id: NhlfeId) -> Option<Entry<'m>> {
-        Nhlfes(self.nhlfes.reader()).get(id)
+        self.nhlfes.get(id)
     }
 
     /// The model by which an explicit null label is popped. Uniform unless it was set (RFC 3032 §2.4.3).
     pub(crate) fn explicit_null_model(&self, label: Label) -> TunnelModel {
-        let [v4, v6] = self.explicit_null;
-        if label == Label::IPV6_EXPLICIT_NULL { v6 } else { v4 }
+        let models = self.vrfs.get(VrfId::GLOBAL).map_or(0, |slot| slot.explicit_null.load());
+        vrf::model_of(if label == Label::IPV6_EXPLICIT_NULL { models >> 2 } else { models })
+    }
+
+    /// Where look-ups of a VRF's IPv4 routes begin.
+    #[inline]
+    pub(crate) fn root4(&self, vrf: VrfId) -> u32 {
+        self.vrfs.get(vrf).map_or(0, |slot| slot.fib4.root())
+    }
+
+    /// Where look-ups of a VRF's IPv6 routes begin.
+    #[inline]
+    pub(crate) fn root6(&self, vrf: VrfId) -> u32 {
+        self.vrfs.get(vrf).map_or(0, |slot| slot.fib6.root())
     }
 
     #[inline]
     pub(crate) fn lookup4(&self, vrf: VrfId, addr: Ipv4Addr) -> Option<RouteAction> {
-        self.fib4.lookup(self.vrfs.get(vrf)?.root4, addr.to_bits()).map(vrf::unpack)
+        vrf::unpack(self.fib4.lookup(self.root4(vrf), addr.to_bits()))
     }
 
     #[inline]
     pub(crate) fn lookup6(&self, vrf: VrfId, addr: Ipv6Addr) -> Option<RouteAction> {
-        self.fib6.lookup(self.vrfs.get(vrf)?.root6, addr.to_bits()).map(vrf::unpack)
-    }
-
-    pub(crate) fn route4(&self, vrf: VrfId, prefix: Ipv4Prefix) -> Option<RouteAction> {
-        self.fib4.get(self.vrfs.get(vrf)?.root4, prefix.bits(), prefix.bit_len()).map(vrf::unpack)
-    }
-
-    pub(crate) fn route6(&self, vrf: VrfId, prefix: Ipv6Prefix) -> Option<RouteAction> {
-        self.fib6.get(self.vrfs.get(vrf)?.root6, prefix.bits(), prefix.bit_len()).map(vrf::unpack)
-    }
-
-    pub(crate) fn routes4(&self, vrf: VrfId) -> impl Iterator<Item = (Ipv4Prefix, RouteAction)> + '_ {
-        let routes = self.fib4.iter(self.vrfs.get(vrf).map_or(lpm::NIL, |slot| slot.root4));
-        routes.filter_map(|(bits, len, word)| Some((Ipv4Prefix::from_bits(bits, len)?, vrf::unpack(word))))
-    }
-
-    pub(crate) fn routes6(&self, vrf: VrfId) -> impl Iterator<Item = (Ipv6Prefix, RouteAction)> + '_ {
-        let routes = self.fib6.iter(self.vrfs.get(vrf).map_or(lpm::NIL, |slot| slot.root6));
-        routes.filter_map(|(bits, len, word)| Some((Ipv6Prefix::from_bits(bits, len)?, vrf::unpack(word))))
-    }
-
-    pub(crate) fn route_counts(&self, vrf: VrfId) -> (u32, u32) {
-        self.vrfs.get(vrf).map_or((0, 0), |slot| (slot.routes4, slot.routes6))
+        vrf::unpack(self.fib6.lookup(self.root6(vrf), addr.to_bits()))
     }
 }

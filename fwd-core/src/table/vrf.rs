@@ -1,26 +1,31 @@
-//! VRFs, by number: the roots of their routes and their counters.
-
-use core::num::NonZeroU32;
+//! VRFs, by number: where the look-ups of their routes begin.
 
 use super::ApplyError;
-use super::lpm::NIL;
-use crate::counters::VrfCounters;
+use super::fib_node::VALUES;
+use super::fib_writer::FibRoot;
+use super::word::Word;
 use crate::net::{NhlfeId, VrfId};
-use crate::op::RouteAction;
+use crate::op::{RouteAction, TunnelModel};
 
 /// One VRF.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct VrfSlot {
-    pub(super) root4: u32,
-    pub(super) root6: u32,
-    pub(super) routes4: u32,
-    pub(super) routes6: u32,
-    pub(crate) counters: VrfCounters,
+    pub(super) fib4: FibRoot,
+    pub(super) fib6: FibRoot,
+    /// Of the global table: the models of the explicit null labels, IPv4 in bits 0 and 1, IPv6 in bits 2 and 3.
+    pub(super) explicit_null: Word,
 }
 
 impl VrfSlot {
     /// A VRF without routes, to fill the memory that is lent.
-    pub const EMPTY: Self = Self { root4: NIL, root6: NIL, routes4: 0, routes6: 0, counters: VrfCounters::ZERO };
+    #[allow(clippy::declare_interior_mutable_const)] // every use is a fresh slot
+    pub const EMPTY: Self = Self { fib4: FibRoot::EMPTY, fib6: FibRoot::EMPTY, explicit_null: Word::ZERO };
+
+    pub(super) fn reset(&self) {
+        self.fib4.reset();
+        self.fib6.reset();
+        self.explicit_null.put(0);
+    }
 }
 
 impl Default for VrfSlot {
@@ -30,43 +35,57 @@ impl Default for VrfSlot {
 }
 
 /// VRFs numbered from 0, the global table.
-#[derive(Debug)]
-pub(crate) struct Vrfs<'m>(pub(super) &'m mut [VrfSlot]);
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vrfs<'m>(pub(super) &'m [VrfSlot]);
 
-impl Vrfs<'_> {
+impl<'m> Vrfs<'m> {
     #[inline]
-    pub(crate) fn get(&self, vrf: VrfId) -> Option<&VrfSlot> {
+    pub(crate) fn get(self, vrf: VrfId) -> Option<&'m VrfSlot> {
         self.0.get(usize::from(vrf.0))
     }
+}
 
-    #[inline]
-    pub(crate) fn get_mut(&mut self, vrf: VrfId) -> Option<&mut VrfSlot> {
-        self.0.get_mut(usize::from(vrf.0))
+/// A model in two bits.
+pub(super) const fn model_bits(model: TunnelModel) -> u32 {
+    match model {
+        TunnelModel::Uniform => 0,
+        TunnelModel::Pipe => 1,
+        TunnelModel::ShortPipe => 2,
     }
 }
 
-const LOCAL: NonZeroU32 = NonZeroU32::MAX;
-const DISCARD: NonZeroU32 = NonZeroU32::MIN.saturating_add(u32::MAX - 2);
-
-/// A route's action in one word, so that it is replaced by one store.
-pub(super) fn pack(action: RouteAction) -> Result<NonZeroU32, ApplyError> {
-    match action {
-        RouteAction::Local => Ok(LOCAL),
-        RouteAction::Discard => Ok(DISCARD),
-        RouteAction::Forward(id) => {
-            let word = id.0.checked_add(1).and_then(NonZeroU32::new);
-            word.filter(|&word| word < DISCARD).ok_or(ApplyError::NhlfeId(id))
-        }
-    }
-}
-
-/// The reverse of [`pack`].
+/// The model of the two low bits.
 #[inline]
-pub(super) fn unpack(word: NonZeroU32) -> RouteAction {
-    match word {
-        LOCAL => RouteAction::Local,
-        DISCARD => RouteAction::Discard,
-        word => RouteAction::Forward(NhlfeId(word.get().wrapping_sub(1))),
+pub(super) const fn model_of(bits: u32) -> TunnelModel {
+    match bits & 3 {
+        0 => TunnelModel::Uniform,
+        1 => TunnelModel::Pipe,
+        _ => TunnelModel::ShortPipe,
+    }
+}
+
+const LOCAL: u32 = 1;
+const DISCARD: u32 = 2;
+const FIRST: u32 = 3;
+
+/// A route's action as a number below 2^30, not zero; the smaller the number of the entry, the smaller.
+pub(super) fn pack(action: RouteAction) -> Result<core::num::NonZeroU32, ApplyError> {
+    let (value, error) = match action {
+        RouteAction::Local => (LOCAL, ApplyError::NhlfeId(NhlfeId(0))),
+        RouteAction::Discard => (DISCARD, ApplyError::NhlfeId(NhlfeId(0))),
+        RouteAction::Forward(id) => (id.0.saturating_add(FIRST), ApplyError::NhlfeId(id)),
+    };
+    core::num::NonZeroU32::new(value).filter(|value| value.get() < VALUES).ok_or(error)
+}
+
+/// The reverse of [`pack`]; none of zero.
+#[inline]
+pub(crate) fn unpack(value: u32) -> Option<RouteAction> {
+    match value {
+        0 => None,
+        LOCAL => Some(RouteAction::Local),
+        DISCARD => Some(RouteAction::Discard),
+        _ => Some(RouteAction::Forward(NhlfeId(value.wrapping_sub(FIRST)))),
     }
 }
 
@@ -75,17 +94,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn actions_fit_one_word() {
+    fn actions_fit_thirty_bits() {
         for action in [
             RouteAction::Local,
             RouteAction::Discard,
             RouteAction::Forward(NhlfeId(0)),
-            RouteAction::Forward(NhlfeId(u32::MAX - 3)),
+            RouteAction::Forward(NhlfeId(VALUES - 4)),
         ] {
-            assert_eq!(pack(action).map(unpack), Ok(action));
+            assert_eq!(pack(action).map(|value| unpack(value.get())), Ok(Some(action)));
         }
-        for id in [u32::MAX - 2, u32::MAX - 1, u32::MAX] {
+        for id in [VALUES - 3, u32::MAX] {
             assert_eq!(pack(RouteAction::Forward(NhlfeId(id))), Err(ApplyError::NhlfeId(NhlfeId(id))));
         }
+        assert_eq!(unpack(0), None);
     }
 }

@@ -5,9 +5,11 @@ pub mod naive;
 use arbitrary::{Result, Unstructured};
 use fwd_core::net::{IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelStack, Mac, NhlfeId, VrfId};
 use fwd_core::op::{FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
-use fwd_core::table::{ApplyError, Fib4Node, Fib6Node, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, Table, VrfSlot};
+use fwd_core::table::{
+    ApplyError, CounterMemory, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, Rib4Node, Rib6Node, Table, VrfSlot, Word,
+};
 use fwd_core::wire::Ipv4;
-use fwd_core::{Counters, Forwarder, Frame, Verdict};
+use fwd_core::{Counters, Forwarder, Frame, Verdict, VrfCounters};
 use naive::Naive;
 
 const INTERFACES: u32 = 4;
@@ -15,6 +17,8 @@ const VRFS: u16 = 3;
 const NHLFES: u32 = 6;
 const LABELS: u32 = 8;
 const NODES: usize = 12;
+/// Words that look-ups of as many routes never use up.
+const WORDS: usize = 135 * 20;
 
 /// Tables so small that everything meets everything and some things do not fit.
 #[derive(Clone)]
@@ -23,33 +27,44 @@ pub struct Arrays {
     vrfs: [VrfSlot; VRFS as usize],
     nhlfes: [NhlfeSlot; NHLFES as usize + 1],
     ilm: [IlmSlot; LABELS as usize],
-    fib4: [Fib4Node; NODES],
-    fib6: [Fib6Node; NODES],
+    rib4: [Rib4Node; NODES],
+    fib4: [Word; WORDS],
+    rib6: [Rib6Node; NODES],
+    fib6: [Word; WORDS],
+    counters: [VrfCounters; VRFS as usize],
 }
 
 impl Arrays {
     pub fn new() -> Self {
         Self {
             interfaces: [const { InterfaceSlot::EMPTY }; INTERFACES as usize + 1],
-            vrfs: [VrfSlot::EMPTY; VRFS as usize],
+            vrfs: [const { VrfSlot::EMPTY }; VRFS as usize],
             nhlfes: [const { NhlfeSlot::EMPTY }; NHLFES as usize + 1],
             ilm: [const { IlmSlot::EMPTY }; LABELS as usize],
-            fib4: [Fib4Node::EMPTY; NODES],
-            fib6: [Fib6Node::EMPTY; NODES],
+            rib4: [Rib4Node::EMPTY; NODES],
+            fib4: [const { Word::ZERO }; WORDS],
+            rib6: [Rib6Node::EMPTY; NODES],
+            fib6: [const { Word::ZERO }; WORDS],
+            counters: [VrfCounters::ZERO; VRFS as usize],
         }
     }
 
     pub fn forwarder(&mut self) -> Forwarder<'_> {
-        Forwarder::new(Memory {
-            interfaces: &mut self.interfaces,
-            vrfs: &mut self.vrfs,
-            nhlfes: &mut self.nhlfes,
-            first_label: Label::FIRST_UNRESERVED,
-            ilm: &mut self.ilm,
-            fib4: &mut self.fib4,
-            fib6: &mut self.fib6,
-            ..Memory::default()
-        })
+        Forwarder::new(
+            Memory {
+                interfaces: &mut self.interfaces,
+                vrfs: &mut self.vrfs,
+                nhlfes: &mut self.nhlfes,
+                first_label: Label::FIRST_UNRESERVED,
+                ilm: &mut self.ilm,
+                rib4: &mut self.rib4,
+                fib4: &mut self.fib4,
+                rib6: &mut self.rib6,
+                fib6: &mut self.fib6,
+                ..Memory::default()
+            },
+            CounterMemory { vrfs: &mut self.counters },
+        )
         .unwrap()
     }
 }

@@ -5,9 +5,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use fwd_core::net::{IfIndex, Label, LabelStack, Mac, NhlfeId, VrfId};
 use fwd_core::op::{FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
-use fwd_core::table::{Fib4Node, Fib6Node, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, VrfSlot};
+use fwd_core::table::{CounterMemory, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, Rib4Node, Rib6Node, VrfSlot, Word};
 use fwd_core::wire::{EtherType, Ethernet, Ipv4, Ipv6, LabelEntry};
-use fwd_core::{Forwarder, Frame, Verdict};
+use fwd_core::{Forwarder, Frame, Verdict, VrfCounters};
 
 pub const MODELS: [TunnelModel; 3] = [TunnelModel::Uniform, TunnelModel::Pipe, TunnelModel::ShortPipe];
 
@@ -33,16 +33,21 @@ pub struct Sent {
 
 impl Router {
     pub fn new() -> Self {
-        let forwarder = Forwarder::new(Memory {
-            interfaces: vec![InterfaceSlot::EMPTY; 9].leak(),
-            vrfs: vec![VrfSlot::EMPTY; 4].leak(),
-            nhlfes: vec![NhlfeSlot::EMPTY; 65].leak(),
-            first_label: Label::FIRST_UNRESERVED,
-            ilm: vec![IlmSlot::EMPTY; 1000].leak(),
-            fib4: vec![Fib4Node::EMPTY; 100].leak(),
-            fib6: vec![Fib6Node::EMPTY; 100].leak(),
-            ..Memory::default()
-        });
+        let forwarder = Forwarder::new(
+            Memory {
+                interfaces: vec![InterfaceSlot::EMPTY; 9].leak(),
+                vrfs: vec![VrfSlot::EMPTY; 4].leak(),
+                nhlfes: vec![NhlfeSlot::EMPTY; 65].leak(),
+                first_label: Label::FIRST_UNRESERVED,
+                ilm: vec![IlmSlot::EMPTY; 1000].leak(),
+                rib4: vec![Rib4Node::EMPTY; 100].leak(),
+                fib4: vec![Word::ZERO; 4000].leak(),
+                rib6: vec![Rib6Node::EMPTY; 100].leak(),
+                fib6: vec![Word::ZERO; 14000].leak(),
+                ..Memory::default()
+            },
+            CounterMemory { vrfs: vec![VrfCounters::ZERO; 4].leak() },
+        );
         let mut router = Self(forwarder.unwrap());
         for (iface, vrf, mpls) in [(0, 0, true), (1, 0, true), (2, 1, false), (3, 2, false)] {
             router.interface(iface, vrf, mpls, 1500);

@@ -51,6 +51,9 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
         labels: usize::try_from(config.transport_labels.iter().fold(config.labels.1, |a, b| a.max(*b)))? + 1,
         routes4: 1 << 20,
         routes6: 1 << 18,
+        direct4: 1,
+        direct6: 1,
+        ..Sizes::NONE
     };
     let forwarder = crate::sim::node::forwarder(&arena, &sizes);
     let mut driver = Driver::new(&config, forwarder)?;

@@ -139,7 +139,7 @@ pub fn build<'m>(arena: &'m Bump, plan: &Plan) -> Result<Topology<'m>> {
     // With a label for each prefix PEs hand out as many labels as routes, and need an entry for each.
     let per_prefix = if plan.label_mode == LabelMode::PerPrefix { routes4 + routes6 } else { 0 };
     let labels = 10_000 + per_prefix;
-    let p_sizes = Sizes { interfaces: 8, vrfs: 1, nhlfes: 64, labels: 12_000, routes4: 64, routes6: 16 };
+    let p_sizes = Sizes { interfaces: 8, vrfs: 1, nhlfes: 64, labels: 12_000, routes4: 64, routes6: 16, ..Sizes::NONE };
     let pe_sizes = Sizes {
         interfaces: 16,
         vrfs: 4,
@@ -147,6 +147,9 @@ pub fn build<'m>(arena: &'m Bump, plan: &Plan) -> Result<Topology<'m>> {
         labels: Core::FIRST_FREE_LABEL as usize + labels,
         routes4,
         routes6,
+        direct4: 1,
+        direct6: 1,
+        ..Sizes::NONE
     };
     let speaker = |n: u8| -> Result<Machine> {
         let first = Core::FIRST_FREE_LABEL + u32::from(n) * 1000;
@@ -250,7 +253,7 @@ fn attach(
     let asn = site_as(customer, site);
     let identity = LocalIdentity { asn, router_id: Ipv4Addr::new(10, 255, site as u8 + 1, 2) };
     let name = format!("CE-{}{}", CUSTOMERS[customer], site + 1);
-    let sizes = Sizes { interfaces: 4, vrfs: 1, nhlfes: 600, labels: 0, routes4: 16, routes6: 16 };
+    let sizes = Sizes { interfaces: 4, vrfs: 1, nhlfes: 600, labels: 0, routes4: 16, routes6: 16, ..Sizes::NONE };
     let ce = provider.add_customer(&name, &sizes, Machine::Ce(Box::new(Ce::new(identity))));
     let vrf = vrf_of(customer);
     let config = LinkConfig { delay: Duration::from_micros(200), mtu: 1500, ..LinkConfig::default() };

@@ -5,9 +5,12 @@ use std::net::IpAddr;
 
 use bgp_vpn::speaker::Reach;
 use bumpalo::Bump;
+use fwd_core::VrfCounters;
 use fwd_core::net::{IfIndex, Mac, VrfId};
 use fwd_core::op::{FwdOp, Interface};
-use fwd_core::table::{Fib4Node, Fib6Node, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, Sizes, VrfSlot};
+use fwd_core::table::{
+    CounterMemory, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, Rib4Node, Rib6Node, Sizes, VrfSlot, Word,
+};
 use fwd_core::time::Instant;
 use fwd_core::{Forwarder, Frame};
 
@@ -111,11 +114,16 @@ pub fn forwarder<'m>(arena: &'m Bump, sizes: &Sizes) -> Forwarder<'m> {
         vrfs: arena.alloc_slice_fill_with(sizes.vrfs, |_| VrfSlot::EMPTY),
         nhlfes: arena.alloc_slice_fill_with(sizes.nhlfe_slots(), |_| NhlfeSlot::EMPTY),
         ilm: arena.alloc_slice_fill_with(sizes.labels, |_| IlmSlot::EMPTY),
-        fib4: arena.alloc_slice_fill_with(sizes.fib4_nodes(), |_| Fib4Node::EMPTY),
-        fib6: arena.alloc_slice_fill_with(sizes.fib6_nodes(), |_| Fib6Node::EMPTY),
+        rib4: arena.alloc_slice_fill_with(sizes.rib4_nodes(), |_| Rib4Node::EMPTY),
+        fib4: arena.alloc_slice_fill_with(sizes.fib4_words(), |_| Word::ZERO),
+        direct4: arena.alloc_slice_fill_with(Sizes::direct_words(sizes.direct4), |_| Word::ZERO),
+        rib6: arena.alloc_slice_fill_with(sizes.rib6_nodes(), |_| Rib6Node::EMPTY),
+        fib6: arena.alloc_slice_fill_with(sizes.fib6_words(), |_| Word::ZERO),
+        direct6: arena.alloc_slice_fill_with(Sizes::direct_words(sizes.direct6), |_| Word::ZERO),
         ..Memory::default()
     };
-    Forwarder::new(memory).expect("a VRF, and labels from 16")
+    let counters = CounterMemory { vrfs: arena.alloc_slice_fill_copy(sizes.vrfs, VrfCounters::ZERO) };
+    Forwarder::new(memory, counters).expect("a VRF, and labels from 16")
 }
 
 impl<'m, C> Node<'m, C> {

@@ -12,7 +12,7 @@ use crate::sim::link::LinkConfig;
 use crate::sim::network::{Network, Transport};
 use crate::sim::node::{LinkId, NodeId};
 
-const SIZES: Sizes = Sizes { interfaces: 2, vrfs: 1, nhlfes: 2, labels: 0, routes4: 8, routes6: 8 };
+const SIZES: Sizes = Sizes { interfaces: 2, vrfs: 1, nhlfes: 2, labels: 0, routes4: 8, routes6: 8, ..Sizes::NONE };
 
 fn address(end: usize, family: usize) -> IpAddr {
     if family == 0 { IpAddr::from([10, 0, 0, end as u8 + 1]) } else { format!("fd00::{}", end + 1).parse().unwrap() }

@@ -13,7 +13,8 @@ use crate::sim::network::{Hop, below_labels};
 use crate::sim::packet::{IpView, ip_packet};
 use crate::sim::rng::Rng;
 
-const SIZES: Sizes = Sizes { interfaces: 16, vrfs: 4, nhlfes: 1100, labels: 20_100, routes4: 64, routes6: 64 };
+const SIZES: Sizes =
+    Sizes { interfaces: 16, vrfs: 4, nhlfes: 1100, labels: 20_100, routes4: 64, routes6: 64, ..Sizes::NONE };
 const A: VrfId = VrfId(1);
 const B: VrfId = VrfId(2);
 

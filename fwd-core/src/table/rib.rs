@@ -1,35 +1,39 @@
-//! Longest prefix match: a path-compressed binary trie in lent nodes, with one root per VRF.
+//! The routes themselves: a path-compressed binary trie in lent nodes, with one root per VRF. The writer's; packets are looked
+//! up in what `fib.rs` makes of it.
 //!
 //! A node holds a prefix and perhaps a value; its children hold longer prefixes whose next bit is 0 or 1. A node without a
 //! value has two children. Hence `n` prefixes take at most `2 n - 1` nodes per root, a path is at most as long as an
 //! address has bits, and a change touches at most three nodes.
-//!
-//! Every change becomes visible by one store of a link or a value: a new node is complete before a link names it.
 
 use core::num::NonZeroU32;
 
-/// Address bits.
-pub trait Key: Copy + Eq + Default + core::fmt::Debug {
-    /// The bits of an address.
-    const WIDTH: u8;
-    /// Bit `at`, the most significant being 0; `at` is below [`Self::WIDTH`].
-    fn bit(self, at: u8) -> bool;
-    /// How many leading bits are equal.
-    fn common(self, other: Self) -> u8;
-    /// The leading `len` bits, the rest zero.
-    fn truncate(self, len: u8) -> Self;
-}
+use super::key::Key;
 
 /// No node.
 pub(crate) const NIL: u32 = u32::MAX;
 
-/// A node of the trie.
+/// A node of the routes of all VRFs.
 #[derive(Clone, Copy, Debug)]
 pub struct Node<K> {
     key: K,
     children: [u32; 2],
     value: Option<NonZeroU32>,
     len: u8,
+}
+
+/// A node of IPv4 routes.
+pub type Rib4Node = Node<u32>;
+/// A node of IPv6 routes.
+pub type Rib6Node = Node<u128>;
+
+impl Node<u32> {
+    /// A node not in use, to fill the memory that is lent.
+    pub const EMPTY: Self = Self::unused(0);
+}
+
+impl Node<u128> {
+    /// A node not in use, to fill the memory that is lent.
+    pub const EMPTY: Self = Self::unused(0);
 }
 
 /// The nodes are used up. Nothing was changed.
@@ -45,7 +49,7 @@ enum Link {
 
 /// The nodes of every root.
 #[derive(Debug)]
-pub(crate) struct Lpm<'m, K> {
+pub(crate) struct Rib<'m, K> {
     nodes: &'m mut [Node<K>],
     /// Nodes from here on were never used.
     fresh: u32,
@@ -71,7 +75,7 @@ impl<K: Key> Node<K> {
     }
 }
 
-impl<'m, K: Key> Lpm<'m, K> {
+impl<'m, K: Key> Rib<'m, K> {
     /// An empty table in these nodes, of which at most 2^32 - 1 are used.
     pub(crate) fn new(nodes: &'m mut [Node<K>]) -> Self {
         Self { nodes, fresh: 0, freed: NIL, freed_count: 0 }
@@ -95,23 +99,44 @@ impl<'m, K: Key> Lpm<'m, K> {
         self.nodes.len().min(NIL as usize)
     }
 
-    /// The value of the longest prefix that holds `key`.
-    #[inline]
-    pub(crate) fn lookup(&self, root: u32, key: K) -> Option<NonZeroU32> {
+    /// The value of the longest prefix that holds this one, is shorter, and at least `from` bits long.
+    pub(crate) fn covering(&self, root: u32, key: K, len: u8, from: u8) -> Option<NonZeroU32> {
         let mut best = None;
         let mut at = root;
         for _ in 0..=K::WIDTH {
             let Some(node) = self.node(at) else { break };
-            if node.key.common(key) < node.len {
+            if node.len >= len || node.key.common(key) < node.len {
                 break;
             }
-            best = node.value.or(best);
-            if node.len >= K::WIDTH {
-                break;
+            if node.len >= from {
+                best = node.value.or(best);
             }
             at = node.child(key.bit(node.len));
         }
         best
+    }
+
+    /// The prefixes inside of this one and at most `to` bits long, in ascending order and without those inside of another.
+    pub(crate) fn inside(&self, root: u32, key: K, len: u8, to: u8) -> Inside<'_, K> {
+        let mut at = root;
+        for _ in 0..=K::WIDTH {
+            let Some(node) = self.node(at) else { break };
+            if node.len >= len {
+                break;
+            }
+            at = node.child(key.bit(node.len));
+        }
+        let mut inside = Inside { nodes: self.nodes, to, pending: [NIL; INSIDE], pending_len: 0 };
+        match self.node(at) {
+            Some(node) if node.key.common(key) < len => {}
+            Some(node) if node.len > len => inside.push(at),
+            Some(node) => {
+                inside.push(node.child(true));
+                inside.push(node.child(false));
+            }
+            None => {}
+        }
+        inside
     }
 
     /// The value of this prefix.
@@ -288,7 +313,46 @@ impl<K: Key> Iterator for Iter<'_, K> {
     }
 }
 
-#[cfg(test)]
+/// Nodes of lengths within one level of the look-up table, 0 to 18, and what hangs beside them.
+const INSIDE: usize = 24;
+
+/// The topmost prefixes inside of one.
+#[derive(Debug)]
+pub(crate) struct Inside<'t, K> {
+    nodes: &'t [Node<K>],
+    to: u8,
+    pending: [u32; INSIDE],
+    pending_len: usize,
+}
+
+impl<K: Key> Inside<'_, K> {
+    fn push(&mut self, at: u32) {
+        let fits = usize::try_from(at).ok().and_then(|at| self.nodes.get(at)).is_some_and(|node| node.len <= self.to);
+        if let Some(slot) = self.pending.get_mut(self.pending_len).filter(|_| fits) {
+            *slot = at;
+            self.pending_len = self.pending_len.saturating_add(1);
+        }
+    }
+}
+
+impl<K: Key> Iterator for Inside<'_, K> {
+    type Item = (K, u8);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            self.pending_len = self.pending_len.checked_sub(1)?;
+            let at = self.pending.get(self.pending_len).copied()?;
+            let node = *self.nodes.get(usize::try_from(at).ok()?)?;
+            if node.value.is_some() {
+                return Some((node.key, node.len));
+            }
+            self.push(node.child(true));
+            self.push(node.child(false));
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -307,7 +371,7 @@ mod tests {
     }
 
     /// Every node without a value has two children, and children extend their parent: the bound on nodes and on paths.
-    fn check(lpm: &Lpm<'_, u32>, root: u32, prefixes: usize) {
+    fn check(rib: &Rib<'_, u32>, root: u32, prefixes: usize) {
         let mut todo = Vec::from([(root, 0, 0_u32)]);
         let mut nodes = 0;
         while let Some((at, min_len, key)) = todo.pop() {
@@ -315,7 +379,7 @@ mod tests {
                 continue;
             }
             nodes += 1;
-            let n = lpm.node(at).unwrap();
+            let n = rib.node(at).unwrap();
             assert!(n.len >= min_len && n.key.common(key) >= min_len);
             assert!(n.value.is_some() || !n.children.contains(&NIL));
             if n.len < 32 {
@@ -323,54 +387,60 @@ mod tests {
                 todo.push((n.child(true), n.len + 1, n.key | (1 << (31 - n.len))));
             }
         }
-        assert_eq!(nodes, lpm.used());
+        assert_eq!(nodes, rib.used());
         assert!(nodes <= (2 * prefixes).saturating_sub(1));
     }
 
     #[test]
     fn nested_prefixes_match_longest_first() {
         let mut nodes = [Node::<u32>::EMPTY; 16];
-        let mut lpm = Lpm::new(&mut nodes);
+        let mut rib = Rib::new(&mut nodes);
         let mut root = NIL;
         for (key, len, v) in
             [(0x0a00_0000, 8, 1), (0x0a01_0000, 16, 2), (0x0a01_0200, 24, 3), (0, 0, 9), (0x0a01_0203, 32, 4)]
         {
-            assert_eq!(lpm.insert(&mut root, key, len, value(v)), Ok(None));
+            assert_eq!(rib.insert(&mut root, key, len, value(v)), Ok(None));
         }
         for (key, v) in [(0x0a01_0203, 4), (0x0a01_02ff, 3), (0x0a01_ffff, 2), (0x0aff_0000, 1), (0x0b00_0000, 9)] {
-            assert_eq!(lpm.lookup(root, key), Some(value(v)));
+            assert_eq!(rib.covering(root, key, 33, 0), Some(value(v)));
         }
-        assert_eq!(lpm.remove(&mut root, 0, 0), Some(value(9)));
-        assert_eq!(lpm.lookup(root, 0x0b00_0000), None);
-        assert_eq!(lpm.remove(&mut root, 0, 0), None);
+        assert_eq!(rib.remove(&mut root, 0, 0), Some(value(9)));
+        assert_eq!(rib.covering(root, 0x0b00_0000, 33, 0), None);
+        assert_eq!(rib.remove(&mut root, 0, 0), None);
     }
 
     #[test]
     fn a_full_table_refuses_and_keeps_what_it_had() {
         let mut nodes = [Node::<u32>::EMPTY; 2];
-        let mut lpm = Lpm::new(&mut nodes);
+        let mut rib = Rib::new(&mut nodes);
         let mut root = NIL;
-        lpm.insert(&mut root, 0x8000_0000, 8, value(1)).unwrap();
+        rib.insert(&mut root, 0x8000_0000, 8, value(1)).unwrap();
         // One node is left, a fork takes two.
-        assert_eq!(lpm.insert(&mut root, 0x0000_0000, 8, value(2)), Err(Full));
-        assert_eq!((lpm.used(), lpm.iter(root).count()), (1, 1));
+        assert_eq!(rib.insert(&mut root, 0x0000_0000, 8, value(2)), Err(Full));
+        assert_eq!((rib.used(), rib.iter(root).count()), (1, 1));
         // A prefix on the path takes one.
-        assert_eq!(lpm.insert(&mut root, 0x8000_0000, 1, value(3)), Ok(None));
-        assert_eq!(lpm.insert(&mut root, 0x8000_0000, 9, value(3)), Err(Full));
-        assert_eq!(lpm.insert(&mut root, 0x8000_0000, 8, value(7)), Ok(Some(value(1))));
-        assert_eq!(lpm.lookup(root, 0x8000_0001), Some(value(7)));
+        assert_eq!(rib.insert(&mut root, 0x8000_0000, 1, value(3)), Ok(None));
+        assert_eq!(rib.insert(&mut root, 0x8000_0000, 9, value(3)), Err(Full));
+        assert_eq!(rib.insert(&mut root, 0x8000_0000, 8, value(7)), Ok(Some(value(1))));
+        assert_eq!(rib.covering(root, 0x8000_0001, 33, 0), Some(value(7)));
     }
 
     #[test]
     fn roots_share_nodes_and_nothing_else() {
         let mut nodes = [Node::<u128>::EMPTY; 8];
-        let mut lpm = Lpm::new(&mut nodes);
+        let mut rib = Rib::new(&mut nodes);
         let (mut a, mut b) = (NIL, NIL);
-        lpm.insert(&mut a, 0xfd << 120, 8, value(1)).unwrap();
-        lpm.insert(&mut b, 0xfd << 120, 8, value(2)).unwrap();
-        assert_eq!((lpm.lookup(a, 0xfd << 120), lpm.lookup(b, 0xfd << 120)), (Some(value(1)), Some(value(2))));
-        assert_eq!(lpm.remove(&mut a, 0xfd << 120, 8), Some(value(1)));
-        assert_eq!((lpm.lookup(a, 0xfd << 120), lpm.lookup(b, 0xfd << 120)), (None, Some(value(2))));
+        rib.insert(&mut a, 0xfd << 120, 8, value(1)).unwrap();
+        rib.insert(&mut b, 0xfd << 120, 8, value(2)).unwrap();
+        assert_eq!(
+            (rib.covering(a, 0xfd << 120, 129, 0), rib.covering(b, 0xfd << 120, 129, 0)),
+            (Some(value(1)), Some(value(2)))
+        );
+        assert_eq!(rib.remove(&mut a, 0xfd << 120, 8), Some(value(1)));
+        assert_eq!(
+            (rib.covering(a, 0xfd << 120, 129, 0), rib.covering(b, 0xfd << 120, 129, 0)),
+            (None, Some(value(2)))
+        );
     }
 
     fn change() -> impl Strategy<Value = (bool, u32, u8, u32)> {
@@ -385,31 +455,31 @@ mod tests {
         #[test]
         fn the_trie_is_the_naive_table(changes in proptest::collection::vec(change(), 0..200), probes: [u32; 16]) {
             let mut nodes = [Node::<u32>::EMPTY; 100];
-            let mut lpm = Lpm::new(&mut nodes);
+            let mut rib = Rib::new(&mut nodes);
             let mut root = NIL;
             let mut model = Model::new();
             for (set, key, len, v) in changes {
                 if set {
-                    match lpm.insert(&mut root, key, len, value(v)) {
+                    match rib.insert(&mut root, key, len, value(v)) {
                         Ok(old) => assert_eq!(old, model.insert((key, len), value(v))),
-                        Err(Full) => assert!(!model.contains_key(&(key, len)) && lpm.used() + 2 > 100),
+                        Err(Full) => assert!(!model.contains_key(&(key, len)) && rib.used() + 2 > 100),
                     }
                 } else {
-                    assert_eq!(lpm.remove(&mut root, key, len), model.remove(&(key, len)));
+                    assert_eq!(rib.remove(&mut root, key, len), model.remove(&(key, len)));
                 }
-                check(&lpm, root, model.len());
-                assert_eq!(lpm.get(root, key, len), model.get(&(key, len)).copied());
+                check(&rib, root, model.len());
+                assert_eq!(rib.get(root, key, len), model.get(&(key, len)).copied());
             }
-            let stored: Vec<_> = lpm.iter(root).collect();
+            let stored: Vec<_> = rib.iter(root).collect();
             let expected: Vec<_> = model.iter().map(|(&(k, l), &v)| (k, l, v)).collect();
             assert_eq!(stored, expected);
             for key in probes.into_iter().chain(model.keys().map(|&(k, _)| k)) {
-                assert_eq!(lpm.lookup(root, key), naive(&model, key));
+                assert_eq!(rib.covering(root, key, 33, 0), naive(&model, key));
             }
             for (key, len) in model.keys() {
-                assert!(lpm.remove(&mut root, *key, *len).is_some());
+                assert!(rib.remove(&mut root, *key, *len).is_some());
             }
-            assert_eq!((root, lpm.used()), (NIL, 0));
+            assert_eq!((root, rib.used()), (NIL, 0));
         }
     }
 }

@@ -1,0 +1,649 @@
+//! Changing the look-up trie, one route at a time.
+
+use core::num::NonZeroU32;
+
+use super::fib::{DIRECT, DIRECT_BITS, DIRECT_FROM, DIRECT_LEN, Fib, LEVELS};
+use super::fib_node::{
+    HEAD, Head, OWN, Places, ROUTE, STRIDE, VALUE, hand_down, in_place, is_node, packed, word, written_out,
+};
+use super::grace::{Grace, Stamp};
+use super::key::Key;
+use super::pool::Pool;
+use super::records::Refused;
+use super::rib::{Full, NIL, Rib};
+use super::word::Word;
+
+/// Direct roots at most, of IPv4 and of IPv6.
+const DIRECT_MAX: usize = 16;
+
+/// A node that readers may still look at; the writer's.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Retired {
+    place: u32,
+    stamp: u32,
+}
+
+impl Retired {
+    /// None, to fill the memory that is lent.
+    pub const EMPTY: Self = Self { place: 0, stamp: 0 };
+}
+
+/// What a VRF has in the table of one address family. All but `root` is the writer's.
+#[derive(Clone, Debug)]
+pub(super) struct FibRoot {
+    /// Zero, the place of a node, or the number of a direct root.
+    root: Word,
+    /// The root of its routes.
+    rib: Word,
+    routes: Word,
+}
+
+impl FibRoot {
+    #[allow(clippy::declare_interior_mutable_const)] // every use is a fresh root
+    pub(super) const EMPTY: Self = Self { root: Word::ZERO, rib: Word::new(NIL), routes: Word::ZERO };
+
+    /// Empties it, before readers see it.
+    pub(super) fn reset(&self) {
+        self.root.put(0);
+        self.rib.put(NIL);
+        self.routes.put(0);
+    }
+
+    #[inline]
+    pub(super) fn root(&self) -> u32 {
+        self.root.load()
+    }
+
+    pub(super) fn rib(&self) -> u32 {
+        self.rib.peek()
+    }
+
+    pub(super) fn routes(&self) -> u32 {
+        self.routes.peek()
+    }
+}
+
+/// The writer's hold of the routes of one address family.
+#[derive(Debug)]
+pub(super) struct FibWriter<'m, K> {
+    pub(super) rib: Rib<'m, K>,
+    pool: Pool<'m>,
+    direct: &'m [Word],
+    /// Routes with which a VRF gets one: [`DIRECT_FROM`].
+    direct_from: u32,
+    /// When each direct root is free; none: it is in use.
+    direct_free: [Option<Stamp>; DIRECT_MAX],
+    retired: &'m mut [Retired],
+    retired_head: usize,
+    retired_len: usize,
+}
+
+/// A change of routes at one level.
+#[derive(Clone, Copy)]
+struct Change<K> {
+    key: K,
+    len: u8,
+    /// The depth of the level.
+    depth: u8,
+    /// The entry to write: a route, or zero.
+    entry: u32,
+    /// Whether it must not fail for want of memory while any is left: a route is removed.
+    urgent: bool,
+}
+
+impl<'m, K: Key> FibWriter<'m, K> {
+    pub(super) fn new(rib: Rib<'m, K>, words: &'m [Word], direct: &'m [Word], retired: &'m mut [Retired]) -> Self {
+        let direct_free = core::array::from_fn(|_| Some(Stamp(0)));
+        for word in direct {
+            word.put(0);
+        }
+        let (pool, direct_from) = (Pool::new(words), DIRECT_FROM);
+        Self { rib, pool, direct, direct_from, direct_free, retired, retired_head: 0, retired_len: 0 }
+    }
+
+    pub(super) fn reader(&self) -> Fib<'m> {
+        Fib { words: self.pool.words(), direct: self.direct }
+    }
+
+    /// Words that nodes take.
+    pub(super) fn used(&self) -> usize {
+        self.pool.used()
+    }
+
+    /// Sets the route of a prefix.
+    pub(super) fn insert(
+        &mut self,
+        grace: &mut Grace<'_>,
+        vrf: &'m FibRoot,
+        (key, len): (K, u8),
+        value: NonZeroU32,
+    ) -> Result<(), Refused> {
+        self.make_room(grace)?;
+        let mut rib = vrf.rib.peek();
+        let old = self.rib.insert(&mut rib, key, len, value).map_err(|Full| Refused::Full)?;
+        vrf.rib.put(rib);
+        if old == Some(value) {
+            return Ok(());
+        }
+        let change = self.change(vrf, key, len, ROUTE | value.get(), false);
+        if let Err(refused) = self.paint(grace, vrf, change) {
+            // What the routes took for it is there to be given back.
+            match old {
+                Some(old) => drop(self.rib.insert(&mut rib, key, len, old)),
+                None => drop(self.rib.remove(&mut rib, key, len)),
+            }
+            vrf.rib.put(rib);
+            return Err(refused);
+        }
+        if old.is_none() {
+            vrf.routes.put(vrf.routes.peek().saturating_add(1));
+            self.widen(grace, vrf);
+        }
+        Ok(())
+    }
+
+    /// Removes the route of a prefix. Refused only if removing splits a node's runs and even the memory kept for that is used
+    /// up.
+    pub(super) fn remove(&mut self, grace: &mut Grace<'_>, vrf: &'m FibRoot, key: K, len: u8) -> Result<(), Refused> {
+        let mut rib = vrf.rib.peek();
+        if self.rib.get(rib, key, len).is_none() {
+            return Ok(());
+        }
+        self.make_room(grace)?;
+        let mut change = self.change(vrf, key, len, 0, true);
+        let from = if change.depth == 0 { 0 } else { change.depth.saturating_add(1) };
+        if let Some(value) = self.rib.covering(rib, key, len, from) {
+            change.entry = ROUTE | value.get();
+        }
+        self.paint(grace, vrf, change)?;
+        self.rib.remove(&mut rib, key, len);
+        vrf.rib.put(rib);
+        vrf.routes.put(vrf.routes.peek().saturating_sub(1));
+        if vrf.routes.peek() == 0 {
+            self.narrow(grace, vrf);
+        }
+        Ok(())
+    }
+
+    fn change(&self, vrf: &FibRoot, key: K, len: u8, entry: u32, urgent: bool) -> Change<K> {
+        let is_direct = vrf.root.peek() & DIRECT != 0;
+        let depth = match len.checked_sub(1) {
+            Some(_) if is_direct && len <= DIRECT_BITS => 0,
+            Some(last) => last.saturating_sub(last % STRIDE),
+            None => 0,
+        };
+        Change { key: key.truncate(len), len, depth, entry, urgent }
+    }
+
+    /// Writes a change into the places that its prefix covers and no longer one of the level.
+    fn paint(&mut self, grace: &mut Grace<'_>, vrf: &'m FibRoot, change: Change<K>) -> Result<(), Refused> {
+        let root = vrf.root.peek();
+        if root & DIRECT != 0 {
+            let first = ((root & VALUE) as usize).saturating_mul(DIRECT_LEN);
+            let entries = self.direct.get(first..).and_then(|direct| direct.get(..DIRECT_LEN)).unwrap_or_default();
+            if change.len <= DIRECT_BITS {
+                self.paint_direct(entries, vrf, change);
+                return Ok(());
+            }
+            let above = entries.get(change.key.eighteen() as usize).ok_or(Refused::Full)?;
+            return self.paint_below(grace, vrf, above, DIRECT_BITS, change);
+        }
+        self.paint_below(grace, vrf, &vrf.root, 0, change)
+    }
+
+    /// Writes a change into a direct root.
+    fn paint_direct(&mut self, entries: &'m [Word], vrf: &FibRoot, change: Change<K>) {
+        let places = |len: u8| 1_usize.wrapping_shl(u32::from(DIRECT_BITS.saturating_sub(len)));
+        let words = self.pool.words();
+        let mut at = change.key.eighteen() as usize;
+        let end = at.saturating_add(places(change.len));
+        let write = |from: usize, to: usize| {
+            for word in entries.get(from..to).unwrap_or_default() {
+                match word.peek() {
+                    node if is_node(node) => hand_down(words, node, change.entry, OWN),
+                    _ => word.publish(change.entry),
+                }
+            }
+        };
+        for (key, len) in self.rib.inside(vrf.rib.peek(), change.key, change.len, DIRECT_BITS) {
+            let from = key.eighteen() as usize;
+            write(at, from);
+            at = from.saturating_add(places(len));
+        }
+        write(at, end);
+    }
+
+    /// Writes a change into the node at its depth, on the way down from the entry `above` a node at `depth`.
+    fn paint_below(
+        &mut self,
+        grace: &Grace<'_>,
+        vrf: &FibRoot,
+        above: &'m Word,
+        depth: u8,
+        change: Change<K>,
+    ) -> Result<(), Refused> {
+        let words = self.pool.words();
+        // The entries that lead to each node on the way, and those nodes' depths.
+        let mut way: [&'m Word; LEVELS] = [above; LEVELS];
+        let (mut above, mut depth, mut steps) = (above, depth, 0_usize);
+        loop {
+            let entry = above.peek();
+            if !is_node(entry) {
+                above.publish(self.chain(vrf, depth, entry & VALUE, OWN, change)?);
+                return Ok(());
+            }
+            *way.get_mut(steps).ok_or(Refused::Full)? = above;
+            steps = steps.saturating_add(1);
+            if depth == change.depth {
+                break;
+            }
+            let head = Head::at(words, entry).ok_or(Refused::Full)?;
+            let slot = change.key.six(depth);
+            depth = depth.saturating_add(STRIDE);
+            let run = head.run_of(slot);
+            let next = word(words, entry, run).ok_or(Refused::Full)?;
+            if head.is_narrow() || !is_node(next.peek()) {
+                return self.attach(grace, vrf, above, slot, depth, change);
+            }
+            above = next;
+        }
+        let mask = self.mask(vrf, change);
+        self.rewrite(grace, above, mask, change)?;
+        if change.urgent {
+            self.prune(grace, way.get(..steps).unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    /// The places of the node that a change is for.
+    fn mask(&self, vrf: &FibRoot, change: Change<K>) -> u64 {
+        let end = change.depth.saturating_add(STRIDE);
+        let places = |key: K, len: u8| {
+            let places = 1_u32.wrapping_shl(u32::from(end.saturating_sub(len)));
+            (u64::MAX >> 64_u32.saturating_sub(places).min(63)).wrapping_shl(key.six(change.depth))
+        };
+        let inside = self.rib.inside(vrf.rib.peek(), change.key, change.len, end);
+        inside.fold(places(change.key, change.len), |mask, (key, len)| mask & !places(key, len))
+    }
+
+    /// Writes an entry into places of the node that `above` leads to.
+    fn rewrite(&mut self, grace: &Grace<'_>, above: &'m Word, mask: u64, change: Change<K>) -> Result<(), Refused> {
+        let words = self.pool.words();
+        let node = above.peek();
+        let head = Head::at(words, node).ok_or(Refused::Full)?;
+        let mut places = written_out(words, node, head);
+        let mut differs = false;
+        for (slot, place) in (0_u32..).zip(&mut places) {
+            if mask.wrapping_shr(slot) & 1 == 1 && !is_node(*place) && *place != change.entry {
+                *place = change.entry;
+                differs = true;
+            }
+        }
+        if differs {
+            self.replace(grace, above, &places, mask, change)?;
+        }
+        let node = above.peek();
+        let head = Head::at(words, node).ok_or(Refused::Full)?;
+        let (entry, own) = if change.entry == 0 { (head.inherited(), 0) } else { (change.entry, OWN) };
+        for (slot, place) in (0_u32..).zip(places) {
+            if mask.wrapping_shr(slot) & 1 == 1 && is_node(place) {
+                hand_down(words, place, entry, own);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes places of the node that `above` leads to, in place or anew. To remove a route is to make room: the node is written
+    /// anew if it can be. To replace one is not.
+    fn replace(
+        &mut self,
+        grace: &Grace<'_>,
+        above: &'m Word,
+        places: &Places,
+        mask: u64,
+        change: Change<K>,
+    ) -> Result<(), Refused> {
+        let words = self.pool.words();
+        let node = above.peek();
+        let head = Head::at(words, node).ok_or(Refused::Full)?;
+        if !change.urgent && in_place(words, node, head, mask, change.entry) {
+            return Ok(());
+        }
+        let mut new = self.build(places, head.rest, false);
+        if new.is_none() && change.urgent {
+            if in_place(words, node, head, mask, change.entry) {
+                return Ok(());
+            }
+            new = self.build(places, head.rest, true);
+        }
+        above.publish(new.ok_or_else(|| self.refused())?);
+        self.retire(grace, node, head.len());
+        Ok(())
+    }
+
+    /// Makes the nodes from `depth` down to the change's, and puts them into a place of the node that `above` leads to.
+    fn attach(
+        &mut self,
+        grace: &Grace<'_>,
+        vrf: &FibRoot,
+        above: &'m Word,
+        slot: u32,
+        depth: u8,
+        change: Change<K>,
+    ) -> Result<(), Refused> {
+        let words = self.pool.words();
+        let node = above.peek();
+        let head = Head::at(words, node).ok_or(Refused::Full)?;
+        let mut places = written_out(words, node, head);
+        let place = places.get_mut(slot as usize).ok_or(Refused::Full)?;
+        let (inherited, own) = if *place == 0 { (head.rest & VALUE, 0) } else { (*place & VALUE, OWN) };
+        let chain = self.chain(vrf, depth, inherited, own, change)?;
+        *place = chain;
+        let Some(new) = self.build(&places, head.rest, change.urgent) else {
+            self.release_chain(chain);
+            return Err(self.refused());
+        };
+        above.publish(new);
+        self.retire(grace, node, head.len());
+        Ok(())
+    }
+
+    /// Nodes from `depth` down to the change's, which no reader comes to yet; their first one.
+    fn chain(&mut self, vrf: &FibRoot, depth: u8, inherited: u32, own: u32, change: Change<K>) -> Result<u32, Refused> {
+        let mask = self.mask(vrf, change);
+        let mut places: Places =
+            core::array::from_fn(|slot| if mask.wrapping_shr(slot as u32) & 1 == 1 { change.entry } else { 0 });
+        let mut at = change.depth;
+        let mut below = None;
+        for _ in 0..LEVELS {
+            let own = if at == depth { own } else { 0 };
+            let Some(node) = self.build(&places, inherited | own, change.urgent) else {
+                if let Some(below) = below {
+                    self.release_chain(below);
+                }
+                return Err(self.refused());
+            };
+            if at <= depth {
+                return Ok(node);
+            }
+            below = Some(node);
+            at = at.saturating_sub(STRIDE);
+            places = [0; 64];
+            if let Some(place) = places.get_mut(change.key.six(at) as usize) {
+                *place = node;
+            }
+        }
+        Err(Refused::Full)
+    }
+
+    /// Gives back nodes of which each leads to one other at most, and that no reader came to.
+    fn release_chain(&mut self, first: u32) {
+        let words = self.pool.words();
+        let mut node = first;
+        for _ in 0..LEVELS {
+            let Some(head) = Head::at(words, node) else { return };
+            let next = written_out(words, node, head).into_iter().find(|&place| is_node(place));
+            self.pool.release(node, head.len());
+            let Some(next) = next else { return };
+            node = next;
+        }
+    }
+
+    /// Removes nodes without routes, from the end of the way up.
+    fn prune(&mut self, grace: &Grace<'_>, way: &[&'m Word]) {
+        let words = self.pool.words();
+        for above in way.iter().rev() {
+            let node = above.peek();
+            let Some(head) = Head::at(words, node) else { return };
+            if (0..head.len().saturating_sub(HEAD)).any(|i| word(words, node, i).is_some_and(|w| w.peek() != 0)) {
+                return;
+            }
+            // The place above says again what it hands down, if that is its own.
+            above.publish(if head.rest & OWN == 0 { 0 } else { head.inherited() });
+            self.retire(grace, node, head.len());
+        }
+    }
+
+    /// A node with these places.
+    fn build(&mut self, places: &Places, rest: u32, urgent: bool) -> Option<u32> {
+        let (head, entries) = packed(places, rest);
+        let node = self.pool.allocate(head.len(), urgent)?;
+        let block = self.pool.words().get(node as usize..)?.get(..head.len() as usize)?;
+        let ([low, high, third], words) = block.split_first_chunk()?;
+        low.put(head.runs as u32);
+        high.put((head.runs >> 32) as u32);
+        third.put(head.rest);
+        for (word, entry) in words.iter().zip(entries) {
+            word.put(entry);
+        }
+        Some(node)
+    }
+
+    /// Why there is no memory.
+    fn refused(&self) -> Refused {
+        if self.retired_len > 0 { Refused::Busy } else { Refused::Full }
+    }
+
+    /// Makes sure that what an op takes out of the table can be noted.
+    fn make_room(&mut self, grace: &mut Grace<'_>) -> Result<(), Refused> {
+        while self.retired_len > 0 {
+            let Some(oldest) = self.retired.get(self.retired_head).copied() else { break };
+            if !grace.poll(Stamp(oldest.stamp)) {
+                break;
+            }
+            if let Some(head) = Head::at(self.pool.words(), oldest.place) {
+                self.pool.release(oldest.place, head.len());
+            }
+            self.retired_head = self.after(1);
+            self.retired_len = self.retired_len.saturating_sub(1);
+        }
+        // A node is written anew, and those above it may go.
+        let room = self.retired.len().saturating_sub(self.retired_len);
+        if grace.has_readers() && room < LEVELS.saturating_add(1) { Err(Refused::Busy) } else { Ok(()) }
+    }
+
+    /// The place in the queue of retired nodes `steps` after its head.
+    const fn after(&self, steps: usize) -> usize {
+        let sum = self.retired_head.saturating_add(steps);
+        if sum >= self.retired.len() { sum.saturating_sub(self.retired.len()) } else { sum }
+    }
+
+    fn retire(&mut self, grace: &Grace<'_>, place: u32, len: u32) {
+        if !grace.has_readers() {
+            self.pool.release(place, len);
+            return;
+        }
+        let at = self.after(self.retired_len);
+        if let Some(slot) = self.retired.get_mut(at) {
+            *slot = Retired { place, stamp: grace.stamp().0 };
+            self.retired_len = self.retired_len.saturating_add(1);
+        }
+    }
+
+    /// Gives a VRF a direct root, if it has earned one and there is one.
+    fn widen(&mut self, grace: &mut Grace<'_>, vrf: &'m FibRoot) {
+        let top = vrf.root.peek();
+        let routes = vrf.routes.peek() as usize;
+        if vrf.routes.peek() < self.direct_from || top & DIRECT != 0 || top == 0 {
+            return;
+        }
+        // The nodes of three levels go: at most one of the last for each route, 64 above them, and the first.
+        let room = self.retired.len().saturating_sub(self.retired_len);
+        if grace.has_readers() && room < routes.saturating_add(65 + LEVELS) {
+            return;
+        }
+        let roots = self.direct.chunks_exact(DIRECT_LEN).zip(&mut self.direct_free);
+        let mut free = (0_u32..).zip(roots).filter(|(_, (_, free))| free.is_some_and(|stamp| grace.poll(stamp)));
+        let Some((number, (entries, free))) = free.next() else { return };
+        *free = None;
+        let fib = Fib { words: self.pool.words(), direct: self.direct };
+        for (bits, word) in (0_u32..).zip(entries) {
+            let entry = fib.at_direct_depth(top, bits);
+            word.put(entry);
+            // What it inherits comes from the direct root henceforth.
+            if let Some(third) = fib.words.get(entry.wrapping_add(2) as usize).filter(|_| is_node(entry)) {
+                third.put(third.peek() | OWN);
+            }
+        }
+        vrf.root.publish(DIRECT | number);
+        self.retire_top(grace, top);
+    }
+
+    /// Takes out the nodes that a direct root stands for.
+    fn retire_top(&mut self, grace: &Grace<'_>, top: u32) {
+        let words = self.pool.words();
+        let nodes = |node: u32| {
+            let places = Head::at(words, node).map_or([0; 64], |head| written_out(words, node, head));
+            places.into_iter().filter(|&place| is_node(place))
+        };
+        for second in nodes(top) {
+            for third in nodes(second) {
+                if let Some(head) = Head::at(words, third) {
+                    self.retire(grace, third, head.len());
+                }
+            }
+            if let Some(head) = Head::at(words, second) {
+                self.retire(grace, second, head.len());
+            }
+        }
+        if let Some(head) = Head::at(words, top) {
+            self.retire(grace, top, head.len());
+        }
+    }
+
+    /// Takes the direct root from a VRF that has no routes.
+    fn narrow(&mut self, grace: &Grace<'_>, vrf: &FibRoot) {
+        let root = vrf.root.peek();
+        if root & DIRECT != 0 {
+            vrf.root.publish(0);
+            if let Some(free) = self.direct_free.get_mut((root & VALUE) as usize) {
+                *free = Some(grace.stamp());
+            }
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::table::ReaderSlot;
+    use crate::table::pool::words_for;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+    use std::vec;
+    use std::vec::Vec;
+
+    type Model<K> = BTreeMap<(K, u8), u32>;
+
+    fn naive<K: Key>(model: &Model<K>, key: K) -> u32
+    where
+        (K, u8): Ord,
+    {
+        let hit = |&(k, len): &(K, u8)| k.common(key) >= len;
+        model.iter().filter(|(p, _)| hit(p)).max_by_key(|((_, len), _)| *len).map_or(0, |(_, v)| *v)
+    }
+
+    /// Two VRFs with many routes in few places, with a direct root to be had or without.
+    fn run<K: Key + Ord>(changes: Vec<(bool, K, u8, u32, bool)>, direct: usize, words: usize, from: u32) {
+        let mut nodes = vec![super::super::rib::Node::unused(K::default()); 2000];
+        let (words, direct) = (vec![Word::ZERO; words_for(words)], vec![Word::ZERO; direct * DIRECT_LEN]);
+        let mut retired = vec![Retired::EMPTY; 200];
+        let readers = [ReaderSlot::EMPTY];
+        let mut grace = Grace::new(&readers);
+        let vrfs = [FibRoot::EMPTY, FibRoot::EMPTY];
+        let mut fib = FibWriter::new(Rib::new(&mut nodes), &words, &direct, &mut retired);
+        fib.direct_from = from;
+        let mut models = [Model::new(), Model::new()];
+        for (set, key, len, value, second) in changes {
+            let (vrf, model) = (&vrfs[usize::from(second)], &mut models[usize::from(second)]);
+            // A reader in the middle of a look-up holds up memory now and then.
+            let pin = (value & 1 == 1).then(|| readers[0].pin());
+            let (before, other) = (fib.reader().lookup(vrf.root(), key), key.truncate(len.saturating_sub(1)));
+            let key = key.truncate(len);
+            if set {
+                match fib.insert(&mut grace, vrf, (key, len), NonZeroU32::new(value).unwrap()) {
+                    Ok(()) => drop(model.insert((key, len), value)),
+                    Err(Refused::Busy) => assert!(pin.is_some() || fib.retired_len > 0),
+                    Err(Refused::Full) => assert!(fib.used() * 3 > words.len(), "{} of {}", fib.used(), words.len()),
+                }
+            } else {
+                match fib.remove(&mut grace, vrf, key, len) {
+                    Ok(()) => drop(model.remove(&(key, len))),
+                    Err(refused) => assert_eq!(refused, Refused::Busy),
+                }
+            }
+            drop(pin);
+            let _ = before;
+            for key in [key, other, Key::truncate(key, 0)] {
+                assert_eq!(fib.reader().lookup(vrf.root(), key), naive(model, key));
+            }
+            assert_eq!(vrf.routes() as usize, model.len());
+        }
+        for (vrf, model) in vrfs.iter().zip(&models) {
+            let keys: Vec<K> = model.keys().map(|&(key, _)| key).collect();
+            let mut routes = [0; 32];
+            for chunk in keys.chunks_exact(32) {
+                let chunk: &[K; 32] = chunk.try_into().unwrap();
+                fib.reader().lookup_batch(&[vrf.root(); 32], chunk, &mut routes);
+                assert!(chunk.iter().zip(routes).all(|(&key, route)| route == naive(model, key)));
+            }
+            for key in keys {
+                assert_eq!(fib.reader().lookup(vrf.root(), key), naive(model, key));
+            }
+        }
+        // Nothing is left of what is removed.
+        for (vrf, model) in vrfs.iter().zip(&models) {
+            for &(key, len) in model.keys() {
+                fib.remove(&mut grace, vrf, key, len).unwrap();
+            }
+            assert_eq!((vrf.root(), vrf.routes()), (0, 0));
+        }
+        fib.make_room(&mut grace).unwrap();
+        assert_eq!((fib.used(), fib.rib.used(), fib.retired_len), (0, 0, 0));
+        assert!(direct.iter().all(|word| word.peek() == 0));
+    }
+
+    fn change4() -> impl Strategy<Value = (bool, u32, u8, u32, bool)> {
+        (any::<bool>(), 0..64_u32, 0..=32_u8, 1..9_u32, any::<bool>()).prop_map(|(set, bits, len, v, second)| {
+            (set, bits << 26 | bits << 13 | bits << 5 | bits, len, if v == 8 { 70_000 } else { v }, second)
+        })
+    }
+
+    fn change6() -> impl Strategy<Value = (bool, u128, u8, u32, bool)> {
+        (any::<bool>(), 0..16_u128, 0..=128_u8, 1..9_u32, any::<bool>()).prop_map(|(set, bits, len, v, second)| {
+            let key = [0, 13, 31, 60, 90, 121].iter().fold(0, |key, shift| key | bits << shift);
+            (set, key << 2, len, if v == 8 { 70_000 } else { v }, second)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn ipv4_look_ups_are_the_naive_ones(changes in proptest::collection::vec(change4(), 0..250)) {
+            run(changes, 0, 100_000, DIRECT_FROM);
+        }
+
+        #[test]
+        fn ipv6_look_ups_are_the_naive_ones(changes in proptest::collection::vec(change6(), 0..250)) {
+            run(changes, 0, 100_000, DIRECT_FROM);
+        }
+
+        #[test]
+        fn a_store_that_is_full_keeps_what_it_has(changes in proptest::collection::vec(change4(), 0..250)) {
+            run(changes, 0, 600, DIRECT_FROM);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn direct_roots_change_no_look_up(changes in proptest::collection::vec(change4(), 0..250)) {
+            run(changes, 2, 100_000, 12);
+        }
+
+        #[test]
+        fn direct_roots_change_no_look_up_of_ipv6(changes in proptest::collection::vec(change6(), 0..250)) {
+            run(changes, 2, 100_000, 12);
+        }
+    }
+}

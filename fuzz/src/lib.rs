@@ -6,6 +6,9 @@ mod forwarder_model;
 #[path = "../../bgp-vpn/tests/session/drive.rs"]
 mod session_drive;
 
+#[path = "../../p2mp-pw/tests/session/drive.rs"]
+mod ldp_session_drive;
+
 #[path = "../../bgp-vpn/tests/sim/drive.rs"]
 mod speaker_drive;
 
@@ -45,6 +48,11 @@ pub fn drive_session(data: &[u8]) {
     session_drive::run(data);
 }
 
+/// Arbitrary stimuli against one LDP session.
+pub fn drive_ldp_session(data: &[u8]) {
+    ldp_session_drive::run(data);
+}
+
 /// Arbitrary stimuli against a speaker with two core peers, a CE and two VRFs.
 pub fn drive_speaker(data: &[u8]) {
     speaker_drive::run(data);
@@ -57,6 +65,7 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("bridge_forward", bridge_forward),
     ("drive_gmp", drive_gmp),
+    ("drive_ldp_session", drive_ldp_session),
     ("drive_session", drive_session),
     ("drive_speaker", drive_speaker),
     ("parse_fwd_op", parse_fwd_op),

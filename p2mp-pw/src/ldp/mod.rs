@@ -7,6 +7,7 @@
 //! | status codes, what a fault costs | `status.rs` |
 //! | TLVs | `tlv.rs`, `capability.rs`, `mac_withdraw.rs`, `interface_id.rs`, `mp_status.rs`, `pw_status.rs` |
 //! | messages | `message/` |
+//! | sessions | `session/` |
 //! | FEC elements, with those of mLDP and of pseudowires | `fec/` |
 #![cfg_attr(
     not(test),
@@ -30,6 +31,7 @@ mod mp_status;
 mod octets;
 mod pdu;
 mod pw_status;
+pub mod session;
 mod status;
 mod tlv;
 

@@ -4,14 +4,16 @@ mod bridge;
 mod encoding;
 mod multicast;
 mod police;
+pub(crate) mod vlink;
 
 pub use bridge::{Attachment, BridgePort, Class, Flush, LinkLocal, Tags, Vsi, VsiGroupKey};
 pub use multicast::{LegTarget, Mroute, MrouteKey, MulticastVrf, Origin, Rpf};
 pub use police::{PolicePoint, Policer, Rates, TrafficType, Unit};
+pub use vlink::{Deliver, Dscp, Encapsulation, Ends, Protection, Session, Vlink, VlinkOutput};
 
 use crate::net::{
     IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelStack, Mac, NhlfeId, PolicerId, PortId, ReplicationId, RpfSetId,
-    TunnelId, VlanId, VrfId, VsiId,
+    TunnelId, VlanId, VlinkId, VrfId, VsiId,
 };
 
 /// One change of the forwarding tables.
@@ -276,6 +278,25 @@ pub enum FwdOp {
         /// Where.
         at: PolicePoint,
     },
+    /// Creates a virtual link, or changes how its packets are known when they arrive; its output stays.
+    SetVlink {
+        /// The link.
+        id: VlinkId,
+        /// Ends, encapsulation, and where payloads go.
+        vlink: Vlink,
+    },
+    /// Removes a virtual link with its output and counters.
+    ClearVlink {
+        /// The link.
+        id: VlinkId,
+    },
+    /// Writes how packets leave by a virtual link, which must exist.
+    SetVlinkOutput {
+        /// The link.
+        id: VlinkId,
+        /// How.
+        output: VlinkOutput,
+    },
 }
 
 /// Whose packets something is for: a VPN of layer 3 or of layer 2.
@@ -329,6 +350,8 @@ pub enum NextHop {
     /// Through another entry, whose labels go on top: a VPN label above which a transport tunnel pushes its own.
     /// At most [`NextHop::MAX_DEPTH`] entries deep.
     Nhlfe(NhlfeId),
+    /// Through a virtual link, whose headers go on top. At most one in a chain of entries.
+    Vlink(VlinkId),
     /// To this router's own software.
     Local,
     /// Nowhere; counted.

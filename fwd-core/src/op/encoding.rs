@@ -42,16 +42,19 @@
 //! | `SetVsiGroup`, `ClearVsiGroup` | form of the key; 5: the MAC | | prefix length | VSI | replication | | 1: replication | source, group |
 //! | `SetVlanDomain`, `ClearVlanDomain` | | | | VSI | VSI of the domain | VLAN | | |
 //! | `SetPolicer` | 1 single rate, 2 two rates | 1: drop yellow | unit | policer | | | | CIR, PIR, 8 octets each; CBS, EBS or PBS, 4 each |
+//! | `SetVlink` | encapsulation | DSCP model | flags: 1 IPv6, 2 MPLS, 4 ordered, 8 protected, 16 sublayer, 32 port; octets of the cookie in units of 64 × 4 | link | VRF or port | association | key or session | both ends, 16 octets each; cookie |
+//! | `ClearVlink` | | | | link | | | | |
+//! | `SetVlinkOutput` (and in place of the MAC: DSCP, overhead, ports) | flags: 1 key, 2 numbered, 4 DSCP, 8 protected | TTL | octets of the cookie in units of 4 | link | entry | MTU | key or session | association; cookie |
 //! | `ClearPolicer` | | | | policer | | | | |
 //! | `SetPolicePoint`, `ClearPolicePoint` | point | | traffic type | port, VSI or VRF | policer | | | |
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
-use super::{bridge, multicast, police};
+use super::{bridge, multicast, police, vlink};
 use crate::malformed::{Fault, Malformed};
 use crate::net::{
-    IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelStack, Mac, NhlfeId, PortId, ReplicationId, TunnelId, VrfId,
+    IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelStack, Mac, NhlfeId, PortId, ReplicationId, TunnelId, VlinkId, VrfId,
 };
 
 /// The value of octet 0.
@@ -80,6 +83,7 @@ impl Kind {
     const NHLFE: Self = Self(2);
     const LOCAL: Self = Self(3);
     const DISCARD: Self = Self(4);
+    const VLINK: Self = Self(5);
 
     const FORWARD: Self = Self(1);
     const POP_LOOKUP: Self = Self(2);
@@ -198,6 +202,7 @@ impl FwdOp {
             }
             _ => {
                 let fields = multicast::fields(self).or_else(|| bridge::fields(self)).or_else(|| police::fields(self));
+                let fields = fields.or_else(|| vlink::fields(self));
                 fields.unwrap_or((Tag(0), Fields::default()))
             }
         }
@@ -230,6 +235,7 @@ impl Fields {
         let (kind, value, mac) = match nhlfe.next {
             NextHop::Neighbor { iface, mac } => (Kind::NEIGHBOR, iface.0, mac),
             NextHop::Nhlfe(next) => (Kind::NHLFE, next.0, Mac::default()),
+            NextHop::Vlink(link) => (Kind::VLINK, link.0, Mac::default()),
             NextHop::Local => (Kind::LOCAL, 0, Mac::default()),
             NextHop::Discard => (Kind::DISCARD, 0, Mac::default()),
         };
@@ -299,6 +305,7 @@ impl Fields {
             Tag::CLEAR_ROUTE6 => FwdOp::ClearRoute6 { vrf: vrf(self.key, 4)?, prefix: self.prefix6()? },
             tag => {
                 let op = multicast::op(tag, self).or_else(|| bridge::op(tag, self)).or_else(|| police::op(tag, self));
+                let op = op.or_else(|| vlink::op(tag, self));
                 return op.unwrap_or(Err(malformed(0, "op", u32::from(tag.0))));
             }
         })
@@ -312,7 +319,7 @@ impl Fields {
         }
     }
 
-    fn model(&self) -> Result<TunnelModel, Malformed> {
+    pub(super) fn model(&self) -> Result<TunnelModel, Malformed> {
         match self.model {
             UNIFORM => Ok(TunnelModel::Uniform),
             PIPE => Ok(TunnelModel::Pipe),
@@ -337,6 +344,7 @@ impl Fields {
         match self.kind {
             Kind::NEIGHBOR => Ok(NextHop::Neighbor { iface: IfIndex(self.value), mac: self.mac }),
             Kind::NHLFE => Ok(NextHop::Nhlfe(NhlfeId(self.value))),
+            Kind::VLINK => Ok(NextHop::Vlink(VlinkId(self.value))),
             Kind::LOCAL => Ok(NextHop::Local),
             Kind::DISCARD => Ok(NextHop::Discard),
             Kind(other) => Err(malformed(1, "next hop", u32::from(other))),
@@ -376,7 +384,7 @@ impl Fields {
     }
 }
 
-const fn model_octet(model: TunnelModel) -> u8 {
+pub(super) const fn model_octet(model: TunnelModel) -> u8 {
     match model {
         TunnelModel::Uniform => UNIFORM,
         TunnelModel::Pipe => PIPE,
@@ -438,7 +446,7 @@ mod tests {
             (set_ilm, 2, 3, "model"),
             (set_ilm, 4, 1, "label"),
             (set_ilm, 8, 1, "VRF"),
-            (set_nhlfe, 1, 5, "next hop"),
+            (set_nhlfe, 1, 6, "next hop"),
             (set_nhlfe, 3, 9, "label count"),
             (set_nhlfe, 24, 1, "label"),
             (set_nhlfe, 55, 1, "unused field"),

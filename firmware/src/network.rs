@@ -69,7 +69,7 @@ impl Arrays {
             fib6: &mut self.fib6,
             ..Memory::default()
         };
-        let counters = CounterMemory { vrfs: &mut self.counters };
+        let counters = CounterMemory { vrfs: &mut self.counters, ..CounterMemory::default() };
         Forwarder::new(memory, counters).expect("a global table and an ordinary first label")
     }
 }

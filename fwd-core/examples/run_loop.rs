@@ -77,6 +77,7 @@ fn main() {
         let mut frame = Frame::new(&mut buffer, Frame::HEADROOM, octets.len()).expect("a buffer for the MTU");
         match forwarder.forward(&mut frame, iface) {
             Verdict::Transmit { iface, class } => println!("{iface}, class {class}: {:02x?}", frame.octets()),
+            Verdict::Protect { sa, .. } => println!("to be put through {sa}"),
             Verdict::Punt { reason, vrf, offset } => println!("to software: {} in {vrf} at {offset}", reason.name()),
             Verdict::Drop(reason) => println!("dropped: {}", reason.name()),
         }

@@ -27,7 +27,7 @@ impl Counters {
     #[inline]
     pub(crate) fn count(&mut self, verdict: &Verdict) {
         let counter = match *verdict {
-            Verdict::Transmit { .. } => Some(&mut self.transmitted),
+            Verdict::Transmit { .. } | Verdict::Protect { .. } => Some(&mut self.transmitted),
             Verdict::Punt { reason, .. } => self.punts.get_mut(reason as usize),
             Verdict::Drop(reason) => self.drops.get_mut(reason as usize),
         };
@@ -105,6 +105,56 @@ impl VrfCounters {
     pub(crate) fn count_out(&mut self, octets: usize) {
         self.out_packets = self.out_packets.wrapping_add(1);
         self.out_octets = self.out_octets.wrapping_add(octets as u64);
+    }
+}
+
+/// Packets and octets of a virtual link: the octets of the payload, without the tunnel's headers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VlinkCounters {
+    /// Packets that arrived by the link and passed its checks.
+    pub in_packets: u64,
+    /// Their octets.
+    pub in_octets: u64,
+    /// Packets that arrived out of order, and were dropped for it.
+    pub disordered: u64,
+    /// Packets that left by the link.
+    pub out_packets: u64,
+    /// Their octets.
+    pub out_octets: u64,
+    /// Packets that were too big for the link.
+    pub too_big: u64,
+    /// Octets of the last packet that was too big, and the most that would have fitted.
+    pub last_too_big: (u16, u16),
+}
+
+impl VlinkCounters {
+    /// All zero.
+    pub const ZERO: Self = Self {
+        in_packets: 0,
+        in_octets: 0,
+        disordered: 0,
+        out_packets: 0,
+        out_octets: 0,
+        too_big: 0,
+        last_too_big: (0, 0),
+    };
+
+    #[inline]
+    pub(crate) fn count_in(&mut self, octets: usize) {
+        self.in_packets = self.in_packets.wrapping_add(1);
+        self.in_octets = self.in_octets.wrapping_add(octets as u64);
+    }
+
+    #[inline]
+    pub(crate) fn count_out(&mut self, octets: usize) {
+        self.out_packets = self.out_packets.wrapping_add(1);
+        self.out_octets = self.out_octets.wrapping_add(octets as u64);
+    }
+
+    pub(crate) fn count_too_big(&mut self, size: usize, room: usize) {
+        self.too_big = self.too_big.wrapping_add(1);
+        let octets = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+        self.last_too_big = (octets(size), octets(room));
     }
 }
 

@@ -2,9 +2,9 @@
 
 use core::ops::Deref;
 
-use crate::counters::{Counters, VrfCounters};
+use crate::counters::{Counters, VlinkCounters, VrfCounters};
 use crate::frame::Frame;
-use crate::net::{IfIndex, VrfId};
+use crate::net::{IfIndex, SaId, VlinkId, VrfId};
 use crate::op::FwdOp;
 use crate::table::{ApplyError, CounterMemory, Memory, MemoryError, Writer};
 use crate::verdict::Verdict;
@@ -98,6 +98,23 @@ impl<'m> Forwarder<'m> {
     /// The work is bounded: labels popped, entries followed and nodes visited each have a limit.
     pub fn forward(&mut self, frame: &mut Frame<'_>, ingress: IfIndex) -> Verdict {
         self.worker.forward(frame, ingress)
+    }
+
+    /// As [`Self::forward`], for a packet that was taken out of ESP: [`Worker::forward_unprotected`].
+    pub fn forward_unprotected(&mut self, frame: &mut Frame<'_>, ingress: IfIndex, sa: SaId) -> Verdict {
+        self.worker.forward_unprotected(frame, ingress, sa)
+    }
+
+    /// How large the packet may be to go where it was to go: [`Worker::room_for`].
+    #[must_use]
+    pub fn room_for(&self, frame: &Frame<'_>, ingress: IfIndex) -> Option<(usize, usize)> {
+        self.worker.room_for(frame, ingress)
+    }
+
+    /// Packets and octets of a virtual link.
+    #[must_use]
+    pub fn vlink_counters(&self, id: VlinkId) -> VlinkCounters {
+        self.worker.vlink_counters(id)
     }
 
     /// Packets by what became of them.

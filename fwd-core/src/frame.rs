@@ -71,6 +71,15 @@ impl<'b> Frame<'b> {
         self.end = self.end.min(self.start.saturating_add(len));
     }
 
+    /// Adds `len` octets behind; `false`, and no change, if the buffer has not that many.
+    pub(crate) fn extend(&mut self, len: usize) -> bool {
+        match self.end.checked_add(len).filter(|&end| end <= self.buffer.len()) {
+            Some(end) => self.end = end,
+            None => return false,
+        }
+        true
+    }
+
     /// Removes `strip` octets in front, then puts room for `push` octets there. Changes nothing and returns `None` if there is
     /// not that much.
     #[inline]

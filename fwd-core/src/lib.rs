@@ -6,6 +6,8 @@
 //! Deviations from the RFCs, each where the behaviour is ours to choose:
 //! - IPv4 packets are not fragmented here; those that need it go to software (RFC 791 §3.2, RFC 3032 §3.4).
 //! - Labels are one per-platform space (RFC 3031 §3.14); an interface without `mpls` takes no labelled packet at all.
+//! - Virtual links end in the global table only, and not inside of one another. What leaves by one has no checksum in GRE or
+//!   UDP: over IPv6 that is RFC 7510 §3.1's exception for MPLS, and for L2TPv3 the payload's own checksums have to do.
 //! - The class of a label maps to the class selector bits of the DSCP and back (RFC 3270 §2.6 leaves the mapping open).
 #![no_std]
 #![cfg_attr(
@@ -34,6 +36,7 @@ mod malformed;
 pub mod mib;
 pub mod net;
 pub mod op;
+pub mod sa;
 mod stage;
 pub mod table;
 pub mod time;
@@ -43,7 +46,7 @@ mod verdict;
 pub mod wire;
 mod worker;
 
-pub use counters::{Counters, VrfCounters};
+pub use counters::{Counters, VlinkCounters, VrfCounters};
 pub use forwarder::Forwarder;
 pub use frame::Frame;
 pub use malformed::{Fault, Malformed};

@@ -1,6 +1,6 @@
 //! What becomes of a packet, and why.
 
-use crate::net::{IfIndex, VrfId};
+use crate::net::{IfIndex, SaId, VrfId};
 
 /// What becomes of a packet. A packet that is not transmitted is left in its frame as it arrived.
 #[must_use]
@@ -13,6 +13,17 @@ pub enum Verdict {
         /// The class that decides the packet's treatment on it (RFC 3270 §2.6): the traffic class of the tunnel it came
         /// out of, or of its own header. 0 to 7.
         class: u8,
+    },
+    /// Put the packet, rewritten, through a security association ([`crate::sa`]), then send it on this interface.
+    Protect {
+        /// The interface.
+        iface: IfIndex,
+        /// The class that decides the packet's treatment on it.
+        class: u8,
+        /// The security association.
+        sa: SaId,
+        /// Octets of the frame in front of the outer IP header, behind which everything is to be protected.
+        offset: usize,
     },
     /// Hand the packet to this router's own software.
     Punt {
@@ -51,11 +62,16 @@ pub enum PuntReason {
     RouterAlert,
     /// An IPv4 header with options (RFC 1812 §5.3.13).
     Ipv4Options,
+    /// An ESP packet to this router: it is to be taken out of its security association (RFC 4303), then
+    /// [`crate::Forwarder::forward_unprotected`].
+    Esp,
+    /// A fragment of a tunnel's packet to this router: to be reassembled (RFC 791 §3.2).
+    Fragment,
 }
 
 impl PuntReason {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Local,
         Self::Arp,
         Self::Multicast,
@@ -65,6 +81,8 @@ impl PuntReason {
         Self::FragmentationNeeded,
         Self::RouterAlert,
         Self::Ipv4Options,
+        Self::Esp,
+        Self::Fragment,
     ];
 
     /// The counter's name.
@@ -80,6 +98,8 @@ impl PuntReason {
             Self::FragmentationNeeded => "fragmentation-needed",
             Self::RouterAlert => "router-alert",
             Self::Ipv4Options => "ipv4-options",
+            Self::Esp => "esp",
+            Self::Fragment => "fragment",
         }
     }
 }
@@ -139,11 +159,27 @@ pub enum DropReason {
     NoEgress,
     /// No room in front of the packet for the labels.
     NoHeadroom,
+    /// A tunnel's packet to this router of no virtual link, or a virtual link that does not exist or has no output.
+    NoVlink,
+    /// A session's packet between other addresses than its virtual link's.
+    VlinkAddress,
+    /// A session's packet without the cookie (RFC 3931 §8.2).
+    VlinkCookie,
+    /// A packet in clear for a virtual link that is protected, or the reverse, or through another security association.
+    VlinkProtection,
+    /// A header of a tunnel that is not as it must be, or a wrong checksum in it.
+    VlinkHeader,
+    /// A payload that the virtual link does not carry.
+    VlinkPayload,
+    /// A numbered packet out of order (RFC 2890 §2.2, RFC 3931 §4.6).
+    VlinkOrder,
+    /// Marked for congestion on the way, and its sender does not know the mark (RFC 6040 §4.2).
+    VlinkCongestion,
 }
 
 impl DropReason {
     /// Every reason.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 33] = [
         Self::NoIngress,
         Self::Truncated,
         Self::NotOurMac,
@@ -169,6 +205,14 @@ impl DropReason {
         Self::ChainTooDeep,
         Self::NoEgress,
         Self::NoHeadroom,
+        Self::NoVlink,
+        Self::VlinkAddress,
+        Self::VlinkCookie,
+        Self::VlinkProtection,
+        Self::VlinkHeader,
+        Self::VlinkPayload,
+        Self::VlinkOrder,
+        Self::VlinkCongestion,
     ];
 
     /// The counter's name.
@@ -200,6 +244,14 @@ impl DropReason {
             Self::ChainTooDeep => "chain-too-deep",
             Self::NoEgress => "no-egress",
             Self::NoHeadroom => "no-headroom",
+            Self::NoVlink => "no-vlink",
+            Self::VlinkAddress => "vlink-address",
+            Self::VlinkCookie => "vlink-cookie",
+            Self::VlinkProtection => "vlink-protection",
+            Self::VlinkHeader => "vlink-header",
+            Self::VlinkPayload => "vlink-payload",
+            Self::VlinkOrder => "vlink-order",
+            Self::VlinkCongestion => "vlink-congestion",
         }
     }
 }
@@ -216,7 +268,7 @@ mod tests {
         for (i, r) in DropReason::ALL.iter().enumerate() {
             assert_eq!(*r as usize, i);
         }
-        assert_eq!(DropReason::NoHeadroom as usize + 1, DropReason::ALL.len());
-        assert_eq!(PuntReason::Ipv4Options as usize + 1, PuntReason::ALL.len());
+        assert_eq!(DropReason::VlinkCongestion as usize + 1, DropReason::ALL.len());
+        assert_eq!(PuntReason::Fragment as usize + 1, PuntReason::ALL.len());
     }
 }

@@ -2,16 +2,20 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::counters::{Counters, VrfCounters};
+use crate::counters::{Counters, VlinkCounters, VrfCounters};
 use crate::frame::Frame;
-use crate::net::{IfIndex, VrfId};
+use crate::net::{IfIndex, SaId, VlinkId, VrfId};
 use crate::op::RouteAction;
+use crate::stage::classify::{Arrival, Payload};
+use crate::stage::egress::Hop;
 use crate::stage::label::{Labelled, Version};
 use crate::stage::route::Routed;
-use crate::stage::{Rewrite, Step, classify, classify::Payload, egress, label, route};
+use crate::stage::vlink::{Inner, Number, Received};
+use crate::stage::{Rewrite, Step, classify, egress, label, route, vlink};
 use crate::table::grace::Pin;
-use crate::table::{CounterMemory, ReaderSlot, Tables, vrf};
-use crate::verdict::{DropReason, Verdict};
+use crate::table::vlink::Link;
+use crate::table::{CounterMemory, ReaderSlot, Tables, VlinkState, vrf};
+use crate::verdict::{DropReason, PuntReason, Verdict};
 use crate::wire::Ethernet;
 
 /// Addresses and frames that are worked on together.
@@ -33,6 +37,7 @@ pub struct Worker<'m> {
 impl<'m> Worker<'m> {
     pub(crate) fn new(tables: Tables<'m>, slot: Option<&'m ReaderSlot>, memory: CounterMemory<'m>) -> Self {
         memory.vrfs.fill(VrfCounters::ZERO);
+        memory.vlinks.fill(VlinkState::EMPTY);
         Self { tables, slot, counters: Counters::new(), memory }
     }
 
@@ -44,37 +49,132 @@ impl<'m> Worker<'m> {
     ///
     /// The work is bounded: labels popped, entries followed and nodes visited each have a limit.
     pub fn forward(&mut self, frame: &mut Frame<'_>, ingress: IfIndex) -> Verdict {
+        self.forward_through(frame, ingress, None)
+    }
+
+    /// As [`Self::forward`], for a packet that arrived as ESP ([`crate::PuntReason::Esp`]) and was taken out of it
+    /// ([`crate::sa::InboundSa::unprotect`]): only now it may go into a virtual link that this association protects.
+    pub fn forward_unprotected(&mut self, frame: &mut Frame<'_>, ingress: IfIndex, sa: SaId) -> Verdict {
+        self.forward_through(frame, ingress, Some(sa))
+    }
+
+    fn forward_through(&mut self, frame: &mut Frame<'_>, ingress: IfIndex, through: Option<SaId>) -> Verdict {
         let _pin = self.pin();
-        let verdict = match self.process(frame, ingress) {
+        let verdict = match self.process(frame, ingress, through) {
             Ok(verdict) | Err(verdict) => verdict,
         };
         self.counters.count(&verdict);
         verdict
     }
 
-    fn process(&mut self, frame: &mut Frame<'_>, ingress: IfIndex) -> Step<Verdict> {
+    fn process(&mut self, frame: &mut Frame<'_>, ingress: IfIndex, through: Option<SaId>) -> Step<Verdict> {
         let arrival = classify::classify(&self.tables, frame, ingress)?;
         let received = frame.octets().len().saturating_sub(Ethernet::LEN);
         if let Some(counters) = self.memory.vrfs.get_mut(usize::from(arrival.vrf.0)) {
             counters.count_in(received);
         }
-        let unlabelled = Routed { vrf: arrival.vrf, offset: Ethernet::LEN, tunnel: None, group: arrival.group };
-        let (hop, rewrite) = match arrival.payload {
-            Payload::Ipv4 => route::ipv4(&self.tables, frame, unlabelled)?,
-            Payload::Ipv6 => route::ipv6(&self.tables, frame, unlabelled)?,
-            Payload::Mpls => match label::process(&self.tables, frame, arrival.vrf)? {
-                Labelled::Forward(hop, rewrite) => (hop, rewrite),
-                Labelled::Route { vrf, offset, tunnel, version } => {
-                    let packet = Routed { vrf, offset, tunnel: Some(tunnel), group: false };
-                    self.route_unlabelled(frame, packet, version)?
-                }
-            },
-        };
-        let sent = egress::send(&self.tables, frame, &hop, &rewrite)?;
-        if let Some(counters) = self.memory.vrfs.get_mut(usize::from(hop.interface.vrf.0)) {
-            counters.count_out(sent);
+        match self.look_up(frame, arrival) {
+            Ok((hop, rewrite)) => self.send(frame, &hop, &rewrite),
+            Err(local @ Verdict::Punt { reason: PuntReason::Local, vrf: VrfId::GLOBAL, offset }) => {
+                let received = vlink::receive(self.tables.vlinks, frame, offset, through)?.ok_or(local)?;
+                self.take_out(frame, &received)
+            }
+            Err(verdict) => Err(verdict),
         }
-        Ok(Verdict::Transmit { iface: hop.iface, class: rewrite.phb })
+    }
+
+    /// Where a packet goes that did not come by a virtual link.
+    fn look_up(&self, frame: &Frame<'_>, arrival: Arrival) -> Step<(Hop<'m>, Rewrite)> {
+        let unlabelled = Routed { vrf: arrival.vrf, offset: Ethernet::LEN, tunnel: None, group: arrival.group };
+        match arrival.payload {
+            Payload::Ipv4 => route::ipv4(&self.tables, frame, unlabelled),
+            Payload::Ipv6 => route::ipv6(&self.tables, frame, unlabelled),
+            Payload::Mpls => self.look_up_label(frame, arrival.vrf, Ethernet::LEN),
+        }
+    }
+
+    fn look_up_label(&self, frame: &Frame<'_>, vrf: VrfId, offset: usize) -> Step<(Hop<'m>, Rewrite)> {
+        match label::process(&self.tables, frame, vrf, offset)? {
+            Labelled::Forward(hop, rewrite) => Ok((hop, rewrite)),
+            Labelled::Route { vrf, offset, tunnel, version } => {
+                let packet = Routed { vrf, offset, tunnel: Some(tunnel), group: false };
+                self.route_unlabelled(frame, packet, version)
+            }
+        }
+    }
+
+    /// Sends on what came by a virtual link, without the link's headers.
+    fn take_out(&mut self, frame: &mut Frame<'_>, received: &Received) -> Step<Verdict> {
+        if let Some(state) = self.link_state(received.id) {
+            let in_order = match received.number {
+                None => true,
+                Some(Number::Gre(number)) => state.gre.accept(number),
+                Some(Number::L2tp(number)) => state.l2tp.accept(number),
+            };
+            if !in_order {
+                state.counters.disordered = state.counters.disordered.wrapping_add(1);
+                return Err(Verdict::Drop(DropReason::VlinkOrder));
+            }
+            state.counters.count_in(received.end.saturating_sub(received.offset));
+        }
+        match received.inner {
+            Inner::Labels => {
+                let (hop, rewrite) = self.look_up_label(frame, VrfId::GLOBAL, received.offset)?;
+                self.send(frame, &hop, &rewrite)
+            }
+            Inner::Ethernet => Err(Verdict::Drop(DropReason::VlinkPayload)),
+            Inner::Ip { vrf, tunnel, mark } => {
+                let before = mark.map(|mark| vlink::remark(frame, received.offset, mark));
+                let packet = Routed { vrf, offset: received.offset, tunnel: Some(tunnel), group: false };
+                let way = self.route_unlabelled(frame, packet, None);
+                let sent = way.and_then(|(hop, rewrite)| self.send(frame, &hop, &rewrite));
+                if let (Err(_), Some(before)) = (&sent, before) {
+                    // What is not sent stays as it arrived.
+                    vlink::remark(frame, received.offset, before);
+                }
+                sent
+            }
+        }
+    }
+
+    /// Rewrites the frame for a hop, and counts it.
+    fn send(&mut self, frame: &mut Frame<'_>, hop: &Hop<'m>, rewrite: &Rewrite) -> Step<Verdict> {
+        let size = rewrite.end.saturating_sub(rewrite.strip);
+        let link = hop.link.map(|link| link.id);
+        let number = link.and_then(|id| self.link_state(id)).map_or(0, |state| state.next);
+        let sent = egress::send(&self.tables, frame, hop, rewrite, number);
+        if let Some(state) = link.and_then(|id| self.link_state(id)) {
+            match &sent {
+                Ok(_) => {
+                    state.next = state.next.wrapping_add(1);
+                    state.counters.count_out(size);
+                }
+                Err(Verdict::Punt { reason: PuntReason::TooBig | PuntReason::FragmentationNeeded, .. }) => {
+                    state.counters.count_too_big(size, hop.room());
+                }
+                Err(_) => {}
+            }
+        }
+        let sent = sent?;
+        if let Some(counters) = self.memory.vrfs.get_mut(usize::from(hop.interface.vrf.0)) {
+            counters.count_out(sent.octets);
+        }
+        let (iface, class) = (hop.iface, rewrite.phb);
+        Ok(match sent.protection {
+            None => Verdict::Transmit { iface, class },
+            Some((sa, offset)) => Verdict::Protect { iface, class, sa, offset },
+        })
+    }
+
+    /// How large the packet may be to go where it was to go: where in the frame it begins, labels that stay included, and
+    /// its most octets. For a frame that was punted as too big, to be told to its sender ([`crate::wire::icmp`]); `None` for
+    /// one that goes nowhere, and for one that came by a virtual link.
+    #[must_use]
+    pub fn room_for(&self, frame: &Frame<'_>, ingress: IfIndex) -> Option<(usize, usize)> {
+        let _pin = self.pin();
+        let arrival = classify::classify(&self.tables, frame, ingress).ok()?;
+        let (hop, rewrite) = self.look_up(frame, arrival).ok()?;
+        Some((rewrite.strip, hop.room()))
     }
 
     /// Routes the packet below the last label, whose version its first four bits say (RFC 3032 §2.2).
@@ -83,13 +183,33 @@ impl<'m> Worker<'m> {
         frame: &Frame<'_>,
         packet: Routed,
         version: Option<Version>,
-    ) -> Step<(egress::Hop, Rewrite)> {
+    ) -> Step<(Hop<'m>, Rewrite)> {
         let is_v6 = frame.after(packet.offset).first().is_some_and(|first| first >> 4 == 6);
         match (is_v6, version) {
             (true, Some(Version::V4)) | (false, Some(Version::V6)) => Err(Verdict::Drop(DropReason::IpVersion)),
             (true, _) => route::ipv6(&self.tables, frame, packet),
             (false, _) => route::ipv4(&self.tables, frame, packet),
         }
+    }
+
+    /// What this worker keeps of a virtual link: begun anew where the link is another than before under its number.
+    fn link_state(&mut self, id: VlinkId) -> Option<&mut VlinkState> {
+        let generation = self.tables.vlinks.get(id)?.generation();
+        let state = self.memory.vlinks.get_mut(usize::try_from(id.0).ok()?)?;
+        if state.generation != generation {
+            *state = VlinkState { generation, ..VlinkState::EMPTY };
+        }
+        Some(state)
+    }
+
+    /// Packets and octets of a virtual link.
+    #[must_use]
+    pub fn vlink_counters(&self, id: VlinkId) -> VlinkCounters {
+        let _pin = self.pin();
+        let generation = self.tables.vlinks.get(id).map(Link::generation);
+        let state = usize::try_from(id.0).ok().and_then(|at| self.memory.vlinks.get(at));
+        let state = state.filter(|state| Some(state.generation) == generation);
+        state.map_or(VlinkCounters::ZERO, |state| state.counters)
     }
 
     /// The action of the longest matching route.

@@ -26,7 +26,9 @@ fn the_comparison_reaches_every_verdict() {
             *sums.entry(name).or_insert(0) += n;
         }
     }
-    let never: Vec<_> = sums.iter().filter(|(_, n)| **n == 0).collect();
+    // What becomes of tunnels' packets is shown in `vlink.rs`.
+    let elsewhere = |name: &str| name.starts_with("vlink") || matches!(name, "esp" | "fragment");
+    let never: Vec<_> = sums.iter().filter(|(name, n)| **n == 0 && !elsewhere(name)).collect();
     assert!(never.is_empty(), "{never:?}");
     assert!(sums["transmitted"] > 1000, "{sums:?}");
     println!("{sums:?}");

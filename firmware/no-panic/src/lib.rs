@@ -76,7 +76,7 @@ pub unsafe extern "C" fn fwd_core_run(run: &Run) -> i64 {
             direct6: run.direct6.slice(),
             retired: run.retired.slice(),
         };
-        (memory, CounterMemory { vrfs: run.counters.slice() }, run.ops.slice(), run.buffer.slice())
+        (memory, CounterMemory { vrfs: run.counters.slice(), ..CounterMemory::default() }, run.ops.slice(), run.buffer.slice())
     };
     let Ok(mut forwarder) = Forwarder::new(memory, counters) else { return -1 };
     for octets in ops {
@@ -97,6 +97,7 @@ pub unsafe extern "C" fn fwd_core_run(run: &Run) -> i64 {
     match verdict {
         Verdict::Transmit { iface, .. } => i64::from(iface.0),
         Verdict::Punt { reason, offset, .. } => -100 - reason as i64 - offset as i64,
+        Verdict::Protect { iface, offset, .. } => i64::from(iface.0) + offset as i64,
         Verdict::Drop(reason) => -1000 - reason as i64,
     }
     .wrapping_add(octets)

@@ -367,14 +367,8 @@ pub(super) fn op(tag: Tag, f: &Fields) -> Option<Result<FwdOp, Malformed>> {
 }
 
 fn vlink(f: &Fields) -> Result<Vlink, Malformed> {
-    let packed = Packed {
-        kind: f.kind.0,
-        flags: f.count,
-        deliver: f.value,
-        selector: f.aux,
-        sa: f.half,
-        cookie: f.tail,
-    };
+    let packed =
+        Packed { kind: f.kind.0, flags: f.count, deliver: f.value, selector: f.aux, sa: f.half, cookie: f.tail };
     Vlink::unpack(&packed, f.words(), f.model()?)
 }
 

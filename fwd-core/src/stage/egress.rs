@@ -1,8 +1,9 @@
 //! Last stage: follow the forwarding entries, check the size, rewrite the frame.
 
+use super::encapsulate::{Carried, Outgoing};
 use super::{Below, Rewrite, Step, punt};
 use crate::frame::Frame;
-use crate::net::{IfIndex, Label, Mac, NhlfeId, VrfId};
+use crate::net::{IfIndex, Label, Mac, NhlfeId, SaId, VrfId};
 use crate::op::{Interface, NextHop, TunnelModel};
 use crate::table::Tables;
 use crate::verdict::{DropReason, PuntReason, Verdict};
@@ -13,7 +14,7 @@ const TUNNEL_TTL: u8 = 255;
 
 /// Where a chain of entries leads.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Hop {
+pub(crate) struct Hop<'m> {
     /// The first entry.
     id: NhlfeId,
     /// The interface the packet leaves by.
@@ -22,18 +23,21 @@ pub(crate) struct Hop {
     pub(crate) interface: Interface,
     /// The neighbour.
     mac: Mac,
-    /// Labels of all entries together.
+    /// Labels outside of a virtual link; of all entries together, if there is none.
     labels: usize,
+    /// The virtual link on the way.
+    pub(crate) link: Option<Outgoing<'m>>,
     /// Whether the first entry has no labels: it pops where another swaps.
     pub(crate) first_is_empty: bool,
 }
 
-impl Hop {
+impl<'m> Hop<'m> {
     /// Follows the entries from `id` on, at most [`NextHop::MAX_DEPTH`]. `vrf` and `offset` are for a punt.
-    pub(crate) fn resolve(tables: &Tables<'_>, id: NhlfeId, vrf: VrfId, offset: usize) -> Step<Self> {
+    pub(crate) fn resolve(tables: &Tables<'m>, id: NhlfeId, vrf: VrfId, offset: usize) -> Step<Self> {
         let mut at = id;
         let mut labels = 0_usize;
         let mut first_is_empty = true;
+        let mut link: Option<Outgoing<'m>> = None;
         for depth in 0..NextHop::MAX_DEPTH {
             let nhlfe = tables.nhlfe(at).ok_or(Verdict::Drop(DropReason::NoNhlfe))?;
             let pushed = nhlfe.label_count();
@@ -42,23 +46,80 @@ impl Hop {
             match nhlfe.next() {
                 NextHop::Neighbor { iface, mac } => {
                     let interface = tables.interface(iface).ok_or(Verdict::Drop(DropReason::NoEgress))?;
-                    return Ok(Self { id, iface, interface, mac, labels, first_is_empty });
+                    return Ok(Self { id, iface, interface, mac, labels, link, first_is_empty });
                 }
                 NextHop::Nhlfe(next) => at = next,
+                NextHop::Vlink(_) if link.is_some() => return Err(Verdict::Drop(DropReason::ChainTooDeep)),
+                NextHop::Vlink(id) => {
+                    const NO_VLINK: Verdict = Verdict::Drop(DropReason::NoVlink);
+                    let record = tables.vlinks.get(id).ok_or(NO_VLINK)?;
+                    let outgoing = Outgoing::new(id, record, labels).ok_or(NO_VLINK)?;
+                    (link, labels, at) = (Some(outgoing), 0, outgoing.next);
+                }
                 NextHop::Local => return Err(punt(PuntReason::Local, vrf, offset)),
                 NextHop::Discard => return Err(Verdict::Drop(DropReason::Discard)),
             }
         }
         Err(Verdict::Drop(DropReason::ChainTooDeep))
     }
+
+    /// The most octets that what is below the pushed labels may have: by the interface, and by the virtual link.
+    pub(crate) fn room(&self) -> usize {
+        let room = usize::from(self.interface.mtu).saturating_sub(octets_of(self.labels));
+        match &self.link {
+            None => room,
+            Some(link) => room.min(link.mtu).saturating_sub(link.header_len).saturating_sub(octets_of(link.labels)),
+        }
+    }
+
+    /// Octets that are pushed: labels and the headers of a virtual link.
+    fn pushed(&self) -> usize {
+        let inside = self.link.map_or(0, |link| octets_of(link.labels).saturating_add(link.header_len));
+        octets_of(self.labels).saturating_add(inside)
+    }
+
+    /// What stands in front of the packet once labels are pushed, as far as a tunnel or the link need to know.
+    const fn ethertype(&self, rewrite: &Rewrite) -> EtherType {
+        match (&self.link, rewrite.below) {
+            _ if self.labels > 0 => EtherType::MPLS,
+            (Some(link), _) => link.ethertype,
+            (None, below) => ethertype_of(below),
+        }
+    }
 }
 
-/// Rewrites the frame for the hop; returns the octets of its new payload.
-pub(crate) fn send(tables: &Tables<'_>, frame: &mut Frame<'_>, hop: &Hop, rewrite: &Rewrite) -> Step<usize> {
+const fn octets_of(labels: usize) -> usize {
+    labels.saturating_mul(LabelEntry::LEN)
+}
+
+const fn ethertype_of(below: Below) -> EtherType {
+    match below {
+        Below::Swapped { .. } | Below::Label { .. } => EtherType::MPLS,
+        Below::Ipv4 { .. } => EtherType::IPV4,
+        Below::Ipv6 { .. } => EtherType::IPV6,
+    }
+}
+
+/// What was sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent {
+    /// Octets of the frame's payload.
+    pub(crate) octets: usize,
+    /// The security association that the packet has to go through, and where its outer header stands.
+    pub(crate) protection: Option<(SaId, usize)>,
+}
+
+/// Rewrites the frame for the hop; `number` is that of the packet on a virtual link.
+pub(crate) fn send(
+    tables: &Tables<'_>,
+    frame: &mut Frame<'_>,
+    hop: &Hop<'_>,
+    rewrite: &Rewrite,
+    number: u32,
+) -> Step<Sent> {
     const NO_HEADROOM: Verdict = Verdict::Drop(DropReason::NoHeadroom);
-    let label_octets = hop.labels.saturating_mul(LabelEntry::LEN);
-    let payload = rewrite.end.saturating_sub(rewrite.strip).saturating_add(label_octets);
-    if payload > usize::from(hop.interface.mtu) {
+    let size = rewrite.end.saturating_sub(rewrite.strip);
+    if size > hop.room() {
         // RFC 3032 §3.4: a packet that may be fragmented is software's to fragment, labels or not.
         let reason = match rewrite.below {
             Below::Ipv4 { dont_fragment: false, .. } => PuntReason::FragmentationNeeded,
@@ -67,7 +128,9 @@ pub(crate) fn send(tables: &Tables<'_>, frame: &mut Frame<'_>, hop: &Hop, rewrit
         let (vrf, offset) = rewrite.punt;
         return Err(punt(reason, vrf, offset));
     }
-    let push = label_octets.saturating_add(Ethernet::LEN);
+    let carried = hop.link.map(|link| carried(frame, &link, rewrite, number)).transpose()?;
+    let pushed = hop.pushed();
+    let push = pushed.saturating_add(Ethernet::LEN);
     if frame.room(rewrite.strip) < push {
         return Err(NO_HEADROOM);
     }
@@ -75,16 +138,48 @@ pub(crate) fn send(tables: &Tables<'_>, frame: &mut Frame<'_>, hop: &Hop, rewrit
     write_below(frame, rewrite);
     frame.truncate(rewrite.end);
     let room = frame.reframe(rewrite.strip, push).ok_or(NO_HEADROOM)?;
-    let (header, labels) = room.split_first_chunk_mut::<{ Ethernet::LEN }>().ok_or(NO_HEADROOM)?;
-    let ethertype = match rewrite.below {
-        _ if hop.labels > 0 => EtherType::MPLS,
-        Below::Swapped { .. } | Below::Label { .. } => EtherType::MPLS,
-        Below::Ipv4 { .. } => EtherType::IPV4,
-        Below::Ipv6 { .. } => EtherType::IPV6,
+    let (header, room) = room.split_first_chunk_mut::<{ Ethernet::LEN }>().ok_or(NO_HEADROOM)?;
+    Ethernet(header).set(hop.mac, hop.interface.mac, hop.ethertype(rewrite));
+    let outside = octets_of(hop.labels);
+    let (outer, room) = room.split_at_mut_checked(outside).ok_or(NO_HEADROOM)?;
+    let mut protection = None;
+    let labels = match (&hop.link, carried) {
+        (Some(link), Some(carried)) => {
+            let (headers, inner) = room.split_at_mut_checked(link.header_len).ok_or(NO_HEADROOM)?;
+            let output = link.write(headers, inner.len().saturating_add(size), &carried);
+            let at = Ethernet::LEN.saturating_add(outside);
+            protection = output.and_then(|output| output.protection).map(|p| (p.sa, at));
+            [inner, outer]
+        }
+        _ => [outer, room],
     };
-    Ethernet(header).set(hop.mac, hop.interface.mac, ethertype);
     write_labels(tables, hop, rewrite, labels);
-    Ok(payload)
+    Ok(Sent { octets: pushed.saturating_add(size), protection })
+}
+
+/// What a virtual link's headers take from the packet, if the link carries such packets.
+fn carried(frame: &Frame<'_>, link: &Outgoing<'_>, rewrite: &Rewrite, number: u32) -> Step<Carried> {
+    let payload = if link.labels > 0 { EtherType::MPLS } else { ethertype_of(rewrite.below) };
+    if !link.carries(payload) {
+        return Err(Verdict::Drop(DropReason::VlinkPayload));
+    }
+    let octets = frame.after(rewrite.strip);
+    let (dscp, ecn, flow) = match rewrite.below {
+        Below::Ipv4 { dscp, .. } => {
+            let h = Ipv4::of(octets).ok_or(Verdict::Drop(DropReason::Truncated))?;
+            let flow = h.source().to_bits() ^ h.destination().to_bits().rotate_left(16);
+            (dscp.unwrap_or(h.dscp()), h.ecn(), flow)
+        }
+        Below::Ipv6 { dscp } => {
+            let h = Ipv6::of(octets).ok_or(Verdict::Drop(DropReason::Truncated))?;
+            let bits = h.source().to_bits() ^ h.destination().to_bits().rotate_left(16);
+            let flow = (bits ^ bits >> 64) as u64;
+            (dscp.unwrap_or(h.dscp()), h.ecn(), (flow ^ flow >> 32) as u32)
+        }
+        Below::Swapped { .. } | Below::Label { .. } => (rewrite.phb << 3, 0, 0),
+    };
+    let flow = flow.wrapping_mul(0x9e37_79b1) >> 16;
+    Ok(Carried { payload, traffic: dscp << 2 | ecn, number, flow })
 }
 
 /// Writes TTL and class into the header that stays.
@@ -117,14 +212,11 @@ fn write_below(frame: &mut Frame<'_>, rewrite: &Rewrite) {
     }
 }
 
-/// Writes the label entries, the lowest first: from the end of `labels` to its start.
-fn write_labels(tables: &Tables<'_>, hop: &Hop, rewrite: &Rewrite, labels: &mut [u8]) {
-    let mut slots = labels.rchunks_exact_mut(LabelEntry::LEN);
-    let mut put = |entry: LabelEntry| {
-        if let Some(slot) = slots.next() {
-            slot.copy_from_slice(&entry.0);
-        }
-    };
+/// Writes the label entries, the lowest first: from the end of each stack to its start. `stacks` are that inside of a virtual
+/// link and that outside; without a link the first is the only one.
+fn write_labels(tables: &Tables<'_>, hop: &Hop<'_>, rewrite: &Rewrite, stacks: [&mut [u8]; 2]) {
+    let [inside, outside] = stacks.map(|stack| stack.rchunks_exact_mut(LabelEntry::LEN));
+    let (mut slots, mut outside) = (inside, Some(outside));
     let mut swapped = match rewrite.below {
         Below::Swapped { class, bottom } => Some((class, bottom)),
         _ => None,
@@ -139,12 +231,24 @@ fn write_labels(tables: &Tables<'_>, hop: &Hop, rewrite: &Rewrite, labels: &mut 
                 Some((class, bottom)) => LabelEntry::new(label, class, bottom, ttl),
                 None => pushed(label, nhlfe.model(), rewrite.phb, is_bottom, ttl),
             };
-            put(entry);
+            if let Some(slot) = slots.next() {
+                slot.copy_from_slice(&entry.0);
+            }
             ttl = entry.ttl();
             is_bottom = false;
         }
-        let NextHop::Nhlfe(next) = nhlfe.next() else { return };
-        at = next;
+        at = match (nhlfe.next(), hop.link) {
+            (NextHop::Nhlfe(next), _) => next,
+            // A new packet begins: the outer one.
+            (NextHop::Vlink(_), Some(link)) => {
+                (is_bottom, ttl) = (true, link.ttl);
+                if let Some(outside) = outside.take() {
+                    slots = outside;
+                }
+                link.next
+            }
+            _ => return,
+        };
     }
 }
 

@@ -8,15 +8,15 @@ use crate::net::{Label, NhlfeId, VrfId};
 use crate::op::{IlmAction, TunnelModel};
 use crate::table::Tables;
 use crate::verdict::{DropReason, PuntReason, Verdict};
-use crate::wire::{Ethernet, LabelEntry};
+use crate::wire::LabelEntry;
 
 /// Labels that are popped at most, one of which may be followed by a swap: a bound on the work for one packet.
 const MAX_POPS: usize = 8;
 
 /// What becomes of a labelled packet.
-pub(crate) enum Labelled {
+pub(crate) enum Labelled<'m> {
     /// It goes on through this hop.
-    Forward(Hop, Rewrite),
+    Forward(Hop<'m>, Rewrite),
     /// Its labels end here; the IP packet at `offset` is looked up.
     Route {
         vrf: VrfId,
@@ -34,9 +34,9 @@ pub(crate) enum Version {
     V6,
 }
 
-/// Processes the label stack (RFC 3031 §3.13, §3.18; RFC 3032 §2.1).
-pub(crate) fn process(tables: &Tables<'_>, frame: &Frame<'_>, vrf: VrfId) -> Step<Labelled> {
-    let mut offset = Ethernet::LEN;
+/// Processes the label stack at `offset` (RFC 3031 §3.13, §3.18; RFC 3032 §2.1).
+pub(crate) fn process<'m>(tables: &Tables<'m>, frame: &Frame<'_>, vrf: VrfId, offset: usize) -> Step<Labelled<'m>> {
+    let mut offset = offset;
     let mut tunnel: Option<Tunnel> = None;
     for _ in 0..=MAX_POPS {
         let entry = LabelEntry::of(frame.after(offset)).ok_or(Verdict::Drop(DropReason::Truncated))?;
@@ -83,7 +83,13 @@ struct Incoming {
     vrf: VrfId,
 }
 
-fn forward(tables: &Tables<'_>, frame: &Frame<'_>, at: Incoming, entry: LabelEntry, tunnel: Tunnel) -> Step<Labelled> {
+fn forward<'m>(
+    tables: &Tables<'m>,
+    frame: &Frame<'_>,
+    at: Incoming,
+    entry: LabelEntry,
+    tunnel: Tunnel,
+) -> Step<Labelled<'m>> {
     let hop = Hop::resolve(tables, at.id, at.vrf, at.offset)?;
     if hop.first_is_empty {
         return pop(frame, hop, at, entry, tunnel);
@@ -102,7 +108,7 @@ fn forward(tables: &Tables<'_>, frame: &Frame<'_>, at: Incoming, entry: LabelEnt
 
 /// Pops the last label of an LSP without a look-up of what is below: at its penultimate hop, or at its end where the label
 /// alone says the attachment circuit.
-fn pop(frame: &Frame<'_>, hop: Hop, at: Incoming, entry: LabelEntry, tunnel: Tunnel) -> Step<Labelled> {
+fn pop<'m>(frame: &Frame<'_>, hop: Hop<'m>, at: Incoming, entry: LabelEntry, tunnel: Tunnel) -> Step<Labelled<'m>> {
     let strip = at.offset.saturating_add(LabelEntry::LEN);
     let exposed = Exposed::read(frame, strip, entry.is_bottom())?;
     let vrf = hop.interface.vrf;

@@ -5,9 +5,11 @@
 
 pub(crate) mod classify;
 pub(crate) mod egress;
+pub(crate) mod encapsulate;
 pub(crate) mod exposed;
 pub(crate) mod label;
 pub(crate) mod route;
+pub(crate) mod vlink;
 
 use crate::net::VrfId;
 use crate::verdict::{PuntReason, Verdict};

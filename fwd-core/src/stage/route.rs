@@ -26,7 +26,7 @@ pub(crate) struct Routed {
 }
 
 /// Routes an IPv4 packet (RFC 1812 §5.2, §5.3).
-pub(crate) fn ipv4(tables: &Tables<'_>, frame: &Frame<'_>, packet: Routed) -> Step<(Hop, Rewrite)> {
+pub(crate) fn ipv4<'m>(tables: &Tables<'m>, frame: &Frame<'_>, packet: Routed) -> Step<(Hop<'m>, Rewrite)> {
     let header = checked4(frame.after(packet.offset))?;
     let (source, destination) = (header.source(), header.destination());
     if destination.is_multicast() || destination.is_broadcast() {
@@ -62,7 +62,7 @@ pub(crate) fn ipv4(tables: &Tables<'_>, frame: &Frame<'_>, packet: Routed) -> St
 }
 
 /// Routes an IPv6 packet (RFC 8200 §3, RFC 4291 §2.5).
-pub(crate) fn ipv6(tables: &Tables<'_>, frame: &Frame<'_>, packet: Routed) -> Step<(Hop, Rewrite)> {
+pub(crate) fn ipv6<'m>(tables: &Tables<'m>, frame: &Frame<'_>, packet: Routed) -> Step<(Hop<'m>, Rewrite)> {
     let octets = frame.after(packet.offset);
     let header = Ipv6::of(octets).ok_or(Verdict::Drop(DropReason::Truncated))?;
     if header.version() != 6 {
@@ -128,12 +128,12 @@ const fn is_this_network(addr: Ipv4Addr) -> bool {
 }
 
 /// Does what a route says; `may_forward` has the last word on packets that are to leave.
-fn follow(
-    tables: &Tables<'_>,
+fn follow<'m>(
+    tables: &Tables<'m>,
     packet: Routed,
     action: Option<RouteAction>,
     may_forward: impl FnOnce() -> Step<()>,
-) -> Step<Hop> {
+) -> Step<Hop<'m>> {
     match action {
         None => Err(Verdict::Drop(DropReason::NoRoute)),
         Some(RouteAction::Discard) => Err(Verdict::Drop(DropReason::Discard)),
@@ -150,7 +150,7 @@ const fn unlabelled(ttl: u8, dscp: u8) -> Tunnel {
     Tunnel { ttl, class: class_of(dscp), phb: class_of(dscp) }
 }
 
-fn rewrite(packet: Routed, hop: Hop, len: usize, tunnel: Tunnel, below: Below) -> Step<(Hop, Rewrite)> {
+fn rewrite(packet: Routed, hop: Hop<'_>, len: usize, tunnel: Tunnel, below: Below) -> Step<(Hop<'_>, Rewrite)> {
     let rewrite = Rewrite {
         strip: packet.offset,
         end: packet.offset.saturating_add(len),

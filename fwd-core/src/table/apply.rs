@@ -5,8 +5,8 @@ use core::fmt;
 use super::records::Refused;
 use super::vrf::{model_bits, pack};
 use super::{Writer, ilm, interface, nhlfe};
-use crate::net::{Ipv4Prefix, Ipv6Prefix, Label, NhlfeId, VrfId};
-use crate::op::{FwdOp, Ilm, IlmAction, RouteAction, TunnelModel};
+use crate::net::{Ipv4Prefix, Ipv6Prefix, Label, NhlfeId, VlinkId, VrfId};
+use crate::op::{Deliver, FwdOp, Ilm, IlmAction, RouteAction, TunnelModel, Vlink};
 
 /// A table of the forwarding plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +35,8 @@ pub enum Table {
     Mac,
     /// Policers and where they stand.
     Policer,
+    /// Virtual links.
+    Vlink,
 }
 
 /// Why an op was not applied. The tables are as they were.
@@ -109,6 +111,14 @@ impl Writer<'_> {
                 let removed = self.fib6.remove(&mut self.grace, &slot.fib6, prefix.bits(), prefix.bit_len());
                 removed.map_err(refused(Table::Fib6))
             }
+            FwdOp::SetVlink { id, vlink } => self.set_vlink(id, &vlink),
+            FwdOp::ClearVlink { id } => {
+                self.vlinks.clear(&self.grace, id);
+                Ok(())
+            }
+            FwdOp::SetVlinkOutput { id, output } => {
+                self.vlinks.set_output(&mut self.grace, id, &output).map_err(refused(Table::Vlink))
+            }
             // Tables without memory: nothing is set, nothing is there to be cleared.
             FwdOp::SetMroute { .. }
             | FwdOp::SetMulticastVrf { .. }
@@ -136,6 +146,14 @@ impl Writer<'_> {
             | FwdOp::ClearPolicer { .. }
             | FwdOp::ClearPolicePoint { .. } => Ok(()),
         }
+    }
+
+    fn set_vlink(&mut self, id: VlinkId, vlink: &Vlink) -> Result<(), ApplyError> {
+        match vlink.deliver {
+            Deliver::Vrf(vrf) => drop(self.vrfs.get(vrf).ok_or(ApplyError::TableFull(Table::Vrf))?),
+            Deliver::Port(_) => return Err(ApplyError::TableFull(Table::Port)),
+        }
+        self.vlinks.set(&mut self.grace, id, vlink).map_err(refused(Table::Vlink))
     }
 
     fn set_ilm(&mut self, label: Label, ilm: Ilm) -> Result<(), ApplyError> {

@@ -9,8 +9,12 @@ use super::ilm::IlmTable;
 use super::pool;
 use super::records::RecordWriter;
 use super::rib::Rib;
+use super::vlink::VlinkWriter;
 use super::vrf::Vrfs;
-use super::{IlmSlot, InterfaceSlot, NhlfeSlot, ReaderSlot, Retired, Rib4Node, Rib6Node, VrfSlot, Word, Writer};
+use super::{
+    IlmSlot, InterfaceSlot, NhlfeSlot, ReaderSlot, Retired, Rib4Node, Rib6Node, VlinkSlot, VlinkState, VrfSlot, Word,
+    Writer,
+};
 use crate::counters::VrfCounters;
 use crate::net::Label;
 
@@ -168,6 +172,10 @@ pub struct Memory<'m> {
     /// Notes of parts of route tables that readers may still look at. None without readers; with readers, at least
     /// [`Memory::RETIRED_MIN`]: the more, the more routes change while a reader is inside a batch.
     pub retired: &'m mut [Retired],
+    /// Virtual links: one slot more than there are.
+    pub vlinks: &'m mut [VlinkSlot],
+    /// The index of the virtual links: twice as long as there are, it finds most at the first place.
+    pub vlink_index: &'m mut [Word],
 }
 
 impl Memory<'_> {
@@ -180,6 +188,9 @@ impl Memory<'_> {
 pub struct CounterMemory<'m> {
     /// One for each VRF; what is beyond the last is not counted.
     pub vrfs: &'m mut [VrfCounters],
+    /// One for each virtual link: counters and packet numbers. A link beyond the last is not counted and its packets are all
+    /// number 0, each in order.
+    pub vlinks: &'m mut [VlinkState],
 }
 
 impl Default for Memory<'_> {
@@ -198,6 +209,8 @@ impl Default for Memory<'_> {
             fib6: &mut [],
             direct6: &mut [],
             retired: &mut [],
+            vlinks: &mut [],
+            vlink_index: &mut [],
         }
     }
 }
@@ -254,6 +267,7 @@ impl<'m> Writer<'m> {
             ilm: IlmTable { first: memory.first_label, slots: memory.ilm },
             fib4: FibWriter::new(Rib::new(memory.rib4), memory.fib4, memory.direct4, retired4),
             fib6: FibWriter::new(Rib::new(memory.rib6), memory.fib6, memory.direct6, retired6),
+            vlinks: VlinkWriter::new(memory.vlinks, memory.vlink_index),
         })
     }
 }

@@ -37,6 +37,7 @@ pub(crate) mod nhlfe;
 mod pool;
 pub(crate) mod records;
 mod rib;
+pub(crate) mod vlink;
 pub(crate) mod vrf;
 mod word;
 mod writer;
@@ -50,6 +51,7 @@ pub use memory::{CounterMemory, Memory, MemoryError, Sizes};
 pub use nhlfe::NhlfeSlot;
 pub use records::Slot;
 pub use rib::{Node, Rib4Node, Rib6Node};
+pub use vlink::{VlinkSlot, VlinkState};
 pub use vrf::VrfSlot;
 pub use word::Word;
 pub use writer::Writer;
@@ -60,6 +62,7 @@ use self::fib::Fib;
 use self::ilm::IlmTable;
 use self::interface::Interfaces;
 use self::nhlfe::{Entry, Nhlfes};
+use self::vlink::Vlinks;
 use self::vrf::Vrfs;
 use crate::net::{IfIndex, Label, NhlfeId, VrfId};
 use crate::op::{Interface, RouteAction, TunnelModel};
@@ -73,6 +76,7 @@ pub(crate) struct Tables<'m> {
     pub(crate) ilm: IlmTable<'m>,
     pub(crate) fib4: Fib<'m>,
     pub(crate) fib6: Fib<'m>,
+    pub(crate) vlinks: Vlinks<'m>,
 }
 
 impl<'m> Tables<'m> {

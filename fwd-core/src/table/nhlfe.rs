@@ -2,11 +2,11 @@
 
 use super::records::{RecordWriter, Records, Slot};
 use super::word::Word;
-use crate::net::{IfIndex, Label, LabelStack, Mac, NhlfeId};
+use crate::net::{IfIndex, Label, LabelStack, Mac, NhlfeId, VlinkId};
 use crate::op::{NextHop, Nhlfe, TunnelModel};
 
 /// ```text
-/// word 0: unused (16) | labels (8) | model (4) | next hop (4)      1: interface or entry
+/// word 0: unused (16) | labels (8) | model (4) | next hop (4)      1: interface, entry or link
 /// 2, 3: MAC address (48) | unused (16)      4 to 11: labels, the bottom one first, as high bits of their stack entries
 /// ```
 const WORDS: usize = 13;
@@ -29,6 +29,7 @@ const NEIGHBOR: u32 = 0;
 const NHLFE: u32 = 1;
 const LOCAL: u32 = 2;
 const DISCARD: u32 = 3;
+const VLINK: u32 = 4;
 
 impl<'m> Nhlfes<'m> {
     #[inline]
@@ -72,6 +73,7 @@ impl<'m> Entry<'m> {
                 NextHop::Neighbor { iface: IfIndex(value.peek()), mac: Mac([a, b, c, d, e, f]) }
             }
             NHLFE => NextHop::Nhlfe(NhlfeId(value.peek())),
+            VLINK => NextHop::Vlink(VlinkId(value.peek())),
             LOCAL => NextHop::Local,
             _ => NextHop::Discard,
         }
@@ -107,6 +109,10 @@ pub(super) fn pack(nhlfe: &Nhlfe) -> [u32; WORDS] {
             *value = next.0;
             NHLFE
         }
+        NextHop::Vlink(link) => {
+            *value = link.0;
+            VLINK
+        }
         NextHop::Local => LOCAL,
         NextHop::Discard => DISCARD,
     };
@@ -131,6 +137,7 @@ mod tests {
         for (push, next, model) in [
             (LabelStack::new(&all).unwrap(), next, TunnelModel::Uniform),
             (LabelStack::EMPTY, NextHop::Nhlfe(NhlfeId(u32::MAX)), TunnelModel::Pipe),
+            (LabelStack::single(label(17)), NextHop::Vlink(VlinkId(u32::MAX)), TunnelModel::Pipe),
             (LabelStack::single(label(16)), NextHop::Local, TunnelModel::ShortPipe),
             (LabelStack::single(label(0)), NextHop::Discard, TunnelModel::Uniform),
         ] {

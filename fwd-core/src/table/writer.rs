@@ -8,10 +8,11 @@ use super::ilm::IlmTable;
 use super::interface::{InterfaceWriter, Interfaces};
 use super::nhlfe::{Entry, NhlfeWriter, Nhlfes};
 use super::rib::NIL;
+use super::vlink::VlinkWriter;
 use super::vrf::{Vrfs, unpack};
 use super::{CounterMemory, ReaderSlot, Tables};
-use crate::net::{IfIndex, Ipv4Prefix, Ipv6Prefix, Label, NhlfeId, VrfId};
-use crate::op::{Ilm, Interface, Nhlfe, RouteAction};
+use crate::net::{IfIndex, Ipv4Prefix, Ipv6Prefix, Label, NhlfeId, VlinkId, VrfId};
+use crate::op::{Ilm, Interface, Nhlfe, RouteAction, Vlink, VlinkOutput};
 use crate::worker::Worker;
 
 /// Applies ops to tables, which its workers read at the same time.
@@ -53,6 +54,7 @@ pub struct Writer<'m> {
     pub(super) ilm: IlmTable<'m>,
     pub(super) fib4: FibWriter<'m, u32>,
     pub(super) fib6: FibWriter<'m, u128>,
+    pub(super) vlinks: VlinkWriter<'m>,
 }
 
 impl<'m> Writer<'m> {
@@ -65,6 +67,7 @@ impl<'m> Writer<'m> {
             ilm: self.ilm,
             fib4: self.fib4.reader(),
             fib6: self.fib6.reader(),
+            vlinks: self.vlinks.reader(),
         }
     }
 
@@ -91,6 +94,13 @@ impl<'m> Writer<'m> {
     #[must_use]
     pub fn ilm(&self, label: Label) -> Option<Ilm> {
         self.ilm.get(label)
+    }
+
+    /// A virtual link, and how packets leave by it.
+    #[must_use]
+    pub fn vlink(&self, id: VlinkId) -> Option<(Vlink, Option<VlinkOutput>)> {
+        let link = self.vlinks.reader().get(id)?;
+        Some((link.vlink()?, link.output()))
     }
 
     /// The action of exactly this route.

@@ -63,7 +63,7 @@ impl Arrays {
                 fib6: &mut self.fib6,
                 ..Memory::default()
             },
-            CounterMemory { vrfs: &mut self.counters },
+            CounterMemory { vrfs: &mut self.counters, ..CounterMemory::default() },
         )
         .unwrap()
     }
@@ -167,6 +167,7 @@ fn fits(op: &FwdOp) -> bool {
         FwdOp::SetVsi { .. } | FwdOp::SetVsiGroup { .. } | FwdOp::SetVlanDomain { .. } => false,
         FwdOp::SetPort { .. } | FwdOp::SetMac { .. } => false,
         FwdOp::SetPolicer { .. } | FwdOp::SetPolicePoint { .. } => false,
+        FwdOp::SetVlink { .. } | FwdOp::SetVlinkOutput { .. } => false,
         _ => true,
     }
 }

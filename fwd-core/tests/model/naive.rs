@@ -302,6 +302,8 @@ impl Naive {
             entries.push(*entry);
             match entry.next {
                 NextHop::Nhlfe(next) => id = next,
+                // The model has no virtual links.
+                NextHop::Vlink(_) => return dropped(D::NoVlink),
                 NextHop::Local => return punted(P::Local, punt),
                 NextHop::Discard => return dropped(D::Discard),
                 NextHop::Neighbor { iface, .. } if !self.interfaces.contains_key(&iface) => {

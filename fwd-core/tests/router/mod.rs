@@ -5,7 +5,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use fwd_core::net::{IfIndex, Label, LabelStack, Mac, NhlfeId, VrfId};
 use fwd_core::op::{FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
-use fwd_core::table::{CounterMemory, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, Rib4Node, Rib6Node, VrfSlot, Word};
+use fwd_core::table::{
+    CounterMemory, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, Rib4Node, Rib6Node, VlinkSlot, VlinkState, VrfSlot, Word,
+};
 use fwd_core::wire::{EtherType, Ethernet, Ipv4, Ipv6, LabelEntry};
 use fwd_core::{Forwarder, Frame, Verdict, VrfCounters};
 
@@ -44,9 +46,11 @@ impl Router {
                 fib4: vec![Word::ZERO; 4000].leak(),
                 rib6: vec![Rib6Node::EMPTY; 100].leak(),
                 fib6: vec![Word::ZERO; 14000].leak(),
+                vlinks: vec![VlinkSlot::EMPTY; 1201].leak(),
+                vlink_index: vec![Word::ZERO; 2400].leak(),
                 ..Memory::default()
             },
-            CounterMemory { vrfs: vec![VrfCounters::ZERO; 4].leak() },
+            CounterMemory { vrfs: vec![VrfCounters::ZERO; 4].leak(), vlinks: vec![VlinkState::EMPTY; 1200].leak() },
         );
         let mut router = Self(forwarder.unwrap());
         for (iface, vrf, mpls) in [(0, 0, true), (1, 0, true), (2, 1, false), (3, 2, false)] {

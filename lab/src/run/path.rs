@@ -59,6 +59,7 @@ fn step(topology: &Topology<'_>, hop: &Hop) -> Step {
             let word = if reason == fwd_core::PuntReason::Local { "deliver" } else { reason.name() };
             (word.to_owned(), "-".to_owned())
         }
+        Verdict::Protect { sa, .. } => (format!("to {sa}"), "-".to_owned()),
         Verdict::Drop(reason) => (format!("drop: {}", reason.name()), "-".to_owned()),
     };
     Step {

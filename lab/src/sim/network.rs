@@ -327,7 +327,7 @@ impl<'m, C: Control> Network<'m, C> {
             Verdict::Punt { reason: PuntReason::Local, vrf, offset } => {
                 self.deliver(node, vrf, result.get(offset..).unwrap_or_default().to_vec());
             }
-            Verdict::Punt { .. } | Verdict::Drop(_) => {}
+            Verdict::Protect { .. } | Verdict::Punt { .. } | Verdict::Drop(_) => {}
         }
     }
 

@@ -122,7 +122,8 @@ pub fn forwarder<'m>(arena: &'m Bump, sizes: &Sizes) -> Forwarder<'m> {
         direct6: arena.alloc_slice_fill_with(Sizes::direct_words(sizes.direct6), |_| Word::ZERO),
         ..Memory::default()
     };
-    let counters = CounterMemory { vrfs: arena.alloc_slice_fill_copy(sizes.vrfs, VrfCounters::ZERO) };
+    let counters =
+        CounterMemory { vrfs: arena.alloc_slice_fill_copy(sizes.vrfs, VrfCounters::ZERO), ..CounterMemory::default() };
     Forwarder::new(memory, counters).expect("a VRF, and labels from 16")
 }
 

@@ -302,7 +302,7 @@ impl Plane {
                 let packet = frame.octets().get(offset..).unwrap_or_default().to_vec();
                 self.local(now, vrf, packet, forwarder);
             }
-            Verdict::Punt { .. } | Verdict::Drop(_) => {}
+            Verdict::Protect { .. } | Verdict::Punt { .. } | Verdict::Drop(_) => {}
         }
     }
 

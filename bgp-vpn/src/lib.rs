@@ -23,6 +23,7 @@ pub mod message;
 pub mod mib;
 pub mod nlri;
 mod rib;
+mod rt_constraint;
 pub mod session;
 pub mod speaker;
 pub mod vrf;

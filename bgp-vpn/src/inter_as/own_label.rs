@@ -27,6 +27,7 @@ impl Routing {
     fn relabels<P: AddressFamily>(&self, table: TableKind) -> bool {
         match table {
             TableKind::Vpn => P::vpn(&self.tables).relabels > 0,
+            TableKind::Memberships => false,
             // What we originate has no label but ours.
             TableKind::Labeled => true,
             TableKind::Unicast(slot) => self.tables.vrf(slot).is_some_and(|vrf| P::unicast(vrf).relabels > 0),
@@ -35,21 +36,21 @@ impl Routing {
 
     /// Whether somebody is told a label of ours for a path from `source`: that somebody is not where it came from.
     fn needs_own<P: AddressFamily>(&self, table: TableKind, source: Source) -> bool {
-        let adjs = match table {
-            TableKind::Vpn => &P::vpn(&self.tables).adjs,
-            TableKind::Labeled if source == Source::LOCAL => return true,
-            TableKind::Labeled => &P::labeled(&self.tables).adjs,
-            TableKind::Unicast(slot) => match self.tables.vrf(slot) {
-                Some(vrf) => &P::unicast(vrf).adjs,
-                None => return false,
-            },
-        };
-        adjs.iter().flatten().any(|adj| adj.relabel && Source::peer(adj.peer) != source)
+        if table == TableKind::Labeled && source == Source::LOCAL {
+            return true;
+        }
+        self.tables
+            .adjs::<P>(table)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .any(|adj| adj.relabel && Source::peer(adj.peer) != source)
     }
 
     fn best_of<P: AddressFamily>(&self, table: TableKind, dest: u32) -> Option<Path> {
         match table {
             TableKind::Vpn => P::vpn(&self.tables).best(dest),
+            TableKind::Memberships => None,
             TableKind::Labeled => P::labeled(&self.tables).best(dest),
             TableKind::Unicast(slot) => P::unicast(self.tables.vrf(slot)?).best(dest),
         }
@@ -58,6 +59,7 @@ impl Routing {
     fn own_labels<P: AddressFamily>(&mut self, table: TableKind) -> Option<&mut HashMap<u32, Label>> {
         Some(match table {
             TableKind::Vpn => &mut P::vpn_mut(&mut self.tables).own_labels,
+            TableKind::Memberships => return None,
             TableKind::Labeled => &mut P::labeled_mut(&mut self.tables).own_labels,
             TableKind::Unicast(slot) => &mut P::unicast_mut(self.tables.vrf_mut(slot)?).own_labels,
         })
@@ -66,6 +68,7 @@ impl Routing {
     fn mark_in<P: AddressFamily>(&mut self, table: TableKind, dest: u32) {
         match table {
             TableKind::Vpn => P::vpn_mut(&mut self.tables).mark(dest, &mut self.wake),
+            TableKind::Memberships => {}
             TableKind::Labeled => P::labeled_mut(&mut self.tables).mark(dest, &mut self.wake),
             TableKind::Unicast(slot) => {
                 if let Some(vrf) = self.tables.vrf_mut(slot) {
@@ -81,6 +84,7 @@ impl Routing {
         let reached = || self.shared.next_hops.resolution(hop).nhlfe().is_some();
         let model = TunnelModel::default();
         match table {
+            TableKind::Memberships => None,
             TableKind::Vpn => {
                 path.source.as_peer()?;
                 // Without its VPN label a packet would be looked up outside the VPN at the other end.
@@ -149,6 +153,7 @@ impl Routing {
     pub(crate) fn relabel_all<P: AddressFamily>(&mut self, table: TableKind) {
         let bound = match table {
             TableKind::Vpn => P::vpn(&self.tables).table.bound(),
+            TableKind::Memberships => 0,
             TableKind::Labeled => P::labeled(&self.tables).table.bound(),
             TableKind::Unicast(slot) => self.tables.vrf(slot).map_or(0, |vrf| P::unicast(vrf).table.bound()),
         };

@@ -4,11 +4,11 @@ use alloc::boxed::Box;
 use core::hash::{BuildHasher, Hasher};
 use core::net::Ipv4Addr;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use smallvec::SmallVec;
 
 use super::{NextHopId, NextHops, Slab};
-use crate::attr::ext_community::ExtCommunity;
+use crate::attr::ext_community::{ExtCommunity, RouteTarget};
 use crate::attr::{AttrType, RawAttribute};
 
 /// An attribute set.
@@ -55,7 +55,13 @@ pub(crate) struct AttributeSet {
     pub(crate) summary: Summary,
     importers: SmallVec<[u16; 4]>,
     generation: u32,
+    /// Its route targets.
+    pub(crate) targets: SmallVec<[TargetId; 2]>,
 }
+
+/// A route target of some attribute set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct TargetId(pub(crate) u32);
 
 impl AttributeSet {
     /// The attributes in ascending order of type, but for next hop and NLRI.
@@ -148,13 +154,22 @@ pub(crate) struct Attributes {
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
     octets: usize,
+    /// Route targets in use, and by how many sets.
+    targets: Slab<(Option<RouteTarget>, u32)>,
+    by_target: HashMap<RouteTarget, TargetId>,
 }
 
 impl Attributes {
     /// A store that holds [`AttrId::EMPTY`].
     pub(crate) fn new(next_hops: &mut NextHops) -> Self {
-        let mut new =
-            Self { sets: Slab::default(), index: HashTable::new(), hasher: DefaultHashBuilder::default(), octets: 0 };
+        let mut new = Self {
+            sets: Slab::default(),
+            index: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            octets: 0,
+            targets: Slab::default(),
+            by_target: HashMap::new(),
+        };
         let (unspecified, _) = next_hops.intern(Ipv4Addr::UNSPECIFIED.into());
         new.intern(AttrId::EMPTY_OCTETS, unspecified, next_hops);
         new
@@ -181,20 +196,56 @@ impl Attributes {
         }
         next_hops.retain(next_hop);
         self.octets += octets.len();
-        let id = sets.insert(AttributeSet {
+        let targets = self.intern_targets(octets);
+        let id = self.sets.insert(AttributeSet {
             octets: octets.into(),
             next_hop,
             refs: 1,
             summary: Summary::of(octets),
             importers: SmallVec::new(),
             generation: 0,
+            targets,
         });
+        let sets = &self.sets;
         let rehash = |&id: &u32| {
             let set = sets.get(id);
             Self::hash(&self.hasher, &set.octets, set.next_hop)
         };
         self.index.insert_unique(hash, id, rehash);
         AttrId(id)
+    }
+
+    /// The route targets of a new set, each once, counted once more.
+    fn intern_targets(&mut self, octets: &[u8]) -> SmallVec<[TargetId; 2]> {
+        let value = raw_attributes(octets).find(|a| a.attr_type == AttrType::EXTENDED_COMMUNITIES).map(|a| a.value);
+        let communities = value.unwrap_or_default().chunks_exact(ExtCommunity::LEN);
+        let communities = communities.filter_map(|c| c.try_into().ok()).map(ExtCommunity);
+        let mut ids: SmallVec<[TargetId; 2]> = SmallVec::new();
+        for target in communities.filter_map(RouteTarget::from_community) {
+            let id = match self.by_target.get(&target) {
+                Some(id) => *id,
+                None => {
+                    let id = TargetId(self.targets.insert((Some(target), 0)));
+                    self.by_target.insert(target, id);
+                    id
+                }
+            };
+            if !ids.contains(&id) {
+                self.targets.get_mut(id.0).1 += 1;
+                ids.push(id);
+            }
+        }
+        ids
+    }
+
+    /// The route target of this number.
+    pub(crate) fn target(&self, id: TargetId) -> Option<RouteTarget> {
+        self.targets.get(id.0).0
+    }
+
+    /// The number of a route target that some set has.
+    pub(crate) fn target_id(&self, target: RouteTarget) -> Option<TargetId> {
+        self.by_target.get(&target).copied()
     }
 
     /// Counts a use more.
@@ -215,6 +266,16 @@ impl Attributes {
             entry.remove();
         }
         self.octets -= set.octets.len();
+        for target in set.targets {
+            let (name, refs) = self.targets.get_mut(target.0);
+            *refs -= 1;
+            if *refs == 0 {
+                if let Some(name) = name.take() {
+                    self.by_target.remove(&name);
+                }
+                self.targets.remove(target.0);
+            }
+        }
         next_hops.release(set.next_hop);
     }
 
@@ -246,7 +307,11 @@ impl Attributes {
 
     /// Octets of memory.
     pub(crate) fn memory(&self) -> usize {
-        self.sets.memory() + self.index.capacity() * 5 + self.octets
+        self.sets.memory()
+            + self.index.capacity() * 5
+            + self.octets
+            + self.targets.memory()
+            + self.by_target.capacity() * (size_of::<(RouteTarget, TargetId)>() + 1)
     }
 }
 

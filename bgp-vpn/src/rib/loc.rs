@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::{AdjIn, AdjOut, BitSet, Candidate, Dest, Key, Path, Source, Table, best_of, ousts};
 use crate::nlri::{Family, Safi};
+use crate::session::FamilyConfig;
 use crate::speaker::PeerId;
 
 /// The form of a table's NLRI.
@@ -19,6 +20,15 @@ pub(crate) enum Form {
     Labeled,
     /// Labels, a route distinguisher and a prefix (RFC 4364).
     Vpn,
+    /// A route target membership (RFC 4684).
+    Membership,
+}
+
+impl Form {
+    /// Whether labels stand in the NLRI.
+    pub(crate) const fn has_labels(self) -> bool {
+        matches!(self, Self::Labeled | Self::Vpn)
+    }
 }
 
 /// A peer's share of a table.
@@ -61,6 +71,25 @@ pub(crate) struct Rib<K> {
     pub(crate) own_labels: HashMap<u32, Label>,
 }
 
+/// The peers of a table, whatever its destinations are.
+pub(crate) trait Peers {
+    /// Gives a peer a slot for a family, for which it is told labels of ours, or not.
+    fn attach(&mut self, peer: PeerId, family: &FamilyConfig, relabel: bool) -> u32;
+    /// A peer's share.
+    fn adj(&self, slot: u32) -> Option<&Adj>;
+    /// A peer's share.
+    fn adj_mut(&mut self, slot: u32) -> Option<&mut Adj>;
+    /// Takes the slot of a peer back; [`Self::session_down`] and the removal of its paths come before.
+    fn detach(&mut self, slot: u32);
+    /// The family came up with a peer: it is owed every best path, and End-of-RIB.
+    fn session_up(&mut self, slot: u32);
+    /// The session with a peer ended: it holds nothing from us.
+    fn session_down(&mut self, slot: u32);
+    /// A round that is a route refresh begins, or the filters of the peer changed: every destination that it could hold goes
+    /// into a round.
+    fn mark_all(&mut self, slot: u32);
+}
+
 impl<K: Key> Rib<K> {
     /// An empty table.
     pub(crate) fn new(form: Form) -> Self {
@@ -73,45 +102,6 @@ impl<K: Key> Rib<K> {
             paths: 0,
             relabels: 0,
             own_labels: HashMap::new(),
-        }
-    }
-
-    /// Gives a peer a slot for a family, for which it is told labels of ours, or not.
-    pub(crate) fn attach(&mut self, peer: PeerId, family: Family, max: Option<u32>, relabel: bool) -> u32 {
-        let form = if family.safi == Safi::LABELED_UNICAST { Form::Labeled } else { self.form };
-        self.relabels += u32::from(relabel);
-        let adj = Adj {
-            peer,
-            family,
-            form,
-            relabel,
-            up: false,
-            input: AdjIn { max, ..AdjIn::default() },
-            out: AdjOut::default(),
-        };
-        let free = self.adjs.iter().position(Option::is_none);
-        let slot = free.unwrap_or(self.adjs.len());
-        match self.adjs.get_mut(slot) {
-            Some(free) => *free = Some(adj),
-            None => self.adjs.push(Some(adj)),
-        }
-        slot as u32
-    }
-
-    /// A peer's share.
-    pub(crate) fn adj(&self, slot: u32) -> Option<&Adj> {
-        self.adjs.get(slot as usize)?.as_ref()
-    }
-
-    /// A peer's share.
-    pub(crate) fn adj_mut(&mut self, slot: u32) -> Option<&mut Adj> {
-        self.adjs.get_mut(slot as usize)?.as_mut()
-    }
-
-    /// Takes the slot of a peer back; [`Self::session_down`] and the removal of its paths come before.
-    pub(crate) fn detach(&mut self, slot: u32) {
-        if let Some(adj) = self.adjs.get_mut(slot as usize).and_then(Option::take) {
-            self.relabels -= u32::from(adj.relabel);
         }
     }
 
@@ -219,8 +209,55 @@ impl<K: Key> Rib<K> {
         }
     }
 
-    /// The family came up with a peer: it is owed every best path, and End-of-RIB.
-    pub(crate) fn session_up(&mut self, slot: u32) {
+    /// Octets of memory.
+    pub(crate) fn memory(&self) -> usize {
+        let adjs = self.adjs.iter().flatten();
+        self.table.memory()
+            + self.fib_dirty.memory()
+            + self.own_labels.capacity() * (size_of::<(u32, Label)>() + 1)
+            + adjs.map(|a| a.input.members.memory() + a.out.memory()).sum::<usize>()
+            + self.adjs.capacity() * size_of::<Option<Adj>>()
+    }
+}
+
+impl<K: Key> Peers for Rib<K> {
+    fn attach(&mut self, peer: PeerId, config: &FamilyConfig, relabel: bool) -> u32 {
+        let (family, max) = (config.family, config.max_routes);
+        let form = if family.safi == Safi::LABELED_UNICAST { Form::Labeled } else { self.form };
+        self.relabels += u32::from(relabel);
+        let adj = Adj {
+            peer,
+            family,
+            form,
+            relabel,
+            up: false,
+            input: AdjIn { max, ..AdjIn::default() },
+            out: AdjOut::default(),
+        };
+        let free = self.adjs.iter().position(Option::is_none);
+        let slot = free.unwrap_or(self.adjs.len());
+        match self.adjs.get_mut(slot) {
+            Some(free) => *free = Some(adj),
+            None => self.adjs.push(Some(adj)),
+        }
+        slot as u32
+    }
+
+    fn adj(&self, slot: u32) -> Option<&Adj> {
+        self.adjs.get(slot as usize)?.as_ref()
+    }
+
+    fn adj_mut(&mut self, slot: u32) -> Option<&mut Adj> {
+        self.adjs.get_mut(slot as usize)?.as_mut()
+    }
+
+    fn detach(&mut self, slot: u32) {
+        if let Some(adj) = self.adjs.get_mut(slot as usize).and_then(Option::take) {
+            self.relabels -= u32::from(adj.relabel);
+        }
+    }
+
+    fn session_up(&mut self, slot: u32) {
         let Some(Some(adj)) = self.adjs.get_mut(slot as usize) else { return };
         adj.up = true;
         adj.out.reset();
@@ -232,8 +269,7 @@ impl<K: Key> Rib<K> {
         }
     }
 
-    /// The session with a peer ended: it holds nothing from us.
-    pub(crate) fn session_down(&mut self, slot: u32) {
+    fn session_down(&mut self, slot: u32) {
         let Some(adj) = self.adj_mut(slot) else { return };
         adj.up = false;
         adj.input.session_down();
@@ -243,24 +279,13 @@ impl<K: Key> Rib<K> {
         }
     }
 
-    /// A round that is a route refresh begins: every destination that the peer could hold goes into it.
-    pub(crate) fn mark_all(&mut self, slot: u32) {
+    fn mark_all(&mut self, slot: u32) {
         let Some(Some(adj)) = self.adjs.get_mut(slot as usize) else { return };
         for (dest, d) in self.table.iter() {
             if d.best().is_some() || adj.out.advertised.contains(dest) {
                 adj.out.mark(dest);
             }
         }
-    }
-
-    /// Octets of memory.
-    pub(crate) fn memory(&self) -> usize {
-        let adjs = self.adjs.iter().flatten();
-        self.table.memory()
-            + self.fib_dirty.memory()
-            + self.own_labels.capacity() * (size_of::<(u32, Label)>() + 1)
-            + adjs.map(|a| a.input.members.memory() + a.out.memory()).sum::<usize>()
-            + self.adjs.capacity() * size_of::<Option<Adj>>()
     }
 }
 

@@ -10,6 +10,7 @@
 //! | `adj_in.rs` | what one peer told us: membership, limits, stale marks |
 //! | `adj_out.rs` | what one peer was told, and what it is still to be told |
 //! | `rewrite.rs` | attribute sets with changes |
+//! | `target_index.rs` | the VPN routes of a route target |
 //! | `loc.rs` | a table with the peers that feed it and are fed from it |
 //!
 //! Everything here is counted in octets per route: a million VPN-IPv4 routes are the working load. A path is 16 octets, a
@@ -26,15 +27,17 @@ mod path;
 mod rewrite;
 mod slab;
 mod table;
+mod target_index;
 
 pub(crate) use adj_in::AdjIn;
 pub(crate) use adj_out::{AdjOut, Entry, Refresh};
-pub(crate) use attributes::{AttrId, AttributeSet, Attributes, Summary, raw_attributes};
+pub(crate) use attributes::{AttrId, AttributeSet, Attributes, Summary, TargetId, raw_attributes};
 pub(crate) use bits::BitSet;
 pub(crate) use decision::{Candidate, best_of, ousts};
-pub(crate) use loc::{Adj, Form, Rib, best_where};
+pub(crate) use loc::{Adj, Form, Peers, Rib, best_where};
 pub(crate) use next_hop::{NextHopId, NextHops, Resolution};
 pub(crate) use path::{LabelRef, LabelStacks, Path, Source};
 pub(crate) use rewrite::Edits;
 pub(crate) use slab::Slab;
-pub(crate) use table::{Dest, HashWords, Key, PlainKey, Table, VpnKey};
+pub(crate) use table::{Dest, HashWords, Key, MembershipKey, PlainKey, PrefixKey, Table, VpnKey};
+pub(crate) use target_index::TargetIndex;

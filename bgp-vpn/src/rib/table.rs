@@ -10,20 +10,57 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::{Path, Source};
 use crate::message::UpdateWriter;
-use crate::nlri::{LabeledNlri, Labels, PathId, RouteDistinguisher, UnicastNlri, VpnNlri, WirePrefix};
+use crate::nlri::{
+    LabeledNlri, Labels, PathId, RouteDistinguisher, RtMembership, RtMembershipNlri, UnicastNlri, VpnNlri, WirePrefix,
+};
 
-/// What names a destination: a prefix, or a route distinguisher and a prefix.
+/// What names a destination: a prefix, a route distinguisher and a prefix, a route target membership.
 pub(crate) trait Key: Copy + Eq + fmt::Debug + Default {
+    /// All of it in three words, for hashing.
+    fn words(&self) -> [u64; 3];
+    /// Adds its NLRI, with labels if there are any, to a message. `false`: the message is full.
+    fn push(&self, labels: &[u8], path_id: Option<PathId>, writer: &mut UpdateWriter<'_, '_>) -> bool;
+    /// Whether it is the default route target, which is told only where that is configured.
+    fn is_default_target(&self) -> bool {
+        false
+    }
+}
+
+/// A key with an address prefix.
+pub(crate) trait PrefixKey: Key {
     /// The address family's prefix.
     type Prefix: WirePrefix;
     /// The route distinguisher of a VPN destination.
     fn rd(&self) -> Option<RouteDistinguisher>;
     /// The prefix.
     fn prefix(&self) -> Self::Prefix;
-    /// All of it in three words, for hashing.
-    fn words(&self) -> [u64; 3];
-    /// Adds its NLRI, with labels if there are any, to a message. `false`: the message is full.
-    fn push(&self, labels: &[u8], path_id: Option<PathId>, writer: &mut UpdateWriter<'_, '_>) -> bool;
+}
+
+/// A route target membership (RFC 4684).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MembershipKey(pub(crate) RtMembership);
+
+impl Default for MembershipKey {
+    fn default() -> Self {
+        Self(RtMembership::DEFAULT)
+    }
+}
+
+impl Key for MembershipKey {
+    fn words(&self) -> [u64; 3] {
+        let mut octets = [0; 16];
+        octets.iter_mut().zip(self.0.wire_octets()).for_each(|(to, from)| *to = *from);
+        let bits = u128::from_be_bytes(octets);
+        [(bits >> 64) as u64, bits as u64, u64::from(self.0.bits())]
+    }
+
+    fn push(&self, _labels: &[u8], path_id: Option<PathId>, writer: &mut UpdateWriter<'_, '_>) -> bool {
+        writer.push(&RtMembershipNlri { path_id, membership: self.0 })
+    }
+
+    fn is_default_target(&self) -> bool {
+        self.0.is_default()
+    }
 }
 
 /// A prefix type that hashes fast.
@@ -61,7 +98,7 @@ impl<P: HashWords> Default for PlainKey<P> {
     }
 }
 
-impl<P: HashWords> Key for PlainKey<P> {
+impl<P: HashWords> PrefixKey for PlainKey<P> {
     type Prefix = P;
 
     fn rd(&self) -> Option<RouteDistinguisher> {
@@ -71,7 +108,9 @@ impl<P: HashWords> Key for PlainKey<P> {
     fn prefix(&self) -> P {
         self.0
     }
+}
 
+impl<P: HashWords> Key for PlainKey<P> {
     #[inline]
     fn words(&self) -> [u64; 3] {
         let [a, b] = self.0.prefix_words();
@@ -102,7 +141,7 @@ impl<P: HashWords> Default for VpnKey<P> {
     }
 }
 
-impl<P: HashWords> Key for VpnKey<P> {
+impl<P: HashWords> PrefixKey for VpnKey<P> {
     type Prefix = P;
 
     fn rd(&self) -> Option<RouteDistinguisher> {
@@ -112,7 +151,9 @@ impl<P: HashWords> Key for VpnKey<P> {
     fn prefix(&self) -> P {
         self.prefix
     }
+}
 
+impl<P: HashWords> Key for VpnKey<P> {
     #[inline]
     fn words(&self) -> [u64; 3] {
         let [a, b] = self.prefix.prefix_words();

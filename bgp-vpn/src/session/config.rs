@@ -136,6 +136,9 @@ pub struct FamilyConfig {
     pub max_routes: Option<u32>,
     /// Which next hop the peer is told.
     pub next_hop: NextHopRule,
+    /// Of route target constraint (RFC 4684 §4): tell the peer the default route target, which asks it for all VPN routes. What a
+    /// reflector tells its clients where some of its peers do not constrain. Default off.
+    pub default_target: bool,
 }
 
 impl FamilyConfig {
@@ -150,6 +153,7 @@ impl FamilyConfig {
             extended_next_hop: false,
             max_routes: None,
             next_hop: NextHopRule::ByKind,
+            default_target: false,
         }
     }
 }
@@ -295,6 +299,9 @@ impl FamilyConfig {
         }
         if self.max_labels > 1 && !labelled {
             return refuse("max_labels", self.max_labels, "1 in a family without labels");
+        }
+        if self.default_target && self.family != Family::RT_CONSTRAINT {
+            return refuse("default_target", self.family, "for route target constraint only");
         }
         if self.extended_next_hop && ExtendedNextHop::ipv6(self.family).family().is_none() {
             return refuse("extended_next_hop", self.family, "IPv4 families with SAFI 1, 2, 4, 128 or 129 only");

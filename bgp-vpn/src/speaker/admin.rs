@@ -60,7 +60,11 @@ impl Speaker {
         }
         for f in &config.families {
             if TableKind::of(f.family, vrf).is_none() {
-                return Err(value("families", f.family, "unicast or labelled; in the global table also VPN unicast"));
+                return Err(value(
+                    "families",
+                    f.family,
+                    "unicast or labelled; in the global table also VPN unicast and RT constraint",
+                ));
             }
             // Both would be names of one path in the VRF's table.
             let both = |other: &FamilyConfig| other.family.afi == f.family.afi && other.family.safi != f.family.safi;
@@ -94,9 +98,11 @@ impl Speaker {
             stale_until: None,
             counters: RouteCounters::default(),
             asked: None,
+            membership: None,
             turn: 0,
         }));
         self.sessions.push(Some(session));
+        self.routing.originate_memberships();
         self.session_input(id, SessionInput::Start);
         Ok(id)
     }
@@ -115,6 +121,7 @@ impl Speaker {
         let cease = Notification::new(ErrorCode::CEASE, subcode::cease::PEER_DECONFIGURED);
         self.session_input(peer, SessionInput::Stop(cease));
         self.routing.forget_peer(peer);
+        self.routing.originate_memberships();
         if let Some(session) = self.sessions.get_mut(peer.0 as usize) {
             *session = None;
         }
@@ -262,6 +269,7 @@ impl Speaker {
 fn relabels(config: &FamilyConfig, table: TableKind, internal: bool) -> bool {
     match table {
         TableKind::Unicast(_) => config.family.safi == Safi::LABELED_UNICAST,
+        TableKind::Memberships => false,
         _ if internal => config.next_hop == NextHopRule::Own,
         _ => config.next_hop != NextHopRule::Unchanged,
     }
@@ -281,20 +289,9 @@ fn check_targets(import: &[RouteTarget], export: &[RouteTarget]) -> Result<(), C
 impl Routing {
     /// Gives a peer its share of a table.
     fn attach(&mut self, peer: PeerId, table: TableKind, config: &FamilyConfig, relabel: bool) -> u32 {
-        let tables = &mut self.tables;
-        let (family, max) = (config.family, config.max_routes);
-        let v4 = family.afi == crate::nlri::Afi::IPV4;
-        let slot = match table {
-            TableKind::Vpn if v4 => tables.vpn4.attach(peer, family, max, relabel),
-            TableKind::Vpn => tables.vpn6.attach(peer, family, max, relabel),
-            TableKind::Labeled if v4 => tables.labeled4.attach(peer, family, max, relabel),
-            TableKind::Labeled => tables.labeled6.attach(peer, family, max, relabel),
-            TableKind::Unicast(vrf) => match tables.vrf_mut(vrf) {
-                Some(vrf) if v4 => vrf.v4.attach(peer, family, max, relabel),
-                Some(vrf) => vrf.v6.attach(peer, family, max, relabel),
-                None => u32::MAX,
-            },
-        };
+        let v4 = config.family.afi == crate::nlri::Afi::IPV4;
+        let peers = self.tables.peers_mut(table, config.family.afi);
+        let slot = peers.map_or(u32::MAX, |peers| peers.attach(peer, config, relabel));
         if relabel {
             if v4 { self.relabel_all::<Ipv4Prefix>(table) } else { self.relabel_all::<Ipv6Prefix>(table) }
         }
@@ -315,8 +312,10 @@ impl Routing {
         tables.by_id.insert(id, slot);
         tables.by_rd.insert(rd, slot);
         tables.index_targets();
-        self.import_all::<Ipv4Prefix>(slot);
-        self.import_all::<Ipv6Prefix>(slot);
+        self.originate_memberships();
+        let targets = self.import_list(slot);
+        self.import_targets::<Ipv4Prefix>(slot, &targets);
+        self.import_targets::<Ipv6Prefix>(slot, &targets);
         Ok(())
     }
 
@@ -338,6 +337,7 @@ impl Routing {
             self.tables.by_rd.remove(&config.rd);
         }
         self.tables.index_targets();
+        self.originate_memberships();
         self.fib_queue.retain(|s| *s != slot);
     }
 
@@ -358,12 +358,17 @@ impl Routing {
         let Some(vrf) = self.tables.vrf_mut(slot) else { return };
         vrf.changed = now;
         let Some(config) = vrf.config.as_mut() else { return };
-        config.import = import;
+        let was = core::mem::replace(&mut config.import, import);
         let exports = config.export != export;
         config.export = export;
         self.tables.index_targets();
-        self.import_all::<Ipv4Prefix>(slot);
-        self.import_all::<Ipv6Prefix>(slot);
+        self.originate_memberships();
+        // Only routes of targets that came or went are looked at.
+        let is = self.import_list(slot);
+        let differ = was.iter().filter(|t| !is.contains(t)).chain(is.iter().filter(|t| !was.contains(t)));
+        let differ: Vec<RouteTarget> = differ.copied().collect();
+        self.import_targets::<Ipv4Prefix>(slot, &differ);
+        self.import_targets::<Ipv6Prefix>(slot, &differ);
         if exports {
             self.forget_exported(slot);
             self.export_all::<Ipv4Prefix>(slot);

@@ -10,7 +10,7 @@ use fwd_core::op::{FwdOp, RouteAction};
 use super::io::{Event, LocalRoute};
 use super::routing::Routing;
 use super::tables::{AddressFamily, TableKind};
-use crate::rib::{Key, LabelRef, NextHopId, Path, PlainKey, Source};
+use crate::rib::{LabelRef, NextHopId, Path, Peers, PlainKey, PrefixKey, Source};
 use crate::vrf::{Carrier, Installed, Tunnel};
 use fwd_core::net::{Ipv4Prefix, Ipv6Prefix};
 
@@ -282,6 +282,7 @@ impl Routing {
         match table {
             TableKind::Vpn => members(P::vpn(&self.tables).adj(adj)),
             TableKind::Labeled => members(P::labeled(&self.tables).adj(adj)),
+            TableKind::Memberships => members(self.tables.memberships.adj(adj)),
             TableKind::Unicast(slot) => {
                 self.tables.vrf(slot).map(|vrf| members(P::unicast(vrf).adj(adj))).unwrap_or_default()
             }

@@ -28,6 +28,8 @@ enum Timer {
     Retry(u16),
     /// A peer's family has room again.
     Ask(PeerId),
+    /// The longest time that a peer is waited for to say which route targets it wants.
+    Membership(PeerId),
 }
 
 /// One router: its sessions, its tables, its VRFs.
@@ -134,6 +136,7 @@ impl Speaker {
                     }
                 }
                 Timer::Round(peer) => drop(self.routing.wake.insert(peer.0)),
+                Timer::Membership(peer) => self.routing.membership_complete(peer),
                 Timer::Ask(peer) => {
                     for family in self.routing.ask(peer) {
                         let refresh = RouteRefresh::new(family, RefreshSubtype::REQUEST);
@@ -200,6 +203,7 @@ impl Speaker {
     /// Takes the decisions that were put off, and sets the timers that changes of the tables asked for.
     pub(super) fn schedule(&mut self) {
         self.routing.decide_pending();
+        self.routing.filter_changed();
         let now = self.routing.shared.now;
         for peer in core::mem::take(&mut self.routing.asks) {
             let last = self.routing.shared.peer(peer).and_then(|p| p.asked);
@@ -279,6 +283,8 @@ impl Speaker {
         }
         self.set_timer(Timer::Session(peer), self.session_timeout(peer));
         let stale = self.routing.shared.peer(peer).and_then(|p| p.stale_until);
+        let wait = self.routing.shared.peer(peer).and_then(|p| p.membership.as_ref()?.wait);
+        self.set_timer(Timer::Membership(peer), wait);
         self.set_timer(Timer::Stale(peer), stale);
     }
 
@@ -287,7 +293,9 @@ impl Speaker {
     }
 
     pub(super) fn forget_timers(&mut self, peer: PeerId) {
-        for timer in [Timer::Session(peer), Timer::Stale(peer), Timer::Round(peer), Timer::Ask(peer)] {
+        for timer in
+            [Timer::Session(peer), Timer::Stale(peer), Timer::Round(peer), Timer::Ask(peer), Timer::Membership(peer)]
+        {
             self.timers.clear(timer);
         }
     }
@@ -360,17 +368,20 @@ impl Speaker {
         out: &mut Vec<u8>,
     ) -> Sent {
         let Routing { tables, shared, retiring, .. } = &mut self.routing;
-        let Some(peer) = shared.peer(id) else { return Sent::default() };
+        let Some(peer) = shared.peer(id).filter(|p| !p.awaits_memberships(family)) else { return Sent::default() };
         let vrf = if peer.vrf == GLOBAL { None } else { tables.vrf(peer.vrf) };
         let site = vrf.and_then(|vrf| vrf.config.as_ref()?.site_of_origin);
-        let rule = peer.config.families.iter().find(|f| f.family == family).map(|f| f.next_hop).unwrap_or_default();
-        let target = Target { id, peer, negotiated, site, rule };
+        let config = peer.config.families.iter().find(|f| f.family == family);
+        let rule = config.map(|f| f.next_hop).unwrap_or_default();
+        let default_target = config.is_some_and(|f| f.default_target);
+        let target = Target { id, peer, negotiated, site, rule, default_target, family };
         let track = retiring.get(&(table, family.afi == Afi::IPV6)).is_some_and(|r| !r.is_empty());
         match (table, family.afi) {
             (TableKind::Vpn, Afi::IPV4) => write(&mut tables.vpn4, slot, shared, &target, room, out, track),
             (TableKind::Vpn, _) => write(&mut tables.vpn6, slot, shared, &target, room, out, track),
             (TableKind::Labeled, Afi::IPV4) => write(&mut tables.labeled4, slot, shared, &target, room, out, track),
             (TableKind::Labeled, _) => write(&mut tables.labeled6, slot, shared, &target, room, out, track),
+            (TableKind::Memberships, _) => write(&mut tables.memberships, slot, shared, &target, room, out, track),
             (TableKind::Unicast(vrf), afi) => match tables.vrf_mut(vrf) {
                 Some(vrf) if afi == Afi::IPV4 => write(&mut vrf.v4, slot, shared, &target, room, out, track),
                 Some(vrf) => write(&mut vrf.v6, slot, shared, &target, room, out, track),
@@ -380,17 +391,7 @@ impl Speaker {
     }
 
     fn next_round(&self, table: TableKind, family: Family, slot: u32) -> Option<Instant> {
-        let tables = &self.routing.tables;
-        let v4 = family.afi == Afi::IPV4;
-        let adj = match table {
-            TableKind::Vpn if v4 => tables.vpn4.adj(slot),
-            TableKind::Vpn => tables.vpn6.adj(slot),
-            TableKind::Labeled if v4 => tables.labeled4.adj(slot),
-            TableKind::Labeled => tables.labeled6.adj(slot),
-            TableKind::Unicast(vrf) => {
-                tables.vrf(vrf).and_then(|vrf| if v4 { vrf.v4.adj(slot) } else { vrf.v6.adj(slot) })
-            }
-        };
+        let adj = self.routing.tables.peers(table, family.afi).and_then(|peers| peers.adj(slot));
         let at = adj?.out.next_round()?;
         (at > self.routing.shared.now).then_some(at)
     }

@@ -33,8 +33,9 @@ mod update_out;
 
 pub use io::{Circuit, Event, Input, LabeledRoute, LocalRoute, Output, PeerId, Reach, Side, SpeakerConfig};
 pub use machine::Speaker;
+pub(crate) use peer::PeerState;
 pub use peer::RouteCounters;
 pub use query::{PeerFamilyState, RouteSource, RouteView, Stats, VrfStats};
-pub(crate) use routing::Routing;
+pub(crate) use routing::{Routing, admit, left};
 pub(crate) use shared::Shared;
 pub(crate) use tables::{AddressFamily, GLOBAL, TableKind, Tables};

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use super::io::Side;
 use super::tables::TableKind;
 use crate::nlri::Family;
+use crate::rt_constraint::PeerMembership;
 use crate::session::{Negotiated, PeerConfig, PeerKind, PeerRole};
 
 /// What a speaker counts of one peer's routes.
@@ -60,6 +61,8 @@ pub(crate) struct PeerState {
     /// Until when stale routes of the peer are kept.
     pub(crate) stale_until: Option<Instant>,
     pub(crate) counters: RouteCounters,
+    /// Which route targets it wants, where the session says so (RFC 4684).
+    pub(crate) membership: Option<PeerMembership>,
     /// When it was asked last for what its limit had refused.
     pub(crate) asked: Option<Instant>,
     /// The family that is to send next: all take turns.
@@ -75,6 +78,11 @@ impl PeerState {
     /// Whether the peer is a reflector client.
     pub(crate) fn is_client(&self) -> bool {
         self.config.role == PeerRole::ReflectorClient
+    }
+
+    /// Whether routes of a family wait for the peer to say which route targets it wants (RFC 4684 §6).
+    pub(crate) fn awaits_memberships(&self, family: Family) -> bool {
+        PeerMembership::filters(family) && self.membership.as_ref().is_some_and(|m| m.wait.is_some())
     }
 
     /// A number that orders peers by identifier.

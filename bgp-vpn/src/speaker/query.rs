@@ -10,10 +10,10 @@ use super::io::{Circuit, LocalRoute, PeerId};
 use super::machine::Speaker;
 use super::peer::RouteCounters;
 use super::routing::Routing;
-use super::tables::{AddressFamily, TableKind};
+use super::tables::AddressFamily;
 use crate::attr::ext_community::{ExtCommunity, RouteTarget};
-use crate::nlri::{Afi, Family, RouteDistinguisher};
-use crate::rib::{Key, Path, Source};
+use crate::nlri::{Family, RouteDistinguisher, RtMembership};
+use crate::rib::{Path, PrefixKey, Source};
 use crate::session::{LocalIdentity, Negotiated, PeerConfig, Session, SessionCounters, State};
 use crate::vrf::VrfConfig;
 
@@ -167,17 +167,8 @@ impl Speaker {
     pub fn peer_families(&self, peer: PeerId) -> Vec<PeerFamilyState> {
         let Some(state) = self.routing.shared.peer(peer) else { return Vec::new() };
         let tables = &self.routing.tables;
-        let adj = |table, afi, slot| match table {
-            TableKind::Vpn if afi == Afi::IPV4 => tables.vpn4.adj(slot),
-            TableKind::Vpn => tables.vpn6.adj(slot),
-            TableKind::Labeled if afi == Afi::IPV4 => tables.labeled4.adj(slot),
-            TableKind::Labeled => tables.labeled6.adj(slot),
-            TableKind::Unicast(vrf) => {
-                tables.vrf(vrf).and_then(|v| if afi == Afi::IPV4 { v.v4.adj(slot) } else { v.v6.adj(slot) })
-            }
-        };
         let families = state.families.iter().filter_map(|f| {
-            let adj = adj(f.table, f.family.afi, f.slot)?;
+            let adj = tables.peers(f.table, f.family.afi)?.adj(f.slot)?;
             Some(PeerFamilyState {
                 family: f.family,
                 up: adj.up,
@@ -255,6 +246,15 @@ impl Speaker {
         views
     }
 
+    /// The route target memberships that this router takes part in, with where each came from: its own VRFs', and peers'
+    /// (RFC 4684).
+    #[must_use]
+    pub fn memberships(&self) -> Vec<(RtMembership, RouteSource)> {
+        let table = &self.routing.tables.memberships.table;
+        let of = |p: &Path| p.source.as_peer().map_or(RouteSource::Local, RouteSource::Peer);
+        table.iter().flat_map(|(_, d)| d.paths().iter().map(move |p| (d.key.0, of(p)))).collect()
+    }
+
     /// Next hops of held routes that no input has spoken about.
     #[must_use]
     pub fn unresolved_next_hops(&self) -> Vec<IpAddr> {
@@ -275,6 +275,8 @@ impl Speaker {
                 + tables.vpn6.memory()
                 + tables.labeled4.memory()
                 + tables.labeled6.memory()
+                + tables.memberships.memory()
+                + tables.by_route.iter().map(crate::rib::TargetIndex::memory).sum::<usize>()
                 + shared.attributes.memory()
                 + shared.next_hops.memory()
                 + shared.stacks.memory()
@@ -294,7 +296,7 @@ impl Speaker {
 }
 
 impl Routing {
-    fn view<P: AddressFamily>(&self, key: impl Key<Prefix = P>, path: &Path, best: bool) -> RouteView {
+    fn view<P: AddressFamily>(&self, key: impl PrefixKey<Prefix = P>, path: &Path, best: bool) -> RouteView {
         let set = self.shared.attributes.get(path.attr);
         let vpn_rd = || P::vpn(&self.tables).table.get(path.path_id).key.rd;
         let source = match path.source {

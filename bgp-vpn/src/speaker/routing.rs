@@ -22,10 +22,10 @@ use smallvec::SmallVec;
 use super::io::{Event, PeerId, SpeakerConfig};
 use super::shared::Shared;
 use super::tables::{AddressFamily, TableKind, Tables};
-use crate::nlri::RouteDistinguisher;
+use crate::nlri::{RouteDistinguisher, RtMembership};
 use crate::rib::{
-    Attributes, BitSet, Candidate, Key, LabelStacks, NextHopId, NextHops, Path, PlainKey, Rib, Source, VpnKey,
-    best_where,
+    Attributes, BitSet, Candidate, Key, LabelStacks, NextHopId, NextHops, Path, Peers, PlainKey, Rib, Source, TargetId,
+    VpnKey, best_where,
 };
 use crate::vrf::{Circuits, Tunnels, VpnLabels};
 
@@ -58,6 +58,8 @@ pub(crate) struct Routing {
     /// Destinations of VRFs that are decided when the input is through, with what was best before: by slot, whether it is an
     /// IPv6 one, and number.
     pub(crate) pending: BTreeMap<(u16, bool, u32), Option<Path>>,
+    /// Route target memberships of peers that came or went in this input.
+    pub(crate) filters: Vec<(PeerId, RtMembership)>,
     /// Peers that may have something to be told.
     pub(crate) wake: BitSet,
 }
@@ -103,6 +105,7 @@ impl Routing {
             retries: Vec::new(),
             asks: Vec::new(),
             pending: BTreeMap::new(),
+            filters: Vec::new(),
             wake: BitSet::default(),
         }
     }
@@ -188,6 +191,7 @@ impl Routing {
                 self.shared.release(&old);
             }
             TableKind::Unicast(vrf) => self.vrf_take::<P>(vrf, dest, source, path_id, Some(slot)),
+            TableKind::Memberships => self.membership_take(Some(slot), dest, source, path_id),
         }
     }
 
@@ -229,6 +233,7 @@ impl Routing {
     pub(crate) fn vpn_put<P: AddressFamily>(&mut self, dest: u32, path: Path) {
         let before = self.vpn_before::<P>(dest);
         let old = P::vpn_mut(&mut self.tables).put(dest, path);
+        self.index_targets::<P>(dest, old.as_ref(), Some(&path));
         self.vpn_changed::<P>(dest, &before);
         if let Some(old) = old {
             self.shared.release(&old);
@@ -240,11 +245,45 @@ impl Routing {
         let before = self.vpn_before::<P>(dest);
         let rib = P::vpn_mut(&mut self.tables);
         let Some(old) = rib.take(dest, source, path_id) else { return };
+        self.index_targets::<P>(dest, Some(&old), None);
+        let rib = P::vpn_mut(&mut self.tables);
         if let Some(slot) = slot {
             self.asks.extend(left(rib, slot, dest, source));
         }
         self.vpn_changed::<P>(dest, &before);
         self.shared.release(&old);
+    }
+
+    /// Keeps the index of VPN routes by route target: a path took the place of another.
+    fn index_targets<P: AddressFamily>(&mut self, dest: u32, old: Option<&Path>, new: Option<&Path>) {
+        let attributes = &self.shared.attributes;
+        let targets = |path: Option<&Path>| path.map_or(&[][..], |p| &attributes.get(p.attr).targets);
+        let (was, is) = (targets(old), targets(new));
+        if was == is {
+            return;
+        }
+        let table = &P::vpn(&self.tables).table;
+        let mut stale: SmallVec<[(TargetId, bool); 4]> = SmallVec::new();
+        let index = &self.tables.by_route[usize::from(P::V6)];
+        // Lists are cleaned by what the table holds.
+        stale.extend(was.iter().map(|target| (*target, index.is_due(*target))));
+        let mut kept: SmallVec<[(TargetId, Vec<u32>); 1]> = SmallVec::new();
+        for (target, _) in stale.iter().filter(|(_, due)| *due) {
+            let has = |dest: &u32| {
+                let d = table.get(*dest);
+                d.is_live() && d.paths().iter().any(|p| attributes.get(p.attr).targets.contains(target))
+            };
+            let mut dests = index.dests(*target).to_vec();
+            dests.sort_unstable();
+            dests.dedup();
+            dests.retain(has);
+            kept.push((*target, dests));
+        }
+        let is: SmallVec<[TargetId; 2]> = SmallVec::from_slice(is);
+        let index = &mut self.tables.by_route[usize::from(P::V6)];
+        stale.iter().for_each(|(target, _)| index.removed(*target));
+        kept.into_iter().for_each(|(target, dests)| index.replace(target, dests));
+        is.iter().for_each(|target| index.added(*target, dest));
     }
 
     fn vpn_changed<P: AddressFamily>(&mut self, dest: u32, before: &Before) {
@@ -482,7 +521,7 @@ impl Routing {
 }
 
 /// Counts a peer's path in, or refuses it for the peer's limit, in which case it is released.
-fn admit<K: Key>(rib: &mut Rib<K>, slot: u32, dest: u32, path: &Path, shared: &mut Shared) -> bool {
+pub(crate) fn admit<K: Key>(rib: &mut Rib<K>, slot: u32, dest: u32, path: &Path, shared: &mut Shared) -> bool {
     let known = rib.table.get(dest).paths().iter().any(|p| p.is_same_path(path.source, path.path_id));
     let Some(adj) = rib.adj_mut(slot) else {
         rib.settle(dest);
@@ -506,7 +545,7 @@ fn admit<K: Key>(rib: &mut Rib<K>, slot: u32, dest: u32, path: &Path, shared: &m
 }
 
 /// Counts a peer's path out; returns the peer if it is to be asked for what its limit refused.
-fn left<K: Key>(rib: &mut Rib<K>, slot: u32, dest: u32, source: Source) -> Option<PeerId> {
+pub(crate) fn left<K: Key>(rib: &mut Rib<K>, slot: u32, dest: u32, source: Source) -> Option<PeerId> {
     let last = !rib.table.get(dest).paths().iter().any(|p| p.source == source);
     let adj = rib.adj_mut(slot)?;
     adj.input.removed(dest, last);

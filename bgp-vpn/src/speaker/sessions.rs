@@ -8,7 +8,7 @@ use fwd_core::op::{Ilm, IlmAction};
 use super::io::{Circuit, LocalRoute, PeerId, Reach, Side};
 use super::peer::PeerFamily;
 use super::routing::Routing;
-use super::tables::{AddressFamily, GLOBAL, TableKind};
+use super::tables::{AddressFamily, GLOBAL};
 use crate::message::{RefreshSubtype, RouteRefresh};
 use crate::nlri::{Afi, Family};
 use crate::rib::{AttrId, NextHopId, Path, PlainKey, Resolution, Source};
@@ -32,7 +32,9 @@ impl Routing {
         }
         state.families.iter_mut().for_each(|f| f.disabled = false);
         self.wake.insert(peer.0);
-        for family in state.families.clone() {
+        let families = state.families.clone();
+        self.membership_begins(peer);
+        for family in families {
             // Without the F bit the peer does not forward by its old routes any more (RFC 4724 §4.2).
             let keeps = kept.iter().any(|(f, preserved)| *f == family.family && *preserved);
             if !keeps || !agreed.contains(&family.family) {
@@ -45,34 +47,16 @@ impl Routing {
     }
 
     fn adj_up(&mut self, family: PeerFamily) {
-        let (tables, slot) = (&mut self.tables, family.slot);
-        match (family.table, family.family.afi) {
-            (TableKind::Vpn, Afi::IPV4) => tables.vpn4.session_up(slot),
-            (TableKind::Vpn, _) => tables.vpn6.session_up(slot),
-            (TableKind::Labeled, Afi::IPV4) => tables.labeled4.session_up(slot),
-            (TableKind::Labeled, _) => tables.labeled6.session_up(slot),
-            (TableKind::Unicast(vrf), afi) => {
-                if let Some(vrf) = tables.vrf_mut(vrf) {
-                    if afi == Afi::IPV4 { vrf.v4.session_up(slot) } else { vrf.v6.session_up(slot) }
-                }
-            }
+        if let Some(peers) = self.tables.peers_mut(family.table, family.family.afi) {
+            peers.session_up(family.slot);
         }
     }
 
     fn adj_down(&mut self, family: PeerFamily) {
-        let (tables, slot) = (&mut self.tables, family.slot);
-        match (family.table, family.family.afi) {
-            (TableKind::Vpn, Afi::IPV4) => tables.vpn4.session_down(slot),
-            (TableKind::Vpn, _) => tables.vpn6.session_down(slot),
-            (TableKind::Labeled, Afi::IPV4) => tables.labeled4.session_down(slot),
-            (TableKind::Labeled, _) => tables.labeled6.session_down(slot),
-            (TableKind::Unicast(vrf), afi) => {
-                if let Some(vrf) = tables.vrf_mut(vrf) {
-                    if afi == Afi::IPV4 { vrf.v4.session_down(slot) } else { vrf.v6.session_down(slot) }
-                }
-            }
+        if let Some(peers) = self.tables.peers_mut(family.table, family.family.afi) {
+            peers.session_down(family.slot);
         }
-        self.told_all_labels(family.table, family.family.afi == Afi::IPV6, slot);
+        self.told_all_labels(family.table, family.family.afi == Afi::IPV6, family.slot);
     }
 
     /// A session ended: its routes go, or (RFC 4724 §4.2) are stale for the peer's restart time.
@@ -80,6 +64,7 @@ impl Routing {
         let now = self.shared.now;
         let Some(state) = self.shared.peer_mut(peer) else { return };
         let Some((_, negotiated)) = state.session.take() else { return };
+        state.membership = None;
         let restart = negotiated.peer_restart.filter(|r| retain && !r.time.is_zero());
         let kept = restart.as_ref().map(|r| r.families.clone()).unwrap_or_default();
         state.stale_until = restart.as_ref().map(|r| now + r.time);
@@ -115,17 +100,8 @@ impl Routing {
         let Some(state) = self.shared.peer(peer) else { return };
         for family in state.families.clone() {
             self.drop_routes(peer, family, false);
-            let (tables, slot) = (&mut self.tables, family.slot);
-            match (family.table, family.family.afi) {
-                (TableKind::Vpn, Afi::IPV4) => tables.vpn4.detach(slot),
-                (TableKind::Vpn, _) => tables.vpn6.detach(slot),
-                (TableKind::Labeled, Afi::IPV4) => tables.labeled4.detach(slot),
-                (TableKind::Labeled, _) => tables.labeled6.detach(slot),
-                (TableKind::Unicast(vrf), afi) => {
-                    if let Some(vrf) = tables.vrf_mut(vrf) {
-                        if afi == Afi::IPV4 { vrf.v4.detach(slot) } else { vrf.v6.detach(slot) }
-                    }
-                }
+            if let Some(peers) = self.tables.peers_mut(family.table, family.family.afi) {
+                peers.detach(family.slot);
             }
         }
         if let Some(slot) = self.shared.peers.get_mut(peer.0 as usize) {
@@ -174,16 +150,8 @@ impl Routing {
     }
 
     pub(crate) fn with_adj(&mut self, family: PeerFamily, mut f: impl FnMut(&mut crate::rib::Adj)) {
-        let (tables, slot) = (&mut self.tables, family.slot);
-        let adj = match (family.table, family.family.afi) {
-            (TableKind::Vpn, Afi::IPV4) => tables.vpn4.adj_mut(slot),
-            (TableKind::Vpn, _) => tables.vpn6.adj_mut(slot),
-            (TableKind::Labeled, Afi::IPV4) => tables.labeled4.adj_mut(slot),
-            (TableKind::Labeled, _) => tables.labeled6.adj_mut(slot),
-            (TableKind::Unicast(vrf), afi) => tables
-                .vrf_mut(vrf)
-                .and_then(|vrf| if afi == Afi::IPV4 { vrf.v4.adj_mut(slot) } else { vrf.v6.adj_mut(slot) }),
-        };
+        let peers = self.tables.peers_mut(family.table, family.family.afi);
+        let adj = peers.and_then(|peers| peers.adj_mut(family.slot));
         if let Some(adj) = adj {
             f(adj);
         }

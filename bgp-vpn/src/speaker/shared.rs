@@ -110,6 +110,15 @@ impl Shared {
         Some(candidate(&set.summary, path, self.peer(peer), metric))
     }
 
+    /// What a route target membership is worth: it is used wherever its next hop is (RFC 4684 §3.2).
+    pub(crate) fn judge_membership(&self, path: &Path) -> Option<Candidate> {
+        let set = self.attributes.get(path.attr);
+        let peer = path.source.as_peer().and_then(|peer| self.peer(peer));
+        let metric =
+            if peer.is_some() { self.next_hops.resolution(set.next_hop).metric().unwrap_or(u32::MAX) } else { 0 };
+        Some(candidate(&set.summary, path, peer, metric))
+    }
+
     /// What a path of a VRF is worth: nothing when there is no way to forward by it.
     pub(crate) fn judge_in_vrf(&self, vrf: VrfId, path: &Path, v6: bool) -> Option<Candidate> {
         let set = self.attributes.get(path.attr);

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use crate::attr::ext_community::RouteTarget;
 use crate::nlri::{Afi, Family, RouteDistinguisher, Safi};
-use crate::rib::{Form, HashWords, PlainKey, Rib, VpnKey};
+use crate::rib::{Adj, Form, HashWords, MembershipKey, Peers, PlainKey, Rib, TargetIndex, VpnKey};
 use crate::vrf::{Installed, Vrf};
 
 /// The slot of the global table among the VRFs.
@@ -26,6 +26,10 @@ pub(crate) struct Tables {
     pub(crate) labeled4: Rib<PlainKey<Ipv4Prefix>>,
     /// 2/4.
     pub(crate) labeled6: Rib<PlainKey<Ipv6Prefix>>,
+    /// 1/132.
+    pub(crate) memberships: Rib<MembershipKey>,
+    /// The VPN routes of a route target: IPv4, IPv6.
+    pub(crate) by_route: [TargetIndex; 2],
     /// 1/1 and 2/1 of the global table (slot 0) and of the VRFs.
     pub(crate) vrfs: Vec<Option<Vrf>>,
     /// VRFs by handle.
@@ -46,6 +50,8 @@ impl Tables {
             vpn6: Rib::new(Form::Vpn),
             labeled4: Rib::new(Form::Labeled),
             labeled6: Rib::new(Form::Labeled),
+            memberships: Rib::new(Form::Membership),
+            by_route: [TargetIndex::default(), TargetIndex::default()],
             vrfs: alloc::vec![Some(global)],
             by_id: [(VrfId::GLOBAL, GLOBAL)].into_iter().collect(),
             by_rd: HashMap::new(),
@@ -73,6 +79,42 @@ impl Tables {
     /// Slots in use, the global table's included.
     pub(crate) fn slots(&self) -> Vec<u16> {
         (0u16..).zip(&self.vrfs).filter(|(_, v)| v.is_some()).map(|(i, _)| i).collect()
+    }
+
+    /// The peers of a table.
+    pub(crate) fn peers(&self, table: TableKind, afi: Afi) -> Option<&dyn Peers> {
+        Some(match (table, afi) {
+            (TableKind::Vpn, Afi::IPV4) => &self.vpn4,
+            (TableKind::Vpn, _) => &self.vpn6,
+            (TableKind::Labeled, Afi::IPV4) => &self.labeled4,
+            (TableKind::Labeled, _) => &self.labeled6,
+            (TableKind::Memberships, _) => &self.memberships,
+            (TableKind::Unicast(vrf), Afi::IPV4) => &self.vrf(vrf)?.v4,
+            (TableKind::Unicast(vrf), _) => &self.vrf(vrf)?.v6,
+        })
+    }
+
+    /// The peers of a table.
+    pub(crate) fn peers_mut(&mut self, table: TableKind, afi: Afi) -> Option<&mut dyn Peers> {
+        Some(match (table, afi) {
+            (TableKind::Vpn, Afi::IPV4) => &mut self.vpn4,
+            (TableKind::Vpn, _) => &mut self.vpn6,
+            (TableKind::Labeled, Afi::IPV4) => &mut self.labeled4,
+            (TableKind::Labeled, _) => &mut self.labeled6,
+            (TableKind::Memberships, _) => &mut self.memberships,
+            (TableKind::Unicast(vrf), Afi::IPV4) => &mut self.vrf_mut(vrf)?.v4,
+            (TableKind::Unicast(vrf), _) => &mut self.vrf_mut(vrf)?.v6,
+        })
+    }
+
+    /// The shares of the peers in a table.
+    pub(crate) fn adjs<P: AddressFamily>(&self, table: TableKind) -> Option<&[Option<Adj>]> {
+        Some(match table {
+            TableKind::Vpn => &P::vpn(self).adjs,
+            TableKind::Labeled => &P::labeled(self).adjs,
+            TableKind::Memberships => &self.memberships.adjs,
+            TableKind::Unicast(slot) => &P::unicast(self.vrf(slot)?).adjs,
+        })
     }
 
     /// Whether there are VRFs.
@@ -105,11 +147,16 @@ pub(crate) enum TableKind {
     Labeled,
     /// The VPN table.
     Vpn,
+    /// The table of route target memberships.
+    Memberships,
 }
 
 impl TableKind {
     /// The table of a family on a session in the VRF of this slot; `None` where the family has no table there.
     pub(crate) fn of(family: Family, vrf: u16) -> Option<Self> {
+        if family == Family::RT_CONSTRAINT {
+            return (vrf == GLOBAL).then_some(Self::Memberships);
+        }
         if !matches!(family.afi, Afi::IPV4 | Afi::IPV6) {
             return None;
         }

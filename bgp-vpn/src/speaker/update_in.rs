@@ -13,9 +13,10 @@ use super::tables::{AddressFamily, GLOBAL, TableKind};
 use crate::attr::{AttrType, Attributes, Segment};
 use crate::message::{FaultAction, NlriField, Notification, Update};
 use crate::nlri::{
-    Afi, Family, LabeledNlri, Labels, Nlri, Nlris, PathId, RouteDistinguisher, Safi, UnicastNlri, VpnNlri,
+    Afi, Family, LabeledNlri, Labels, Nlri, Nlris, PathId, RouteDistinguisher, RtMembershipNlri, Safi, UnicastNlri,
+    VpnNlri,
 };
-use crate::rib::{AttrId, LabelRef, Path, Source};
+use crate::rib::{AttrId, LabelRef, MembershipKey, Path, Source};
 use crate::session::{Negotiated, PeerKind};
 
 /// What the three NLRI forms have in common.
@@ -195,7 +196,7 @@ impl Routing {
         let shared = &mut self.shared;
         let (hop, new) = shared.next_hops.intern(next_hop);
         let attr = shared.attributes.intern(&octets, hop, &mut shared.next_hops);
-        if new && tracked && family.safi != Safi::UNICAST {
+        if new && tracked && !matches!(family.safi, Safi::UNICAST | Safi::RT_CONSTRAINT) {
             shared.bounded_event(Event::NextHopUnresolved { address: next_hop });
         }
         Some(attr)
@@ -225,6 +226,7 @@ impl Routing {
         let format = negotiated.receive_format(family);
         let labeled = family.safi == Safi::LABELED_UNICAST;
         let outcome = match (known.table, family.afi) {
+            (TableKind::Memberships, _) => self.memberships(fate, Nlris::new(octets, format)),
             (TableKind::Unicast(_), Afi::IPV4) if labeled => {
                 self.routes::<Ipv4Prefix, LabeledNlri<'_, _>>(fate, Nlris::new(octets, format))
             }
@@ -245,6 +247,35 @@ impl Routing {
         if let Some(state) = self.shared.peer_mut(peer) {
             let counter = if attr.is_some() { &mut state.counters.announced } else { &mut state.counters.withdrawn };
             *counter += outcome.routes;
+        }
+        outcome
+    }
+
+    fn memberships(&mut self, fate: Fate, nlris: Nlris<'_, RtMembershipNlri>) -> Outcome {
+        let source = Source::peer(fate.peer);
+        let mut outcome = Outcome::default();
+        for nlri in nlris {
+            let nlri = match nlri {
+                Ok(nlri) => nlri,
+                Err(fault) => {
+                    outcome.fault = Some(fault);
+                    return outcome;
+                }
+            };
+            outcome.routes += 1;
+            let path_id = nlri.path_id.map_or(0, |id| id.0);
+            match fate.attr {
+                Some(attr) => {
+                    self.shared.attributes.retain(attr);
+                    let path = Path { source, attr, labels: LabelRef::NONE, path_id };
+                    self.membership_put(Some(fate.family.slot), nlri.membership, path);
+                }
+                None => {
+                    if let Some(dest) = self.tables.memberships.table.find(&MembershipKey(nlri.membership)) {
+                        self.membership_take(Some(fate.family.slot), dest, source, path_id);
+                    }
+                }
+            }
         }
         outcome
     }
@@ -294,6 +325,9 @@ impl Routing {
             return;
         };
         self.with_adj(known, |adj| adj.input.ended = true);
+        if known.table == TableKind::Memberships {
+            self.membership_complete(peer);
+        }
         // A refresh ends with its own mark (RFC 7313 §4).
         if !self.is_refreshing(known) {
             self.drop_routes(peer, known, true);
@@ -337,6 +371,7 @@ impl Routing {
             let paths = match family.table {
                 TableKind::Vpn => P::vpn_mut(tables).table.get_mut(dest).paths_mut(),
                 TableKind::Labeled => P::labeled_mut(tables).table.get_mut(dest).paths_mut(),
+                TableKind::Memberships => tables.memberships.table.get_mut(dest).paths_mut(),
                 TableKind::Unicast(slot) => match tables.vrf_mut(slot) {
                     Some(vrf) => P::unicast_mut(vrf).table.get_mut(dest).paths_mut(),
                     None => &mut [],
@@ -352,6 +387,7 @@ impl Routing {
         let paths = match table {
             TableKind::Vpn => P::vpn(tables).table.get(dest).paths(),
             TableKind::Labeled => P::labeled(tables).table.get(dest).paths(),
+            TableKind::Memberships => tables.memberships.table.get(dest).paths(),
             TableKind::Unicast(slot) => P::unicast(tables.vrf(slot)?).table.get(dest).paths(),
         };
         paths.iter().find(|p| which(p)).copied()

@@ -12,8 +12,11 @@ use super::shared::Shared;
 use crate::attr::ext_community::ExtCommunity;
 use crate::attr::{As4Path, AsPath, AsPathBuf, AsWidth, AttrFlags, AttrType, NextHop};
 use crate::message::{Message, MpPosition, RefreshSubtype, RouteRefresh, UpdateWriter, emit_end_of_rib};
-use crate::nlri::{Afi, Labels};
-use crate::rib::{AdjOut, AttrId, Dest, Edits, Entry, Form, Key, Path, Refresh, Rib, Source, Summary};
+use crate::nlri::{Afi, Family, Labels};
+use crate::rib::{
+    AdjOut, AttrId, Dest, Edits, Entry, Form, Key, Path, Peers, Refresh, Rib, Source, Summary, best_where,
+};
+use crate::rt_constraint::PeerMembership;
 use crate::session::{Negotiated, NextHopRule, PeerKind};
 
 /// Whom UPDATEs are for.
@@ -25,11 +28,19 @@ pub(crate) struct Target<'a> {
     pub(crate) site: Option<ExtCommunity>,
     /// Which next hop it is told in the family.
     pub(crate) rule: NextHopRule,
+    /// Whether it is told the default route target.
+    pub(crate) default_target: bool,
+    /// The family.
+    pub(crate) family: Family,
 }
 
 impl Target<'_> {
     /// Whether the next hop it is told of a route from `source` is ours.
     fn is_next_hop_ours(&self, source: Source) -> bool {
+        // RFC 4684 §3.2 i.
+        if self.family == Family::RT_CONSTRAINT && self.peer.is_client() {
+            return true;
+        }
         match (source.as_peer(), self.rule) {
             (None, _) | (_, NextHopRule::Own) => true,
             (Some(_), NextHopRule::ByKind) => self.peer.kind == PeerKind::External || self.peer.is_ce(),
@@ -39,11 +50,10 @@ impl Target<'_> {
 
     /// The labels of a destination's best path as the peer is told them; empty where the form has none, `None` where there is
     /// none to tell.
-    fn labels<K>(&self, shared: &Shared, form: Form, own: Option<Label>, dest: &Dest<K>) -> Option<SmallVec<[u8; 24]>> {
-        let best = dest.best()?;
+    fn labels(&self, shared: &Shared, form: Form, own: Option<Label>, best: &Path) -> Option<SmallVec<[u8; 24]>> {
         let ours = self.is_next_hop_ours(best.source) && !(form == Form::Vpn && best.source == Source::LOCAL);
         match form {
-            Form::Unicast => Some(SmallVec::new()),
+            Form::Unicast | Form::Membership => Some(SmallVec::new()),
             _ if ours => own.map(|label| SmallVec::from_slice(&Labels::encode(label))),
             _ => Some(shared.stacks.octets(best.labels)),
         }
@@ -125,7 +135,7 @@ pub(crate) fn write<K: Key>(
 }
 
 /// What follows the last UPDATE of a round: the end of a refresh (RFC 7313 §4), the end of the first dump (RFC 4724 §4.1).
-fn end_round(adj: &mut AdjOut, family: crate::nlri::Family, target: &Target<'_>, out: &mut Vec<u8>) {
+fn end_round(adj: &mut AdjOut, family: Family, target: &Target<'_>, out: &mut Vec<u8>) {
     if let Some(next) = adj.refresh.ended() {
         adj.refresh = next;
         if target.negotiated.enhanced_route_refresh {
@@ -155,7 +165,7 @@ fn fill<K: Key>(rib: &mut Rib<K>, slot: u32, shared: &Shared, target: &Target<'_
         if !d.is_live() {
             continue;
         }
-        let group = d.best().and_then(|best| {
+        let group = told_path(shared, target, form, d).and_then(|best| {
             let group = (best.attr, best.source);
             let allowed = match last {
                 Some((known, allowed)) if known == group => allowed,
@@ -163,8 +173,8 @@ fn fill<K: Key>(rib: &mut Rib<K>, slot: u32, shared: &Shared, target: &Target<'_
             };
             last = Some((group, allowed));
             let fits = |l: SmallVec<[u8; 24]>| l.len() <= max_labels.saturating_mul(Labels::LABEL_LEN);
-            let labels = form == Form::Unicast
-                || target.labels(shared, form, own_labels.get(&dest).copied(), d).is_some_and(fits);
+            let labels = !form.has_labels()
+                || target.labels(shared, form, own_labels.get(&dest).copied(), best).is_some_and(fits);
             (allowed && labels).then_some(group)
         });
         if group.is_some() || out.advertised.contains(dest) {
@@ -178,7 +188,7 @@ fn fill<K: Key>(rib: &mut Rib<K>, slot: u32, shared: &Shared, target: &Target<'_
 }
 
 /// Labels that a peer takes from one NLRI (RFC 8277 §2.1).
-fn labels_taken(negotiated: &Negotiated, family: crate::nlri::Family) -> usize {
+fn labels_taken(negotiated: &Negotiated, family: Family) -> usize {
     let agreed = negotiated.label_counts.iter().find(|(f, ..)| *f == family);
     agreed.map_or(1, |(_, _, theirs)| usize::from(*theirs))
 }
@@ -200,7 +210,7 @@ fn write_batch<K: Key>(
     let Some(group) = adj.batch.get(adj.sent).map(|e| e.group) else { return false };
     let limit = target.negotiated.max_message_len.min(room.saturating_sub(out.len()));
     let bounded = Negotiated { max_message_len: limit, ..target.negotiated.clone() };
-    let labels: &[u8] = if form == Form::Unicast { &[] } else { Labels::WITHDRAW.octets() };
+    let labels: &[u8] = if !form.has_labels() { &[] } else { Labels::WITHDRAW.octets() };
     let mut octets = Vec::new();
     let writer = match group {
         None => Ok(UpdateWriter::withdraw(out, &bounded, family)),
@@ -215,14 +225,15 @@ fn write_batch<K: Key>(
     if let Ok(mut writer) = writer {
         while let Some(entry) = adj.batch.get(adj.sent).filter(|e| e.group == group).copied() {
             let d = table.get(entry.dest);
-            let best = d.best().map(|b| (b.attr, b.source));
+            let told = told_path(shared, target, form, d);
+            let best = told.map(|b| (b.attr, b.source));
             // What changed since the batch was made is in the next one.
             let current = d.is_live()
                 && !adj.is_dirty(entry.dest)
                 && (group.is_none() && adj.advertised.contains(entry.dest) || group.is_some() && best == group);
             if current {
                 let own = own_labels.get(&entry.dest).copied();
-                let stack = target.labels(shared, form, own, d).filter(|_| group.is_some());
+                let stack = told.and_then(|best| target.labels(shared, form, own, best)).filter(|_| group.is_some());
                 let labels = if group.is_some() { stack.as_deref().unwrap_or_default() } else { labels };
                 if !d.key.push(labels, None, &mut writer) {
                     full = true;
@@ -270,14 +281,42 @@ fn give_up(adj: &mut AdjOut) {
     }
 }
 
+/// The path to a destination that a peer is told: the best, but for what RFC 4684 §3.2 says of route target memberships: a
+/// non-client is told of a client's in the place of another non-client's.
+fn told_path<'d, K: Key>(shared: &Shared, to: &Target<'_>, form: Form, d: &'d Dest<K>) -> Option<&'d Path> {
+    let best = d.best()?;
+    if form != Form::Membership {
+        return Some(best);
+    }
+    if d.key.is_default_target() && best.source == Source::LOCAL && !to.default_target {
+        return None;
+    }
+    let peer = |path: &Path| path.source.as_peer().and_then(|p| shared.peer(p));
+    let client = |path: &Path| peer(path).is_some_and(PeerState::is_client);
+    let non_client = peer(best).is_some_and(|p| p.kind == PeerKind::Internal && !p.is_client());
+    if to.peer.kind == PeerKind::Internal && !to.peer.is_client() && non_client {
+        let clients = best_where(d, client, |path| shared.judge_membership(path))?;
+        return d.paths().iter().find(|p| **p == clients);
+    }
+    Some(best)
+}
+
 /// Whether a path may be told to a peer at all.
-fn may_tell(shared: &Shared, to: &Target<'_>, family: crate::nlri::Family, path: &Path) -> bool {
+fn may_tell(shared: &Shared, to: &Target<'_>, family: Family, path: &Path) -> bool {
     let set = shared.attributes.get(path.attr);
     let summary = &set.summary;
     let from = path.source.as_peer();
     // Never back to who told us; not to anyone where the route says so (RFC 1997).
-    if from == Some(to.id) || summary.no_advertise {
+    let reflected = family == Family::RT_CONSTRAINT && to.peer.kind == PeerKind::Internal && to.peer.is_client();
+    if from == Some(to.id) && !reflected || summary.no_advertise {
         return false;
+    }
+    if PeerMembership::filters(family) {
+        if let Some(membership) = &to.peer.membership {
+            if !membership.wants(set.targets.iter().filter_map(|id| shared.attributes.target(*id))) {
+                return false;
+            }
+        }
     }
     let from = from.and_then(|peer| shared.peer(peer));
     match to.peer.kind {
@@ -292,7 +331,7 @@ fn may_tell(shared: &Shared, to: &Target<'_>, family: crate::nlri::Family, path:
             if internal.is_some_and(|from| !from.is_client() && !to.peer.is_client()) {
                 return false;
             }
-            if summary.originator_id == Some(to.peer.router_id()) {
+            if summary.originator_id == Some(to.peer.router_id()) && !reflected {
                 return false;
             }
         }
@@ -375,7 +414,11 @@ fn internal_edits(
     let from = source.as_peer().and_then(|peer| shared.peer(peer)).filter(|from| from.kind == PeerKind::Internal);
     match from {
         Some(from) => {
-            if summary.originator_id.is_none() {
+            if to.family == Family::RT_CONSTRAINT && to.peer.is_client() {
+                // RFC 4684 §3.2 i: so that the client that told us takes it back, and knows that we want its routes.
+                let id = shared.local.router_id.octets();
+                edits.set(AttrType::ORIGINATOR_ID, AttrFlags::OPTIONAL_NON_TRANSITIVE, &id);
+            } else if summary.originator_id.is_none() {
                 let id = from.router_id().to_be_bytes();
                 edits.set(AttrType::ORIGINATOR_ID, AttrFlags::OPTIONAL_NON_TRANSITIVE, &id);
             }

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use super::{Carrier, LabelMode, Tunnel, Vrf};
 use crate::attr::{AttrFlags, AttrType};
 use crate::nlri::Labels;
-use crate::rib::{AttrId, Edits, Key, LabelRef, Path, Source, VpnKey};
+use crate::rib::{AttrId, Edits, LabelRef, Path, PrefixKey, Source, VpnKey};
 use crate::speaker::{AddressFamily, Event, Routing, TableKind};
 
 impl Routing {
@@ -56,11 +56,7 @@ impl Routing {
         let holders: SmallVec<[u32; 4]> = if stays {
             SmallVec::new()
         } else {
-            let adjs = match table {
-                TableKind::Vpn => Some(&P::vpn(&self.tables).adjs),
-                TableKind::Labeled => Some(&P::labeled(&self.tables).adjs),
-                TableKind::Unicast(slot) => self.tables.vrf(slot).map(|vrf| &P::unicast(vrf).adjs),
-            };
+            let adjs = self.tables.adjs::<P>(table);
             let adjs = (0u32..).zip(adjs.into_iter().flatten());
             adjs.filter(|(_, a)| a.as_ref().is_some_and(|a| a.out.advertised.contains(dest))).map(|(i, _)| i).collect()
         };

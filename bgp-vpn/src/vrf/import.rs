@@ -4,6 +4,8 @@
 //! and what another VRF of this PE exports, if that does. Several route distinguishers can bring a prefix several candidates,
 //! among which the decision process of the VRF chooses.
 
+use alloc::vec::Vec;
+
 use smallvec::SmallVec;
 
 use crate::attr::ext_community::RouteTarget;
@@ -67,22 +69,43 @@ impl Routing {
     /// Looks through the VPN table for what a VRF imports: it is new, its targets changed, or it has room again.
     pub(crate) fn import_all<P: AddressFamily>(&mut self, slot: u16) {
         for dest in 0..P::vpn(&self.tables).table.bound() {
-            let d = P::vpn(&self.tables).table.get(dest);
-            if !d.is_live() || d.paths().is_empty() {
-                continue;
+            self.import_again::<P>(slot, dest);
+        }
+    }
+
+    /// Looks through the VPN routes of some route targets for what a VRF imports: it is new, or these targets came or went.
+    pub(crate) fn import_targets<P: AddressFamily>(&mut self, slot: u16, targets: &[RouteTarget]) {
+        for target in targets.iter().filter_map(|t| self.shared.attributes.target_id(*t)).collect::<Vec<_>>() {
+            let mut dests = self.tables.by_route[usize::from(P::V6)].dests(target).to_vec();
+            dests.sort_unstable();
+            dests.dedup();
+            for dest in dests {
+                self.import_again::<P>(slot, dest);
             }
-            let key = d.key;
-            let exporter = self.tables.by_rd.get(&key.rd).copied();
-            let remote = self.remote::<P>(dest).map(|p| (Source::IMPORTED, p));
-            let local = self.exported::<P>(dest).filter(|_| exporter != Some(slot)).map(|p| (Source::LEAKED, p));
-            for (source, path) in remote.into_iter().chain(local) {
-                if self.importers(path.attr).contains(&slot) {
-                    let path = Path { source, path_id: dest, ..path };
-                    self.shared.retain(&path);
-                    self.vrf_put(slot, key.prefix, path, None);
-                } else {
-                    self.unimport(slot, key.prefix, source, dest);
-                }
+        }
+    }
+
+    /// What a VRF imports.
+    pub(crate) fn import_list(&self, slot: u16) -> Vec<RouteTarget> {
+        self.tables.vrf(slot).and_then(|vrf| Some(vrf.config.as_ref()?.import.clone())).unwrap_or_default()
+    }
+
+    fn import_again<P: AddressFamily>(&mut self, slot: u16, dest: u32) {
+        let d = P::vpn(&self.tables).table.get(dest);
+        if !d.is_live() || d.paths().is_empty() {
+            return;
+        }
+        let key = d.key;
+        let exporter = self.tables.by_rd.get(&key.rd).copied();
+        let remote = self.remote::<P>(dest).map(|p| (Source::IMPORTED, p));
+        let local = self.exported::<P>(dest).filter(|_| exporter != Some(slot)).map(|p| (Source::LEAKED, p));
+        for (source, path) in remote.into_iter().chain(local) {
+            if self.importers(path.attr).contains(&slot) {
+                let path = Path { source, path_id: dest, ..path };
+                self.shared.retain(&path);
+                self.vrf_put(slot, key.prefix, path, None);
+            } else {
+                self.unimport(slot, key.prefix, source, dest);
             }
         }
     }

@@ -12,6 +12,7 @@ mod overlap;
 mod recovery;
 mod reflect;
 mod refresh;
+mod rt_constraint;
 mod world;
 
 mod drive;

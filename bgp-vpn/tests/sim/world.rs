@@ -123,12 +123,21 @@ impl World {
     }
 
     pub fn node_with_labels(&mut self, asn: u32, id: u8, address: IpAddr, labels: (u32, u32)) -> usize {
+        self.node_of(LocalIdentity { asn, router_id: Ipv4Addr::new(192, 0, 2, id) }, address, labels)
+    }
+
+    /// A speaker whose identifier is its address.
+    pub fn node_at(&mut self, asn: u32, address: Ipv4Addr) -> usize {
+        self.node_of(LocalIdentity { asn, router_id: address }, address.into(), (1000, 1999))
+    }
+
+    fn node_of(&mut self, local: LocalIdentity, address: IpAddr, labels: (u32, u32)) -> usize {
         let config = SpeakerConfig {
-            local: LocalIdentity { asn, router_id: Ipv4Addr::new(192, 0, 2, id) },
+            local,
             cluster_id: None,
             labels: (Label::new(labels.0).unwrap(), Label::new(labels.1).unwrap()),
             nhlfes: (NhlfeId(FIRST_NHLFE), NhlfeId(2 * FIRST_NHLFE)),
-            seed: u64::from(id),
+            seed: u64::from(local.router_id.to_bits() & 0xff),
         };
         let speaker = Speaker::new(self.now, config).unwrap();
         let (events, ops, sent) = (Vec::new(), Vec::new(), Vec::new());
@@ -247,6 +256,8 @@ impl World {
                     }
                 }
                 Output::Stream { peer, side, octets } => {
+                    // Without the room that the message might have taken.
+                    let octets = octets.as_slice().to_vec();
                     self.nodes[node].sent.push((peer, octets.clone()));
                     let alive = self.alive.contains(&(node, peer.0, side == Side::Outgoing));
                     if alive && !self.cut.contains(&(node, peer.0)) {
@@ -269,12 +280,11 @@ impl World {
 
     /// Lets everything happen that happens now.
     pub fn settle(&mut self) {
-        loop {
-            for node in 0..self.nodes.len() {
-                self.drain(node);
-            }
-            let Some(happening) = self.queue.pop_front() else { return };
+        (0..self.nodes.len()).for_each(|node| self.drain(node));
+        while let Some(happening) = self.queue.pop_front() {
             let now = self.now;
+            let (Happening::Connected((node, ..)) | Happening::Stream((node, ..), _) | Happening::Closed((node, ..))) =
+                happening;
             match happening {
                 Happening::Connected((node, peer, side)) => {
                     let Node { speaker, room, .. } = &mut self.nodes[node];
@@ -290,6 +300,7 @@ impl World {
                     self.nodes[node].speaker.handle_input(now, Input::Closed { peer, side });
                 }
             }
+            self.drain(node);
         }
     }
 

@@ -17,3 +17,4 @@ pub mod gmp;
 pub mod igmp;
 pub mod mld;
 pub mod pim;
+mod random;

@@ -1,14 +1,44 @@
 //! Protocol Independent Multicast as a customer-facing router runs it.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects,
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic
-    )
-)]
+//!
+//! [`PimRouter`] is the machine of one VRF and one family. Its parts, by sections of RFC 7761:
+//!
+//! | Section | File | What |
+//! |---|---|---|
+//! | 4.1.5, 4.6.5 | `macros.rs` | the macros, by their names |
+//! | 4.2 | `data.rs`, `forwarding.rs` | data-triggered events; routes for the forwarder |
+//! | 4.3 | `hello.rs`, `dr_election.rs`, `network.rs` | Hellos, neighbours, DR, delays |
+//! | 4.4 | `register.rs`, `data.rs` | Register machine; Registers at the RP |
+//! | 4.5.1–4.5.3 | `downstream.rs`, `receive.rs` | downstream machines; Join/Prunes received |
+//! | 4.5.4–4.5.7 | `upstream.rs`, `evaluate.rs`, `transmit.rs` | upstream machines; what becomes true; Join/Prunes sent |
+//! | 4.6 | `assert.rs`, `asserting.rs` | Assert machines |
+//! | 4.7 | `rp_set.rs` | group-to-RP mapping |
+//! | 4.9 | `wire/` | messages |
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod assert;
+mod asserting;
+mod config;
+mod data;
+pub mod downstream;
+pub mod dr_election;
+mod evaluate;
+mod forwarding;
+mod hello;
+mod io;
+mod macros;
+mod network;
+mod receive;
+pub mod register;
+mod router;
 pub mod rp_set;
+mod state;
+mod transmit;
+pub mod upstream;
 pub mod wire;
+
+pub use config::{
+    DrLoadBalancing, PimConfig, PimConfigError, PimInterfaceConfig, PimLimits, PimTimers, PrefixFilter, SptThreshold,
+};
+pub use io::{Input, Membership, MribRoute, Output, PimEvent, PimLimit, PimReject};
+pub use network::PimAddress;
+pub use router::PimRouter;

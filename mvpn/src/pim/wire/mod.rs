@@ -19,6 +19,8 @@
 //!
 //! [`Message::parse`] checks version and checksum and reads a whole message; a Join/Prune stays octets behind lazy iterators.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 mod assert;
 mod bootstrap;
 mod candidate_rp;

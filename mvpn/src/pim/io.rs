@@ -1,0 +1,230 @@
+//! What goes into a PIM router and what comes out.
+
+use alloc::vec::Vec;
+use fwd_core::Malformed;
+use fwd_core::net::IfIndex;
+use fwd_core::op::FwdOp;
+
+use super::wire::MessageType;
+
+/// A route of the multicast RIB: that of unicast routing, of another topology (RFC 6420), or the selected upstream PE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MribRoute<A> {
+    /// The interface towards the address.
+    pub interface: IfIndex,
+    /// The next hop; `None` if the address is on the link.
+    pub next_hop: Option<A>,
+    /// Preference of the protocol that gave the route.
+    pub preference: u32,
+    /// Metric of the route.
+    pub metric: u32,
+}
+
+/// What the local members of an interface want (RFC 7761 §4.1.5), as IGMP or MLD found it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Membership {
+    /// local_receiver_include: of a group, or of a source and group.
+    Include,
+    /// local_receiver_exclude: all of the group but this source.
+    Exclude,
+    /// Neither.
+    None,
+}
+
+/// An input.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a, A> {
+    /// A PIM message, without the IP header.
+    Datagram {
+        /// Where it came in.
+        interface: IfIndex,
+        /// Source of the IP header.
+        from: A,
+        /// Destination of the IP header.
+        to: A,
+        /// The octets after it.
+        octets: &'a [u8],
+        /// Whether it was authenticated (RFC 5796).
+        authenticated: bool,
+    },
+    /// An answer to [`Output::Track`], and every change of it after.
+    Route {
+        /// The address that is tracked.
+        address: A,
+        /// The route to it, if there is one.
+        route: Option<MribRoute<A>>,
+    },
+    /// What local members want.
+    Membership {
+        /// Where they are.
+        interface: IfIndex,
+        /// The group.
+        group: A,
+        /// The source; `None` is (*,G).
+        source: Option<A>,
+        /// Include, exclude or neither.
+        membership: Membership,
+    },
+    /// The forwarder handed up a data packet: no route, wrong interface, a copy of a packet on the shared tree, or the first one on the
+    /// source's tree.
+    Data {
+        /// Where it came in.
+        interface: IfIndex,
+        /// Its source.
+        source: A,
+        /// Its group.
+        group: A,
+    },
+    /// The forwarder handed up a whole packet for a Register: from its IP header on, TTL decremented.
+    WholePacket {
+        /// The packet.
+        packet: &'a [u8],
+    },
+    /// Counters of the forwarder: (S,G) forwarded packets since the last such input.
+    Active {
+        /// Source.
+        source: A,
+        /// Group.
+        group: A,
+        /// Octets in a second, lately.
+        octets_per_second: u64,
+    },
+    /// The forwarder had no room for an op.
+    Refused(FwdOp),
+}
+
+/// An output.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output<A> {
+    /// A PIM message to be sent in an IP packet: protocol 103; TTL 1 on an interface.
+    Datagram {
+        /// Where; `None` is by unicast routing.
+        interface: Option<IfIndex>,
+        /// Source of the IP header.
+        from: A,
+        /// Destination of the IP header.
+        to: A,
+        /// The octets after it.
+        octets: Vec<u8>,
+    },
+    /// A data packet that came in a Register, to be sent out of these interfaces with its TTL decremented.
+    Forward {
+        /// Where.
+        interfaces: Vec<IfIndex>,
+        /// The packet from its IP header on.
+        packet: Vec<u8>,
+    },
+    /// An op for the forwarder.
+    Program(FwdOp),
+    /// The route to this address is needed: answer with [`Input::Route`] now and at every change.
+    Track(A),
+    /// It is needed no more.
+    Untrack(A),
+    /// Something happened.
+    Event(PimEvent<A>),
+}
+
+/// What was refused for a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PimLimit {
+    /// States of the VRF.
+    States,
+    /// States of an interface.
+    InterfaceStates,
+    /// Neighbours of an interface.
+    Neighbors,
+    /// Messages of a neighbour.
+    Messages,
+    /// New neighbours in a second.
+    NewNeighbors,
+    /// Registers in a second.
+    Registers,
+    /// Data packets in a second.
+    Data,
+}
+
+/// Why a message or a part of it was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PimReject {
+    /// It does not parse, or its checksum is wrong.
+    Malformed,
+    /// PIM is not on, or only passive, on the interface.
+    Interface,
+    /// The source is no neighbour, or the address cannot be one.
+    NotNeighbor,
+    /// A filter denies the neighbour, the group or the source.
+    Filtered,
+    /// It is not authenticated.
+    Authentication,
+    /// A Join(*,G) whose RP is not the group's.
+    WrongRp,
+    /// A Register for another router, or one that is not RP for the group.
+    NotRp,
+    /// The interface does not serve receivers or senders.
+    Role,
+}
+
+/// An event. Events that peers cause come at most once in a second for each kind and interface, with the number since the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PimEvent<A> {
+    /// A neighbour appeared.
+    NeighborUp {
+        /// Where.
+        interface: IfIndex,
+        /// Its primary address.
+        neighbor: A,
+    },
+    /// A neighbour is gone: it said so, or was silent.
+    NeighborDown {
+        /// Where.
+        interface: IfIndex,
+        /// Its primary address.
+        neighbor: A,
+    },
+    /// A neighbour restarted: its generation ID changed.
+    NeighborRestarted {
+        /// Where.
+        interface: IfIndex,
+        /// Its primary address.
+        neighbor: A,
+    },
+    /// Another router is the DR.
+    DrChanged {
+        /// Where.
+        interface: IfIndex,
+        /// The DR.
+        dr: A,
+    },
+    /// A limit was reached.
+    Limit {
+        /// Which.
+        limit: PimLimit,
+        /// Where; `None` is the whole router.
+        interface: Option<IfIndex>,
+        /// How often since the last such event.
+        times: u64,
+    },
+    /// Messages or parts of them were not taken.
+    Rejected {
+        /// Why.
+        reason: PimReject,
+        /// Where.
+        interface: Option<IfIndex>,
+        /// Of the last one: its source.
+        from: A,
+        /// Of the last one: its type, if it was read as far.
+        message_type: Option<MessageType>,
+        /// Of the last one: the fault.
+        malformed: Option<Malformed>,
+        /// How often since the last such event.
+        times: u64,
+    },
+    /// The forwarder had no room for a route; the router left its tree.
+    Refused {
+        /// Group.
+        group: A,
+        /// Source; `None` is (*,G).
+        source: Option<A>,
+    },
+}

@@ -1,0 +1,503 @@
+//! PIM routers on LANs, in virtual time, with a naive forwarder each: links delay, lose and reorder packets.
+
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use fwd_core::net::{IfIndex, ReplicationId, VrfId};
+use fwd_core::op::{FwdOp, LegTarget, Mroute, MrouteKey, Origin, Rpf};
+use fwd_core::time::Instant;
+use mvpn::address::Address;
+use mvpn::pim::rp_set::{RpMode, StaticRp};
+use mvpn::pim::wire::Register;
+use mvpn::pim::{Input, Membership, MribRoute, Output, PimAddress, PimConfig, PimEvent, PimInterfaceConfig, PimRouter};
+
+/// Addresses of the simulated network.
+pub trait SimAddress: PimAddress {
+    /// A router's address on a LAN.
+    fn on_lan(lan: usize, router: usize) -> Self;
+    /// A host on a LAN.
+    fn host(lan: usize, host: u8) -> Self;
+    /// A router's loopback.
+    fn loopback(router: usize) -> Self;
+    /// The subnet of a LAN.
+    fn subnet(lan: usize) -> <Self as Address>::Prefix;
+    /// An ASM group.
+    fn asm(n: u8) -> Self;
+    /// An SSM group.
+    fn ssm(n: u8) -> Self;
+    /// All groups.
+    fn groups() -> <Self as Address>::Prefix {
+        Self::ALL_GROUPS
+    }
+}
+
+fn octet(n: usize) -> u8 {
+    u8::try_from(n).unwrap()
+}
+
+impl SimAddress for Ipv4Addr {
+    fn on_lan(lan: usize, router: usize) -> Self {
+        Self::new(10, 0, octet(lan), octet(router) + 1)
+    }
+    fn host(lan: usize, host: u8) -> Self {
+        Self::new(10, 0, octet(lan), 100 + host)
+    }
+    fn loopback(router: usize) -> Self {
+        Self::new(10, 255, 0, octet(router) + 1)
+    }
+    fn subnet(lan: usize) -> <Self as Address>::Prefix {
+        Self::new(10, 0, octet(lan), 0).prefix(24).unwrap()
+    }
+    fn asm(n: u8) -> Self {
+        Self::new(239, 1, 1, n)
+    }
+    fn ssm(n: u8) -> Self {
+        Self::new(232, 1, 1, n)
+    }
+}
+
+impl SimAddress for Ipv6Addr {
+    fn on_lan(lan: usize, router: usize) -> Self {
+        Self::new(0xfe80, 0, 0, 0, 0, 0, u16::from(octet(lan)), u16::from(octet(router)) + 1)
+    }
+    fn host(lan: usize, host: u8) -> Self {
+        Self::new(0x2001, 0xdb8, u16::from(octet(lan)), 0, 0, 0, 0, 0x100 + u16::from(host))
+    }
+    fn loopback(router: usize) -> Self {
+        Self::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, u16::from(octet(router)) + 1)
+    }
+    fn subnet(lan: usize) -> <Self as Address>::Prefix {
+        Self::new(0x2001, 0xdb8, u16::from(octet(lan)), 0, 0, 0, 0, 0).prefix(64).unwrap()
+    }
+    fn asm(n: u8) -> Self {
+        Self::new(0xff0e, 0, 0, 0, 0, 0, 1, u16::from(n))
+    }
+    fn ssm(n: u8) -> Self {
+        Self::new(0xff3e, 0, 0, 0, 0, 0, 1, u16::from(n))
+    }
+}
+
+/// splitmix64
+#[derive(Clone)]
+pub struct Rng(pub u64);
+
+impl Rng {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+}
+
+/// The forwarder, as naive as can be.
+#[derive(Default)]
+pub struct Forwarder {
+    pub mroutes: BTreeMap<MrouteKey, Mroute>,
+    pub groups: BTreeMap<ReplicationId, BTreeMap<u16, LegTarget>>,
+}
+
+impl Forwarder {
+    pub fn apply(&mut self, op: FwdOp) {
+        match op {
+            FwdOp::SetMroute { key, mroute, .. } => {
+                if let Some(id) = mroute.replication {
+                    assert!(self.groups.contains_key(&id), "{key:?} uses {id:?}, which is not there");
+                }
+                self.mroutes.insert(key, mroute);
+            }
+            FwdOp::ClearMroute { key, .. } => assert!(self.mroutes.remove(&key).is_some(), "{key:?} is not there"),
+            FwdOp::SetReplication { id, .. } => assert!(self.groups.insert(id, BTreeMap::new()).is_none()),
+            FwdOp::ClearReplication { id } => {
+                assert!(self.mroutes.values().all(|m| m.replication != Some(id)), "{id:?} is in use");
+                assert!(self.groups.remove(&id).is_some());
+            }
+            FwdOp::SetLeg { group, leg, target } => {
+                assert!(self.groups.get_mut(&group).unwrap().insert(leg, target).is_none());
+            }
+            FwdOp::ClearLeg { group, leg } => {
+                assert!(self.groups.get_mut(&group).unwrap().remove(&leg).is_some());
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn legs(&self, mroute: &Mroute) -> Vec<LegTarget> {
+        mroute.replication.map(|id| self.groups[&id].values().copied().collect()).unwrap_or_default()
+    }
+}
+
+pub struct Node<A: SimAddress> {
+    pub pim: PimRouter<A>,
+    pub forwarder: Forwarder,
+    pub tracked: BTreeSet<A>,
+    pub events: Vec<PimEvent<A>>,
+    pub alive: bool,
+    pub sent: u64,
+}
+
+#[derive(Clone, Debug)]
+enum What<A> {
+    /// A link-local PIM message.
+    Pim { lan: usize, router: usize, from: A, to: A, octets: Vec<u8> },
+    /// A unicast PIM message.
+    Unicast { router: usize, from: A, to: A, octets: Vec<u8> },
+    /// A data packet.
+    Data { lan: usize, router: usize, packet: Vec<u8>, ttl: u8 },
+}
+
+struct Event<A> {
+    at: Instant,
+    seq: u64,
+    what: What<A>,
+}
+
+impl<A> PartialEq for Event<A> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.at, self.seq) == (other.at, other.seq)
+    }
+}
+impl<A> Eq for Event<A> {}
+impl<A> PartialOrd for Event<A> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<A> Ord for Event<A> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (other.at, other.seq).cmp(&(self.at, self.seq))
+    }
+}
+
+pub struct World<A: SimAddress> {
+    pub now: Instant,
+    pub nodes: Vec<Node<A>>,
+    /// Routers of each LAN; the interface index of a router on a LAN is the LAN's number.
+    pub lans: Vec<Vec<usize>>,
+    pub down: BTreeSet<usize>,
+    pub rng: Rng,
+    /// Of 100 PIM messages to each receiver, so many are lost.
+    pub loss: u64,
+    queue: BinaryHeap<Event<A>>,
+    seq: u64,
+    /// How often a packet crossed each LAN: (packet's number, LAN) → copies.
+    pub crossed: BTreeMap<(u64, usize), u64>,
+    /// Whether PIM messages are delayed by up to 100 ms, so that they overtake one another, or by 1 ms.
+    pub reorder: bool,
+}
+
+pub fn iface(lan: usize) -> IfIndex {
+    IfIndex(u32::try_from(lan).unwrap())
+}
+
+fn lan_of(i: IfIndex) -> usize {
+    usize::try_from(i.0).unwrap()
+}
+
+impl<A: SimAddress> World<A> {
+    /// Routers on LANs: `lans[n]` are the routers of LAN n. The RP of all ASM groups is a router's loopback.
+    pub fn new(lans: &[&[usize]], rp: Option<usize>, seed: u64, tune: impl Fn(usize, &mut PimConfig<A>)) -> Self {
+        let count = lans.iter().flat_map(|l| l.iter()).max().unwrap() + 1;
+        let now = Instant::ZERO;
+        let mut nodes = Vec::new();
+        for r in 0..count {
+            let mut config = PimConfig::new(VrfId(1), A::loopback(r), 1..=10_000);
+            config.seed = seed.wrapping_mul(1000).wrapping_add(r as u64);
+            tune(r, &mut config);
+            let mut pim = PimRouter::new(now, config).unwrap();
+            for (lan, routers) in lans.iter().enumerate() {
+                if routers.contains(&r) {
+                    let c = PimInterfaceConfig::new(iface(lan), A::on_lan(lan, r), vec![A::subnet(lan)]);
+                    pim.add_interface(now, c).unwrap();
+                }
+            }
+            if let Some(rp) = rp {
+                let address = A::loopback(rp);
+                pim.update_rp_set(now, |set| {
+                    let fixed = StaticRp { range: A::groups(), address, mode: RpMode::Sparse, overrides: false };
+                    set.set_static(fixed).unwrap();
+                });
+            }
+            nodes.push(Node {
+                pim,
+                forwarder: Forwarder::default(),
+                tracked: BTreeSet::new(),
+                events: Vec::new(),
+                alive: true,
+                sent: 0,
+            });
+        }
+        Self {
+            now,
+            nodes,
+            lans: lans.iter().map(|l| l.to_vec()).collect(),
+            down: BTreeSet::new(),
+            rng: Rng(seed ^ 0xabcd),
+            loss: 0,
+            queue: BinaryHeap::new(),
+            seq: 0,
+            crossed: BTreeMap::new(),
+            reorder: false,
+        }
+    }
+
+    /// The LAN of a host's or link's address, or the router of a loopback.
+    fn target(&self, address: A) -> (Option<usize>, Option<usize>) {
+        let lan = (0..self.lans.len()).find(|l| address.is_in(&A::subnet(*l)));
+        let router = (0..self.nodes.len()).find(|r| {
+            A::loopback(*r) == address
+                || self.lans.iter().enumerate().any(|(l, on)| on.contains(r) && A::on_lan(l, *r) == address)
+        });
+        (lan, router)
+    }
+
+    /// Routers' distances from an address, in hops.
+    fn distances(&self, address: A) -> Vec<Option<u32>> {
+        let (lan, router) = self.target(address);
+        let mut distance = vec![None; self.nodes.len()];
+        let mut edge: Vec<usize> = match (router, lan) {
+            (Some(r), _) => vec![r],
+            (None, Some(l)) if !self.down.contains(&l) => self.lans[l].clone(),
+            _ => Vec::new(),
+        };
+        edge.retain(|r| self.nodes[*r].alive);
+        let mut d = 0;
+        while !edge.is_empty() {
+            for r in &edge {
+                distance[*r] = Some(d);
+            }
+            d += 1;
+            let mut next = BTreeSet::new();
+            for (l, on) in self.lans.iter().enumerate() {
+                if self.down.contains(&l) || !on.iter().any(|r| edge.contains(r)) {
+                    continue;
+                }
+                next.extend(on.iter().filter(|r| self.nodes[**r].alive && distance[**r].is_none()));
+            }
+            edge = next.into_iter().collect();
+        }
+        distance
+    }
+
+    /// The unicast route of a router to an address: fewest hops, then the lowest LAN and neighbour.
+    pub fn route(&self, r: usize, address: A) -> Option<MribRoute<A>> {
+        let distance = self.distances(address);
+        let mine = distance[r]?;
+        if mine == 0 {
+            return None;
+        }
+        for (l, on) in self.lans.iter().enumerate() {
+            if self.down.contains(&l) || !on.contains(&r) {
+                continue;
+            }
+            if let Some(n) = on.iter().find(|n| distance[**n] == Some(mine - 1)) {
+                let next_hop = Some(A::on_lan(l, *n));
+                return Some(MribRoute { interface: iface(l), next_hop, preference: 110, metric: mine });
+            }
+        }
+        None
+    }
+
+    fn push(&mut self, after: Duration, what: What<A>) {
+        self.seq += 1;
+        self.queue.push(Event { at: self.now + after, seq: self.seq, what });
+    }
+
+    fn delay(&mut self) -> Duration {
+        if self.reorder { Duration::from_micros(1000 + self.rng.below(100_000)) } else { Duration::from_millis(1) }
+    }
+
+    pub fn input(&mut self, r: usize, input: Input<'_, A>) {
+        let now = self.now;
+        self.nodes[r].pim.handle_input(now, input);
+        self.drain(r);
+    }
+
+    pub fn drain(&mut self, r: usize) {
+        while let Some(output) = self.nodes[r].pim.poll_output() {
+            match output {
+                Output::Datagram { interface: Some(i), from, to, octets } => {
+                    self.nodes[r].sent += 1;
+                    let lan = lan_of(i);
+                    assert_eq!(to, A::ALL_PIM_ROUTERS);
+                    if self.down.contains(&lan) {
+                        continue;
+                    }
+                    for other in self.lans[lan].clone() {
+                        if other != r && self.rng.below(100) >= self.loss {
+                            let delay = self.delay();
+                            self.push(delay, What::Pim { lan, router: other, from, to, octets: octets.clone() });
+                        }
+                    }
+                }
+                Output::Datagram { interface: None, from, to, octets } => {
+                    let (_, router) = self.target(to);
+                    let reachable = router.is_some_and(|t| t == r || self.route(r, to).is_some());
+                    if let Some(router) = router.filter(|_| reachable && self.rng.below(100) >= self.loss) {
+                        let delay = self.delay();
+                        self.push(delay, What::Unicast { router, from, to, octets });
+                    }
+                }
+                Output::Forward { interfaces, packet } => {
+                    for i in interfaces {
+                        self.emit(r, lan_of(i), &packet, 8);
+                    }
+                }
+                Output::Program(op) => {
+                    assert_eq!(FwdOp::parse(&op.emit()), Ok(op));
+                    self.nodes[r].forwarder.apply(op);
+                }
+                Output::Track(address) => {
+                    assert!(self.nodes[r].tracked.insert(address));
+                    let route = self.route(r, address);
+                    let now = self.now;
+                    self.nodes[r].pim.handle_input(now, Input::Route { address, route });
+                }
+                Output::Untrack(address) => assert!(self.nodes[r].tracked.remove(&address)),
+                Output::Event(event) => self.nodes[r].events.push(event),
+            }
+        }
+    }
+
+    pub fn member(&mut self, r: usize, lan: usize, group: A, source: Option<A>, wanted: bool) {
+        let membership = if wanted { Membership::Include } else { Membership::None };
+        self.input(r, Input::Membership { interface: iface(lan), group, source, membership });
+    }
+
+    /// Members on a LAN are heard by all its routers.
+    pub fn members(&mut self, lan: usize, group: A, source: Option<A>, wanted: bool) {
+        for r in self.lans[lan].clone() {
+            self.member(r, lan, group, source, wanted);
+        }
+    }
+
+    /// A host on a LAN sends a packet with a number.
+    pub fn send(&mut self, lan: usize, source: A, group: A, number: u64) {
+        let mut packet = Register::null_packet(source.into(), group.into()).unwrap();
+        packet.extend(number.to_be_bytes());
+        for router in self.lans[lan].clone() {
+            self.push(Duration::from_micros(100), What::Data { lan, router, packet: packet.clone(), ttl: 8 });
+        }
+    }
+
+    fn emit(&mut self, r: usize, lan: usize, packet: &[u8], ttl: u8) {
+        if ttl == 0 || self.down.contains(&lan) {
+            return;
+        }
+        let number = u64::from_be_bytes(*packet.last_chunk().unwrap());
+        *self.crossed.entry((number, lan)).or_default() += 1;
+        for router in self.lans[lan].clone() {
+            if router != r {
+                self.push(Duration::from_micros(200), What::Data { lan, router, packet: packet.to_vec(), ttl });
+            }
+        }
+    }
+
+    fn forward(&mut self, r: usize, lan: usize, packet: &[u8], ttl: u8) {
+        let register = Register { flags: mvpn::pim::wire::RegisterFlags::empty(), packet };
+        let (s, g) = register.source_group().unwrap();
+        let (s, g) = (A::from_ip(s).unwrap(), A::from_ip(g).unwrap());
+        let table = &self.nodes[r].forwarder.mroutes;
+        let found = table.get(&A::mroute_key(Some(s), g)).or_else(|| table.get(&A::mroute_key(None, g))).copied();
+        let data = Input::Data { interface: iface(lan), source: s, group: g };
+        let Some(mroute) = found else { return self.input(r, data) };
+        let here = Origin::Interface(iface(lan));
+        if mroute.rpf != Rpf::Any && mroute.rpf != Rpf::From(here) {
+            if mroute.punt_wrong_interface || mroute.spt == Some(iface(lan)) {
+                self.input(r, data);
+            }
+            return;
+        }
+        for leg in self.nodes[r].forwarder.legs(&mroute) {
+            match leg {
+                LegTarget::Interface(i) => self.emit(r, lan_of(i), packet, ttl - 1),
+                LegTarget::Local => self.input(r, data),
+                other => panic!("{other:?}"),
+            }
+        }
+        if mroute.register {
+            self.input(r, Input::WholePacket { packet });
+        }
+        self.input(r, Input::Active { source: s, group: g, octets_per_second: 1000 });
+    }
+
+    /// Lets time pass.
+    pub fn run(&mut self, d: Duration) {
+        let end = self.now + d;
+        for r in 0..self.nodes.len() {
+            self.drain(r);
+        }
+        loop {
+            let timer = self
+                .nodes
+                .iter()
+                .enumerate()
+                .filter(|(_, n)| n.alive)
+                .filter_map(|(r, n)| n.pim.next_timeout().map(|t| (t, r)))
+                .min();
+            let event = self.queue.peek().map(|e| e.at);
+            let at = timer.map(|(t, _)| t).into_iter().chain(event).min().filter(|t| *t <= end);
+            let Some(at) = at else { break };
+            self.now = self.now.max(at);
+            let now = self.now;
+            if event == Some(at) {
+                let what = self.queue.pop().unwrap().what;
+                self.deliver(what);
+            } else if let Some((_, r)) = timer {
+                self.nodes[r].pim.handle_timeout(now);
+                self.drain(r);
+            }
+        }
+        self.now = end;
+    }
+
+    fn deliver(&mut self, what: What<A>) {
+        match what {
+            What::Pim { lan, router, from, to, octets } if self.nodes[router].alive && !self.down.contains(&lan) => {
+                let interface = iface(lan);
+                self.input(router, Input::Datagram { interface, from, to, octets: &octets, authenticated: false });
+            }
+            What::Unicast { router, from, to, octets } if self.nodes[router].alive => {
+                let interface = IfIndex(999);
+                self.input(router, Input::Datagram { interface, from, to, octets: &octets, authenticated: false });
+            }
+            What::Data { lan, router, packet, ttl } if self.nodes[router].alive && !self.down.contains(&lan) => {
+                self.forward(router, lan, &packet, ttl);
+            }
+            _ => {}
+        }
+    }
+
+    /// The tree that a packet of `source` on `lan` takes to members on these LANs by the routers' unicast routes: the LANs that it
+    /// crosses beside its own. The DR of a LAN is its last router, by address.
+    pub fn reference_tree(&self, source: A, lan: usize, members: &[usize]) -> BTreeSet<usize> {
+        let mut tree = BTreeSet::new();
+        for member in members {
+            if *member == lan {
+                continue;
+            }
+            tree.insert(*member);
+            let mut r = *self.lans[*member].iter().filter(|r| self.nodes[**r].alive).max().unwrap();
+            while let Some(route) = self.route(r, source) {
+                let l = lan_of(route.interface);
+                tree.insert(l);
+                r = *self.lans[l].iter().find(|n| Some(A::on_lan(l, **n)) == route.next_hop).unwrap();
+            }
+        }
+        tree.remove(&lan);
+        tree
+    }
+
+    /// The LANs that a packet crossed, each once; else the copies.
+    pub fn lans_of(&self, number: u64) -> Result<BTreeSet<usize>, String> {
+        let of: Vec<_> = self.crossed.iter().filter(|((n, _), _)| *n == number).collect();
+        if let Some(((_, lan), copies)) = of.iter().find(|(_, copies)| **copies != 1) {
+            return Err(format!("packet {number} crossed LAN {lan} {copies} times"));
+        }
+        Ok(of.iter().map(|((_, lan), _)| *lan).collect())
+    }
+}

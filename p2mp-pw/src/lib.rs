@@ -1,6 +1,6 @@
 //! LDP, mLDP and point-to-multipoint pseudowires (RFC 5036, 6388, 8077, 8338) as sans-IO, no_std state machines.
 //!
-//! LDP's messages with all their parameters and its sessions are in [`ldp`]; discovery, label distribution, mLDP and
+//! LDP's messages with all their parameters, its discovery and its sessions are in [`ldp`]; label distribution, mLDP and
 //! pseudowires are not there yet.
 //!
 //! # Deviations from the RFCs

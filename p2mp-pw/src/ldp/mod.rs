@@ -7,7 +7,7 @@
 //! | status codes, what a fault costs | `status.rs` |
 //! | TLVs | `tlv.rs`, `capability.rs`, `mac_withdraw.rs`, `interface_id.rs`, `mp_status.rs`, `pw_status.rs` |
 //! | messages | `message/` |
-//! | sessions | `session/` |
+//! | discovery, sessions | `discovery/`, `session/` |
 //! | FEC elements, with those of mLDP and of pseudowires | `fec/` |
 #![cfg_attr(
     not(test),
@@ -22,6 +22,7 @@
 
 mod address_family;
 mod capability;
+pub mod discovery;
 pub mod fec;
 mod id;
 mod interface_id;

@@ -17,6 +17,7 @@
 
 pub mod assert;
 mod asserting;
+pub mod bsr;
 mod config;
 mod data;
 pub mod downstream;

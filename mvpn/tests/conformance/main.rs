@@ -1,3 +1,4 @@
 //! Scripts of stimulus and response, one directory per RFC section.
 
+mod bsr;
 mod gmp;

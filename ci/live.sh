@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 export DEBIAN_FRONTEND=noninteractive CARGO_TERM_COLOR=never
 
 missing=''
-for program in /usr/lib/frr/bgpd vtysh gobgpd gobgp bird birdc bgpctl tshark tcpdump ip ping depmod; do
+for program in /usr/lib/frr/bgpd vtysh gobgpd gobgp bird birdc bgpctl tshark tcpdump ip ping depmod snmpd snmptrapd snmpbulkwalk nfcapd; do
   command -v "$program" >/dev/null || missing="$missing $program"
 done
 if [ -n "$missing" ]; then
@@ -19,7 +19,8 @@ if [ -n "$missing" ]; then
     trap 'rm -f "$policy"' EXIT
   fi
   apt-get update -q
-  apt-get install -q -y --no-install-recommends frr gobgpd bird2 openbgpd tshark tcpdump iproute2 iputils-ping kmod procps
+  apt-get install -q -y --no-install-recommends frr gobgpd bird2 openbgpd tshark tcpdump iproute2 iputils-ping kmod procps \
+    snmpd snmp snmptrapd nfdump
 fi
 
 # A Linux with MPLS and VRF devices. Its package is unpacked and not installed, because of what it depends on.

@@ -26,7 +26,8 @@
 //! ```
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ use bgp_vpn::attr::ext_community::RouteTarget;
 use bgp_vpn::nlri::{Family, RouteDistinguisher};
 use bgp_vpn::session::{FamilyConfig, LocalIdentity, PeerConfig, PeerRole, SessionTimers};
 use bgp_vpn::speaker::SpeakerConfig;
-use bgp_vpn::vrf::{LabelMode, VrfConfig};
+use bgp_vpn::vrf::{LabelMode, RouteLimit, VrfConfig};
 use fwd_core::net::{IpPrefix, Label, LabelStack, NhlfeId, VrfId};
 use serde::{Deserialize, Deserializer};
 
@@ -125,6 +126,10 @@ pub struct Config {
     /// Ways to BGP next hops that are not on a core interface's own subnet.
     #[serde(default, rename = "tunnel")]
     pub tunnels: Vec<Tunnel>,
+    /// An SNMP agent to serve the managed objects through.
+    pub snmp: Option<Snmp>,
+    /// A collector of the VRFs' counters.
+    pub ipfix: Option<Ipfix>,
     /// Commands to be carried out at a time.
     #[serde(default, rename = "at")]
     pub script: Vec<Step>,
@@ -192,6 +197,8 @@ pub struct Vrf {
     /// Prefixes to announce from the start.
     #[serde(default)]
     pub routes: Vec<Text<IpPrefix>>,
+    /// Routes at which a first and a second warning are raised, and routes that the VRF holds at most.
+    pub limit: Option<(u32, u32, u32)>,
 }
 
 /// One `[[interface]]`.
@@ -246,6 +253,31 @@ impl FromStr for InterfaceAddress {
     }
 }
 
+/// `[snmp]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Snmp {
+    /// The Unix socket of the master agent (RFC 2741).
+    pub agentx: PathBuf,
+    /// Whether notifications are sent; the master can change it.
+    #[serde(default)]
+    pub notifications: bool,
+    /// Labelled packets refused on a VRF's interfaces above which a notification is sent. Default 0.
+    #[serde(default)]
+    pub illegal_label_threshold: u32,
+}
+
+/// `[ipfix]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Ipfix {
+    /// Address and UDP port of the collector.
+    pub collector: SocketAddr,
+    /// Seconds between records, at least 0.1. Default 60.
+    #[serde(default = "minute")]
+    pub interval: f64,
+}
+
 /// A label mode by its name.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
@@ -277,6 +309,10 @@ fn bgp_port() -> u16 {
 
 fn one() -> u64 {
     1
+}
+
+fn minute() -> f64 {
+    60.0
 }
 
 fn yes() -> bool {
@@ -328,6 +364,7 @@ impl Config {
         for tunnel in &config.tunnels {
             tunnel.stack().with_context(|| format!("tunnel to {}", tunnel.next_hop))?;
         }
+        ensure!(config.ipfix.as_ref().is_none_or(|i| i.interval >= 0.1), "ipfix: interval must be at least 0.1");
         ensure!(config.script.iter().all(|s| s.second >= 0.0), "at: second must not be negative");
         Ok(config)
     }
@@ -451,7 +488,7 @@ impl Vrf {
                 LabelModeName::PerPrefix => LabelMode::PerPrefix,
             },
             model: fwd_core::op::TunnelModel::default(),
-            limit: None,
+            limit: self.limit.map(|(mid, high, max)| RouteLimit { mid, high, max }),
         }
     }
 }

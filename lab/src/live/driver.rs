@@ -15,6 +15,7 @@ use fwd_core::time::Instant;
 
 use super::config::Config;
 use super::connection::OUTBOX;
+use super::manage::{Managed, Management};
 use super::plane::{Attachment, Plane, prefix};
 use super::transport::{Endpoint, Transport};
 
@@ -28,6 +29,7 @@ pub struct Driver<'m> {
     next_hops: HashMap<IpAddr, NhlfeId>,
     tunnels: HashMap<IpAddr, (IpAddr, LabelStack)>,
     plane: Plane,
+    management: Management,
     refused: u64,
 }
 
@@ -47,6 +49,7 @@ impl<'m> Driver<'m> {
             next_hops: HashMap::new(),
             tunnels: HashMap::new(),
             plane: Plane::new(Config::NEXT_HOPS..Config::NEXT_HOPS + Config::NEIGHBOURS),
+            management: Management::new(config).context("ipfix")?,
             refused: 0,
         };
         for label in config.tunnel_ends()? {
@@ -246,17 +249,26 @@ impl<'m> Driver<'m> {
         }
         self.drain(&mut on_event);
         self.plane.handle_timeout(self.now(), &mut self.forwarder);
-        let next = self.speaker.next_timeout().into_iter().chain(self.plane.next_timeout()).min();
+        self.managed(|management, now, router| management.handle_timeout(now, router));
+        let timeouts = [self.speaker.next_timeout(), self.plane.next_timeout(), self.management.next_timeout()];
+        let next = timeouts.into_iter().flatten().min();
         let due = next.map_or(most, |at| at - self.now());
         let (speaker, began) = (&mut self.speaker, self.began);
-        let descriptors: Vec<_> = extra.iter().copied().chain(self.plane.descriptors()).collect();
+        let ports = self.plane.descriptors().count();
+        let ours = self.plane.descriptors().chain(self.management.descriptor());
+        let descriptors: Vec<_> = extra.iter().copied().chain(ours).collect();
         let mut readable = self.transport.wait(due.min(most), &descriptors, |input| {
             speaker.handle_input(Instant::ZERO + began.elapsed(), input);
         })?;
         drop(descriptors);
-        if readable.drain(extra.len()..).any(|frames| frames) {
+        let ours = readable.split_off(extra.len());
+        let (frames, asked) = ours.split_at(ports);
+        if frames.contains(&true) {
             let now = self.now();
             self.plane.receive(now, &mut self.forwarder)?;
+        }
+        if asked.contains(&true) {
+            self.managed(|management, _, router| management.serve(router));
         }
         let mut arrived = Vec::new();
         self.transport.admit(|peer| self.speaker.admits_incoming(peer), |peer| arrived.push(peer));
@@ -281,10 +293,18 @@ impl<'m> Driver<'m> {
                     if let Event::NextHopUnresolved { address } = event {
                         self.set_next_hop(address, true);
                     }
+                    self.managed(|management, _, router| management.event(&event, router));
                     on_event(self, &event);
                 }
             }
         }
+    }
+
+    /// Lets management act on the rest.
+    fn managed(&mut self, act: impl FnOnce(&mut Management, Instant, Managed<'_, 'm>)) {
+        let now = self.now();
+        let router = Managed { speaker: &self.speaker, forwarder: &self.forwarder, plane: &self.plane };
+        act(&mut self.management, now, router);
     }
 
     /// Ends all sessions in order, and waits until the peers were told, at most for `most`.

@@ -7,6 +7,7 @@
 //! | `port.rs` | an interface opened for whole Ethernet frames |
 //! | `neighbour.rs` | ARP and neighbour discovery |
 //! | `plane.rs` | the forwarding plane on ports: neighbours, ping |
+//! | `manage.rs` | AgentX, notifications and IPFIX of a router that runs |
 //! | `meter.rs` | messages sent and received by type, counted from the octets |
 //! | `driver.rs` | speaker, transport, clock and forwarding plane together |
 //! | `config.rs` | the configuration file of `lab peer` |
@@ -19,6 +20,7 @@ pub mod config;
 mod connection;
 pub mod control;
 pub mod driver;
+mod manage;
 pub mod meter;
 pub mod neighbour;
 pub mod plane;

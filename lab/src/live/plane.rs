@@ -13,7 +13,7 @@ use std::time::Duration;
 use fwd_core::net::{IfIndex, IpPrefix, LabelStack, Mac, NhlfeId, VrfId};
 use fwd_core::op::{FwdOp, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
 use fwd_core::time::Instant;
-use fwd_core::{Forwarder, Frame, PuntReason, Verdict};
+use fwd_core::{DropReason, Forwarder, Frame, PuntReason, Verdict, VrfCounters};
 
 use super::neighbour::{self, Heard, PROTOCOL_ICMPV6};
 use super::port::{Heard as PortHeard, Port, Reception};
@@ -50,6 +50,8 @@ struct Attached {
     port: Port,
     vrf: VrfId,
     addresses: Vec<(IpAddr, u8)>,
+    /// Labelled packets that were refused on it.
+    illegal_labels: u64,
 }
 
 /// Somebody on a link.
@@ -73,6 +75,8 @@ pub struct Plane {
     by_address: HashMap<(IfIndex, IpAddr), usize>,
     entries: std::ops::Range<u32>,
     buffer: Vec<u8>,
+    /// What the forwarder counted as received and was ours.
+    own: HashMap<VrfId, VrfCounters>,
     /// Frames taken from ports.
     pub received: u64,
     /// Frames that ports refused.
@@ -89,6 +93,7 @@ impl Plane {
             by_address: HashMap::new(),
             entries,
             buffer: vec![0; Frame::HEADROOM + LONGEST],
+            own: HashMap::new(),
             received: 0,
             failed: 0,
         }
@@ -106,7 +111,12 @@ impl Plane {
         forwarder
             .apply(&FwdOp::SetInterface { iface, interface })
             .map_err(|e| anyhow::anyhow!("interface {}: {e}", attachment.name))?;
-        self.attached.push(Attached { port, vrf: attachment.vrf, addresses: attachment.addresses.clone() });
+        self.attached.push(Attached {
+            port,
+            vrf: attachment.vrf,
+            addresses: attachment.addresses.clone(),
+            illegal_labels: 0,
+        });
         Ok(iface)
     }
 
@@ -302,8 +312,37 @@ impl Plane {
                 let packet = frame.octets().get(offset..).unwrap_or_default().to_vec();
                 self.local(now, vrf, packet, forwarder);
             }
+            Verdict::Drop(DropReason::MplsDisabled | DropReason::UnknownLabel) => {
+                if let Some(attached) = self.attached.get_mut(place(iface)) {
+                    attached.illegal_labels += 1;
+                }
+            }
             Verdict::Protect { .. } | Verdict::Punt { .. } | Verdict::Drop(_) => {}
         }
+    }
+
+    /// Packets and octets of a VRF's interfaces, without what this router itself sent by way of them.
+    #[must_use]
+    pub fn vrf_counters(&self, vrf: VrfId, forwarder: &Forwarder<'_>) -> VrfCounters {
+        let all = forwarder.vrf_counters(vrf);
+        let own = self.own.get(&vrf).copied().unwrap_or_default();
+        VrfCounters {
+            in_packets: all.in_packets.wrapping_sub(own.in_packets),
+            in_octets: all.in_octets.wrapping_sub(own.in_octets),
+            ..all
+        }
+    }
+
+    /// Whether an interface has a carrier; one that is not ours always has.
+    #[must_use]
+    pub fn is_up(&self, iface: IfIndex) -> bool {
+        self.attached.get(place(iface)).is_none_or(|a| a.port.has_carrier())
+    }
+
+    /// Labelled packets that were refused on the interfaces of a VRF.
+    #[must_use]
+    pub fn illegal_labels(&self, vrf: VrfId) -> u64 {
+        self.attached.iter().filter(|a| a.vrf == vrf).map(|a| a.illegal_labels).sum()
     }
 
     /// A packet to an address of ours, or to one on a subnet of ours that is not resolved.
@@ -336,6 +375,9 @@ impl Plane {
         let frame = ethernet(mac, mac, ethertype, packet);
         let mut buffer = vec![0; Frame::HEADROOM];
         buffer.extend(&frame);
+        let own = self.own.entry(self.attached[place(iface)].vrf).or_default();
+        own.in_packets += 1;
+        own.in_octets += packet.len() as u64;
         self.forward(now, iface, &mut buffer, frame.len(), forwarder);
     }
 }

@@ -120,6 +120,12 @@ impl Port {
         Ok(text.trim().parse()?)
     }
 
+    /// Whether the interface is up and its other end too.
+    #[must_use]
+    pub fn has_carrier(&self) -> bool {
+        std::fs::read_to_string(format!("/sys/class/net/{}/carrier", self.name)).is_ok_and(|c| c.trim() == "1")
+    }
+
     /// Takes the next frame that arrived, without frame check sequence, and returns its length; `None` if there is none. What the
     /// buffer has no room for is cut off.
     ///

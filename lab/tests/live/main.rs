@@ -11,6 +11,7 @@ mod customer;
 mod frr;
 mod gobgp;
 mod interop;
+mod manage;
 mod mpls_pe;
 mod net;
 mod openbgpd;

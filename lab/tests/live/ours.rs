@@ -75,6 +75,8 @@ pub struct Config {
     pub graceful_restart: Option<u32>,
     /// RD and routes of a VRF `red`; its label is [`LABEL`].
     pub vrf: Option<(&'static str, &'static [&'static str])>,
+    /// Thresholds and bound of the VRF's routes.
+    pub limit: Option<(u32, u32, u32)>,
     /// More of the file, at its beginning.
     pub more: String,
 }
@@ -84,7 +86,15 @@ pub const LABEL: u64 = 1000;
 
 impl Default for Config {
     fn default() -> Self {
-        Self { peers: vec![], hold: 9, extended_messages: true, graceful_restart: None, vrf: None, more: String::new() }
+        Self {
+            peers: vec![],
+            hold: 9,
+            extended_messages: true,
+            graceful_restart: None,
+            vrf: None,
+            limit: None,
+            more: String::new(),
+        }
     }
 }
 
@@ -121,6 +131,9 @@ impl Config {
         if let Some((rd, routes)) = self.vrf {
             let _ =
                 writeln!(t, "[[vrf]]\nname = \"red\"\nrd = \"{rd}\"\ntargets = [\"{TARGET}\"]\nroutes = {routes:?}");
+            if let Some((mid, high, max)) = self.limit {
+                let _ = writeln!(t, "limit = [{mid}, {high}, {max}]");
+            }
         }
         t
     }

@@ -191,6 +191,17 @@ pub struct PeerConfig {
     /// Put our AS number in the place of the peer's in AS_PATH of what it is told, so that sites of a customer take each
     /// other's routes. Default off.
     pub as_override: bool,
+    /// How fast its UPDATEs are taken (RFC 4031 §6.7). Default: as fast as they come.
+    pub update_rate: Option<UpdateRate>,
+}
+
+/// How fast a peer's UPDATEs are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UpdateRate {
+    /// Routes announced or withdrawn a second, from 1. Every UPDATE counts as one more, whatever is in it.
+    pub per_second: u32,
+    /// Routes taken at once before that counts: a table that a peer sends when its session comes up.
+    pub burst: u32,
 }
 
 impl PeerConfig {
@@ -211,6 +222,7 @@ impl PeerConfig {
             enforce_first_as: true,
             allow_own_as: 0,
             as_override: false,
+            update_rate: None,
         }
     }
 }
@@ -328,6 +340,9 @@ impl PeerConfig {
         if self.local_address.is_unspecified() || self.local_address.is_multicast() {
             return refuse("local_address", self.local_address, "a unicast address");
         }
+        if self.update_rate.is_some_and(|r| r.per_second == 0) {
+            return refuse("update_rate", 0, "from 1 route a second");
+        }
         if self.families.is_empty() {
             return Err(ConfigError::Empty { field: "families" });
         }
@@ -434,6 +449,8 @@ mod tests {
         assert!(refused(|c| c.remote_as = 23456).starts_with("remote_as: 23456"));
         assert!(refused(|c| c.address = IpAddr::from([0; 4])).starts_with("address: 0.0.0.0"));
         assert!(refused(|c| c.local_address = IpAddr::from([224, 0, 0, 1])).starts_with("local_address: 224.0.0.1"));
+        let rate = UpdateRate { per_second: 0, burst: 1 };
+        assert!(refused(|c| c.update_rate = Some(rate)).starts_with("update_rate: 0"));
         assert_eq!(refused(|c| c.families.clear()), "families: must not be empty");
         assert_eq!(
             refused(|c| c.families.push(FamilyConfig::new(Family::VPN_IPV4))),

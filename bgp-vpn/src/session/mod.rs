@@ -13,7 +13,9 @@ mod machine;
 mod negotiated;
 mod receive;
 
-pub use config::{ConfigError, FamilyConfig, LocalIdentity, NextHopRule, PeerConfig, PeerRole, SessionTimers};
+pub use config::{
+    ConfigError, FamilyConfig, LocalIdentity, NextHopRule, PeerConfig, PeerRole, SessionTimers, UpdateRate,
+};
 pub use fsm::{Action, Conditions, SessionEvent, State, Unexpected, transition};
 pub use io::{Down, Input, MessageCounts, Output, SessionConfig, SessionCounters};
 pub use machine::Session;

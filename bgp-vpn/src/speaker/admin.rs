@@ -97,6 +97,7 @@ impl Speaker {
             room: [0; 2],
             stale_until: None,
             counters: RouteCounters::default(),
+            pace: super::pace::Pace::default(),
             asked: None,
             membership: None,
             turn: 0,

@@ -100,7 +100,16 @@ impl Speaker {
         }
         match input {
             Input::Connected { peer, side } => self.connected(peer, side),
-            Input::Stream { peer, side, octets } => self.session_input(peer, SessionInput::Stream { side, octets }),
+            Input::Stream { peer, side, octets } => {
+                let before = self.work_of(peer);
+                self.session_input(peer, SessionInput::Stream { side, octets });
+                let units = self.work_of(peer).saturating_sub(before);
+                if let Some(state) = self.routing.shared.peer_mut(peer) {
+                    if let Some(rate) = state.config.update_rate {
+                        state.pace.spend(now, rate, units);
+                    }
+                }
+            }
             Input::Writable { peer, side, room } => {
                 self.set_room(peer, side, room);
                 self.session_input(peer, SessionInput::Writable { side, room });
@@ -235,6 +244,12 @@ impl Speaker {
         }
         self.set_room(peer, side, 0);
         self.session_input(peer, SessionInput::Connected { side });
+    }
+
+    /// What a peer has made us do: routes and UPDATEs, the malformed ones too.
+    fn work_of(&self, peer: PeerId) -> u64 {
+        let routes = self.peer_counters(peer).map_or(0, |c| c.announced + c.withdrawn);
+        routes + self.session_counters(peer).map_or(0, |c| c.received.updates)
     }
 
     pub(super) fn session_input(&mut self, peer: PeerId, input: SessionInput<'_>) {

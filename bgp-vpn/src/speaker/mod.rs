@@ -9,6 +9,7 @@
 //! | `sessions.rs` | sessions, next hops, circuits and local routes as causes of route changes |
 //! | `update_in.rs` | a received UPDATE, with RFC 7606 |
 //! | `routing.rs` | what follows from a path that comes or goes |
+//! | `pace.rs` | how fast a peer's UPDATEs are taken |
 //! | `fib.rs` | forwarding ops |
 //! | `update_out.rs` | UPDATEs to a peer: policy, attributes, packing |
 //! | `shared.rs`, `tables.rs`, `peer.rs` | state |
@@ -22,6 +23,7 @@ mod admin;
 mod fib;
 mod io;
 mod machine;
+mod pace;
 mod peer;
 mod query;
 mod routing;

@@ -63,6 +63,8 @@ pub(crate) struct PeerState {
     pub(crate) counters: RouteCounters,
     /// Which route targets it wants, where the session says so (RFC 4684).
     pub(crate) membership: Option<PeerMembership>,
+    /// How fast its UPDATEs come.
+    pub(crate) pace: super::pace::Pace,
     /// When it was asked last for what its limit had refused.
     pub(crate) asked: Option<Instant>,
     /// The family that is to send next: all take turns.

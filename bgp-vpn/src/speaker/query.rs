@@ -138,6 +138,15 @@ impl Speaker {
         self.sessions.get(peer.0 as usize).and_then(Option::as_ref).is_some_and(Session::admits_incoming)
     }
 
+    /// Until when octets of a peer are better left where they are, because they came faster than its
+    /// [`update_rate`](PeerConfig::update_rate) allows; `None`: they are welcome. A handled stream input may change it.
+    #[must_use]
+    pub fn paused_until(&self, peer: PeerId) -> Option<Instant> {
+        let state = self.routing.shared.peer(peer)?;
+        let hold = state.session.as_ref().map_or(state.config.timers.hold, |(_, n)| n.hold_time);
+        state.pace.paused_until(state.config.update_rate?, hold)
+    }
+
     /// The state of a peer's session.
     #[must_use]
     pub fn peer_state(&self, peer: PeerId) -> Option<State> {

@@ -34,11 +34,13 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use bgp_vpn::attr::ext_community::RouteTarget;
 use bgp_vpn::nlri::{Family, RouteDistinguisher};
-use bgp_vpn::session::{FamilyConfig, LocalIdentity, PeerConfig, PeerRole, SessionTimers};
+use bgp_vpn::session::{FamilyConfig, LocalIdentity, PeerConfig, PeerRole, SessionTimers, UpdateRate};
 use bgp_vpn::speaker::SpeakerConfig;
 use bgp_vpn::vrf::{LabelMode, RouteLimit, VrfConfig};
 use fwd_core::net::{IpPrefix, Label, LabelStack, NhlfeId, VrfId};
 use serde::{Deserialize, Deserializer};
+
+use super::security::Authentication;
 
 /// A value that is written as text, as its `FromStr` reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,6 +174,17 @@ pub struct Peer {
     pub passive: bool,
     /// Offer graceful restart with this restart time, in seconds.
     pub graceful_restart: Option<u64>,
+    /// Routes a second to take from the peer, and routes to take at once before that counts.
+    pub update_rate: Option<(u32, u32)>,
+    /// Authenticate by TCP MD5 (RFC 2385) with this key.
+    pub md5: Option<String>,
+    /// Authenticate by TCP-AO (RFC 5925) with this key.
+    pub tcp_ao: Option<String>,
+    /// KeyID of TCP-AO in both directions. Default 1.
+    #[serde(default = "key_id")]
+    pub tcp_ao_id: u8,
+    /// The peer is at most so many hops away, and what comes from farther is dropped (RFC 5082); 1: on our link.
+    pub gtsm_hops: Option<u8>,
     /// TTL of our packets. Default: 1 to an external peer, the system's to an internal one.
     pub ttl: Option<u8>,
 }
@@ -311,6 +324,10 @@ fn one() -> u64 {
     1
 }
 
+fn key_id() -> u8 {
+    1
+}
+
 fn minute() -> f64 {
     60.0
 }
@@ -347,6 +364,12 @@ impl Config {
                 "peer {}: local-address {} is of the other IP version",
                 peer.address,
                 peer.local_address
+            );
+            ensure!(peer.gtsm_hops != Some(0), "peer {}: gtsm-hops must be 1 to 255", peer.address);
+            ensure!(
+                peer.md5.is_none() || peer.tcp_ao.is_none(),
+                "peer {}: md5 and tcp-ao exclude each other",
+                peer.address
             );
             ensure!(!peer.families.is_empty(), "peer {}: families must not be empty", peer.address);
             if let Some(name) = &peer.vrf {
@@ -430,6 +453,7 @@ impl Peer {
             passive: self.passive,
             extended_messages: self.extended_messages,
             graceful_restart: self.graceful_restart.map(Duration::from_secs),
+            update_rate: self.update_rate.map(|(per_second, burst)| UpdateRate { per_second, burst }),
             ..PeerConfig::new(self.address, self.local_address, self.remote_as, &[])
         })
     }
@@ -437,7 +461,24 @@ impl Peer {
     /// TTL of our packets to the peer: RFC 4271 leaves it open, common practice for a directly connected external peer is 1.
     #[must_use]
     pub fn ttl(&self, asn: u32) -> Option<u8> {
-        self.ttl.or((self.remote_as != asn).then_some(1))
+        // RFC 5082 §3: what the peer is to take as near leaves with the highest TTL.
+        let gtsm = self.gtsm_hops.map(|_| u8::MAX);
+        self.ttl.or(gtsm).or((self.remote_as != asn).then_some(1))
+    }
+}
+
+impl Peer {
+    /// The least TTL of the peer's packets.
+    #[must_use]
+    pub fn least_ttl(&self) -> Option<u8> {
+        self.gtsm_hops.map(|hops| u8::MAX - (hops - 1))
+    }
+
+    /// How the session is authenticated.
+    #[must_use]
+    pub fn authentication(&self) -> Option<Authentication> {
+        let md5 = self.md5.as_ref().map(|key| Authentication::Md5(key.clone().into_bytes()));
+        md5.or(self.tcp_ao.as_ref().map(|key| Authentication::Ao { key: key.clone().into_bytes(), id: self.tcp_ao_id }))
     }
 }
 
@@ -517,6 +558,11 @@ mod tests {
         assert!(fault("[[vrf]]\nname = \"red\"\nrd = \"65001\"").contains("\"65001\": a route distinguisher"));
         assert!(fault("ans = 1").contains("unknown field `ans`"));
         let peer = "[[peer]]\naddress = \"192.0.2.2\"\nlocal-address = \"192.0.2.1\"\nremote-as = 1\n";
+        let both = format!("{peer}families = [\"vpn-ipv4\"]\nmd5 = \"a\"\ntcp-ao = \"b\"");
+        assert!(fault(&both).contains("md5 and tcp-ao exclude each other"));
+        assert!(
+            fault(&format!("{peer}families = [\"vpn-ipv4\"]\ngtsm-hops = 0")).contains("gtsm-hops must be 1 to 255")
+        );
         assert!(fault(&format!("{peer}families = []")).contains("families must not be empty"));
         assert!(fault(&format!("{peer}families = [\"vpn-ipv4\"]\nvrf = \"x\"")).contains("there is no vrf \"x\""));
         assert!(

@@ -97,7 +97,9 @@ impl<'m> Driver<'m> {
             port: config.port,
             local_address: peer.local_address,
             ttl: peer.ttl(config.asn),
-        });
+            least_ttl: peer.least_ttl(),
+            authentication: peer.authentication(),
+        })?;
         Ok(())
     }
 
@@ -252,7 +254,11 @@ impl<'m> Driver<'m> {
         self.managed(|management, now, router| management.handle_timeout(now, router));
         let timeouts = [self.speaker.next_timeout(), self.plane.next_timeout(), self.management.next_timeout()];
         let next = timeouts.into_iter().flatten().min();
-        let due = next.map_or(most, |at| at - self.now());
+        let now = self.now();
+        let pauses = self.peers.iter().filter_map(|(peer, _)| Some((*peer, self.speaker.paused_until(*peer)?)));
+        let pauses: Vec<_> = pauses.filter(|(_, at)| *at > now).collect();
+        self.transport.pause(pauses.iter().map(|(peer, _)| *peer));
+        let due = next.into_iter().chain(pauses.iter().map(|(_, at)| *at)).min().map_or(most, |at| at - now);
         let (speaker, began) = (&mut self.speaker, self.began);
         let ports = self.plane.descriptors().count();
         let ours = self.plane.descriptors().chain(self.management.descriptor());

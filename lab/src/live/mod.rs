@@ -8,6 +8,7 @@
 //! | `neighbour.rs` | ARP and neighbour discovery |
 //! | `plane.rs` | the forwarding plane on ports: neighbours, ping |
 //! | `manage.rs` | AgentX, notifications and IPFIX of a router that runs |
+//! | `security.rs` | TCP-AO, TCP MD5 and GTSM |
 //! | `meter.rs` | messages sent and received by type, counted from the octets |
 //! | `driver.rs` | speaker, transport, clock and forwarding plane together |
 //! | `config.rs` | the configuration file of `lab peer` |
@@ -27,4 +28,5 @@ pub mod plane;
 pub mod port;
 pub mod report;
 pub mod screen;
+pub mod security;
 pub mod transport;

@@ -1,6 +1,6 @@
 //! Printing what happens: text for people, or one JSON object a line.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use bgp_vpn::message::Notification;
 use bgp_vpn::speaker::{Event, PeerId};
@@ -14,13 +14,18 @@ pub struct Screen {
     json: bool,
     /// Peers whose session is up: `Event::Down` is also raised for attempts that fail.
     up: HashSet<PeerId>,
+    /// The faults of a peer's UPDATEs in the current second, and those not printed.
+    faults: HashMap<PeerId, (u64, u32, u64)>,
 }
+
+/// Faults of one peer's UPDATEs printed a second; the others are counted.
+const FAULTS: u32 = 10;
 
 impl Screen {
     /// A screen for people or for programs.
     #[must_use]
     pub fn new(json: bool) -> Self {
-        Self { json, up: HashSet::new() }
+        Self { json, up: HashSet::new(), faults: HashMap::new() }
     }
 
     /// The speaker is ready.
@@ -47,8 +52,20 @@ impl Screen {
                 self.happened(driver, "end-of-rib", &[peer(id), ("family", json!(family.to_string()))]);
             }
             Event::UpdateFault { peer: id, attribute, fault, action } => {
+                let second = driver.now().as_micros() / 1_000_000;
+                let (at, printed, suppressed) = self.faults.entry(*id).or_default();
+                if std::mem::replace(at, second) != second {
+                    *printed = 0;
+                }
+                if *printed >= FAULTS {
+                    *suppressed += 1;
+                    return;
+                }
+                *printed += 1;
                 let fault = ("fault", json!(fault.to_string()));
-                let row = [peer(id), ("attribute", json!(attribute)), fault, ("action", json!(format!("{action:?}")))];
+                let suppressed = ("suppressed", json!(std::mem::take(suppressed)));
+                let action = ("action", json!(format!("{action:?}")));
+                let row = [peer(id), ("attribute", json!(attribute)), fault, action, suppressed];
                 self.happened(driver, "update-fault", &row);
             }
             Event::NextHopUnresolved { address } => {

@@ -14,12 +14,13 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::connection::{Connection, Farewell, OUTBOX};
 use super::meter::MessageCounts;
+use super::security::{Authentication, authenticate, least_ttl};
 
 /// How long a connection that the speaker closed may take to flush and to hear the peer's FIN.
 const LINGER: Duration = Duration::from_secs(3);
 
 /// Where the connections of one peer go.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Endpoint {
     /// The speaker's name for the peer.
     pub peer: PeerId,
@@ -31,6 +32,10 @@ pub struct Endpoint {
     pub local_address: IpAddr,
     /// TTL or hop limit of what we send, 1 to 255; `None` leaves it to the system.
     pub ttl: Option<u8>,
+    /// The least TTL or hop limit of what we take (RFC 5082 §3); `None`: any.
+    pub least_ttl: Option<u8>,
+    /// How segments are authenticated; `None`: not at all.
+    pub authentication: Option<Authentication>,
 }
 
 /// All listeners and connections of a speaker.
@@ -42,6 +47,8 @@ pub struct Transport {
     farewells: Vec<Farewell>,
     /// Connections from peers that nobody has decided about.
     arrivals: Vec<(PeerId, TcpStream)>,
+    /// Peers whose octets stay in their sockets for a while.
+    paused: Vec<PeerId>,
     /// Closed or failed connections that the speaker has not heard of.
     lost: Vec<(PeerId, Side)>,
     sent: MessageCounts,
@@ -91,8 +98,24 @@ impl Transport {
     }
 
     /// Lets connections from and to this peer be opened.
-    pub fn add(&mut self, endpoint: Endpoint) {
+    ///
+    /// # Errors
+    /// The kernel has not got the authentication that was asked for.
+    pub fn add(&mut self, endpoint: Endpoint) -> io::Result<()> {
+        if let Some(how) = &endpoint.authentication {
+            for (_, listener) in self.listeners.iter().filter(|(a, _)| a.ip() == endpoint.local_address) {
+                authenticate(listener, endpoint.address, how)?;
+            }
+        }
+        let address = endpoint.local_address;
         self.endpoints.push(endpoint);
+        // A listener takes what the least protected of its peers may send: what arrives before a connection is accepted is judged by it.
+        let least =
+            self.endpoints.iter().filter(|e| e.local_address == address).map(|e| e.least_ttl.unwrap_or(0)).min();
+        for (_, listener) in self.listeners.iter().filter(|(a, _)| a.ip() == address) {
+            least_ttl(listener, address.is_ipv6(), least.unwrap_or(0))?;
+        }
+        Ok(())
     }
 
     /// Messages sent whole to all peers, on connections past and present.
@@ -155,6 +178,12 @@ impl Transport {
         }
     }
 
+    /// Leaves the octets of these peers, and of no others, in their sockets from now on.
+    pub fn pause(&mut self, peers: impl IntoIterator<Item = PeerId>) {
+        self.paused.clear();
+        self.paused.extend(peers);
+    }
+
     /// Waits until something happens, at most for `timeout`, and hands it to `sink` as the speaker's input. Returns which of the
     /// `extra` descriptors can be read. Connections that peers opened wait for [`Self::admit`].
     ///
@@ -203,7 +232,9 @@ impl Transport {
         }
         for (at, connection) in self.connections.iter().enumerate() {
             entries.push(Entry::Connection(at));
-            fds.push(PollFd::new(&connection.stream, connection.interest()));
+            let pause = self.paused.contains(&connection.peer) && !connection.connecting;
+            let interest = connection.interest() - if pause { PollFlags::IN } else { PollFlags::empty() };
+            fds.push(PollFd::new(&connection.stream, interest));
         }
         for farewell in &self.farewells {
             entries.push(Entry::Farewell);
@@ -251,7 +282,12 @@ impl Transport {
         let Some(endpoint) = self.endpoints.iter().find(|e| e.address == from.ip() && e.local_address == to) else {
             return;
         };
-        if prepare(&stream, endpoint.ttl).is_ok() {
+        // Octets that came before the connection's own least TTL was in force may be from anywhere.
+        let unjudged = endpoint.least_ttl.is_some()
+            && self.endpoints.iter().any(|e| e.local_address == to && e.least_ttl < endpoint.least_ttl)
+            && stream.set_nonblocking(true).is_ok()
+            && stream.peek(&mut [0]).is_ok();
+        if !unjudged && prepare(&stream, endpoint).is_ok() {
             self.arrivals.push((endpoint.peer, stream));
         }
     }
@@ -316,8 +352,11 @@ fn open(endpoint: &Endpoint) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.bind(&SocketAddr::new(endpoint.local_address, 0).into())?;
+    if let Some(how) = &endpoint.authentication {
+        authenticate(&socket, endpoint.address, how)?;
+    }
     let stream: TcpStream = socket.into();
-    prepare(&stream, endpoint.ttl)?;
+    prepare(&stream, endpoint)?;
     match socket2::SockRef::from(&stream).connect(&to.into()) {
         Ok(()) => Ok(stream),
         Err(error) if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => Ok(stream),
@@ -326,10 +365,13 @@ fn open(endpoint: &Endpoint) -> io::Result<TcpStream> {
 }
 
 /// Socket options of both kinds of connection.
-fn prepare(stream: &TcpStream, ttl: Option<u8>) -> io::Result<()> {
+fn prepare(stream: &TcpStream, endpoint: &Endpoint) -> io::Result<()> {
     stream.set_nonblocking(true)?;
     stream.set_nodelay(true)?;
-    let Some(ttl) = ttl else { return Ok(()) };
+    if let Some(least) = endpoint.least_ttl {
+        least_ttl(stream, endpoint.address.is_ipv6(), least)?;
+    }
+    let Some(ttl) = endpoint.ttl else { return Ok(()) };
     let socket = socket2::SockRef::from(stream);
     if socket.domain()? == Domain::IPV6 {
         socket.set_unicast_hops_v6(ttl.into())
@@ -374,8 +416,17 @@ mod tests {
         let (mut a, mut b) = (Transport::new(), Transport::new());
         a.listen(SocketAddr::new(A, 0)).unwrap();
         let port = a.listening().next().unwrap().port();
-        a.add(Endpoint { peer: PEER, address: B, port, local_address: A, ttl: None });
-        b.add(Endpoint { peer: PEER, address: A, port, local_address: B, ttl: Some(1) });
+        let end = |address, local_address, ttl| Endpoint {
+            peer: PEER,
+            address,
+            port,
+            local_address,
+            ttl,
+            least_ttl: None,
+            authentication: None,
+        };
+        a.add(end(B, A, None)).unwrap();
+        b.add(end(A, B, Some(1))).unwrap();
         (a, b)
     }
 
@@ -478,6 +529,8 @@ mod tests {
                 port: a.listening().next().unwrap().port(),
                 local_address: B,
                 ttl: None,
+                least_ttl: None,
+                authentication: None,
             });
             for _ in 0..2000 {
                 a.wait(Duration::from_millis(5), &[], |_| {}).unwrap();

@@ -8,6 +8,7 @@ mod bird;
 mod capture;
 mod core_captures;
 mod customer;
+mod flood;
 mod frr;
 mod gobgp;
 mod interop;
@@ -18,9 +19,11 @@ mod openbgpd;
 mod ours;
 mod partition;
 mod port;
+mod raw;
 mod refresh;
 mod restart;
 mod route;
+mod security;
 mod uml;
 
 /// How long a router may take to do what it surely does.

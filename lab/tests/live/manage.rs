@@ -149,10 +149,11 @@ fn nfcapd_collects_the_counters_of_a_vrf() {
         }
     });
     // And another decoder knows which MIB objects the other figures are.
-    let fields = ["-e", "cflow.mib_object_value_gauge", "-e", "cflow.vrf_name", "-e", "_ws.malformed"];
-    let decode =
-        [&["tshark", "-n", "-r", capture.to_str().unwrap(), "-d", "udp.port==4739,cflow", "-T", "fields"], &fields[..]]
-            .concat();
-    let text = super::net::run(&decode).unwrap();
-    assert!(text.lines().any(|l| l.contains("red")) && !text.contains("alformed"), "{text}");
+    let file = capture.to_str().unwrap();
+    let text = super::net::run(&["tshark", "-n", "-r", file, "-d", "udp.port==4739,cflow", "-V"]).unwrap();
+    let wanted = ["VRFname: red", "mibObject Value Gauge: 3", "mibObject Identifier: 060e2b060102010a81260b0103010103"];
+    for line in wanted {
+        assert!(text.lines().any(|l| l.trim() == line), "{line}\n{text}");
+    }
+    assert!(!text.contains("Malformed"), "{text}");
 }

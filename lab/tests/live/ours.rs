@@ -29,6 +29,8 @@ pub struct Peer {
     pub passive: bool,
     /// Several paths per destination are taken (RFC 7911).
     pub add_path_receive: bool,
+    /// More of its table.
+    pub more: &'static str,
     /// Its AS: 65001, or that of a CE of the VRF `red`.
     pub asn: u32,
 }
@@ -47,6 +49,7 @@ impl Peer {
             extended_next_hop: false,
             passive: false,
             add_path_receive: false,
+            more: "",
             asn: ASN,
         }
     }
@@ -121,6 +124,7 @@ impl Config {
             if p.add_path_receive {
                 t += "add-path-receive = true\n";
             }
+            let _ = writeln!(t, "{}", p.more);
             if p.asn != ASN {
                 t += "vrf = \"red\"\n";
             }

@@ -8,7 +8,7 @@ use crate::net::{IfIndex, SaId, VlinkId, VrfId};
 use crate::op::FwdOp;
 use crate::table::{ApplyError, CounterMemory, Memory, MemoryError, Writer};
 use crate::verdict::Verdict;
-use crate::worker::Worker;
+use crate::worker::{Packet, Worker};
 
 /// Forwards frames by tables that [`FwdOp`]s fill: a [`Writer`] and a [`Worker`] that take turns.
 ///
@@ -115,6 +115,11 @@ impl<'m> Forwarder<'m> {
     #[must_use]
     pub fn vlink_counters(&self, id: VlinkId) -> VlinkCounters {
         self.worker.vlink_counters(id)
+    }
+
+    /// Forwards frames together; [`Worker::forward_batch`].
+    pub fn forward_batch(&mut self, packets: &mut [Packet<'_>]) {
+        self.worker.forward_batch(packets);
     }
 
     /// Packets by what became of them.

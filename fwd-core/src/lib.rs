@@ -51,4 +51,4 @@ pub use forwarder::Forwarder;
 pub use frame::Frame;
 pub use malformed::{Fault, Malformed};
 pub use verdict::{DropReason, PuntReason, Verdict};
-pub use worker::Worker;
+pub use worker::{Packet, Worker};

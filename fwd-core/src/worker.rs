@@ -9,7 +9,7 @@ use crate::op::RouteAction;
 use crate::stage::classify::{Arrival, Payload};
 use crate::stage::egress::Hop;
 use crate::stage::label::{Labelled, Version};
-use crate::stage::route::Routed;
+use crate::stage::route::{Checked, Destination, Routed};
 use crate::stage::vlink::{Inner, Number, Received};
 use crate::stage::{Rewrite, Step, classify, egress, label, route, vlink};
 use crate::table::grace::Pin;
@@ -17,6 +17,52 @@ use crate::table::vlink::Link;
 use crate::table::{CounterMemory, ReaderSlot, Tables, VlinkState, vrf};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 use crate::wire::Ethernet;
+
+/// A frame to be forwarded with others.
+#[derive(Debug)]
+pub struct Packet<'b> {
+    /// The frame.
+    pub frame: Frame<'b>,
+    /// The interface it arrived on.
+    pub ingress: IfIndex,
+    /// What became of it; none before.
+    pub verdict: Option<Verdict>,
+}
+
+impl<'b> Packet<'b> {
+    /// A frame that arrived on `ingress`.
+    #[must_use]
+    pub const fn new(frame: Frame<'b>, ingress: IfIndex) -> Self {
+        Self { frame, ingress, verdict: None }
+    }
+}
+
+/// How far a packet came without looking a route up.
+enum Begun<'m> {
+    /// To its next hop.
+    Found(Hop<'m>, Rewrite),
+    /// To a look-up.
+    Routed(Checked),
+}
+
+impl<'m> Begun<'m> {
+    fn look_up(self, tables: &Tables<'m>) -> Step<(Hop<'m>, Rewrite)> {
+        match self {
+            Self::Found(hop, rewrite) => Ok((hop, rewrite)),
+            Self::Routed(checked) => route::look_up(tables, &checked),
+        }
+    }
+}
+
+/// Checks the packet below the last label, whose version its first four bits say (RFC 3032 §2.2).
+fn check_unlabelled(frame: &Frame<'_>, packet: Routed, version: Option<Version>) -> Step<Checked> {
+    let is_v6 = frame.after(packet.offset).first().is_some_and(|first| first >> 4 == 6);
+    match (is_v6, version) {
+        (true, Some(Version::V4)) | (false, Some(Version::V6)) => Err(Verdict::Drop(DropReason::IpVersion)),
+        (true, _) => route::check6(frame, packet),
+        (false, _) => route::check4(frame, packet),
+    }
+}
 
 /// Addresses and frames that are worked on together.
 const BATCH: usize = 32;
@@ -68,12 +114,19 @@ impl<'m> Worker<'m> {
     }
 
     fn process(&mut self, frame: &mut Frame<'_>, ingress: IfIndex, through: Option<SaId>) -> Step<Verdict> {
-        let arrival = classify::classify(&self.tables, frame, ingress)?;
-        let received = frame.octets().len().saturating_sub(Ethernet::LEN);
-        if let Some(counters) = self.memory.vrfs.get_mut(usize::from(arrival.vrf.0)) {
-            counters.count_in(received);
-        }
-        match self.look_up(frame, arrival) {
+        let arrival = self.arrive(frame, ingress)?;
+        let found = self.look_up(frame, arrival);
+        self.conclude(frame, found, through)
+    }
+
+    /// Sends a packet where it is to go, or takes it out of the virtual link that ends here.
+    fn conclude(
+        &mut self,
+        frame: &mut Frame<'_>,
+        found: Step<(Hop<'m>, Rewrite)>,
+        through: Option<SaId>,
+    ) -> Step<Verdict> {
+        match found {
             Ok((hop, rewrite)) => self.send(frame, &hop, &rewrite),
             Err(local @ Verdict::Punt { reason: PuntReason::Local, vrf: VrfId::GLOBAL, offset }) => {
                 let received = vlink::receive(self.tables.vlinks, frame, offset, through)?.ok_or(local)?;
@@ -85,22 +138,87 @@ impl<'m> Worker<'m> {
 
     /// Where a packet goes that did not come by a virtual link.
     fn look_up(&self, frame: &Frame<'_>, arrival: Arrival) -> Step<(Hop<'m>, Rewrite)> {
+        self.begin(frame, arrival)?.look_up(&self.tables)
+    }
+
+    /// The stages before a route is looked up.
+    fn begin(&self, frame: &Frame<'_>, arrival: Arrival) -> Step<Begun<'m>> {
         let unlabelled = Routed { vrf: arrival.vrf, offset: Ethernet::LEN, tunnel: None, group: arrival.group };
         match arrival.payload {
-            Payload::Ipv4 => route::ipv4(&self.tables, frame, unlabelled),
-            Payload::Ipv6 => route::ipv6(&self.tables, frame, unlabelled),
-            Payload::Mpls => self.look_up_label(frame, arrival.vrf, Ethernet::LEN),
+            Payload::Ipv4 => route::check4(frame, unlabelled).map(Begun::Routed),
+            Payload::Ipv6 => route::check6(frame, unlabelled).map(Begun::Routed),
+            Payload::Mpls => self.begin_labelled(frame, arrival.vrf, Ethernet::LEN),
         }
     }
 
-    fn look_up_label(&self, frame: &Frame<'_>, vrf: VrfId, offset: usize) -> Step<(Hop<'m>, Rewrite)> {
+    fn begin_labelled(&self, frame: &Frame<'_>, vrf: VrfId, offset: usize) -> Step<Begun<'m>> {
         match label::process(&self.tables, frame, vrf, offset)? {
-            Labelled::Forward(hop, rewrite) => Ok((hop, rewrite)),
+            Labelled::Forward(hop, rewrite) => Ok(Begun::Found(hop, rewrite)),
             Labelled::Route { vrf, offset, tunnel, version } => {
                 let packet = Routed { vrf, offset, tunnel: Some(tunnel), group: false };
-                self.route_unlabelled(frame, packet, version)
+                check_unlabelled(frame, packet, version).map(Begun::Routed)
             }
         }
+    }
+
+    /// Forwards frames, 32 at a time, each stage for all of them before the next, so that their look-ups overlap. What becomes
+    /// of each is what [`Self::forward`] makes of it.
+    pub fn forward_batch(&mut self, packets: &mut [Packet<'_>]) {
+        for packets in packets.chunks_mut(BATCH) {
+            let _pin = self.pin();
+            self.forward_together(packets);
+        }
+    }
+
+    fn forward_together(&mut self, packets: &mut [Packet<'_>]) {
+        let mut begun: [Option<Step<Begun<'m>>>; BATCH] = [const { None }; BATCH];
+        let (mut roots4, mut keys4, mut routes4) = ([0_u32; BATCH], [0_u32; BATCH], [0_u32; BATCH]);
+        let (mut roots6, mut keys6, mut routes6) = ([0_u32; BATCH], [0_u128; BATCH], [0_u32; BATCH]);
+        let mut any6 = false;
+        let keys = roots4.iter_mut().zip(&mut keys4).zip(roots6.iter_mut().zip(&mut keys6));
+        for ((packet, begun), ((root4, key4), (root6, key6))) in packets.iter().zip(&mut begun).zip(keys) {
+            let step = self.arrive(&packet.frame, packet.ingress).and_then(|a| self.begin(&packet.frame, a));
+            match &step {
+                Ok(Begun::Routed(Checked { packet, destination: Destination::V4(addr), .. })) => {
+                    (*root4, *key4) = (self.tables.root4(packet.vrf), addr.to_bits());
+                }
+                Ok(Begun::Routed(Checked { packet, destination: Destination::V6(addr), .. })) => {
+                    (*root6, *key6) = (self.tables.root6(packet.vrf), addr.to_bits());
+                    any6 = true;
+                }
+                _ => {}
+            }
+            *begun = Some(step);
+        }
+        self.tables.fib4.lookup_batch(&roots4, &keys4, &mut routes4);
+        if any6 {
+            self.tables.fib6.lookup_batch(&roots6, &keys6, &mut routes6);
+        }
+        let routes = routes4.into_iter().zip(routes6);
+        for ((packet, begun), (route4, route6)) in packets.iter_mut().zip(begun).zip(routes) {
+            let found = begun.unwrap_or(Err(Verdict::Drop(DropReason::NoIngress))).and_then(|begun| match begun {
+                Begun::Found(hop, rewrite) => Ok((hop, rewrite)),
+                Begun::Routed(checked) => {
+                    let route = if matches!(checked.destination, Destination::V4(_)) { route4 } else { route6 };
+                    route::finish(&self.tables, &checked, vrf::unpack(route))
+                }
+            });
+            let verdict = match self.conclude(&mut packet.frame, found, None) {
+                Ok(verdict) | Err(verdict) => verdict,
+            };
+            self.counters.count(&verdict);
+            packet.verdict = Some(verdict);
+        }
+    }
+
+    /// Takes a frame in.
+    fn arrive(&mut self, frame: &Frame<'_>, ingress: IfIndex) -> Step<Arrival> {
+        let arrival = classify::classify(&self.tables, frame, ingress)?;
+        let received = frame.octets().len().saturating_sub(Ethernet::LEN);
+        if let Some(counters) = self.memory.vrfs.get_mut(usize::from(arrival.vrf.0)) {
+            counters.count_in(received);
+        }
+        Ok(arrival)
     }
 
     /// Sends on what came by a virtual link, without the link's headers.
@@ -119,14 +237,16 @@ impl<'m> Worker<'m> {
         }
         match received.inner {
             Inner::Labels => {
-                let (hop, rewrite) = self.look_up_label(frame, VrfId::GLOBAL, received.offset)?;
+                let begun = self.begin_labelled(frame, VrfId::GLOBAL, received.offset)?;
+                let (hop, rewrite) = begun.look_up(&self.tables)?;
                 self.send(frame, &hop, &rewrite)
             }
             Inner::Ethernet => Err(Verdict::Drop(DropReason::VlinkPayload)),
             Inner::Ip { vrf, tunnel, mark } => {
                 let before = mark.map(|mark| vlink::remark(frame, received.offset, mark));
                 let packet = Routed { vrf, offset: received.offset, tunnel: Some(tunnel), group: false };
-                let way = self.route_unlabelled(frame, packet, None);
+                let checked = check_unlabelled(frame, packet, None);
+                let way = checked.and_then(|checked| route::look_up(&self.tables, &checked));
                 let sent = way.and_then(|(hop, rewrite)| self.send(frame, &hop, &rewrite));
                 if let (Err(_), Some(before)) = (&sent, before) {
                     // What is not sent stays as it arrived.
@@ -142,7 +262,7 @@ impl<'m> Worker<'m> {
         let size = rewrite.end.saturating_sub(rewrite.strip);
         let link = hop.link.map(|link| link.id);
         let number = link.and_then(|id| self.link_state(id)).map_or(0, |state| state.next);
-        let sent = egress::send(&self.tables, frame, hop, rewrite, number);
+        let sent = egress::send(frame, hop, rewrite, number);
         if let Some(state) = link.and_then(|id| self.link_state(id)) {
             match &sent {
                 Ok(_) => {
@@ -175,21 +295,6 @@ impl<'m> Worker<'m> {
         let arrival = classify::classify(&self.tables, frame, ingress).ok()?;
         let (hop, rewrite) = self.look_up(frame, arrival).ok()?;
         Some((rewrite.strip, hop.room()))
-    }
-
-    /// Routes the packet below the last label, whose version its first four bits say (RFC 3032 §2.2).
-    fn route_unlabelled(
-        &self,
-        frame: &Frame<'_>,
-        packet: Routed,
-        version: Option<Version>,
-    ) -> Step<(Hop<'m>, Rewrite)> {
-        let is_v6 = frame.after(packet.offset).first().is_some_and(|first| first >> 4 == 6);
-        match (is_v6, version) {
-            (true, Some(Version::V4)) | (false, Some(Version::V6)) => Err(Verdict::Drop(DropReason::IpVersion)),
-            (true, _) => route::ipv6(&self.tables, frame, packet),
-            (false, _) => route::ipv4(&self.tables, frame, packet),
-        }
     }
 
     /// What this worker keeps of a virtual link: begun anew where the link is another than before under its number.

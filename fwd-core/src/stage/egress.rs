@@ -6,6 +6,7 @@ use crate::frame::Frame;
 use crate::net::{IfIndex, Label, Mac, NhlfeId, SaId, VrfId};
 use crate::op::{Interface, NextHop, TunnelModel};
 use crate::table::Tables;
+use crate::table::nhlfe::Entry;
 use crate::verdict::{DropReason, PuntReason, Verdict};
 use crate::wire::{EtherType, Ethernet, Ipv4, Ipv6, LabelEntry};
 
@@ -15,8 +16,9 @@ const TUNNEL_TTL: u8 = 255;
 /// Where a chain of entries leads.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hop<'m> {
-    /// The first entry.
-    id: NhlfeId,
+    /// The entries on the way, the first one first. The labels that were counted are the labels that are written, whatever the
+    /// writer does meanwhile.
+    entries: [Option<Entry<'m>>; NextHop::MAX_DEPTH],
     /// The interface the packet leaves by.
     pub(crate) iface: IfIndex,
     /// Its settings.
@@ -38,15 +40,17 @@ impl<'m> Hop<'m> {
         let mut labels = 0_usize;
         let mut first_is_empty = true;
         let mut link: Option<Outgoing<'m>> = None;
+        let mut entries = [None; NextHop::MAX_DEPTH];
         for depth in 0..NextHop::MAX_DEPTH {
             let nhlfe = tables.nhlfe(at).ok_or(Verdict::Drop(DropReason::NoNhlfe))?;
+            entries.iter_mut().skip(depth).take(1).for_each(|entry| *entry = Some(nhlfe));
             let pushed = nhlfe.label_count();
             labels = labels.saturating_add(pushed);
             first_is_empty = first_is_empty && (depth > 0 || pushed == 0);
             match nhlfe.next() {
                 NextHop::Neighbor { iface, mac } => {
                     let interface = tables.interface(iface).ok_or(Verdict::Drop(DropReason::NoEgress))?;
-                    return Ok(Self { id, iface, interface, mac, labels, link, first_is_empty });
+                    return Ok(Self { entries, iface, interface, mac, labels, link, first_is_empty });
                 }
                 NextHop::Nhlfe(next) => at = next,
                 NextHop::Vlink(_) if link.is_some() => return Err(Verdict::Drop(DropReason::ChainTooDeep)),
@@ -110,13 +114,7 @@ pub(crate) struct Sent {
 }
 
 /// Rewrites the frame for the hop; `number` is that of the packet on a virtual link.
-pub(crate) fn send(
-    tables: &Tables<'_>,
-    frame: &mut Frame<'_>,
-    hop: &Hop<'_>,
-    rewrite: &Rewrite,
-    number: u32,
-) -> Step<Sent> {
+pub(crate) fn send(frame: &mut Frame<'_>, hop: &Hop<'_>, rewrite: &Rewrite, number: u32) -> Step<Sent> {
     const NO_HEADROOM: Verdict = Verdict::Drop(DropReason::NoHeadroom);
     let size = rewrite.end.saturating_sub(rewrite.strip);
     if size > hop.room() {
@@ -153,7 +151,7 @@ pub(crate) fn send(
         }
         _ => [outer, room],
     };
-    write_labels(tables, hop, rewrite, labels);
+    write_labels(hop, rewrite, labels);
     Ok(Sent { octets: pushed.saturating_add(size), protection })
 }
 
@@ -214,7 +212,7 @@ fn write_below(frame: &mut Frame<'_>, rewrite: &Rewrite) {
 
 /// Writes the label entries, the lowest first: from the end of each stack to its start. `stacks` are that inside of a virtual
 /// link and that outside; without a link the first is the only one.
-fn write_labels(tables: &Tables<'_>, hop: &Hop<'_>, rewrite: &Rewrite, stacks: [&mut [u8]; 2]) {
+fn write_labels(hop: &Hop<'_>, rewrite: &Rewrite, stacks: [&mut [u8]; 2]) {
     let [inside, outside] = stacks.map(|stack| stack.rchunks_exact_mut(LabelEntry::LEN));
     let (mut slots, mut outside) = (inside, Some(outside));
     let mut swapped = match rewrite.below {
@@ -223,9 +221,7 @@ fn write_labels(tables: &Tables<'_>, hop: &Hop<'_>, rewrite: &Rewrite, stacks: [
     };
     let mut is_bottom = matches!(rewrite.below, Below::Ipv4 { .. } | Below::Ipv6 { .. });
     let mut ttl = rewrite.ttl;
-    let mut at = hop.id;
-    for _ in 0..NextHop::MAX_DEPTH {
-        let Some(nhlfe) = tables.nhlfe(at) else { return };
+    for nhlfe in hop.entries.into_iter().flatten() {
         for label in nhlfe.labels() {
             let entry = match swapped.take() {
                 Some((class, bottom)) => LabelEntry::new(label, class, bottom, ttl),
@@ -237,18 +233,13 @@ fn write_labels(tables: &Tables<'_>, hop: &Hop<'_>, rewrite: &Rewrite, stacks: [
             ttl = entry.ttl();
             is_bottom = false;
         }
-        at = match (nhlfe.next(), hop.link) {
-            (NextHop::Nhlfe(next), _) => next,
+        if let (NextHop::Vlink(_), Some(link)) = (nhlfe.next(), hop.link) {
             // A new packet begins: the outer one.
-            (NextHop::Vlink(_), Some(link)) => {
-                (is_bottom, ttl) = (true, link.ttl);
-                if let Some(outside) = outside.take() {
-                    slots = outside;
-                }
-                link.next
+            (is_bottom, ttl) = (true, link.ttl);
+            if let Some(outside) = outside.take() {
+                slots = outside;
             }
-            _ => return,
-        };
+        }
     }
 }
 

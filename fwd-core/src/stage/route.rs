@@ -25,8 +25,39 @@ pub(crate) struct Routed {
     pub(crate) group: bool,
 }
 
-/// Routes an IPv4 packet (RFC 1812 §5.2, §5.3).
-pub(crate) fn ipv4<'m>(tables: &Tables<'m>, frame: &Frame<'_>, packet: Routed) -> Step<(Hop<'m>, Rewrite)> {
+/// A packet whose header is in order, to be looked up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Checked {
+    pub(crate) packet: Routed,
+    pub(crate) destination: Destination,
+    /// Octets from the header to the end of the packet.
+    len: usize,
+    ttl: u8,
+    dscp: u8,
+    dont_fragment: bool,
+    /// What becomes of it if its route would have it leave this router.
+    stays: Option<Verdict>,
+}
+
+/// What is looked up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Destination {
+    V4(Ipv4Addr),
+    V6(Ipv6Addr),
+}
+
+/// Looks a packet up and does what its route says (RFC 1812 §5.2.4, §5.3).
+pub(crate) fn look_up<'m>(tables: &Tables<'m>, checked: &Checked) -> Step<(Hop<'m>, Rewrite)> {
+    let vrf = checked.packet.vrf;
+    let action = match checked.destination {
+        Destination::V4(addr) => tables.lookup4(vrf, addr),
+        Destination::V6(addr) => tables.lookup6(vrf, addr),
+    };
+    finish(tables, checked, action)
+}
+
+/// Checks an IPv4 packet before its look-up (RFC 1812 §5.2.2, §5.3.7).
+pub(crate) fn check4(frame: &Frame<'_>, packet: Routed) -> Step<Checked> {
     let header = checked4(frame.after(packet.offset))?;
     let (source, destination) = (header.source(), header.destination());
     if destination.is_multicast() || destination.is_broadcast() {
@@ -42,27 +73,29 @@ pub(crate) fn ipv4<'m>(tables: &Tables<'m>, frame: &Frame<'_>, packet: Routed) -
     if destination.is_loopback() || is_this_network(destination) {
         return Err(Verdict::Drop(DropReason::MartianDestination));
     }
-    let hop = follow(tables, packet, tables.lookup4(packet.vrf, destination), || {
-        // RFC 3927 §7: link-local addresses are not forwarded.
-        if source.is_link_local() {
-            return Err(Verdict::Drop(DropReason::MartianSource));
-        }
-        if destination.is_link_local() {
-            return Err(Verdict::Drop(DropReason::MartianDestination));
-        }
-        if header.header_len() > Ipv4::LEN {
-            return Err(punt(PuntReason::Ipv4Options, packet.vrf, packet.offset));
-        }
-        Ok(())
-    })?;
-    let dscp = header.dscp();
-    let tunnel = packet.tunnel.unwrap_or(unlabelled(header.ttl(), dscp));
-    let below = Below::Ipv4 { dscp: dscp_for(tunnel.class, dscp), dont_fragment: header.dont_fragment() };
-    rewrite(packet, hop, header.total_len(), tunnel, below)
+    // RFC 3927 §7: link-local addresses are not forwarded.
+    let stays = if source.is_link_local() {
+        Some(Verdict::Drop(DropReason::MartianSource))
+    } else if destination.is_link_local() {
+        Some(Verdict::Drop(DropReason::MartianDestination))
+    } else if header.header_len() > Ipv4::LEN {
+        Some(punt(PuntReason::Ipv4Options, packet.vrf, packet.offset))
+    } else {
+        None
+    };
+    Ok(Checked {
+        packet,
+        destination: Destination::V4(destination),
+        len: header.total_len(),
+        ttl: header.ttl(),
+        dscp: header.dscp(),
+        dont_fragment: header.dont_fragment(),
+        stays,
+    })
 }
 
-/// Routes an IPv6 packet (RFC 8200 §3, RFC 4291 §2.5).
-pub(crate) fn ipv6<'m>(tables: &Tables<'m>, frame: &Frame<'_>, packet: Routed) -> Step<(Hop<'m>, Rewrite)> {
+/// Checks an IPv6 packet before its look-up (RFC 8200 §3, RFC 4291 §2.5).
+pub(crate) fn check6(frame: &Frame<'_>, packet: Routed) -> Step<Checked> {
     let octets = frame.after(packet.offset);
     let header = Ipv6::of(octets).ok_or(Verdict::Drop(DropReason::Truncated))?;
     if header.version() != 6 {
@@ -89,14 +122,52 @@ pub(crate) fn ipv6<'m>(tables: &Tables<'m>, frame: &Frame<'_>, packet: Routed) -
     if destination.is_loopback() || destination == Ipv6Addr::UNSPECIFIED || destination.is_unicast_link_local() {
         return Err(Verdict::Drop(DropReason::MartianDestination));
     }
-    let hop = follow(tables, packet, tables.lookup6(packet.vrf, destination), || {
-        // RFC 4291 §2.5.6.
-        if source.is_unicast_link_local() { Err(Verdict::Drop(DropReason::MartianSource)) } else { Ok(()) }
-    })?;
-    let dscp = header.dscp();
-    let tunnel = packet.tunnel.unwrap_or(unlabelled(header.hop_limit(), dscp));
-    let below = Below::Ipv6 { dscp: dscp_for(tunnel.class, dscp) };
-    rewrite(packet, hop, len, tunnel, below)
+    // RFC 4291 §2.5.6.
+    let stays = source.is_unicast_link_local().then_some(Verdict::Drop(DropReason::MartianSource));
+    Ok(Checked {
+        packet,
+        destination: Destination::V6(destination),
+        len,
+        ttl: header.hop_limit(),
+        dscp: header.dscp(),
+        dont_fragment: true,
+        stays,
+    })
+}
+
+/// Does what a route says.
+pub(crate) fn finish<'m>(
+    tables: &Tables<'m>,
+    checked: &Checked,
+    action: Option<RouteAction>,
+) -> Step<(Hop<'m>, Rewrite)> {
+    let packet = checked.packet;
+    let hop = match action {
+        None => return Err(Verdict::Drop(DropReason::NoRoute)),
+        Some(RouteAction::Discard) => return Err(Verdict::Drop(DropReason::Discard)),
+        Some(RouteAction::Local) => return Err(punt(PuntReason::Local, packet.vrf, packet.offset)),
+        Some(RouteAction::Forward(id)) => {
+            if let Some(verdict) = checked.stays {
+                return Err(verdict);
+            }
+            Hop::resolve(tables, id, packet.vrf, packet.offset)?
+        }
+    };
+    let tunnel = packet.tunnel.unwrap_or(unlabelled(checked.ttl, checked.dscp));
+    let dscp = dscp_for(tunnel.class, checked.dscp);
+    let below = match checked.destination {
+        Destination::V4(_) => Below::Ipv4 { dscp, dont_fragment: checked.dont_fragment },
+        Destination::V6(_) => Below::Ipv6 { dscp },
+    };
+    let rewrite = Rewrite {
+        strip: packet.offset,
+        end: packet.offset.saturating_add(checked.len),
+        below,
+        ttl: outgoing_ttl(tunnel.ttl, packet.vrf, packet.offset)?,
+        phb: tunnel.phb,
+        punt: (packet.vrf, packet.offset),
+    };
+    Ok((hop, rewrite))
 }
 
 /// The header of an IPv4 packet that passes the checks of RFC 1812 §5.2.2.
@@ -127,37 +198,7 @@ const fn is_this_network(addr: Ipv4Addr) -> bool {
     first == 0
 }
 
-/// Does what a route says; `may_forward` has the last word on packets that are to leave.
-fn follow<'m>(
-    tables: &Tables<'m>,
-    packet: Routed,
-    action: Option<RouteAction>,
-    may_forward: impl FnOnce() -> Step<()>,
-) -> Step<Hop<'m>> {
-    match action {
-        None => Err(Verdict::Drop(DropReason::NoRoute)),
-        Some(RouteAction::Discard) => Err(Verdict::Drop(DropReason::Discard)),
-        Some(RouteAction::Local) => Err(punt(PuntReason::Local, packet.vrf, packet.offset)),
-        Some(RouteAction::Forward(id)) => {
-            may_forward()?;
-            Hop::resolve(tables, id, packet.vrf, packet.offset)
-        }
-    }
-}
-
 /// TTL and class of a packet that arrived without labels (RFC 3443 §3.4).
 const fn unlabelled(ttl: u8, dscp: u8) -> Tunnel {
     Tunnel { ttl, class: class_of(dscp), phb: class_of(dscp) }
-}
-
-fn rewrite(packet: Routed, hop: Hop<'_>, len: usize, tunnel: Tunnel, below: Below) -> Step<(Hop<'_>, Rewrite)> {
-    let rewrite = Rewrite {
-        strip: packet.offset,
-        end: packet.offset.saturating_add(len),
-        below,
-        ttl: outgoing_ttl(tunnel.ttl, packet.vrf, packet.offset)?,
-        phb: tunnel.phb,
-        punt: (packet.vrf, packet.offset),
-    };
-    Ok((hop, rewrite))
 }

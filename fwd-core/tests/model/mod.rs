@@ -9,7 +9,7 @@ use fwd_core::table::{
     ApplyError, CounterMemory, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, Rib4Node, Rib6Node, Table, VrfSlot, Word,
 };
 use fwd_core::wire::Ipv4;
-use fwd_core::{Counters, Forwarder, Frame, Verdict, VrfCounters};
+use fwd_core::{Counters, Forwarder, Frame, Packet, Verdict, VrfCounters};
 use naive::Naive;
 
 const INTERFACES: u32 = 4;
@@ -76,21 +76,26 @@ pub fn run(data: &[u8]) -> Counters {
     let mut model = Naive::default();
     let mut u = Unstructured::new(data);
     let mut frames = 0;
+    // Frames since the last op.
+    let mut seen = Vec::new();
     if u.ratio(3, 4).unwrap_or(false) {
         furnish(&mut forwarder, &mut model);
     }
     while !u.is_empty() {
         let step = if u.ratio(2, 3).unwrap_or(false) {
+            frames += together(&mut forwarder, &mut seen);
             op(&mut u).map(|op| apply(&mut forwarder, &mut model, &op))
         } else {
             frame(&mut u).map(|(ingress, headroom, octets)| {
                 frames += forward(&mut forwarder, &model, ingress, headroom, &octets);
+                seen.push((ingress, headroom, octets));
             })
         };
         if step.is_err() {
             break;
         }
     }
+    frames += together(&mut forwarder, &mut seen);
     assert_eq!(forwarder.counters().total(), frames);
     same_tables(&forwarder, &model);
     forwarder.counters().clone()
@@ -221,6 +226,25 @@ fn forward(forwarder: &mut Forwarder<'_>, model: &Naive, ingress: IfIndex, headr
     assert_eq!(frame.octets(), sent);
     assert!(frame.headroom() + headroom < Frame::HEADROOM, "headroom {headroom} was enough");
     2
+}
+
+/// Forwards frames again, one by one and in a batch: verdicts and octets are the same. Returns how many were forwarded.
+fn together(forwarder: &mut Forwarder<'_>, seen: &mut Vec<(IfIndex, usize, Vec<u8>)>) -> u64 {
+    let mut buffers: Vec<Vec<u8>> =
+        seen.iter().map(|(_, headroom, octets)| [&vec![0xa5; *headroom][..], octets].concat()).collect();
+    let mut alone = buffers.clone();
+    let packet = |((ingress, headroom, octets), buffer): (&(IfIndex, usize, Vec<u8>), _)| {
+        Packet::new(Frame::new(buffer, *headroom, octets.len()).unwrap(), *ingress)
+    };
+    let mut packets: Vec<_> = seen.iter().zip(buffers.iter_mut().map(Vec::as_mut_slice)).map(packet).collect();
+    forwarder.forward_batch(&mut packets);
+    for (batched, mut single) in
+        packets.iter().zip(seen.iter().zip(alone.iter_mut().map(Vec::as_mut_slice)).map(packet))
+    {
+        let verdict = forwarder.forward(&mut single.frame, single.ingress);
+        assert_eq!((batched.verdict, batched.frame.octets()), (Some(verdict), single.frame.octets()));
+    }
+    2 * std::mem::take(seen).len() as u64
 }
 
 /// An op whose numbers mostly fall into the small tables.

@@ -1,0 +1,179 @@
+/* DPDK's route tables on the routes and traces in a directory; prints rows like the bench that starts it. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <rte_eal.h>
+#include <rte_fib.h>
+#include <rte_fib6.h>
+#include <rte_lpm.h>
+#include <rte_malloc.h>
+#include <rte_version.h>
+
+enum { BULK = 64, SAMPLES = 15 };
+
+struct route4 { uint32_t address, length, hop; };
+struct route6 { uint8_t address[16]; uint32_t length, hop; };
+
+static const char *directory;
+static const char *const traces[] = { "uni", "ann", "zipf" };
+
+static void *read_file(const char *name, size_t *size)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    FILE *f = fopen(path, "rb");
+    if (!f) { perror(path); exit(2); }
+    fseek(f, 0, SEEK_END);
+    *size = ftell(f);
+    rewind(f);
+    void *octets = aligned_alloc(64, (*size + 63) / 64 * 64);
+    if (!octets || fread(octets, 1, *size, f) != *size) exit(2);
+    fclose(f);
+    return octets;
+}
+
+static uint64_t expected(int version, const char *trace)
+{
+    size_t size;
+    char *text = read_file("expected", &size), want[16];
+    snprintf(want, sizeof want, "%d %s ", version, trace);
+    for (char *line = text; line < text + size; line = strchr(line, '\n') + 1)
+        if (!strncmp(line, want, strlen(want))) return strtoull(line + strlen(want), NULL, 10);
+    exit(2);
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1e9 + t.tv_nsec;
+}
+
+static size_t heap(void)
+{
+    struct rte_malloc_socket_stats s;
+    rte_malloc_get_socket_stats(rte_socket_id(), &s);
+    return s.heap_allocsz_bytes;
+}
+
+static void row(int version, const char *who, const char *trace, double ns, uint64_t digest)
+{
+    printf("IPv%d   %-40s %-6s %8.2f ns\n", version, who, trace, ns);
+    fflush(stdout);
+    if (digest != expected(version, trace)) {
+        printf("IPv%d   %s finds other next hops\n", version, who);
+        exit(1);
+    }
+}
+
+#define LEAST(n, body) \
+    double best = 1e18; \
+    uint64_t digest = 0; \
+    for (int sample = 0; sample < SAMPLES; sample++) { \
+        double start = now(); \
+        digest = 0; \
+        body \
+        double ns = (now() - start) / (n); \
+        if (ns < best) best = ns; \
+    }
+
+static void version4(void)
+{
+    size_t size, n;
+    struct route4 *routes = read_file("routes4", &size);
+    size_t count = size / sizeof *routes;
+    struct rte_lpm_config lpm_config = { .max_rules = 1000000, .number_tbl8s = 1024 };
+    size_t before = heap();
+    struct rte_lpm *lpm = rte_lpm_create("lpm", SOCKET_ID_ANY, &lpm_config);
+    if (!lpm) exit(2);
+    for (size_t i = 0; i < count; i++)
+        if (rte_lpm_add(lpm, routes[i].address, routes[i].length, routes[i].hop)) exit(2);
+    printf("IPv4   rte_lpm: %.1f octets per route\n", (double)(heap() - before) / count);
+    struct rte_fib_conf fib_config = { .type = RTE_FIB_DIR24_8, .max_routes = 2000000 };
+    fib_config.dir24_8.nh_sz = RTE_FIB_DIR24_8_2B;
+    fib_config.dir24_8.num_tbl8 = 1024;
+    before = heap();
+    struct rte_fib *fib = rte_fib_create("fib", SOCKET_ID_ANY, &fib_config);
+    if (!fib) exit(2);
+    printf("IPv4   rte_fib: %.1f octets per route\n", (double)(heap() - before) / count);
+    double start = now();
+    for (size_t i = 0; i < count; i++)
+        if (rte_fib_add(fib, routes[i].address, routes[i].length, routes[i].hop)) exit(2);
+    printf("IPv4   rte_fib: filled with %.2f M routes/s\n", count / (now() - start) * 1e3);
+    for (int t = 0; t < 3; t++) {
+        char name[32];
+        snprintf(name, sizeof name, "trace4.%s", traces[t]);
+        uint32_t *trace = read_file(name, &size);
+        n = size / 4;
+        {
+            LEAST(n, for (size_t i = 0; i < n; i += BULK) {
+                uint32_t hops[BULK];
+                rte_lpm_lookup_bulk(lpm, trace + i, hops, BULK);
+                for (int j = 0; j < BULK; j++)
+                    digest += hops[j] & RTE_LPM_LOOKUP_SUCCESS ? hops[j] & 0xffffff : 0;
+            })
+            row(4, "rte_lpm, bulk 64", traces[t], best, digest);
+        }
+        static const enum rte_fib_lookup_type kinds[] =
+            { RTE_FIB_LOOKUP_DIR24_8_SCALAR_MACRO, RTE_FIB_LOOKUP_DIR24_8_VECTOR_AVX512 };
+        static const char *const names[] = { "rte_fib scalar, bulk 64", "rte_fib AVX-512, bulk 64" };
+        for (int k = 0; k < 2; k++) {
+            if (rte_fib_select_lookup(fib, kinds[k])) continue;
+            LEAST(n, for (size_t i = 0; i < n; i += BULK) {
+                uint64_t hops[BULK];
+                rte_fib_lookup_bulk(fib, trace + i, hops, BULK);
+                for (int j = 0; j < BULK; j++) digest += hops[j];
+            })
+            row(4, names[k], traces[t], best, digest);
+        }
+    }
+}
+
+static void version6(void)
+{
+    size_t size, n;
+    struct route6 *routes = read_file("routes6", &size);
+    size_t count = size / sizeof *routes;
+    struct rte_fib6_conf config = { .type = RTE_FIB6_TRIE, .max_routes = 400000 };
+    config.trie.nh_sz = RTE_FIB6_TRIE_4B;
+    config.trie.num_tbl8 = 1 << 17;
+    size_t before = heap();
+    struct rte_fib6 *fib = rte_fib6_create("fib6", SOCKET_ID_ANY, &config);
+    if (!fib) exit(2);
+    for (size_t i = 0; i < count; i++)
+        if (rte_fib6_add(fib, routes[i].address, routes[i].length, routes[i].hop)) exit(2);
+    printf("IPv6   rte_fib6: %.1f octets per route\n", (double)(heap() - before) / count);
+    for (int t = 0; t < 3; t++) {
+        char name[32];
+        snprintf(name, sizeof name, "trace6.%s", traces[t]);
+        uint8_t (*trace)[16] = read_file(name, &size);
+        n = size / 16;
+        static const enum rte_fib6_lookup_type kinds[] =
+            { RTE_FIB6_LOOKUP_TRIE_SCALAR, RTE_FIB6_LOOKUP_TRIE_VECTOR_AVX512 };
+        static const char *const names[] = { "rte_fib6 scalar, bulk 64", "rte_fib6 AVX-512, bulk 64" };
+        for (int k = 0; k < 2; k++) {
+            if (rte_fib6_select_lookup(fib, kinds[k])) continue;
+            LEAST(n, for (size_t i = 0; i < n; i += BULK) {
+                uint64_t hops[BULK];
+                rte_fib6_lookup_bulk(fib, trace + i, hops, BULK);
+                for (int j = 0; j < BULK; j++) digest += hops[j];
+            })
+            row(6, names[k], traces[t], best, digest);
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    char *eal[] = { argv[0], "--no-huge", "-m", "2048", "--no-pci", "--log-level=3", "--force-max-simd-bitwidth=512",
+        "--no-telemetry" };
+    if (argc != 2 || rte_eal_init(sizeof eal / sizeof *eal, eal) < 0) return 2;
+    directory = argv[1];
+    printf("%s\n", rte_version());
+    version4();
+    version6();
+    return 0;
+}

@@ -194,7 +194,7 @@ fn interface(vrf: u16, mpls: bool) -> Interface {
 /// A PE: interface 0 to the core, 1 to a customer. 10.0.0.0/8 of the customer is behind two labels; label 200 ends here.
 fn pe() -> (Writer<'static>, Worker<'static>) {
     let mut writer = Writer::new(memory()).expect("memory");
-    let counters = CounterMemory { vrfs: vec![VrfCounters::ZERO; SIZES.vrfs].leak() };
+    let counters = CounterMemory { vrfs: vec![VrfCounters::ZERO; SIZES.vrfs].leak(), ..CounterMemory::default() };
     let worker = writer.worker(counters).expect("a reader");
     let to = |iface| NextHop::Neighbor { iface: IfIndex(iface), mac: Mac([2, 0, 0, 0, 0, 2]) };
     let entry =

@@ -10,6 +10,8 @@
 //! | 4271 §8.2.2, Idle | after a failure nothing but an automatic start leaves Idle | the automatic start follows at once and listens (event 5); the next attempt to connect waits 1 s, 2 s, 4 s up to ConnectRetryTime. With DampPeerOscillations the session stays in Idle instead |
 //! | 4486 §4 | after some Ceases behave as if DampPeerOscillations were set | listening goes on; the next attempt of our own waits the whole ConnectRetryTime |
 //! | 4271 §6.2 | a malformed optional parameter gets sub-code 0 | so does a known capability of impossible length; RFC 5492 does not say |
+//! | 6514 §5 | PMSI_TUNNEL with a tunnel type that is not defined is malformed | it is kept as octets: a reflector serves tunnels defined later, and a PE that would have to join one finds that it cannot |
+//! | 6514 §5, §8 | a malformed attribute is treat-as-withdraw where the Partial bit is set | wherever it stands |
 #![no_std]
 
 extern crate alloc;

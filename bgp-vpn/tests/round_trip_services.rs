@@ -1,6 +1,7 @@
 //! `parse(emit(x)) == x` for every value of the service families' NLRI, of the communities and attributes that go with them.
 
 use std::fmt::Debug;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use arbitrary::{Arbitrary, Unstructured};
 use bgp_vpn::attr::ext_community::{
@@ -9,10 +10,15 @@ use bgp_vpn::attr::ext_community::{
     SegmentedNextHop, SourceAs, TypedCommunity, VrfRouteImport,
 };
 use bgp_vpn::attr::{
-    ExtCommunities, ExtCommunity, ListBuf, RawSubTlv, SubTlv, Tunnel, TunnelEncapsulation, TunnelType,
+    AsWidth, AttrSet, Attribute, Attributes, BfdDiscriminator, ExtCommunities, ExtCommunity, ListBuf,
+    PeDistinguisherLabels, PmsiTunnel, PrefixSid, RawSubTlv, SubTlv, Tunnel, TunnelEncapsulation, TunnelType,
 };
-use bgp_vpn::nlri::{Family, Nlri, NlriFormat, Nlris, RtMembershipNlri, check_field, emit_field};
+use bgp_vpn::nlri::{
+    EvpnNlri, Family, McastVplsNlri, McastVpnNlri, MdtNlri, Nlri, NlriFormat, Nlris, RtMembershipNlri, VplsNlri,
+    VpnMulticastNlri, check_field, emit_field,
+};
 use fwd_core::Malformed;
+use fwd_core::net::{Ipv4Prefix, Ipv6Prefix};
 use proptest::prelude::*;
 
 /// A field of values is as long as they say and is read as they are; without the path identifiers where the session has none.
@@ -83,6 +89,40 @@ fn communities(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     Ok(())
 }
 
+/// Attributes with a structure: alone, and as written among the attributes of a route.
+fn attributes(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+    fn same<'a>(value: Attribute<'a>, len: usize, parsed: impl FnOnce(&[u8]) -> bool, octets: &[u8]) {
+        assert_eq!(octets.len(), len, "{value:?}");
+        assert!(parsed(octets), "{value:?}");
+        let mut out = Vec::new();
+        value.emit(AsWidth::Four, &mut out);
+        assert_eq!(out.len(), value.wire_len(AsWidth::Four));
+        assert_eq!(Attributes::of_canonical(&out).values().collect::<Vec<_>>(), [value]);
+    }
+    let mut out = Vec::new();
+    let pmsi: PmsiTunnel<'_> = u.arbitrary()?;
+    pmsi.emit(&mut out);
+    same(Attribute::PmsiTunnel(pmsi), pmsi.wire_len(), |o| PmsiTunnel::parse(o) == Ok(pmsi), &out);
+    out.clear();
+    let labels: PeDistinguisherLabels<'_> = u.arbitrary()?;
+    labels.emit(&mut out);
+    let parsed = |o: &[u8]| PeDistinguisherLabels::parse(o) == Ok(labels);
+    same(Attribute::PeDistinguisherLabels(labels), labels.wire_len(), parsed, &out);
+    out.clear();
+    let bfd: BfdDiscriminator<'_> = u.arbitrary()?;
+    bfd.emit(&mut out);
+    same(Attribute::BfdDiscriminator(bfd), bfd.wire_len(), |o| BfdDiscriminator::parse(o) == Ok(bfd), &out);
+    out.clear();
+    let sid: PrefixSid<'_> = u.arbitrary()?;
+    sid.emit(&mut out);
+    same(Attribute::PrefixSid(sid), sid.wire_len(), |o| PrefixSid::parse(o) == Ok(sid), &out);
+    out.clear();
+    let set: AttrSet<'_> = u.arbitrary()?;
+    set.emit(&mut out);
+    same(Attribute::AttrSet(set), set.wire_len(), |o| AttrSet::parse(o) == Ok(set), &out);
+    Ok(())
+}
+
 fn tunnels(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let attribute: TunnelEncapsulation<'_> = u.arbitrary()?;
     let mut out = Vec::new();
@@ -108,9 +148,17 @@ fn tunnels(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
-    /// Shows: L3VPN-8.3-8
+    /// Shows: L3VPN-8.3-6, L3VPN-8.3-7, L3VPN-8.3-8, L3VPN-8.3-9, L3VPN-8.3-11
     #[test]
     fn every_service_nlri(octets in prop::collection::vec(any::<u8>(), 100..1_500)) {
+        nlris::<McastVpnNlri<'_, Ipv4Addr>>(&octets, &mut Vec::new(), Family::MCAST_VPN_IPV4);
+        nlris::<McastVpnNlri<'_, Ipv6Addr>>(&octets, &mut Vec::new(), Family::MCAST_VPN_IPV6);
+        nlris::<McastVplsNlri<'_>>(&octets, &mut Vec::new(), Family::MCAST_VPLS);
+        nlris::<EvpnNlri<'_>>(&octets, &mut Vec::new(), Family::EVPN);
+        nlris::<VplsNlri<'_>>(&octets, &mut Vec::new(), Family::VPLS);
+        nlris::<MdtNlri>(&octets, &mut Vec::new(), Family::MDT);
+        nlris::<VpnMulticastNlri<Ipv4Prefix>>(&octets, &mut Vec::new(), Family::VPN_IPV4_MULTICAST);
+        nlris::<VpnMulticastNlri<Ipv6Prefix>>(&octets, &mut Vec::new(), Family::VPN_IPV6_MULTICAST);
         nlris::<RtMembershipNlri>(&octets, &mut Vec::new(), Family::RT_CONSTRAINT);
     }
 
@@ -118,6 +166,12 @@ proptest! {
     #[test]
     fn every_community(octets in prop::collection::vec(any::<u8>(), 300..400)) {
         communities(&mut Unstructured::new(&octets)).unwrap();
+    }
+
+    /// Shows: L3VPN-8.2-8, L3VPN-8.2-11, L3VPN-8.2-13, L3VPN-8.2-14
+    #[test]
+    fn every_attribute(octets in prop::collection::vec(any::<u8>(), 300..900)) {
+        attributes(&mut Unstructured::new(&octets)).unwrap();
     }
 
     /// Shows: L3VPN-8.2-9

@@ -7,8 +7,9 @@ use smallvec::SmallVec;
 
 use super::raw::{emit_header, header_len};
 use super::{
-    Aggregator, As4Aggregator, As4Path, AsPath, AsWidth, AttrFlags, AttrType, Attributes, ClusterList, Communities,
-    ExtCommunities, Ipv6ExtCommunities, LargeCommunities, Origin, RawAttribute, TunnelEncapsulation,
+    Aggregator, As4Aggregator, As4Path, AsPath, AsWidth, AttrFlags, AttrSet, AttrType, Attributes, BfdDiscriminator,
+    ClusterList, Communities, ExtCommunities, Ipv6ExtCommunities, LargeCommunities, Origin, PeDistinguisherLabels,
+    PmsiTunnel, PrefixSid, RawAttribute, TunnelEncapsulation,
 };
 
 /// An attribute as a value, to be written. MP_REACH_NLRI and MP_UNREACH_NLRI are written by
@@ -51,6 +52,16 @@ pub enum Attribute<'a> {
     As4Path(As4Path<'a>),
     /// AS4_AGGREGATOR.
     As4Aggregator(As4Aggregator),
+    /// PMSI_TUNNEL.
+    PmsiTunnel(PmsiTunnel<'a>),
+    /// PE Distinguisher Labels.
+    PeDistinguisherLabels(PeDistinguisherLabels<'a>),
+    /// BFD Discriminator.
+    BfdDiscriminator(BfdDiscriminator<'a>),
+    /// BGP Prefix-SID.
+    PrefixSid(PrefixSid<'a>),
+    /// ATTR_SET.
+    AttrSet(AttrSet<'a>),
     /// Tunnel Encapsulation.
     TunnelEncapsulation(TunnelEncapsulation<'a>),
     /// IPv6 Address Specific EXTENDED COMMUNITIES.
@@ -79,6 +90,11 @@ impl Attribute<'_> {
             Self::ExtCommunities(_) => AttrType::EXTENDED_COMMUNITIES,
             Self::As4Path(_) => AttrType::AS4_PATH,
             Self::As4Aggregator(_) => AttrType::AS4_AGGREGATOR,
+            Self::PmsiTunnel(_) => AttrType::PMSI_TUNNEL,
+            Self::PeDistinguisherLabels(_) => AttrType::PE_DISTINGUISHER_LABELS,
+            Self::BfdDiscriminator(_) => AttrType::BFD_DISCRIMINATOR,
+            Self::PrefixSid(_) => AttrType::PREFIX_SID,
+            Self::AttrSet(_) => AttrType::ATTR_SET,
             Self::TunnelEncapsulation(_) => AttrType::TUNNEL_ENCAPSULATION,
             Self::Ipv6ExtCommunities(_) => AttrType::IPV6_EXTENDED_COMMUNITIES,
             Self::LargeCommunities(_) => AttrType::LARGE_COMMUNITY,
@@ -112,6 +128,11 @@ impl Attribute<'_> {
             Self::ExtCommunities(v) => v.wire_len(),
             Self::As4Path(v) => v.wire_len(),
             Self::As4Aggregator(v) => v.wire_len(),
+            Self::PmsiTunnel(v) => v.wire_len(),
+            Self::PeDistinguisherLabels(v) => v.wire_len(),
+            Self::BfdDiscriminator(v) => v.wire_len(),
+            Self::PrefixSid(v) => v.wire_len(),
+            Self::AttrSet(v) => v.wire_len(),
             Self::TunnelEncapsulation(v) => v.wire_len(),
             Self::Ipv6ExtCommunities(v) => v.wire_len(),
             Self::LargeCommunities(v) => v.wire_len(),
@@ -190,10 +211,17 @@ impl Attribute<'_> {
             Self::ExtCommunities(v) => self.emit_octets(v.octets(), true, out),
             Self::As4Path(v) => self.emit_octets(v.octets(), true, out),
             Self::TunnelEncapsulation(v) => self.emit_octets(v.octets(), false, out),
+            Self::PeDistinguisherLabels(v) => self.emit_octets(v.octets(), false, out),
+            Self::PrefixSid(v) => self.emit_octets(v.octets(), false, out),
             Self::Ipv6ExtCommunities(v) => self.emit_octets(v.octets(), true, out),
             Self::LargeCommunities(v) => self.emit_octets(v.octets(), true, out),
             Self::Raw(v) => self.emit_octets(v.value, false, out),
-            Self::AsPath(_) | Self::Aggregator(_) | Self::As4Aggregator(_) => self.emit_by_width(width, out),
+            Self::AsPath(_)
+            | Self::Aggregator(_)
+            | Self::As4Aggregator(_)
+            | Self::PmsiTunnel(_)
+            | Self::BfdDiscriminator(_)
+            | Self::AttrSet(_) => self.emit_fields(width, out),
         }
     }
 
@@ -213,14 +241,17 @@ impl Attribute<'_> {
         }
     }
 
-    /// The attributes whose length depends on that of an AS number.
-    fn emit_by_width(&self, width: AsWidth, out: &mut impl BufMut) {
+    /// The attributes that are written field by field.
+    fn emit_fields(&self, width: AsWidth, out: &mut impl BufMut) {
         let Ok(len) = u16::try_from(self.value_len(width)) else { return };
         emit_header(self.flags(), self.attr_type(), len, out);
         match self {
             Self::AsPath(v) => v.emit(width, out),
             Self::Aggregator(v) => v.emit(width, out),
             Self::As4Aggregator(v) => v.emit(out),
+            Self::PmsiTunnel(v) => v.emit(out),
+            Self::BfdDiscriminator(v) => v.emit(out),
+            Self::AttrSet(v) => v.emit(out),
             _ => {}
         }
     }

@@ -6,9 +6,10 @@ use bytes::BufMut;
 use smallvec::SmallVec;
 
 use super::{
-    Aggregator, As4Aggregator, As4Path, AsPath, AsPathBuf, AsWidth, AttrFlags, AttrType, Attribute, ClusterList,
-    Communities, ExtCommunities, Ipv6ExtCommunities, LargeCommunities, List, ListItem, MpReach, MpUnreach, Origin,
-    RawAttribute, TunnelEncapsulation, merged_aggregator, merged_as_path,
+    Aggregator, As4Aggregator, As4Path, AsPath, AsPathBuf, AsWidth, AttrFlags, AttrSet, AttrType, Attribute,
+    BfdDiscriminator, ClusterList, Communities, ExtCommunities, Ipv6ExtCommunities, LargeCommunities, List, ListItem,
+    MpReach, MpUnreach, Origin, PeDistinguisherLabels, PmsiTunnel, PrefixSid, RawAttribute, TunnelEncapsulation,
+    merged_aggregator, merged_as_path,
 };
 use crate::message::slot;
 
@@ -238,10 +239,10 @@ impl<'a> Attributes<'a> {
         self.list(AttrType::LARGE_COMMUNITY)
     }
 
-    /// PMSI_TUNNEL, unread.
+    /// PMSI_TUNNEL.
     #[must_use]
-    pub fn pmsi_tunnel(&self) -> Option<&'a [u8]> {
-        self.value(AttrType::PMSI_TUNNEL)
+    pub fn pmsi_tunnel(&self) -> Option<PmsiTunnel<'a>> {
+        self.value(AttrType::PMSI_TUNNEL).and_then(|v| PmsiTunnel::parse(v).ok())
     }
 
     /// Tunnel Encapsulation.
@@ -250,29 +251,28 @@ impl<'a> Attributes<'a> {
         self.value(AttrType::TUNNEL_ENCAPSULATION).map(TunnelEncapsulation::of_checked)
     }
 
-    /// PE Distinguisher Labels, unread.
+    /// PE Distinguisher Labels.
     #[must_use]
-    pub fn pe_distinguisher_labels(&self) -> Option<&'a [u8]> {
-        self.value(AttrType::PE_DISTINGUISHER_LABELS)
+    pub fn pe_distinguisher_labels(&self) -> Option<PeDistinguisherLabels<'a>> {
+        self.value(AttrType::PE_DISTINGUISHER_LABELS).map(PeDistinguisherLabels::of_checked)
     }
 
-    /// BFD Discriminator, unread.
+    /// BFD Discriminator.
     #[must_use]
-    pub fn bfd_discriminator(&self) -> Option<&'a [u8]> {
-        self.value(AttrType::BFD_DISCRIMINATOR)
+    pub fn bfd_discriminator(&self) -> Option<BfdDiscriminator<'a>> {
+        self.value(AttrType::BFD_DISCRIMINATOR).and_then(|v| BfdDiscriminator::parse(v).ok())
     }
 
-    /// BGP Prefix-SID, its TLVs unread; of internal peers only.
+    /// BGP Prefix-SID: of internal peers only.
     #[must_use]
-    pub fn prefix_sid(&self) -> Option<&'a [u8]> {
-        self.value(AttrType::PREFIX_SID)
+    pub fn prefix_sid(&self) -> Option<PrefixSid<'a>> {
+        self.value(AttrType::PREFIX_SID).map(PrefixSid::of_checked)
     }
 
-    /// ATTR_SET: the AS of the customer and the customer's attributes, which [`Attributes::of_canonical`] reads.
+    /// ATTR_SET.
     #[must_use]
-    pub fn attr_set(&self) -> Option<(u32, &'a [u8])> {
-        let (asn, attributes) = self.value(AttrType::ATTR_SET)?.split_first_chunk()?;
-        Some((u32::from_be_bytes(*asn), attributes))
+    pub fn attr_set(&self) -> Option<AttrSet<'a>> {
+        self.value(AttrType::ATTR_SET).and_then(|v| AttrSet::parse(v).ok())
     }
 
     /// All attributes in wire order as they came, malformed and repeated ones too, up to one that overruns the field.
@@ -321,6 +321,11 @@ impl<'a> Attributes<'a> {
             AttrType::EXTENDED_COMMUNITIES => Attribute::ExtCommunities(self.ext_communities()?),
             AttrType::AS4_PATH => Attribute::As4Path(self.as4_path()?),
             AttrType::AS4_AGGREGATOR => Attribute::As4Aggregator(self.as4_aggregator()?),
+            AttrType::PMSI_TUNNEL => Attribute::PmsiTunnel(self.pmsi_tunnel()?),
+            AttrType::PE_DISTINGUISHER_LABELS => Attribute::PeDistinguisherLabels(self.pe_distinguisher_labels()?),
+            AttrType::BFD_DISCRIMINATOR => Attribute::BfdDiscriminator(self.bfd_discriminator()?),
+            AttrType::PREFIX_SID => Attribute::PrefixSid(self.prefix_sid()?),
+            AttrType::ATTR_SET => Attribute::AttrSet(self.attr_set()?),
             AttrType::TUNNEL_ENCAPSULATION => Attribute::TunnelEncapsulation(self.tunnel_encapsulation()?),
             AttrType::IPV6_EXTENDED_COMMUNITIES => Attribute::Ipv6ExtCommunities(self.ipv6_ext_communities()?),
             AttrType::LARGE_COMMUNITY => Attribute::LargeCommunities(self.large_communities()?),

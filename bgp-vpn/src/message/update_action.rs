@@ -185,13 +185,15 @@ pub const RULES: [AttributeRule; 23] = [
     // RFC 6793 §6: also segments as in AS_PATH.
     structured(only(Sessions::TWO_OCTET_AS, rule(AttrType::AS4_PATH, TRANSITIVE, LengthRule::at_least(6), DISCARD))),
     only(Sessions::TWO_OCTET_AS, rule(AttrType::AS4_AGGREGATOR, TRANSITIVE, LengthRule::exactly(8), DISCARD)),
-    // RFC 6514 §5. Its text covers UPDATEs with the Partial bit only; the others are handled alike.
-    rule(AttrType::PMSI_TUNNEL, TRANSITIVE, LengthRule::at_least(5), WITHDRAW),
+    // RFC 6514 §5: also an identifier that does not follow its tunnel type, or a composite that none is (RFC 8317 §6.2). Its text
+    // covers UPDATEs with the Partial bit only; the others are handled alike. A tunnel type that is not defined costs nothing here:
+    // a reflector passes it on, and who would join the tunnel finds that it cannot.
+    structured(rule(AttrType::PMSI_TUNNEL, TRANSITIVE, LengthRule::at_least(5), WITHDRAW)),
     // RFC 9012 §13: also a TLV that ends beyond the attribute.
     structured(rule(AttrType::TUNNEL_ENCAPSULATION, TRANSITIVE, LengthRule::at_least(4), WITHDRAW)),
     // RFC 7606 §7.15.
     rule(AttrType::IPV6_EXTENDED_COMMUNITIES, TRANSITIVE, LengthRule::multiple_of(20), WITHDRAW),
-    // RFC 6514 §8: entries of 7 octets, or of 19. Its text covers UPDATEs with the Partial bit only; the others are handled
+    // RFC 6514 §8: entries of 7 octets, or of 19, with unicast addresses. Its text covers UPDATEs with the Partial bit only; the others are handled
     // alike.
     structured(rule(AttrType::PE_DISTINGUISHER_LABELS, TRANSITIVE, LengthRule::at_least(7), WITHDRAW)),
     // RFC 8092 §6.

@@ -11,8 +11,8 @@ use super::notification::subcode::update as subcode;
 use super::update_action::{AttributeRule, RULES, Sessions, slot, value_subcode};
 use super::{ErrorCode, FaultAction, Notification};
 use crate::attr::{
-    Aggregator, As4Path, AsPath, AsWidth, AttrFlags, AttrType, Attributes, MpReach, MpUnreach, NextHopAttribute,
-    Origin, RawAttribute, TunnelEncapsulation,
+    Aggregator, As4Path, AsPath, AsWidth, AttrFlags, AttrType, Attributes, BfdDiscriminator, MpReach, MpUnreach,
+    NextHopAttribute, Origin, PeDistinguisherLabels, PmsiTunnel, PrefixSid, RawAttribute, TunnelEncapsulation,
 };
 use crate::nlri::Family;
 use crate::session::{Negotiated, PeerKind};
@@ -265,32 +265,13 @@ fn rare_value(raw: &RawAttribute<'_>, width: AsWidth) -> Result<(), Malformed> {
         AttrType::AGGREGATOR => Aggregator::parse(raw.value, width).map(|_| ()),
         AttrType::AS4_PATH => As4Path::parse(raw.value).map(|_| ()),
         AttrType::ATTR_SET => attr_set(raw.value),
-        // Mode (1), discriminator (4), then TLVs with lengths of one octet.
-        AttrType::BFD_DISCRIMINATOR => tlvs(raw.value, 5, 1, 1),
-        AttrType::PREFIX_SID => tlvs(raw.value, 0, 1, 2),
+        AttrType::PMSI_TUNNEL => PmsiTunnel::parse(raw.value).map(|_| ()),
+        AttrType::BFD_DISCRIMINATOR => BfdDiscriminator::parse(raw.value).map(|_| ()),
+        AttrType::PREFIX_SID => PrefixSid::parse(raw.value).map(|_| ()),
         AttrType::TUNNEL_ENCAPSULATION => TunnelEncapsulation::parse(raw.value).map(|_| ()),
-        AttrType::PE_DISTINGUISHER_LABELS => match raw.value.len() {
-            len if len % 7 == 0 || len % 19 == 0 => Ok(()),
-            len => Err(Malformed { offset: 0, field: "attribute length", fault: Fault::Length(len) }),
-        },
+        AttrType::PE_DISTINGUISHER_LABELS => PeDistinguisherLabels::parse(raw.value).map(|_| ()),
         _ => Ok(()),
     }
-}
-
-/// Whether TLVs fill the value behind `skip` octets: types of `type_len` octets, lengths of `len_len`.
-fn tlvs(value: &[u8], skip: usize, type_len: usize, len_len: usize) -> Result<(), Malformed> {
-    let mut rest = value.get(skip..).unwrap_or_default();
-    while !rest.is_empty() {
-        let after = rest.get(type_len..).and_then(|i| i.split_at_checked(len_len)).and_then(|(len, i)| {
-            let len = len.iter().fold(0usize, |len, octet| (len << 8) | usize::from(*octet));
-            i.get(len..)
-        });
-        match after {
-            Some(after) => rest = after,
-            None => return Err(Malformed { offset: value.offset(rest), field: "TLV", fault: Fault::Truncated }),
-        }
-    }
-    Ok(())
 }
 
 /// RFC 6368 §5: the customer's attributes must be sound, have 4-octet AS numbers, and hold no NLRI. A nested ATTR_SET is not

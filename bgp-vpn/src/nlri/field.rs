@@ -1,10 +1,15 @@
 //! Fields of NLRI whose family is known only at run time.
 
+use core::net::{Ipv4Addr, Ipv6Addr};
+
 use fwd_core::Malformed;
 use fwd_core::codec::BufMut;
 use fwd_core::net::{Ipv4Prefix, Ipv6Prefix};
 
-use super::{Afi, Family, LabeledNlri, Nlri, NlriFormat, Nlris, RtMembershipNlri, Safi, UnicastNlri, VpnNlri};
+use super::{
+    Afi, EvpnNlri, Family, LabeledNlri, McastVplsNlri, McastVpnNlri, MdtNlri, Nlri, NlriFormat, Nlris,
+    RtMembershipNlri, Safi, UnicastNlri, VplsNlri, VpnMulticastNlri, VpnNlri,
+};
 
 /// Walks a field of NLRI of a family and says how many there are. Families that this crate does not know count nothing, and their
 /// octets are not looked at.
@@ -19,6 +24,14 @@ pub fn check_field(family: Family, field: &[u8], format: NlriFormat) -> Result<u
         (Afi::IPV6, Safi::LABELED_UNICAST) => count::<LabeledNlri<'_, Ipv6Prefix>>(field, format),
         (Afi::IPV4, Safi::VPN_UNICAST) => count::<VpnNlri<'_, Ipv4Prefix>>(field, format),
         (Afi::IPV6, Safi::VPN_UNICAST) => count::<VpnNlri<'_, Ipv6Prefix>>(field, format),
+        (Afi::IPV4, Safi::MCAST_VPN) => count::<McastVpnNlri<'_, Ipv4Addr>>(field, format),
+        (Afi::IPV6, Safi::MCAST_VPN) => count::<McastVpnNlri<'_, Ipv6Addr>>(field, format),
+        (Afi::IPV4, Safi::VPN_MULTICAST) => count::<VpnMulticastNlri<Ipv4Prefix>>(field, format),
+        (Afi::IPV6, Safi::VPN_MULTICAST) => count::<VpnMulticastNlri<Ipv6Prefix>>(field, format),
+        (Afi::IPV4, Safi::MDT) => count::<MdtNlri>(field, format),
+        (Afi::L2VPN, Safi::EVPN) => count::<EvpnNlri<'_>>(field, format),
+        (Afi::L2VPN, Safi::VPLS) => count::<VplsNlri<'_>>(field, format),
+        (Afi::L2VPN, Safi::MCAST_VPLS) => count::<McastVplsNlri<'_>>(field, format),
         (Afi::IPV4, Safi::RT_CONSTRAINT) => count::<RtMembershipNlri>(field, format),
         _ => Ok(0),
     }
@@ -38,6 +51,14 @@ pub fn emit_field(family: Family, field: &[u8], format: NlriFormat, out: &mut im
         (Afi::IPV6, Safi::LABELED_UNICAST) => again::<LabeledNlri<'_, Ipv6Prefix>>(field, format, out),
         (Afi::IPV4, Safi::VPN_UNICAST) => again::<VpnNlri<'_, Ipv4Prefix>>(field, format, out),
         (Afi::IPV6, Safi::VPN_UNICAST) => again::<VpnNlri<'_, Ipv6Prefix>>(field, format, out),
+        (Afi::IPV4, Safi::MCAST_VPN) => again::<McastVpnNlri<'_, Ipv4Addr>>(field, format, out),
+        (Afi::IPV6, Safi::MCAST_VPN) => again::<McastVpnNlri<'_, Ipv6Addr>>(field, format, out),
+        (Afi::IPV4, Safi::VPN_MULTICAST) => again::<VpnMulticastNlri<Ipv4Prefix>>(field, format, out),
+        (Afi::IPV6, Safi::VPN_MULTICAST) => again::<VpnMulticastNlri<Ipv6Prefix>>(field, format, out),
+        (Afi::IPV4, Safi::MDT) => again::<MdtNlri>(field, format, out),
+        (Afi::L2VPN, Safi::EVPN) => again::<EvpnNlri<'_>>(field, format, out),
+        (Afi::L2VPN, Safi::VPLS) => again::<VplsNlri<'_>>(field, format, out),
+        (Afi::L2VPN, Safi::MCAST_VPLS) => again::<McastVplsNlri<'_>>(field, format, out),
         (Afi::IPV4, Safi::RT_CONSTRAINT) => again::<RtMembershipNlri>(field, format, out),
         _ => out.put_slice(field),
     }

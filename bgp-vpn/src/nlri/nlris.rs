@@ -181,6 +181,12 @@ pub(super) fn take_prefix<P: WirePrefix>(i: &[u8], bits: u8) -> Take<'_, P> {
     }
 }
 
+/// The fault of a route that is shorter than its length field says.
+#[cold]
+pub(super) fn trailing(surplus: &[u8]) -> nom::Err<Fail<'_>> {
+    Fail::new(surplus, "end", Fault::Trailing(surplus.len()))
+}
+
 /// A field of NLRI, read one at a time.
 ///
 /// The iterator yields an error at the first NLRI that does not parse, with its offset from the start of the field, and

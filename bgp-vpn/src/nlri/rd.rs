@@ -44,6 +44,10 @@ pub struct RdError;
 impl RouteDistinguisher {
     /// Octets on the wire.
     pub const LEN: usize = 8;
+    /// All zeros: the global table in MCAST-VPN routes (RFC 7716 §2.1, RFC 7524 §6.2.2).
+    pub const ZERO: Self = Self { octets: [0; 8] };
+    /// All ones: (*,G) state of the global table in Leaf A-D routes (RFC 7524 §6.2.2).
+    pub const ALL_ONES: Self = Self { octets: [0xff; 8] };
 
     /// Type 0.
     #[must_use]

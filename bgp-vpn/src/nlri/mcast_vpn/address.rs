@@ -1,0 +1,217 @@
+//! Customer addresses in multicast NLRI: sources and groups behind a length in bits.
+
+use core::fmt::{Debug, Display};
+use core::hash::Hash;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use fwd_core::Fault;
+use fwd_core::codec::{self, BufMut, Fail, Take};
+
+/// A C-source, C-RP or C-group: `Ipv4Addr` in AFI 1, `Ipv6Addr` in AFI 2, and `IpAddr` where the length alone tells (RFC 7117 §9.2.1).
+pub trait CAddress: Copy + Eq + Ord + Hash + Debug + Display + Sized {
+    /// The address in these octets; `None` if it is of another family.
+    fn from_wire(octets: &[u8]) -> Option<Self>;
+    /// Octets of the address.
+    fn octet_len(&self) -> usize;
+    /// Writes the octets.
+    fn put(&self, out: &mut impl BufMut);
+    /// Whether a FEC element's address family belongs to the NLRI's (RFC 7441 §3).
+    fn has_fec_family(address_family: u16) -> bool;
+    /// Length, source, length, group, if they fill the octets and neither is a wildcard: what C-multicast and Source Active A-D
+    /// routes end with. `None`: read them one by one.
+    fn pair(octets: &[u8]) -> Option<(Self, Self)>;
+}
+
+impl CAddress for Ipv4Addr {
+    #[inline]
+    fn from_wire(octets: &[u8]) -> Option<Self> {
+        <[u8; 4]>::try_from(octets).ok().map(Self::from)
+    }
+
+    #[inline]
+    fn octet_len(&self) -> usize {
+        4
+    }
+
+    #[inline]
+    fn put(&self, out: &mut impl BufMut) {
+        out.put_slice(&self.octets());
+    }
+
+    fn has_fec_family(address_family: u16) -> bool {
+        matches!(address_family, 1 | 29)
+    }
+
+    #[inline]
+    fn pair(octets: &[u8]) -> Option<(Self, Self)> {
+        let [32, a, b, c, d, 32, e, f, g, h] = *octets else { return None };
+        Some((Self::new(a, b, c, d), Self::new(e, f, g, h)))
+    }
+}
+
+impl CAddress for Ipv6Addr {
+    #[inline]
+    fn from_wire(octets: &[u8]) -> Option<Self> {
+        <[u8; 16]>::try_from(octets).ok().map(Self::from)
+    }
+
+    #[inline]
+    fn octet_len(&self) -> usize {
+        16
+    }
+
+    #[inline]
+    fn put(&self, out: &mut impl BufMut) {
+        out.put_slice(&self.octets());
+    }
+
+    fn has_fec_family(address_family: u16) -> bool {
+        matches!(address_family, 2 | 30)
+    }
+
+    #[inline]
+    fn pair(octets: &[u8]) -> Option<(Self, Self)> {
+        let octets: &[u8; 34] = octets.try_into().ok()?;
+        let (source, group) = octets.split_first_chunk::<17>()?;
+        let ([128, source @ ..], [128, group @ ..]) = (source, group) else { return None };
+        Some((Self::from(*source), Self::from(<[u8; 16]>::try_from(group).ok()?)))
+    }
+}
+
+impl CAddress for IpAddr {
+    fn from_wire(octets: &[u8]) -> Option<Self> {
+        Ipv4Addr::from_wire(octets).map(Self::V4).or_else(|| Ipv6Addr::from_wire(octets).map(Self::V6))
+    }
+
+    fn octet_len(&self) -> usize {
+        match self {
+            Self::V4(_) => 4,
+            Self::V6(_) => 16,
+        }
+    }
+
+    fn put(&self, out: &mut impl BufMut) {
+        match self {
+            Self::V4(address) => out.put_slice(&address.octets()),
+            Self::V6(address) => out.put_slice(&address.octets()),
+        }
+    }
+
+    fn has_fec_family(address_family: u16) -> bool {
+        Ipv4Addr::has_fec_family(address_family) || Ipv6Addr::has_fec_family(address_family)
+    }
+
+    fn pair(_: &[u8]) -> Option<(Self, Self)> {
+        None
+    }
+}
+
+/// A group of an S-PMSI A-D route: an address, or one of the wildcards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub enum CGroup<A> {
+    /// C-*: any group (RFC 6625 §2), length 0.
+    Any,
+    /// C-*-BIDIR: any group of BIDIR-PIM (RFC 7582 §2), length 8 and an octet of zero.
+    AnyBidir,
+    /// A group.
+    Group(A),
+}
+
+/// Takes a length in bits and as many octets.
+#[inline]
+pub(super) fn take_field<'a>(i: &'a [u8], field: &'static str) -> Take<'a, &'a [u8]> {
+    let at = i;
+    let (i, bits) = codec::be_u8(i, field)?;
+    if bits % 8 != 0 {
+        return Err(Fail::new(at, field, Fault::Length(usize::from(bits))));
+    }
+    codec::octets(i, usize::from(bits >> 3), field)
+}
+
+#[cold]
+pub(super) fn wrong_length<'a>(at: &'a [u8], field: &'static str) -> nom::Err<Fail<'a>> {
+    Fail::new(at, field, Fault::Length(at.first().map_or(0, |bits| usize::from(*bits))))
+}
+
+/// Takes a length and an address.
+#[inline]
+pub(super) fn take_address<'a, A: CAddress>(i: &'a [u8], field: &'static str) -> Take<'a, A> {
+    let (rest, octets) = take_field(i, field)?;
+    A::from_wire(octets).map(|address| (rest, address)).ok_or_else(|| wrong_length(i, field))
+}
+
+/// Takes a source, which may be the wildcard.
+pub(super) fn take_source<A: CAddress>(i: &[u8]) -> Take<'_, Option<A>> {
+    const FIELD: &str = "multicast source";
+    match take_field(i, FIELD)? {
+        (rest, []) => Ok((rest, None)),
+        (rest, octets) => {
+            A::from_wire(octets).map(|address| (rest, Some(address))).ok_or_else(|| wrong_length(i, FIELD))
+        }
+    }
+}
+
+/// Takes a group, which may be a wildcard.
+pub(super) fn take_group<A: CAddress>(i: &[u8]) -> Take<'_, CGroup<A>> {
+    const FIELD: &str = "multicast group";
+    match take_field(i, FIELD)? {
+        (rest, []) => Ok((rest, CGroup::Any)),
+        (rest, [0]) => Ok((rest, CGroup::AnyBidir)),
+        (rest, octets) => {
+            A::from_wire(octets).map(|address| (rest, CGroup::Group(address))).ok_or_else(|| wrong_length(i, FIELD))
+        }
+    }
+}
+
+/// Writes a length in bits and the address.
+#[inline]
+pub(super) fn emit_address<A: CAddress>(address: A, out: &mut impl BufMut) {
+    out.put_u8(if address.octet_len() == 4 { 32 } else { 128 });
+    address.put(out);
+}
+
+/// Writes a source or the wildcard.
+pub(super) fn emit_source<A: CAddress>(source: Option<A>, out: &mut impl BufMut) {
+    match source {
+        Some(address) => emit_address(address, out),
+        None => out.put_u8(0),
+    }
+}
+
+/// Octets of a length and a source, or of the wildcard.
+pub(super) fn source_len<A: CAddress>(source: Option<A>) -> usize {
+    source.map_or(0, |address| address.octet_len()).saturating_add(1)
+}
+
+impl<A: CAddress> CGroup<A> {
+    pub(super) fn emit(self, out: &mut impl BufMut) {
+        match self {
+            Self::Any => out.put_u8(0),
+            Self::AnyBidir => out.put_slice(&[8, 0]),
+            Self::Group(address) => emit_address(address, out),
+        }
+    }
+
+    pub(super) fn wire_len(self) -> usize {
+        match self {
+            Self::Any => 1,
+            Self::AnyBidir => 2,
+            Self::Group(address) => address.octet_len().saturating_add(1),
+        }
+    }
+
+    /// The group, unless it is a wildcard.
+    pub fn address(self) -> Option<A> {
+        if let Self::Group(address) = self { Some(address) } else { None }
+    }
+}
+
+/// Takes a router's address: all of the input, of either family (RFC 6515 §2).
+#[inline]
+pub(super) fn take_router<'a>(i: &'a [u8], field: &'static str) -> Take<'a, IpAddr> {
+    match IpAddr::from_wire(i) {
+        Some(address) => Ok((&[], address)),
+        None => Err(Fail::new(i, field, Fault::Length(i.len()))),
+    }
+}

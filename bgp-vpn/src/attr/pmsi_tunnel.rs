@@ -82,7 +82,7 @@ pub enum PmsiTunnelId<'a> {
         /// P2MP ID.
         p2mp_id: u32,
     },
-    /// Type 2: a P2MP FEC element.
+    /// Type 2: a P2MP FEC element, whose root may be of a family that only its users know.
     MldpP2mp(MldpFec<'a>),
     /// Type 3: root address and P-group.
     PimSsm(PimTree),
@@ -316,12 +316,12 @@ impl<'a> PmsiTunnelId<'a> {
         match tunnel_type {
             PmsiTunnelType::NONE => Ok((i, Self::None)),
             PmsiTunnelType::RSVP_TE_P2MP => rsvp_te(i),
-            PmsiTunnelType::MLDP_P2MP => fec(i).map(|(i, f)| (i, Self::MldpP2mp(f))),
+            PmsiTunnelType::MLDP_P2MP => MldpFec::take(i).map(|(i, f)| (i, Self::MldpP2mp(f))),
             PmsiTunnelType::PIM_SSM => PimTree::take(i).map(|(i, t)| (i, Self::PimSsm(t))),
             PmsiTunnelType::PIM_SM => PimTree::take(i).map(|(i, t)| (i, Self::PimSm(t))),
             PmsiTunnelType::BIDIR_PIM => PimTree::take(i).map(|(i, t)| (i, Self::BidirPim(t))),
             PmsiTunnelType::INGRESS_REPLICATION => address(i).map(|(i, a)| (i, Self::IngressReplication(a))),
-            PmsiTunnelType::MLDP_MP2MP => fec(i).map(|(i, f)| (i, Self::MldpMp2mp(f))),
+            PmsiTunnelType::MLDP_MP2MP => MldpFec::take(i).map(|(i, f)| (i, Self::MldpMp2mp(f))),
             PmsiTunnelType::TRANSPORT => PimTree::take(i).map(|(i, t)| (i, Self::Transport(t.into()))),
             PmsiTunnelType::BIER => {
                 let (i, sub_domain) = codec::be_u8(i, "BIER sub-domain")?;
@@ -441,15 +441,6 @@ impl From<TransportTunnel> for PimTree {
                 Self::V6 { source: source_pe, group: Ipv6Addr::from_bits(local) }
             }
         }
-    }
-}
-
-/// A FEC element whose root this crate can read: the attribute is malformed otherwise.
-fn fec(i: &[u8]) -> Take<'_, MldpFec<'_>> {
-    let (rest, fec) = MldpFec::take(i)?;
-    match fec.root() {
-        Some(_) => Ok((rest, fec)),
-        None => Err(Fail::new(i, "FEC root node address", Fault::Length(fec.root_octets.len()))),
     }
 }
 
@@ -581,7 +572,6 @@ mod tests {
             (1, &[0; 11]),
             (1, &[0; 7]),
             (2, &fec_octets[..16]),
-            (2, &[6, 0, 1, 3, 192, 0, 2, 0, 0]),
             (3, &[0; 7]),
             (4, &[0; 20]),
             (5, &[]),

@@ -27,7 +27,7 @@ impl Routing {
     fn relabels<P: AddressFamily>(&self, table: TableKind) -> bool {
         match table {
             TableKind::Vpn => P::vpn(&self.tables).relabels > 0,
-            TableKind::Memberships => false,
+            TableKind::Memberships | TableKind::Opaque(_) => false,
             // What we originate has no label but ours.
             TableKind::Labeled => true,
             TableKind::Unicast(slot) => self.tables.vrf(slot).is_some_and(|vrf| P::unicast(vrf).relabels > 0),
@@ -50,7 +50,7 @@ impl Routing {
     fn best_of<P: AddressFamily>(&self, table: TableKind, dest: u32) -> Option<Path> {
         match table {
             TableKind::Vpn => P::vpn(&self.tables).best(dest),
-            TableKind::Memberships => None,
+            TableKind::Memberships | TableKind::Opaque(_) => None,
             TableKind::Labeled => P::labeled(&self.tables).best(dest),
             TableKind::Unicast(slot) => P::unicast(self.tables.vrf(slot)?).best(dest),
         }
@@ -59,7 +59,7 @@ impl Routing {
     fn own_labels<P: AddressFamily>(&mut self, table: TableKind) -> Option<&mut HashMap<u32, Label>> {
         Some(match table {
             TableKind::Vpn => &mut P::vpn_mut(&mut self.tables).own_labels,
-            TableKind::Memberships => return None,
+            TableKind::Memberships | TableKind::Opaque(_) => return None,
             TableKind::Labeled => &mut P::labeled_mut(&mut self.tables).own_labels,
             TableKind::Unicast(slot) => &mut P::unicast_mut(self.tables.vrf_mut(slot)?).own_labels,
         })
@@ -68,7 +68,7 @@ impl Routing {
     fn mark_in<P: AddressFamily>(&mut self, table: TableKind, dest: u32) {
         match table {
             TableKind::Vpn => P::vpn_mut(&mut self.tables).mark(dest, &mut self.wake),
-            TableKind::Memberships => {}
+            TableKind::Memberships | TableKind::Opaque(_) => {}
             TableKind::Labeled => P::labeled_mut(&mut self.tables).mark(dest, &mut self.wake),
             TableKind::Unicast(slot) => {
                 if let Some(vrf) = self.tables.vrf_mut(slot) {
@@ -84,7 +84,7 @@ impl Routing {
         let reached = || self.shared.next_hops.resolution(hop).nhlfe().is_some();
         let model = TunnelModel::default();
         match table {
-            TableKind::Memberships => None,
+            TableKind::Memberships | TableKind::Opaque(_) => None,
             TableKind::Vpn => {
                 path.source.as_peer()?;
                 // Without its VPN label a packet would be looked up outside the VPN at the other end.
@@ -153,7 +153,7 @@ impl Routing {
     pub(crate) fn relabel_all<P: AddressFamily>(&mut self, table: TableKind) {
         let bound = match table {
             TableKind::Vpn => P::vpn(&self.tables).table.bound(),
-            TableKind::Memberships => 0,
+            TableKind::Memberships | TableKind::Opaque(_) => 0,
             TableKind::Labeled => P::labeled(&self.tables).table.bound(),
             TableKind::Unicast(slot) => self.tables.vrf(slot).map_or(0, |vrf| P::unicast(vrf).table.bound()),
         };

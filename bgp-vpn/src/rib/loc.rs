@@ -22,6 +22,8 @@ pub(crate) enum Form {
     Vpn,
     /// A route target membership (RFC 4684).
     Membership,
+    /// Octets.
+    Opaque,
 }
 
 impl Form {

@@ -5,6 +5,7 @@
 //! | `attributes.rs` | attribute sets, each stored once, as canonical octets with a summary |
 //! | `next_hop.rs` | BGP next hops and how they are reached |
 //! | `path.rs` | a path: source, attribute set, labels |
+//! | `opaque.rs` | destinations that are octets |
 //! | `table.rs` | destinations and their paths |
 //! | `decision.rs` | which path is best (RFC 4271 §9.1.2, RFC 4456 §9) |
 //! | `adj_in.rs` | what one peer told us: membership, limits, stale marks |
@@ -23,6 +24,7 @@ mod bits;
 mod decision;
 mod loc;
 mod next_hop;
+mod opaque;
 mod path;
 mod rewrite;
 mod slab;
@@ -36,6 +38,7 @@ pub(crate) use bits::BitSet;
 pub(crate) use decision::{Candidate, best_of, ousts};
 pub(crate) use loc::{Adj, Form, Peers, Rib, best_where};
 pub(crate) use next_hop::{NextHopId, NextHops, Resolution};
+pub(crate) use opaque::OctetKey;
 pub(crate) use path::{LabelRef, LabelStacks, Path, Source};
 pub(crate) use rewrite::Edits;
 pub(crate) use slab::Slab;

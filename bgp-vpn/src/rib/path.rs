@@ -152,7 +152,12 @@ impl LabelStacks {
         if let &[a, b, c] = labels.octets() {
             return LabelRef::one([a, b, c]);
         }
-        let octets = Octets::from_slice(labels.octets());
+        self.intern_octets(labels.octets())
+    }
+
+    /// The reference for octets that stand in the place of labels, counted once more.
+    pub(crate) fn intern_octets(&mut self, octets: &[u8]) -> LabelRef {
+        let octets = Octets::from_slice(octets);
         let id = match self.by_octets.get(&octets) {
             Some(&id) => id,
             None => {

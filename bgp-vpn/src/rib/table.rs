@@ -14,10 +14,10 @@ use crate::nlri::{
     LabeledNlri, Labels, PathId, RouteDistinguisher, RtMembership, RtMembershipNlri, UnicastNlri, VpnNlri, WirePrefix,
 };
 
-/// What names a destination: a prefix, a route distinguisher and a prefix, a route target membership.
-pub(crate) trait Key: Copy + Eq + fmt::Debug + Default {
-    /// All of it in three words, for hashing.
-    fn words(&self) -> [u64; 3];
+/// What names a destination: a prefix, a route distinguisher and a prefix, a route target membership, octets.
+pub(crate) trait Key: Clone + Eq + fmt::Debug + Default {
+    /// Feeds all of it to a hasher.
+    fn hash_into(&self, hasher: &mut impl Hasher);
     /// Adds its NLRI, with labels if there are any, to a message. `false`: the message is full.
     fn push(&self, labels: &[u8], path_id: Option<PathId>, writer: &mut UpdateWriter<'_, '_>) -> bool;
     /// Whether it is the default route target, which is told only where that is configured.
@@ -27,7 +27,7 @@ pub(crate) trait Key: Copy + Eq + fmt::Debug + Default {
 }
 
 /// A key with an address prefix.
-pub(crate) trait PrefixKey: Key {
+pub(crate) trait PrefixKey: Key + Copy {
     /// The address family's prefix.
     type Prefix: WirePrefix;
     /// The route distinguisher of a VPN destination.
@@ -47,11 +47,9 @@ impl Default for MembershipKey {
 }
 
 impl Key for MembershipKey {
-    fn words(&self) -> [u64; 3] {
-        let mut octets = [0; 16];
-        octets.iter_mut().zip(self.0.wire_octets()).for_each(|(to, from)| *to = *from);
-        let bits = u128::from_be_bytes(octets);
-        [(bits >> 64) as u64, bits as u64, u64::from(self.0.bits())]
+    fn hash_into(&self, hasher: &mut impl Hasher) {
+        hasher.write(self.0.wire_octets());
+        hasher.write_u8(self.0.bits());
     }
 
     fn push(&self, _labels: &[u8], path_id: Option<PathId>, writer: &mut UpdateWriter<'_, '_>) -> bool {
@@ -112,9 +110,10 @@ impl<P: HashWords> PrefixKey for PlainKey<P> {
 
 impl<P: HashWords> Key for PlainKey<P> {
     #[inline]
-    fn words(&self) -> [u64; 3] {
+    fn hash_into(&self, hasher: &mut impl Hasher) {
         let [a, b] = self.0.prefix_words();
-        [a, b, 0]
+        hasher.write_u64(a);
+        hasher.write_u64(b);
     }
 
     #[inline]
@@ -155,9 +154,11 @@ impl<P: HashWords> PrefixKey for VpnKey<P> {
 
 impl<P: HashWords> Key for VpnKey<P> {
     #[inline]
-    fn words(&self) -> [u64; 3] {
+    fn hash_into(&self, hasher: &mut impl Hasher) {
         let [a, b] = self.prefix.prefix_words();
-        [a, b, u64::from_be_bytes(self.rd.octets())]
+        hasher.write_u64(a);
+        hasher.write_u64(b);
+        hasher.write_u64(u64::from_be_bytes(self.rd.octets()));
     }
 
     #[inline]
@@ -324,10 +325,7 @@ impl<K: Key> Table<K> {
     #[inline]
     fn hash(hasher: &DefaultHashBuilder, key: &K) -> u64 {
         let mut h = hasher.build_hasher();
-        let [a, b, c] = key.words();
-        h.write_u64(a);
-        h.write_u64(b);
-        h.write_u64(c);
+        key.hash_into(&mut h);
         h.finish()
     }
 

@@ -13,7 +13,7 @@ use crate::message::capability::{
     AddPath, Capability, Entries, ExtendedNextHop, FamilyRestart, GracefulRestart, MultipleLabels, RestartFamilyFlags,
     RestartFlags, SendReceive,
 };
-use crate::nlri::{Family, Labels, Safi};
+use crate::nlri::{Family, Framing, Labels, Safi};
 
 /// Bad configuration: which field, and what about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -132,6 +132,9 @@ pub struct FamilyConfig {
     pub max_labels: u8,
     /// Accept IPv6 next hops in an IPv4 family (RFC 8950). Default off.
     pub extended_next_hop: bool,
+    /// How NLRI of a family that this crate does not know are told apart, so that they can be reflected. Default `None`: as
+    /// [`Framing::of`] says.
+    pub framing: Option<Framing>,
     /// Routes we keep of this peer and family; beyond, routes are refused and counted. Default unlimited.
     pub max_routes: Option<u32>,
     /// Which next hop the peer is told.
@@ -151,6 +154,7 @@ impl FamilyConfig {
             add_path_send: false,
             max_labels: 1,
             extended_next_hop: false,
+            framing: None,
             max_routes: None,
             next_hop: NextHopRule::ByKind,
             default_target: false,

@@ -16,6 +16,7 @@ use super::routing::Routing;
 use super::tables::{AddressFamily, GLOBAL, TableKind};
 use crate::attr::ext_community::RouteTarget;
 use crate::message::{ErrorCode, Notification, subcode};
+use crate::nlri::Framing;
 use crate::nlri::Safi;
 use crate::session::{
     ConfigError, FamilyConfig, Input as SessionInput, NextHopRule, PeerConfig, PeerKind, Session, SessionConfig,
@@ -59,12 +60,14 @@ impl Speaker {
             return Err(ConfigError::Duplicate { field: "address", value: config.address.to_string(), owner });
         }
         for f in &config.families {
-            if TableKind::of(f.family, vrf).is_none() {
-                return Err(value(
-                    "families",
-                    f.family,
-                    "unicast or labelled; in the global table also VPN unicast and RT constraint",
-                ));
+            let framing = f.framing.or(Framing::of(f.family));
+            if TableKind::of(f.family, vrf).is_none() && (vrf != GLOBAL || framing.is_none()) {
+                let rule =
+                    "unicast or labelled; in the global table also VPN unicast, and others whose framing is known";
+                return Err(value("families", f.family, rule));
+            }
+            if self.routing.tables.opaque.iter().any(|t| t.family == f.family && Some(t.framing) != framing) {
+                return Err(value("framing", f.family, "the same for all peers"));
             }
             // Both would be names of one path in the VRF's table.
             let both = |other: &FamilyConfig| other.family.afi == f.family.afi && other.family.safi != f.family.safi;
@@ -82,7 +85,7 @@ impl Speaker {
         let internal = config.remote_as == self.config.local.asn;
         let mut families = SmallVec::new();
         for f in &config.families {
-            let Some(table) = TableKind::of(f.family, vrf) else { continue };
+            let Some(table) = self.routing.table_of(f, vrf) else { continue };
             let relabel = relabels(f, table, internal);
             let slot = self.routing.attach(id, table, f, relabel);
             families.push(PeerFamily { family: f.family, table, slot, disabled: false });
@@ -270,7 +273,7 @@ impl Speaker {
 fn relabels(config: &FamilyConfig, table: TableKind, internal: bool) -> bool {
     match table {
         TableKind::Unicast(_) => config.family.safi == Safi::LABELED_UNICAST,
-        TableKind::Memberships => false,
+        TableKind::Memberships | TableKind::Opaque(_) => false,
         _ if internal => config.next_hop == NextHopRule::Own,
         _ => config.next_hop != NextHopRule::Unchanged,
     }

@@ -222,6 +222,7 @@ impl Routing {
         moved.sort_unstable();
         self.decide_moved_in::<Ipv4Prefix>(&moved);
         self.decide_moved_in::<Ipv6Prefix>(&moved);
+        self.decide_moved_opaque(&moved);
     }
 
     fn decide_moved_in<P: AddressFamily>(&mut self, moved: &[NextHopId]) {
@@ -282,7 +283,9 @@ impl Routing {
         match table {
             TableKind::Vpn => members(P::vpn(&self.tables).adj(adj)),
             TableKind::Labeled => members(P::labeled(&self.tables).adj(adj)),
-            TableKind::Memberships => members(self.tables.memberships.adj(adj)),
+            TableKind::Memberships | TableKind::Opaque(_) => {
+                members(self.tables.peers(table, Afi::IPV4).and_then(|peers| peers.adj(adj)))
+            }
             TableKind::Unicast(slot) => {
                 self.tables.vrf(slot).map(|vrf| members(P::unicast(vrf).adj(adj))).unwrap_or_default()
             }

@@ -397,6 +397,10 @@ impl Speaker {
             (TableKind::Labeled, Afi::IPV4) => write(&mut tables.labeled4, slot, shared, &target, room, out, track),
             (TableKind::Labeled, _) => write(&mut tables.labeled6, slot, shared, &target, room, out, track),
             (TableKind::Memberships, _) => write(&mut tables.memberships, slot, shared, &target, room, out, track),
+            (TableKind::Opaque(table), _) => match tables.opaque.get_mut(usize::from(table)) {
+                Some(table) => write(&mut table.rib, slot, shared, &target, room, out, track),
+                None => Sent::default(),
+            },
             (TableKind::Unicast(vrf), afi) => match tables.vrf_mut(vrf) {
                 Some(vrf) if afi == Afi::IPV4 => write(&mut vrf.v4, slot, shared, &target, room, out, track),
                 Some(vrf) => write(&mut vrf.v6, slot, shared, &target, room, out, track),

@@ -10,6 +10,7 @@
 //! | `update_in.rs` | a received UPDATE, with RFC 7606 |
 //! | `routing.rs` | what follows from a path that comes or goes |
 //! | `pace.rs` | how fast a peer's UPDATEs are taken |
+//! | `opaque.rs` | families whose NLRI are octets |
 //! | `fib.rs` | forwarding ops |
 //! | `update_out.rs` | UPDATEs to a peer: policy, attributes, packing |
 //! | `shared.rs`, `tables.rs`, `peer.rs` | state |
@@ -23,6 +24,7 @@ mod admin;
 mod fib;
 mod io;
 mod machine;
+mod opaque;
 mod pace;
 mod peer;
 mod query;

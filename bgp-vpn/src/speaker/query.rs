@@ -8,6 +8,7 @@ use fwd_core::time::Instant;
 
 use super::io::{Circuit, LocalRoute, PeerId};
 use super::machine::Speaker;
+use super::opaque::OpaqueTable;
 use super::peer::RouteCounters;
 use super::routing::Routing;
 use super::tables::AddressFamily;
@@ -285,6 +286,7 @@ impl Speaker {
                 + tables.labeled4.memory()
                 + tables.labeled6.memory()
                 + tables.memberships.memory()
+                + tables.opaque.iter().map(OpaqueTable::memory).sum::<usize>()
                 + tables.by_route.iter().map(crate::rib::TargetIndex::memory).sum::<usize>()
                 + shared.attributes.memory()
                 + shared.next_hops.memory()

@@ -192,6 +192,7 @@ impl Routing {
             }
             TableKind::Unicast(vrf) => self.vrf_take::<P>(vrf, dest, source, path_id, Some(slot)),
             TableKind::Memberships => self.membership_take(Some(slot), dest, source, path_id),
+            TableKind::Opaque(table) => self.opaque_take(table, slot, dest, source, path_id),
         }
     }
 

@@ -7,6 +7,7 @@ use fwd_core::op::{FwdOp, RouteAction};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use super::opaque::OpaqueTable;
 use crate::attr::ext_community::RouteTarget;
 use crate::nlri::{Afi, Family, RouteDistinguisher, Safi};
 use crate::rib::{Adj, Form, HashWords, MembershipKey, Peers, PlainKey, Rib, TargetIndex, VpnKey};
@@ -26,6 +27,8 @@ pub(crate) struct Tables {
     pub(crate) labeled4: Rib<PlainKey<Ipv4Prefix>>,
     /// 2/4.
     pub(crate) labeled6: Rib<PlainKey<Ipv6Prefix>>,
+    /// Families whose NLRI are octets.
+    pub(crate) opaque: Vec<OpaqueTable>,
     /// 1/132.
     pub(crate) memberships: Rib<MembershipKey>,
     /// The VPN routes of a route target: IPv4, IPv6.
@@ -50,6 +53,7 @@ impl Tables {
             vpn6: Rib::new(Form::Vpn),
             labeled4: Rib::new(Form::Labeled),
             labeled6: Rib::new(Form::Labeled),
+            opaque: Vec::new(),
             memberships: Rib::new(Form::Membership),
             by_route: [TargetIndex::default(), TargetIndex::default()],
             vrfs: alloc::vec![Some(global)],
@@ -89,6 +93,7 @@ impl Tables {
             (TableKind::Labeled, Afi::IPV4) => &self.labeled4,
             (TableKind::Labeled, _) => &self.labeled6,
             (TableKind::Memberships, _) => &self.memberships,
+            (TableKind::Opaque(table), _) => &self.opaque.get(usize::from(table))?.rib,
             (TableKind::Unicast(vrf), Afi::IPV4) => &self.vrf(vrf)?.v4,
             (TableKind::Unicast(vrf), _) => &self.vrf(vrf)?.v6,
         })
@@ -102,6 +107,7 @@ impl Tables {
             (TableKind::Labeled, Afi::IPV4) => &mut self.labeled4,
             (TableKind::Labeled, _) => &mut self.labeled6,
             (TableKind::Memberships, _) => &mut self.memberships,
+            (TableKind::Opaque(table), _) => &mut self.opaque.get_mut(usize::from(table))?.rib,
             (TableKind::Unicast(vrf), Afi::IPV4) => &mut self.vrf_mut(vrf)?.v4,
             (TableKind::Unicast(vrf), _) => &mut self.vrf_mut(vrf)?.v6,
         })
@@ -113,6 +119,7 @@ impl Tables {
             TableKind::Vpn => &P::vpn(self).adjs,
             TableKind::Labeled => &P::labeled(self).adjs,
             TableKind::Memberships => &self.memberships.adjs,
+            TableKind::Opaque(table) => &self.opaque.get(usize::from(table))?.rib.adjs,
             TableKind::Unicast(slot) => &P::unicast(self.vrf(slot)?).adjs,
         })
     }
@@ -149,10 +156,12 @@ pub(crate) enum TableKind {
     Vpn,
     /// The table of route target memberships.
     Memberships,
+    /// A table of octets, by number.
+    Opaque(u16),
 }
 
 impl TableKind {
-    /// The table of a family on a session in the VRF of this slot; `None` where the family has no table there.
+    /// The table of a family on a session in the VRF of this slot; `None` where the family has none there but, maybe, one of octets.
     pub(crate) fn of(family: Family, vrf: u16) -> Option<Self> {
         if family == Family::RT_CONSTRAINT {
             return (vrf == GLOBAL).then_some(Self::Memberships);

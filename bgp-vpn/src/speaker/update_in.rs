@@ -227,6 +227,10 @@ impl Routing {
         let labeled = family.safi == Safi::LABELED_UNICAST;
         let outcome = match (known.table, family.afi) {
             (TableKind::Memberships, _) => self.memberships(fate, Nlris::new(octets, format)),
+            (TableKind::Opaque(table), _) => {
+                let (routes, fault) = self.opaque_routes(peer, (table, known.slot), octets, format, attr);
+                Outcome { routes, fault }
+            }
             (TableKind::Unicast(_), Afi::IPV4) if labeled => {
                 self.routes::<Ipv4Prefix, LabeledNlri<'_, _>>(fate, Nlris::new(octets, format))
             }
@@ -372,6 +376,10 @@ impl Routing {
                 TableKind::Vpn => P::vpn_mut(tables).table.get_mut(dest).paths_mut(),
                 TableKind::Labeled => P::labeled_mut(tables).table.get_mut(dest).paths_mut(),
                 TableKind::Memberships => tables.memberships.table.get_mut(dest).paths_mut(),
+                TableKind::Opaque(table) => match tables.opaque.get_mut(usize::from(table)) {
+                    Some(table) => table.rib.table.get_mut(dest).paths_mut(),
+                    None => &mut [],
+                },
                 TableKind::Unicast(slot) => match tables.vrf_mut(slot) {
                     Some(vrf) => P::unicast_mut(vrf).table.get_mut(dest).paths_mut(),
                     None => &mut [],
@@ -388,6 +396,7 @@ impl Routing {
             TableKind::Vpn => P::vpn(tables).table.get(dest).paths(),
             TableKind::Labeled => P::labeled(tables).table.get(dest).paths(),
             TableKind::Memberships => tables.memberships.table.get(dest).paths(),
+            TableKind::Opaque(table) => tables.opaque.get(usize::from(table))?.rib.table.get(dest).paths(),
             TableKind::Unicast(slot) => P::unicast(tables.vrf(slot)?).table.get(dest).paths(),
         };
         paths.iter().find(|p| which(p)).copied()

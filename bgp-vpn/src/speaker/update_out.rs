@@ -12,7 +12,7 @@ use super::shared::Shared;
 use crate::attr::ext_community::ExtCommunity;
 use crate::attr::{As4Path, AsPath, AsPathBuf, AsWidth, AttrFlags, AttrType, NextHop};
 use crate::message::{Message, MpPosition, RefreshSubtype, RouteRefresh, UpdateWriter, emit_end_of_rib};
-use crate::nlri::{Afi, Family, Labels};
+use crate::nlri::{Family, Labels};
 use crate::rib::{
     AdjOut, AttrId, Dest, Edits, Entry, Form, Key, Path, Peers, Refresh, Rib, Source, Summary, best_where,
 };
@@ -51,6 +51,9 @@ impl Target<'_> {
     /// The labels of a destination's best path as the peer is told them; empty where the form has none, `None` where there is
     /// none to tell.
     fn labels(&self, shared: &Shared, form: Form, own: Option<Label>, best: &Path) -> Option<SmallVec<[u8; 24]>> {
+        if form == Form::Opaque {
+            return Some(shared.stacks.octets(best.labels));
+        }
         let ours = self.is_next_hop_ours(best.source) && !(form == Form::Vpn && best.source == Source::LOCAL);
         match form {
             Form::Unicast | Form::Membership => Some(SmallVec::new()),
@@ -210,7 +213,7 @@ fn write_batch<K: Key>(
     let Some(group) = adj.batch.get(adj.sent).map(|e| e.group) else { return false };
     let limit = target.negotiated.max_message_len.min(room.saturating_sub(out.len()));
     let bounded = Negotiated { max_message_len: limit, ..target.negotiated.clone() };
-    let labels: &[u8] = if !form.has_labels() { &[] } else { Labels::WITHDRAW.octets() };
+    let labels = if form.has_labels() || form == Form::Opaque { Labels::WITHDRAW.octets() } else { &[] };
     let mut octets = Vec::new();
     let writer = match group {
         None => Ok(UpdateWriter::withdraw(out, &bounded, family)),
@@ -340,8 +343,8 @@ fn may_tell(shared: &Shared, to: &Target<'_>, family: Family, path: &Path) -> bo
         return false;
     }
     let next_hop = next_hop(shared, to, path.source, path.attr);
-    let ipv6_over_ipv4 = family.afi == Afi::IPV4 && matches!(next_hop, NextHop::Ipv6 { .. });
-    !ipv6_over_ipv4 || to.negotiated.extended_next_hop.contains(&family)
+    let extended = to.negotiated.extended_next_hop.contains(&family);
+    NextHop::is_expected(family, next_hop.in_family(family).wire_len(family), extended)
 }
 
 /// The next hop that a peer is told: ours where we forward the packets or leave the AS, else the route's own.

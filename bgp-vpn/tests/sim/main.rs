@@ -8,6 +8,7 @@ mod families;
 mod forwarding_limits;
 mod inter_as;
 mod label_life;
+mod opaque;
 mod overlap;
 mod recovery;
 mod reflect;

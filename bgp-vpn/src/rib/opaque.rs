@@ -28,11 +28,6 @@ impl OctetKey {
         self.last = if octets == &*self.name { None } else { Some(octets.into()) };
     }
 
-    /// What names the route.
-    pub(crate) fn name(&self) -> &[u8] {
-        &self.name
-    }
-
     /// Octets of memory behind the pointers.
     pub(crate) fn memory(&self) -> usize {
         self.name.len() + self.last.as_ref().map_or(0, |last| last.len())

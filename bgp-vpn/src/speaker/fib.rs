@@ -10,6 +10,7 @@ use fwd_core::op::{FwdOp, RouteAction};
 use super::io::{Event, LocalRoute};
 use super::routing::Routing;
 use super::tables::{AddressFamily, TableKind};
+use crate::nlri::Afi;
 use crate::rib::{LabelRef, NextHopId, Path, Peers, PlainKey, PrefixKey, Source};
 use crate::vrf::{Carrier, Installed, Tunnel};
 use fwd_core::net::{Ipv4Prefix, Ipv6Prefix};

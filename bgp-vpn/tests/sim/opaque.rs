@@ -166,7 +166,7 @@ fn what_does_not_name_a_route_replaces_it() {
     world.inject(0, peers[0], &announce(Family::EVPN, &[first]));
     world.settle();
     let from = world.nodes[0].sent.len();
-    world.inject(0, peers[0], &announce(Family::EVPN, &[second.clone()]));
+    world.inject(0, peers[0], &announce(Family::EVPN, std::slice::from_ref(&second)));
     world.settle();
     assert_eq!(told(&world, peers[1], from, Family::EVPN), (second.clone(), vec![]));
     assert_eq!(world.nodes[0].speaker.peer_families(peers[0])[4].received, 1);

@@ -62,10 +62,7 @@ mod tests {
     const FORMAT: NlriFormat = NlriFormat { add_path: false, multiple_labels: false };
     const RD: [u8; 8] = [0, 0, 0xfd, 0xe9, 0, 0, 0, 7];
 
-    fn same<P: WirePrefix>(octets: &[u8], text: &str)
-    where
-        P: core::str::FromStr<Err: core::fmt::Debug>,
-    {
+    fn same<P: WirePrefix + core::str::FromStr<Err: core::fmt::Debug>>(octets: &[u8], text: &str) {
         let (rest, nlri) = VpnMulticastNlri::<P>::take(octets, FORMAT).unwrap();
         assert_eq!((rest.len(), nlri.rd.octets(), nlri.prefix), (0, RD, text.parse().unwrap()));
         let mut out = alloc::vec::Vec::new();

@@ -25,8 +25,9 @@ pub struct Frame<'b> {
 }
 
 impl<'b> Frame<'b> {
-    /// Headroom that suffices for every packet: the labels of the longest chain of entries.
-    pub const HEADROOM: usize = NextHop::MAX_DEPTH * LabelStack::CAPACITY * 4;
+    /// Headroom that suffices for every packet: the labels of the longest chain of entries; the longest headers of a virtual
+    /// link, L2TPv3 over UDP over IPv6 with cookie and sublayer; and those of ESP with an initialization vector of 16 octets.
+    pub const HEADROOM: usize = NextHop::MAX_DEPTH * LabelStack::CAPACITY * 4 + (40 + 8 + 8 + 8 + 4) + (8 + 16);
 
     /// The frame of `len` octets that starts at `headroom`; `None` if the buffer is too short.
     #[must_use]

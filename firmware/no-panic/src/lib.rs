@@ -2,12 +2,17 @@
 //! link-time optimisation, the library refers to that function if and only if some panic is left.
 #![no_std]
 
-use fwd_core::net::{IfIndex, Label};
-use fwd_core::op::FwdOp;
 use fwd_core::VrfCounters;
+use fwd_core::net::{IfIndex, Label, SaId, VlanId, VlinkId};
+use fwd_core::op::FwdOp;
+use fwd_core::sa::{InboundSa, OutboundSa};
 use fwd_core::table::{
-    CounterMemory, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, ReaderSlot, Retired, Rib4Node, Rib6Node, VrfSlot, Word,
+    CounterMemory, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, ReaderSlot, Retired, Rib4Node, Rib6Node, VlinkSlot,
+    VlinkState, VrfSlot, Word,
 };
+use fwd_core::wire::esp::{Cipher, Context, Refused};
+use fwd_core::wire::icmp::{self, Trouble};
+use fwd_core::wire::{self, EtherType};
 use fwd_core::{Forwarder, Frame, Verdict};
 
 /// An array of the caller's.
@@ -45,7 +50,10 @@ pub struct Run {
     fib6: Array<Word>,
     direct6: Array<Word>,
     retired: Array<Retired>,
+    vlinks: Array<VlinkSlot>,
+    vlink_index: Array<Word>,
     counters: Array<VrfCounters>,
+    vlink_states: Array<VlinkState>,
     ops: Array<[u8; FwdOp::LEN]>,
     buffer: Array<u8>,
     headroom: usize,
@@ -75,8 +83,11 @@ pub unsafe extern "C" fn fwd_core_run(run: &Run) -> i64 {
             fib6: run.fib6.slice(),
             direct6: run.direct6.slice(),
             retired: run.retired.slice(),
+            vlinks: run.vlinks.slice(),
+            vlink_index: run.vlink_index.slice(),
         };
-        (memory, CounterMemory { vrfs: run.counters.slice(), ..CounterMemory::default() }, run.ops.slice(), run.buffer.slice())
+        let counters = CounterMemory { vrfs: run.counters.slice(), vlinks: run.vlink_states.slice() };
+        (memory, counters, run.ops.slice(), run.buffer.slice())
     };
     let Ok(mut forwarder) = Forwarder::new(memory, counters) else { return -1 };
     for octets in ops {
@@ -94,6 +105,8 @@ pub unsafe extern "C" fn fwd_core_run(run: &Run) -> i64 {
     let routes: i64 = forwarder.routes4(Default::default()).count() as i64;
     let routes = routes.wrapping_add(forwarder.routes6(Default::default()).count() as i64);
     let total = forwarder.counters().total() as i64;
+    let room = forwarder.room_for(&frame, IfIndex(run.ingress)).map_or(0, |(at, room)| (at ^ room) as i64);
+    let through = security(&mut forwarder, &mut frame, run);
     match verdict {
         Verdict::Transmit { iface, .. } => i64::from(iface.0),
         Verdict::Punt { reason, offset, .. } => -100 - reason as i64 - offset as i64,
@@ -101,8 +114,67 @@ pub unsafe extern "C" fn fwd_core_run(run: &Run) -> i64 {
         Verdict::Drop(reason) => -1000 - reason as i64,
     }
     .wrapping_add(octets)
+    .wrapping_add(room)
+    .wrapping_add(through)
     .wrapping_add(total)
     .wrapping_add(routes)
+}
+
+/// ESP off the frame and around it, an ICMP error about it, and its tags.
+fn security(forwarder: &mut Forwarder<'_>, frame: &mut Frame<'_>, run: &Run) -> i64 {
+    let cipher = Octets { block: run.len, iv: run.headroom };
+    let mut inbound = InboundSa::<_, 4>::new(run.ingress, true, run.first_label, cipher.clone());
+    let opened = inbound.unprotect(frame, run.headroom).is_ok();
+    let link = VlinkId(run.ingress);
+    let verdict = forwarder.forward_unprotected(frame, IfIndex(run.ingress), SaId(run.first_label as u16));
+    let protected = match verdict {
+        Verdict::Protect { offset, .. } => {
+            OutboundSa::new(run.first_label, opened, cipher).protect(frame, offset).is_ok()
+        }
+        _ => false,
+    };
+    let mut out = [0; icmp::MAX_LEN6];
+    let trouble = Trouble::TooBig { mtu: run.first_label };
+    let told = icmp::error4(trouble, run.ingress.into(), frame.octets(), &mut out).unwrap_or(0);
+    let told6 = icmp::error6(trouble, u128::from(run.ingress).into(), frame.octets(), &mut out).unwrap_or(0);
+    let tagged = VlanId::new(run.headroom as u16).and_then(|vlan| {
+        wire::vlan::push(frame, EtherType::S_VLAN, opened.into(), protected, vlan)?;
+        wire::vlan::translate(frame, vlan)?;
+        wire::vlan::pop(frame)
+    });
+    let has_link = forwarder.vlink(link).is_some();
+    told as i64
+        ^ told6 as i64
+        ^ i64::from(tagged.is_some() ^ has_link)
+        ^ forwarder.vlink_counters(link).in_octets as i64
+}
+
+/// A cipher whose sizes the compiler does not know.
+#[derive(Clone)]
+struct Octets {
+    block: usize,
+    iv: usize,
+}
+
+impl Cipher for Octets {
+    fn iv_len(&self) -> usize {
+        self.iv
+    }
+    fn icv_len(&self) -> usize {
+        self.block
+    }
+    fn block_len(&self) -> usize {
+        self.block
+    }
+    fn seal(&mut self, context: &Context, iv: &mut [u8], text: &mut [u8], icv: &mut [u8]) -> Result<(), Refused> {
+        iv.fill(context.spi as u8);
+        text.fill(context.associated_data().1 as u8);
+        icv.fill(context.sequence as u8);
+        Ok(())
+    }
+    fn open(&mut self, _: &Context, iv: &[u8], _: &mut [u8], icv: &[u8]) -> Result<(), Refused> {
+        if iv.first() == icv.first() { Ok(()) } else { Err(Refused) }
+    }
 }
 
 /// A panic to be found.

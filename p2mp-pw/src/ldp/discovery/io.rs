@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use fwd_core::net::IfIndex;
@@ -131,10 +132,19 @@ pub enum Output {
 /// What names an adjacency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AdjacencyId {
-    /// The peer's label space.
-    pub peer: LdpId,
     /// The link, or the target.
     pub target: HelloTarget,
+    /// The peer's label space.
+    pub peer: LdpId,
+}
+
+impl AdjacencyId {
+    /// All adjacencies over a link or with a target.
+    pub(super) const fn over(target: HelloTarget) -> RangeInclusive<Self> {
+        let first = LdpId { lsr: Ipv4Addr::UNSPECIFIED, label_space: 0 };
+        let last = LdpId { lsr: Ipv4Addr::BROADCAST, label_space: u16::MAX };
+        RangeInclusive::new(Self { target, peer: first }, Self { target, peer: last })
+    }
 }
 
 /// A peer that wants to exchange labels over a link, or from afar.

@@ -13,7 +13,7 @@ use fwd_core::timers::Timers;
 use super::super::message::{Hello, HelloFlags, Message, MessageBody};
 use super::super::session::ConfigError;
 use super::super::tlv::{Tlv, TlvValue};
-use super::super::{DualStack, Pdu};
+use super::super::{DualStack, LdpId, Pdu};
 use super::io::{
     Adjacency, AdjacencyId, DiscoveryConfig, DiscoveryCounters, Event, HelloTarget, Input, InterfaceAddresses, Output,
 };
@@ -68,8 +68,9 @@ pub struct Discovery {
     pub(super) interfaces: BTreeMap<IfIndex, InterfaceAddresses>,
     pub(super) targets: BTreeMap<IpAddr, Reason>,
     pub(super) adjacencies: BTreeMap<AdjacencyId, Adjacency>,
-    /// Links whose peers propose a shorter hold time than we do.
+    /// The hold time that was agreed on.
     pub(super) hold: BTreeMap<AdjacencyId, Duration>,
+    families: BTreeMap<LdpId, [u32; 2]>,
     pub(super) timers: Timers<Timer>,
     /// Hellos that are due, written when they are polled.
     due: BTreeSet<HelloTarget>,
@@ -93,6 +94,7 @@ impl Discovery {
             targets: BTreeMap::new(),
             adjacencies: BTreeMap::new(),
             hold: BTreeMap::new(),
+            families: BTreeMap::new(),
             timers: Timers::new(),
             due: BTreeSet::new(),
             outputs: VecDeque::new(),
@@ -225,14 +227,14 @@ impl Discovery {
     /// A third of the shortest hold time that was agreed on over this target.
     fn interval(&self, target: HelloTarget) -> Duration {
         let proposed = self.proposed_hold(target);
-        let agreed = self.hold.iter().filter(|(id, _)| id.target == target).map(|(_, hold)| *hold);
+        let agreed = self.hold.range(AdjacencyId::over(target)).map(|(_, hold)| *hold);
         agreed.fold(proposed, Duration::min) / 3
     }
 
     pub(super) fn stop(&mut self, target: HelloTarget) {
         self.timers.clear(Timer::Hello(target));
         self.due.remove(&target);
-        let lost: Vec<AdjacencyId> = self.adjacencies.keys().filter(|id| id.target == target).copied().collect();
+        let lost: Vec<AdjacencyId> = self.adjacencies.range(AdjacencyId::over(target)).map(|(id, _)| *id).collect();
         for id in lost {
             self.timers.clear(Timer::Hold(id));
             self.lose(id);
@@ -242,8 +244,9 @@ impl Discovery {
     /// An adjacency is over; Targeted Hellos that the peer asked for end with it.
     pub(super) fn lose(&mut self, id: AdjacencyId) {
         self.hold.remove(&id);
-        if self.adjacencies.remove(&id).is_some() {
+        if let Some(lost) = self.adjacencies.remove(&id) {
             self.outputs.push_back(Output::Down(id));
+            self.count_family(&lost, false);
         }
         let HelloTarget::Targeted(address) = id.target else { return };
         let Some(reason) = self.targets.get_mut(&address) else { return };
@@ -253,6 +256,19 @@ impl Discovery {
             self.timers.clear(Timer::Hello(id.target));
             self.due.remove(&id.target);
         }
+    }
+
+    /// Keeps the number of a peer's adjacencies by family: IPv4, IPv6. The numbers afterwards.
+    pub(super) fn count_family(&mut self, adjacency: &Adjacency, more: bool) -> [u32; 2] {
+        let families = self.families.entry(adjacency.id.peer).or_default();
+        let [v4, v6] = families;
+        let count = if adjacency.source.is_ipv6() { v6 } else { v4 };
+        *count = if more { count.saturating_add(1) } else { count.saturating_sub(1) };
+        let families = *families;
+        if families == [0, 0] {
+            self.families.remove(&adjacency.id.peer);
+        }
+        families
     }
 
     pub(super) fn too_many(&mut self, now: Instant) {

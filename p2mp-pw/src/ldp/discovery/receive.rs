@@ -49,7 +49,7 @@ impl Discovery {
         if link_local && matches!(target, HelloTarget::Targeted(_)) {
             return Err(Refusal::Transport);
         }
-        let id = AdjacencyId { peer, target };
+        let id = AdjacencyId { target, peer };
         if !self.adjacencies.contains_key(&id) && self.adjacencies.len() >= self.config.max_adjacencies {
             self.too_many(now);
             return Err(Refusal::TooMany);
@@ -130,11 +130,9 @@ impl Discovery {
     /// A peer from which Hellos of both families come must say its preference, and the same as we (RFC 7552 §6.1.1).
     fn check_dual_stack(&mut self, adjacency: &Adjacency) {
         let ours = self.config.transport_v4.is_some() && self.config.transport_v6.is_some();
-        let families = [false, true].map(|ipv6| {
-            self.adjacencies.values().any(|a| a.id.peer == adjacency.id.peer && a.source.is_ipv6() == ipv6)
-        });
+        let families = self.count_family(adjacency, true);
         let agrees = adjacency.preference == Some(self.config.preference);
-        if ours && families == [true, true] && !agrees {
+        if ours && !families.contains(&0) && !agrees {
             self.outputs.push_back(Output::Event(Event::DualStackNoncompliance(adjacency.id)));
         }
     }

@@ -12,6 +12,9 @@ mod ldp_session_drive;
 #[path = "../../bgp-vpn/tests/sim/drive.rs"]
 mod speaker_drive;
 
+#[path = "../../mvpn/tests/sim/drive.rs"]
+mod pim_drive;
+
 #[path = "../../mvpn/tests/gmp/drive.rs"]
 mod gmp_drive;
 
@@ -58,6 +61,11 @@ pub fn drive_speaker(data: &[u8]) {
     speaker_drive::run(data);
 }
 
+/// Arbitrary stimuli against a PIM router with three interfaces.
+pub fn drive_pim(data: &[u8]) {
+    pim_drive::run(data);
+}
+
 /// A target's name and body.
 pub type Target = (&'static str, fn(&[u8]));
 
@@ -66,6 +74,7 @@ pub const TARGETS: &[Target] = &[
     ("bridge_forward", bridge_forward),
     ("drive_gmp", drive_gmp),
     ("drive_ldp_session", drive_ldp_session),
+    ("drive_pim", drive_pim),
     ("drive_session", drive_session),
     ("drive_speaker", drive_speaker),
     ("parse_fwd_op", parse_fwd_op),

@@ -2,3 +2,4 @@
 
 mod bsr;
 mod gmp;
+mod pim_fsm;

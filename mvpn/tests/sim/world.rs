@@ -179,6 +179,8 @@ pub struct World<A: SimAddress> {
     /// Routers of each LAN; the interface index of a router on a LAN is the LAN's number.
     pub lans: Vec<Vec<usize>>,
     pub down: BTreeSet<usize>,
+    /// Routes that are not those of the shortest way.
+    forced: BTreeMap<(usize, A), MribRoute<A>>,
     pub rng: Rng,
     /// Of 100 PIM messages to each receiver, so many are lost.
     pub loss: u64,
@@ -236,6 +238,7 @@ impl<A: SimAddress> World<A> {
             nodes,
             lans: lans.iter().map(|l| l.to_vec()).collect(),
             down: BTreeSet::new(),
+            forced: BTreeMap::new(),
             rng: Rng(seed ^ 0xabcd),
             loss: 0,
             queue: BinaryHeap::new(),
@@ -285,6 +288,9 @@ impl<A: SimAddress> World<A> {
 
     /// The unicast route of a router to an address: fewest hops, then the lowest LAN and neighbour.
     pub fn route(&self, r: usize, address: A) -> Option<MribRoute<A>> {
+        if let Some(route) = self.forced.get(&(r, address)) {
+            return Some(*route);
+        }
         let distance = self.distances(address);
         let mine = distance[r]?;
         if mine == 0 {
@@ -361,6 +367,46 @@ impl<A: SimAddress> World<A> {
                 Output::Event(event) => self.nodes[r].events.push(event),
             }
         }
+    }
+
+    /// From now on a router's route to an address leads to another router on a LAN that they share, until the next [`Self::reroute`].
+    pub fn route_by(&mut self, r: usize, address: A, to: usize) {
+        let lan = (0..self.lans.len()).find(|l| self.lans[*l].contains(&r) && self.lans[*l].contains(&to)).unwrap();
+        let route = MribRoute { interface: iface(lan), next_hop: Some(A::on_lan(lan, to)), preference: 110, metric: 1 };
+        self.forced.insert((r, address), route);
+        if self.nodes[r].tracked.contains(&address) {
+            self.input(r, Input::Route { address, route: Some(route) });
+        }
+    }
+
+    /// Unicast routing changed: every tracked address is answered anew.
+    pub fn reroute(&mut self) {
+        for r in 0..self.nodes.len() {
+            for address in self.nodes[r].tracked.clone() {
+                let route = self.route(r, address);
+                self.input(r, Input::Route { address, route });
+            }
+        }
+    }
+
+    /// A LAN goes down or up, with its interfaces and routes.
+    pub fn set_lan(&mut self, lan: usize, up: bool) {
+        let now = self.now;
+        if up {
+            self.down.remove(&lan);
+        } else {
+            self.down.insert(lan);
+        }
+        for r in self.lans[lan].clone() {
+            if up {
+                let c = PimInterfaceConfig::new(iface(lan), A::on_lan(lan, r), vec![A::subnet(lan)]);
+                self.nodes[r].pim.add_interface(now, c).unwrap();
+            } else {
+                self.nodes[r].pim.remove_interface(now, iface(lan)).unwrap();
+            }
+            self.drain(r);
+        }
+        self.reroute();
     }
 
     pub fn member(&mut self, r: usize, lan: usize, group: A, source: Option<A>, wanted: bool) {

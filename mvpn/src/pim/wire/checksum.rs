@@ -5,6 +5,8 @@
 
 use core::net::IpAddr;
 
+use fwd_core::wire::checksum::Sum;
+
 use super::header::MessageType;
 
 /// The protocol number of PIM.
@@ -13,42 +15,13 @@ pub const PROTOCOL: u8 = 103;
 /// What of a Register is summed.
 const REGISTER_HEADER: usize = 8;
 
-/// One's complement sum of 16-bit words, kept wide: 32-bit words add up in 64 bits without a carry for any IP packet.
-#[inline]
-fn sum(octets: &[u8]) -> u64 {
-    let mut words = octets.chunks_exact(4);
-    let mut sum = 0_u64;
-    for word in &mut words {
-        let word = word.first_chunk().copied().unwrap_or_default();
-        sum = sum.wrapping_add(u64::from(u32::from_be_bytes(word)));
-    }
-    let mut last = [0_u8; 4];
-    for (to, from) in last.iter_mut().zip(words.remainder()) {
-        *to = *from;
-    }
-    sum.wrapping_add(u64::from(u32::from_be_bytes(last)))
-}
-
-#[inline]
-fn fold(mut sum: u64) -> u16 {
-    // A 64-bit sum is within 16 bits after four folds.
-    for _ in 0..4 {
-        sum = (sum & 0xffff).wrapping_add(sum >> 16);
-    }
-    u16::try_from(sum & 0xffff).unwrap_or_default()
-}
-
-/// The sum of the pseudo-header; IPv4 has none.
-fn pseudo_header(source: IpAddr, destination: IpAddr, len: usize) -> u64 {
-    let (IpAddr::V6(source), IpAddr::V6(destination)) = (source, destination) else { return 0 };
-    sum(&source.octets())
-        .wrapping_add(sum(&destination.octets()))
-        .wrapping_add(u64::try_from(len).unwrap_or_default())
-        .wrapping_add(u64::from(PROTOCOL))
-}
-
 fn over(octets: &[u8], source: IpAddr, destination: IpAddr) -> u16 {
-    !fold(sum(octets).wrapping_add(pseudo_header(source, destination, octets.len())))
+    let mut sum = Sum::new();
+    if let (IpAddr::V6(source), IpAddr::V6(destination)) = (source, destination) {
+        let len = u32::try_from(octets.len()).unwrap_or_default();
+        sum = sum.octets(&source.octets()).octets(&destination.octets()).long(len).long(u32::from(PROTOCOL));
+    }
+    sum.octets(octets).finish()
 }
 
 /// The checksum to write into `message`, whose checksum field is zero.

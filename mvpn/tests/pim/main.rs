@@ -1,0 +1,7 @@
+//! One PIM router and what it does with messages: activation, filters, limits, Hellos, Registers, Asserts, timers.
+
+mod hello;
+mod join_prune;
+mod one;
+mod protection;
+mod register;

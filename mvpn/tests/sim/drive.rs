@@ -1,0 +1,262 @@
+//! Arbitrary stimuli against one PIM router; the body of the fuzz target `drive_pim`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use arbitrary::{Result, Unstructured};
+use fwd_core::net::{IfIndex, ReplicationId, VrfId};
+use fwd_core::op::{FwdOp, LegTarget, Mroute, MrouteKey};
+use fwd_core::time::Instant;
+use mvpn::pim::rp_set::{RpMode, StaticRp};
+use mvpn::pim::wire::{
+    Assert, EncodedGroup, GroupSetBuf, Hello, HelloOption, JoinPruneBuf, Message, MessageType, Register, RegisterFlags,
+    RegisterStop, SourceBuf, SourceFlags, packet,
+};
+use mvpn::pim::{Input, Membership, MribRoute, Output, PimConfig, PimInterfaceConfig, PimLimits, PimRouter};
+
+const STATES: usize = 12;
+
+/// The router and what its outputs built.
+struct Driven {
+    pim: PimRouter<Ipv4Addr>,
+    now: Instant,
+    tracked: BTreeSet<Ipv4Addr>,
+    mroutes: BTreeMap<MrouteKey, Mroute>,
+    groups: BTreeMap<ReplicationId, BTreeMap<u16, LegTarget>>,
+}
+
+fn address(interface: u32, host: u8) -> Ipv4Addr {
+    Ipv4Addr::new(10, 0, u8::try_from(interface).unwrap_or(0), host)
+}
+
+fn group(u: &mut Unstructured<'_>) -> Result<Ipv4Addr> {
+    Ok(match u.int_in_range(0..=9)? {
+        0..=3 => Ipv4Addr::new(239, 1, 1, u.int_in_range(1..=3)?),
+        4..=7 => Ipv4Addr::new(232, 1, 1, u.int_in_range(1..=3)?),
+        8 => Ipv4Addr::new(224, 0, 0, 5),
+        _ => u.arbitrary()?,
+    })
+}
+
+fn source(u: &mut Unstructured<'_>) -> Result<Ipv4Addr> {
+    Ok(match u.int_in_range(0..=9)? {
+        0..=8 => address(u.int_in_range(1..=4)?, u.int_in_range(100..=103)?),
+        _ => u.arbitrary()?,
+    })
+}
+
+impl Driven {
+    fn new(seed: u64) -> Self {
+        let now = Instant::ZERO;
+        let mut config = PimConfig::new(VrfId(1), Ipv4Addr::new(10, 255, 0, 1), 1..=8);
+        config.seed = seed;
+        let limits =
+            PimLimits { states: STATES, states_per_interface: 8, neighbors_per_interface: 3, ..PimLimits::default() };
+        config.limits = limits;
+        let mut pim = PimRouter::new(now, config).unwrap();
+        for n in 1..=3 {
+            let subnet = fwd_core::net::Ipv4Prefix::new(address(n, 0), 24).unwrap();
+            pim.add_interface(now, PimInterfaceConfig::new(IfIndex(n), address(n, 2), vec![subnet])).unwrap();
+        }
+        Self { pim, now, tracked: BTreeSet::new(), mroutes: BTreeMap::new(), groups: BTreeMap::new() }
+    }
+
+    fn input(&mut self, input: Input<'_, Ipv4Addr>) {
+        self.pim.handle_input(self.now, input);
+    }
+
+    fn message(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
+        let interface = u.int_in_range(1..=3)?;
+        let from = address(interface, u.int_in_range(1..=5)?);
+        let all = Ipv4Addr::new(224, 0, 0, 13);
+        let (to, octets) = match u.int_in_range(0..=5)? {
+            0 | 1 => {
+                let mut options = vec![
+                    HelloOption::Holdtime(*u.choose(&[0, 1, 105, 65535])?),
+                    HelloOption::GenerationId(u.int_in_range(0..=1)?),
+                ];
+                if u.arbitrary()? {
+                    options.push(HelloOption::DrPriority(u.int_in_range(0..=2)?));
+                }
+                (all, Message::Hello(Hello { options }).to_packet(from.into(), all.into()))
+            }
+            2 => {
+                let to = address(interface, u.int_in_range(1..=4)?);
+                let mut m = JoinPruneBuf::new(to.into(), *u.choose(&[0, 10, 210, 65535])?);
+                for _ in 0..u.int_in_range(1..=3)? {
+                    let mut set = GroupSetBuf::new(EncodedGroup::new(group(u)?.into()));
+                    for _ in 0..u.int_in_range(0..=3)? {
+                        let flags = SourceFlags::from_bits_truncate(u.arbitrary()?);
+                        let rp = Ipv4Addr::new(10, 255, 0, u.int_in_range(1..=2)?);
+                        let s = if flags.contains(SourceFlags::WILDCARD) { rp } else { source(u)? };
+                        let list = if u.arbitrary()? { &mut set.joins } else { &mut set.prunes };
+                        list.push(SourceBuf::new(s.into(), flags));
+                    }
+                    m.push(set);
+                }
+                (all, packet(MessageType::JOIN_PRUNE, 0, from.into(), all.into(), |out| m.emit(out)))
+            }
+            3 => {
+                let assert = Assert {
+                    group: EncodedGroup::new(group(u)?.into()),
+                    source: if u.arbitrary()? { source(u)?.into() } else { Ipv4Addr::UNSPECIFIED.into() },
+                    rpt: u.arbitrary()?,
+                    metric_preference: *u.choose(&[0, 110, 0x7fff_ffff])?,
+                    metric: *u.choose(&[0, 20, u32::MAX])?,
+                };
+                (all, Message::Assert(assert).to_packet(from.into(), all.into()))
+            }
+            4 => {
+                let to = Ipv4Addr::new(10, 255, 0, 1);
+                let inner = Register::null_packet(source(u)?.into(), group(u)?.into()).unwrap();
+                let flags = if u.arbitrary()? { RegisterFlags::NULL } else { RegisterFlags::empty() };
+                (to, Message::Register(Register { flags, packet: &inner }).to_packet(from.into(), to.into()))
+            }
+            _ => {
+                let to = Ipv4Addr::new(10, 255, 0, 1);
+                let stop = RegisterStop { group: EncodedGroup::new(group(u)?.into()), source: source(u)?.into() };
+                let rp = Ipv4Addr::new(10, 255, 0, 2);
+                let octets = Message::RegisterStop(stop).to_packet(rp.into(), to.into());
+                self.input(Input::Datagram {
+                    interface: IfIndex(interface),
+                    from: rp,
+                    to,
+                    octets: &octets,
+                    authenticated: false,
+                });
+                return Ok(());
+            }
+        };
+        self.input(Input::Datagram { interface: IfIndex(interface), from, to, octets: &octets, authenticated: false });
+        Ok(())
+    }
+
+    fn step(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
+        self.now = self.now + Duration::from_millis(*u.choose(&[0, 1, 500, 3000, 61_000])?);
+        match u.int_in_range(0..=9)? {
+            0..=4 => self.message(u)?,
+            5 => {
+                let membership = *u.choose(&[Membership::Include, Membership::Exclude, Membership::None])?;
+                let interface = IfIndex(u.int_in_range(1..=4)?);
+                let (group, source) = (group(u)?, if u.arbitrary()? { Some(source(u)?) } else { None });
+                self.input(Input::Membership { interface, group, source, membership });
+            }
+            6 => {
+                let (interface, source, group) = (IfIndex(u.int_in_range(1..=4)?), source(u)?, group(u)?);
+                self.input(Input::Data { interface, source, group });
+                self.input(Input::Active { source, group, octets_per_second: u.arbitrary()? });
+            }
+            7 => {
+                let inner = Register::null_packet(source(u)?.into(), group(u)?.into()).unwrap();
+                self.input(Input::WholePacket { packet: &inner });
+            }
+            8 => {
+                let interface = u.int_in_range(1..=4)?;
+                let next_hop = if u.arbitrary()? { Some(address(interface, u.int_in_range(1..=4)?)) } else { None };
+                let route = MribRoute {
+                    interface: IfIndex(interface),
+                    next_hop,
+                    preference: 110,
+                    metric: u.int_in_range(0..=30)?,
+                };
+                let address = if u.arbitrary()? { source(u)? } else { Ipv4Addr::new(10, 255, 0, 2) };
+                self.input(Input::Route { address, route: if u.arbitrary()? { Some(route) } else { None } });
+            }
+            _ => self.operator(u)?,
+        }
+        if u.ratio(1, 2)? {
+            self.drain();
+        }
+        Ok(())
+    }
+
+    fn operator(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
+        let n = u.int_in_range(1..=3)?;
+        match u.int_in_range(0..=2)? {
+            0 => {
+                let rp = Ipv4Addr::new(10, 255, 0, u.int_in_range(1..=2)?);
+                let range = "239.0.0.0/8".parse().unwrap();
+                let fixed = StaticRp { range, address: rp, mode: RpMode::Sparse, overrides: false };
+                self.pim.update_rp_set(self.now, |set| set.set_static(fixed).unwrap());
+            }
+            1 => drop(self.pim.remove_interface(self.now, IfIndex(n))),
+            _ => {
+                let subnet = fwd_core::net::Ipv4Prefix::new(address(n, 0), 24).unwrap();
+                let config = PimInterfaceConfig::new(IfIndex(n), address(n, 2), vec![subnet]);
+                drop(self.pim.add_interface(self.now, config));
+            }
+        }
+        Ok(())
+    }
+
+    /// Timers that are due fire, outputs build the forwarder's tables: every op fits what is there.
+    fn drain(&mut self) {
+        while self.pim.next_timeout().is_some_and(|t| t <= self.now) {
+            self.pim.handle_timeout(self.now);
+        }
+        let mut outputs = 0;
+        while let Some(output) = self.pim.poll_output() {
+            outputs += 1;
+            assert!(outputs < 20_000, "outputs without end");
+            match output {
+                Output::Program(op) => self.program(op),
+                Output::Track(a) => assert!(self.tracked.insert(a), "{a} is tracked already"),
+                Output::Untrack(a) => assert!(self.tracked.remove(&a), "{a} is not tracked"),
+                Output::Datagram { from, to, octets, .. } => {
+                    let m = Message::parse(&octets, from.into(), to.into());
+                    assert!(m.is_ok(), "{m:?}");
+                }
+                Output::Forward { .. } | Output::Event(_) => {}
+            }
+        }
+        assert!(self.pim.states() <= STATES, "{} states", self.pim.states());
+        assert!(self.mroutes.len() <= STATES);
+    }
+
+    fn program(&mut self, op: FwdOp) {
+        assert_eq!(FwdOp::parse(&op.emit()), Ok(op));
+        match op {
+            FwdOp::SetMroute { key, mroute, .. } => {
+                if let Some(id) = mroute.replication {
+                    assert!(!self.groups[&id].is_empty());
+                }
+                self.mroutes.insert(key, mroute);
+            }
+            FwdOp::ClearMroute { key, .. } => drop(self.mroutes.remove(&key).unwrap()),
+            FwdOp::SetReplication { id, .. } => assert!(self.groups.insert(id, BTreeMap::new()).is_none()),
+            FwdOp::ClearReplication { id } => {
+                assert!(self.mroutes.values().all(|m| m.replication != Some(id)));
+                drop(self.groups.remove(&id).unwrap());
+            }
+            FwdOp::SetLeg { group, leg, target } => {
+                assert!(self.groups.get_mut(&group).unwrap().insert(leg, target).is_none());
+            }
+            FwdOp::ClearLeg { group, leg } => drop(self.groups.get_mut(&group).unwrap().remove(&leg).unwrap()),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Steps as long as there are octets. At the end the interfaces go, and with them everything but the wishes of time: after an hour
+/// nothing is left.
+pub fn run(data: &[u8]) {
+    let mut u = Unstructured::new(data);
+    let mut driven = Driven::new(u64::try_from(data.len()).unwrap_or(0));
+    while !u.is_empty() {
+        if driven.step(&mut u).is_err() {
+            break;
+        }
+    }
+    driven.drain();
+    for n in 1..=3 {
+        drop(driven.pim.remove_interface(driven.now, IfIndex(n)));
+    }
+    for _ in 0..100 {
+        driven.now = driven.now + Duration::from_secs(60);
+        driven.drain();
+    }
+    assert_eq!(driven.pim.states(), 0);
+    assert!(driven.mroutes.is_empty() && driven.groups.is_empty() && driven.tracked.is_empty());
+    assert_eq!(driven.pim.next_timeout(), None);
+}

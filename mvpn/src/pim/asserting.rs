@@ -154,13 +154,6 @@ impl<A: PimAddress> PimRouter<A> {
         }
     }
 
-    /// A group has state on an interface.
-    fn note_group(&mut self, i: IfIndex, g: A) {
-        if let Some(interface) = self.net.interfaces.get_mut(&i) {
-            interface.groups.insert(g);
-        }
-    }
-
     /// The winner of Asserts on an interface restarted or is gone.
     pub(super) fn winner_restarts(&mut self, now: Instant, i: IfIndex, winner: A) {
         let groups: Vec<A> =

@@ -52,8 +52,8 @@ pub struct PimLimits {
     pub neighbors_per_interface: usize,
     /// Messages of one neighbour in a second, of which as many may come at once. Default 500.
     pub messages_per_neighbor: u32,
-    /// Hellos of addresses that are no neighbours yet, by interface and second. Default 50.
-    pub new_neighbors_per_second: u32,
+    /// Hellos that say something new (a neighbour, its restart, its priority), by interface and second. Default 50.
+    pub hello_changes_per_second: u32,
     /// Registers by second. Default 10,000.
     pub registers_per_second: u32,
     /// Data packets that software looks at by second. Default 10,000.
@@ -67,7 +67,7 @@ impl Default for PimLimits {
             states_per_interface: 20_000,
             neighbors_per_interface: 256,
             messages_per_neighbor: 500,
-            new_neighbors_per_second: 50,
+            hello_changes_per_second: 50,
             registers_per_second: 10_000,
             data_per_second: 10_000,
         }
@@ -181,7 +181,7 @@ impl<A: PimAddress> PimConfig<A> {
         if t.assert < secs(10) || t.assert_override >= t.assert {
             return Err(PimConfigError::Assert);
         }
-        let rates = [l.messages_per_neighbor, l.new_neighbors_per_second, l.registers_per_second, l.data_per_second];
+        let rates = [l.messages_per_neighbor, l.hello_changes_per_second, l.registers_per_second, l.data_per_second];
         if l.states == 0 || l.states_per_interface == 0 || l.neighbors_per_interface == 0 || rates.contains(&0) {
             return Err(PimConfigError::Limits);
         }

@@ -15,6 +15,9 @@ use super::router::{Fault, PimRouter};
 use super::state::Timer;
 use super::wire::{MessageType, Register, RegisterFlags, RegisterStop};
 
+/// How long data that arrived waits for the route to its source.
+const ROUTE_WAIT: Duration = Duration::from_secs(5);
+
 impl<A: PimAddress> PimRouter<A> {
     /// On receipt of data from S to G on interface iif (RFC 7761 §4.2), as far as software sees it.
     pub(super) fn data_arrives(&mut self, now: Instant, iif: IfIndex, s: A, g: A) {
@@ -41,6 +44,7 @@ impl<A: PimAddress> PimRouter<A> {
         if self.net.watches.get(&s).is_some_and(|w| w.tracked && w.route.is_none()) {
             if let Some(source) = self.source_mut(g, s) {
                 source.arrived = Some(iif);
+                self.timers.set(Timer::Arrived(g, s), now + ROUTE_WAIT);
             }
         }
         self.data_rules(now, iif, s, g);

@@ -76,6 +76,9 @@ impl<A: PimAddress> PimRouter<A> {
                 if let Some(interface) = self.net.interfaces.get_mut(&index) {
                     interface.groups.remove(&g);
                 }
+                if let Some(group) = self.groups.get_mut(&g) {
+                    group.noted.retain(|i| *i != index);
+                }
             }
         }
     }

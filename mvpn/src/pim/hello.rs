@@ -137,19 +137,20 @@ impl<A: PimAddress> PimRouter<A> {
         let limits = self.net.config.limits;
         let Some(interface) = self.net.interfaces.get_mut(&index) else { return };
         let known = interface.neighbors.get(&from);
-        if known.is_none() && !interface.new_neighbors.take(now) {
-            return self.limit(now, PimLimit::NewNeighbors, Some(index));
-        }
         if known.is_none() && interface.neighbors.len() >= limits.neighbors_per_interface {
             return self.limit(now, PimLimit::Neighbors, Some(index));
         }
         let rate = known.map_or_else(|| Rate::new(limits.messages_per_neighbor, now), |n| n.messages);
         let Said { neighbor, holdtime } = Said::of(hello, rate);
         if holdtime == 0 {
-            if known.is_some() {
+            if known.is_some() && interface.news.take(now) {
                 self.neighbor_gone(now, index, from);
             }
             return;
+        }
+        let known = interface.neighbors.get(&from);
+        if !known.is_some_and(|n| n.says_as(&neighbor)) && !interface.news.take(now) {
+            return self.limit(now, PimLimit::HelloChanges, Some(index));
         }
         let restarted = known.is_some_and(|n| n.generation_id != neighbor.generation_id);
         let new = known.is_none();

@@ -135,8 +135,8 @@ pub enum PimLimit {
     Neighbors,
     /// Messages of a neighbour.
     Messages,
-    /// New neighbours in a second.
-    NewNeighbors,
+    /// Hellos that say something new in a second.
+    HelloChanges,
     /// Registers in a second.
     Registers,
     /// Data packets in a second.

@@ -13,6 +13,7 @@
 //! | 4.6 | `assert.rs`, `asserting.rs` | Assert machines |
 //! | 4.7 | `rp_set.rs` | group-to-RP mapping |
 //! | 4.9 | `wire/` | messages |
+//! | | `mib.rs` | tables of PIM-STD-MIB (RFC 5060) |
 //!
 //! Groups whose RP mapping says BIDIR have no state here; PIM-DM, State Refresh, DF Election, ECMP Redirect, PIM over TCP and the flooding
 //! mechanism are messages only.
@@ -39,6 +40,7 @@ mod forwarding;
 mod hello;
 mod io;
 mod macros;
+pub mod mib;
 mod network;
 mod receive;
 pub mod register;

@@ -125,6 +125,14 @@ pub(super) struct Neighbor<A> {
     pub(super) messages: Rate,
 }
 
+impl<A: PimAddress> Neighbor<A> {
+    /// Whether two Hellos said the same.
+    pub(super) fn says_as(&self, other: &Self) -> bool {
+        let said = |n: &Self| (n.dr_priority, n.generation_id, n.lan_prune_delay, n.drlb_capability, n.router_id);
+        said(self) == said(other) && self.secondary == other.secondary && self.drlb_list == other.drlb_list
+    }
+}
+
 /// A PIM interface.
 #[derive(Clone, Debug)]
 pub(super) struct Interface<A: PimAddress> {
@@ -139,7 +147,8 @@ pub(super) struct Interface<A: PimAddress> {
     pub(super) groups: BTreeSet<A>,
     /// States that Joins and members made here.
     pub(super) states: usize,
-    pub(super) new_neighbors: Rate,
+    /// Hellos that say something new: each may cost an evaluation of all that is on the interface.
+    pub(super) news: Rate,
 }
 
 impl<A: PimAddress> Interface<A> {

@@ -471,6 +471,12 @@ impl<A: PimAddress> PimRouter<A> {
                 }
                 (g, Some(s))
             }
+            Timer::Arrived(g, s) => {
+                if let Some(source) = self.source_mut(g, s) {
+                    source.arrived = None;
+                }
+                (g, Some(s))
+            }
             Timer::RptOverride(g, s) => {
                 self.fire_rpt_upstream(now, g, s, RptUpstreamEvent::OverrideTimerExpires);
                 (g, Some(s))

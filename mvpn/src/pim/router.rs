@@ -122,7 +122,7 @@ impl<A: PimAddress> PimRouter<A> {
             hello_sent: false,
             groups: BTreeSet::new(),
             states: 0,
-            new_neighbors: Rate::new(limits.new_neighbors_per_second, now),
+            news: Rate::new(limits.hello_changes_per_second, now),
             config,
         };
         if !interface.config.passive {
@@ -318,7 +318,12 @@ impl<A: PimAddress> PimRouter<A> {
         }
         self.timers.clear(Timer::GroupJoin(g));
         self.withdraw(g, None);
-        self.groups.remove(&g);
+        let noted = self.groups.remove(&g).map(|group| group.noted).unwrap_or_default();
+        for i in noted {
+            if let Some(interface) = self.net.interfaces.get_mut(&i) {
+                interface.groups.remove(&g);
+            }
+        }
         self.states = self.states.saturating_sub(1);
     }
 
@@ -328,9 +333,13 @@ impl<A: PimAddress> PimRouter<A> {
         if !idle {
             return false;
         }
-        for timer in
-            [Timer::SourceJoin(g, s), Timer::Keepalive(g, s), Timer::RptOverride(g, s), Timer::RegisterStop(g, s)]
-        {
+        for timer in [
+            Timer::SourceJoin(g, s),
+            Timer::Keepalive(g, s),
+            Timer::RptOverride(g, s),
+            Timer::RegisterStop(g, s),
+            Timer::Arrived(g, s),
+        ] {
             self.timers.clear(timer);
         }
         self.withdraw(g, Some(s));
@@ -414,8 +423,9 @@ impl<A: PimAddress> PimRouter<A> {
             self.evaluate(now, g, None);
         }
         for g in source_of {
-            let arrived = self.groups.get_mut(&g).and_then(|group| group.sources.get_mut(&address)?.arrived.take());
+            let arrived = self.source_mut(g, address).and_then(|source| source.arrived.take());
             if let Some(interface) = arrived {
+                self.timers.clear(Timer::Arrived(g, address));
                 self.data_arrives(now, interface, address, g);
             }
             self.evaluate(now, g, Some(address));
@@ -491,10 +501,18 @@ impl<A: PimAddress> PimRouter<A> {
         match (was, is) {
             (false, true) => {
                 interface.states = interface.states.saturating_add(1);
-                interface.groups.insert(g);
+                self.note_group(i, g);
             }
             (true, false) => interface.states = interface.states.saturating_sub(1),
             _ => {}
+        }
+    }
+
+    /// A group has state on an interface.
+    pub(super) fn note_group(&mut self, i: IfIndex, g: A) {
+        let (Some(interface), Some(group)) = (self.net.interfaces.get_mut(&i), self.groups.get_mut(&g)) else { return };
+        if interface.groups.insert(g) && !group.noted.contains(&i) {
+            group.noted.push(i);
         }
     }
 

@@ -202,6 +202,8 @@ pub(super) struct Group<A> {
     /// RP(G), as last looked up.
     pub(super) rp: Option<A>,
     pub(super) interfaces: ByInterface<GroupInterface<A>>,
+    /// Interfaces that list the group among those with state there.
+    pub(super) noted: SmallVec<[IfIndex; 2]>,
     pub(super) upstream: Upstream<A>,
     pub(super) refused: bool,
     pub(super) installed: Option<Installed>,
@@ -214,6 +216,7 @@ impl<A> Group<A> {
             ssm,
             rp: None,
             interfaces: ByInterface(SmallVec::new_const()),
+            noted: SmallVec::new_const(),
             upstream: Upstream {
                 state: UpstreamState::NotJoined,
                 rpf: Rpf { interface: None, next_hop: None, neighbor: None },
@@ -265,4 +268,6 @@ pub(super) enum Timer<A> {
     RptOverride(A, A),
     /// RST(S,G)
     RegisterStop(A, A),
+    /// No route to a source whose data arrived was told.
+    Arrived(A, A),
 }

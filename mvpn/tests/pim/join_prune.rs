@@ -52,8 +52,6 @@ fn a_join_expires_with_its_holdtime() {
 }
 
 /// With two neighbours a Prune waits J/P_Override_Interval for a Join of the other, and is echoed when it acts.
-///
-/// Shows: MVPN-QOS-9
 #[test]
 fn a_prune_on_a_lan_can_be_overridden_and_its_delay_is_that_of_the_link() {
     let mut one = One::new();

@@ -2,6 +2,7 @@
 
 mod hello;
 mod join_prune;
+mod mib;
 mod one;
 mod protection;
 mod register;

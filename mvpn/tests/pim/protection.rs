@@ -63,7 +63,6 @@ fn a_denied_group_or_source_gets_no_state_and_is_counted() {
     assert!(one.mroute(Some(S), SSM).is_some());
 }
 
-/// Shows: MVPN-SEC-5
 #[test]
 fn an_interface_can_be_of_senders_or_of_receivers_only() {
     let mut l = lan();
@@ -87,8 +86,6 @@ fn an_interface_can_be_of_senders_or_of_receivers_only() {
 }
 
 /// The limit of an interface refuses the next state, a Prune frees one, and the other interface is not touched.
-///
-/// Shows: MVPN-CTL-2
 #[test]
 fn the_101st_channel_is_refused_and_a_leave_frees_its_slot() {
     let mut c = config();
@@ -133,8 +130,6 @@ fn the_limit_of_the_router_holds_for_all_interfaces() {
 }
 
 /// Strangers, impostors and floods: only Hellos of strangers, a bounded number of neighbours, a bounded number of messages.
-///
-/// Shows: MVPN-SEC-1
 #[test]
 fn messages_of_strangers_and_floods_are_dropped_and_counted_once_a_second() {
     let mut c = config();
@@ -193,10 +188,17 @@ fn malformed_messages_cost_an_event_and_authentication_is_asked_for_where_it_is_
 fn any_group_but_those_of_link_scope_can_be_joined() {
     let mut one = One::new();
     one.hello(LAN, N1, &[]);
-    for g in ["224.0.1.1", "225.0.0.1", "231.255.255.255", "233.252.0.1", "238.1.1.1", "239.255.255.255", "232.0.0.1"] {
-        let g: Ipv4Addr = g.parse().unwrap();
+    // Every 2^18th group from 224.0.1.0 on, with changing low bits.
+    let first = Ipv4Addr::new(224, 0, 1, 0).to_bits();
+    for n in 0..1023_u32 {
+        let g = Ipv4Addr::from_bits(first + n * (1 << 18) + n * 37);
+        assert!(g.is_multicast());
+        one.ops.clear();
         one.join(N1, g, S);
         assert!(one.mroute(Some(S), g).is_some(), "{g}");
+        one.prune(N1, g, S);
+        one.wait(Duration::from_millis(10));
+        one.hello(LAN, N1, &[]);
     }
     for g in ["224.0.0.1", "224.0.0.13", "224.0.0.255"] {
         let g: Ipv4Addr = g.parse().unwrap();
@@ -231,4 +233,21 @@ fn configuration_errors_name_the_field() {
     assert_eq!(one.pim.add_interface(one.now, l), Err(PimConfigError::PropagationDelay));
     assert_eq!(one.pim.add_interface(one.now, lan()), Ok(()));
     assert_eq!(one.pim.add_interface(one.now, lan()), Err(PimConfigError::Interface));
+}
+
+/// A CE whose Hellos change all the time: so many changes count in a second, and the rest is dropped.
+#[test]
+fn hellos_that_change_all_the_time_are_bounded() {
+    let mut c = config();
+    c.limits = PimLimits { hello_changes_per_second: 5, ..PimLimits::default() };
+    let mut one = One::with(c, lan(), RP);
+    for n in 0..100 {
+        one.hello(LAN, N1, &[HelloOption::GenerationId(n)]);
+    }
+    let restarts = one.events.iter().filter(|e| matches!(e, PimEvent::NeighborRestarted { .. })).count();
+    assert_eq!((restarts, limited(&one)), (4, vec![PimLimit::HelloChanges]));
+    for _ in 0..100 {
+        one.hello(LAN, N1, &[HelloOption::GenerationId(4)]);
+    }
+    assert_eq!(limited(&one).len(), 1, "a Hello that says nothing new costs nothing");
 }

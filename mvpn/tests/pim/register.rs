@@ -84,7 +84,6 @@ fn stops(one: &mut One) -> usize {
     one.kinds().iter().filter(|k| **k == MessageType::REGISTER_STOP).count()
 }
 
-/// Shows: MVPN-RP-2
 #[test]
 fn the_rp_stops_what_nobody_wants_forwards_what_somebody_wants_and_joins_the_source() {
     let mut one = One::with(config(), lan(), LOOPBACK);
@@ -125,8 +124,6 @@ fn an_infinite_threshold_keeps_the_rp_on_registers() {
 }
 
 /// A Register of a DR goes to the other members; one of a member is used and goes no further.
-///
-/// Shows: MVPN-RP-4
 #[test]
 fn anycast_rp_members_tell_one_another() {
     const MEMBER: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 9);

@@ -74,7 +74,7 @@ fn life<A: SimAddress>(lans: &[&[usize]], rp: Option<usize>, members: &[usize], 
     }
 }
 
-/// Shows: MVPN-CEPE-2, MVPN-CEPE-8, MVPN-CEPE-9
+/// Shows: MVPN-CEPE-2
 #[test]
 fn channels_take_the_tree_of_unicast_routing() {
     life::<Ipv4Addr>(TWO, None, &[2], 0, 1);
@@ -86,7 +86,7 @@ fn channels_take_the_tree_of_unicast_routing() {
 /// The source registers, the RP joins it, the last hop leaves the shared tree: at the end every packet crosses each LAN of the source's
 /// tree once and no other, wherever the RP is.
 ///
-/// Shows: MVPN-CEPE-2, MVPN-CEPE-8, MVPN-RP-1
+/// Shows: MVPN-CEPE-2
 #[test]
 fn groups_end_on_the_tree_of_the_source_with_the_rp_at_any_router() {
     for rp in 0..2 {

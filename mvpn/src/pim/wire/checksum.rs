@@ -53,7 +53,6 @@ mod tests {
         }
     }
 
-    /// Shows: MVPN-CEPE-8
     #[test]
     fn ipv6_sums_the_pseudo_header() {
         let (a, b) = (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1), Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xd));

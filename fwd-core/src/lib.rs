@@ -26,6 +26,7 @@ extern crate alloc;
 #[cfg(any(test, feature = "arbitrary", feature = "std"))]
 extern crate std;
 
+pub mod audit;
 #[cfg(feature = "control")]
 pub mod codec;
 mod counters;

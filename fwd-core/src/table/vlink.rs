@@ -212,6 +212,11 @@ impl<'m> VlinkWriter<'m> {
         Self { records: RecordWriter::new(slots), index, generation: 0 }
     }
 
+    /// Numbers of the table.
+    pub(super) const fn capacity(&self) -> usize {
+        self.records.capacity()
+    }
+
     #[inline]
     pub(crate) const fn reader(&self) -> Vlinks<'m> {
         Vlinks { records: self.records.reader(), index: self.index }

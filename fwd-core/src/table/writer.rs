@@ -78,6 +78,19 @@ impl<'m> Writer<'m> {
         Some(Worker::new(self.tables(), Some(slot), counters))
     }
 
+    /// How many numbers each table has.
+    pub(crate) fn numbers(&self) -> Numbers {
+        let number = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
+        Numbers {
+            interfaces: number(self.interfaces.capacity()),
+            nhlfes: number(self.nhlfes.capacity()),
+            first_label: self.ilm.first.value(),
+            labels: number(self.ilm.slots.len()),
+            vlinks: number(self.vlinks.capacity()),
+            vrfs: u16::try_from(self.vrfs.0.len()).unwrap_or(u16::MAX),
+        }
+    }
+
     /// An interface.
     #[must_use]
     pub fn interface(&self, iface: IfIndex) -> Option<Interface> {
@@ -158,4 +171,15 @@ impl<'m> Writer<'m> {
     pub fn rib_nodes(&self) -> (usize, usize) {
         (self.fib4.rib.used(), self.fib6.rib.used())
     }
+}
+
+/// How many numbers each table has, and where labels begin.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Numbers {
+    pub(crate) interfaces: u32,
+    pub(crate) nhlfes: u32,
+    pub(crate) first_label: u32,
+    pub(crate) labels: u32,
+    pub(crate) vlinks: u32,
+    pub(crate) vrfs: u16,
 }

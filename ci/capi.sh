@@ -44,7 +44,7 @@ build() { RUSTC_BOOTSTRAP=1 RUSTC=$TOOLCHAIN/rustc cargo build --quiet --release
 check "library for a Cortex-M4" build
 compile() {
   arm-none-eabi-gcc -std=c11 -Os -Wall -Wextra -Werror -ffreestanding -nostdlib -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16 \
-    -fno-tree-loop-distribute-patterns -Iinclude -L"$ROOT/firmware/ld" -T"$ROOT/firmware/ld/mps2-an386.ld" -Wl,--gc-sections -Wl,-z,noexecstack \
+    -fno-tree-loop-distribute-patterns -Iinclude -L"$ROOT/firmware/ld" -T"$ROOT/firmware/ld/mps2.ld" -Wl,--gc-sections -Wl,-z,noexecstack \
     tests/router.c tests/cortex_m.c "$CARGO_TARGET_DIR/$target/release/libfwd_core_c.a" -lgcc -o "$work/cortex-m"
 }
 check "C program for a Cortex-M4" compile

@@ -9,12 +9,16 @@
 //! Both customers reach 10.2.0.0/16 and fd00:2::/32 at the far end: A behind VPN label 500 (uniform), B behind 510 (pipe). The
 //! transport label is 520 on the first link and 521 on the second, in the pipe model.
 
-use fwd_core::net::{IfIndex, Label, LabelStack, Mac, NhlfeId, VrfId};
+use fwd_core::net::{IfIndex, Label, LabelStack, Mac, NhlfeId, VlinkId, VrfId};
 use fwd_core::net::{Ipv4Prefix, Ipv6Prefix};
-use fwd_core::op::{FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
-use fwd_core::table::{
-    CounterMemory, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, Rib4Node, Rib6Node, VrfSlot, Word,
+use fwd_core::op::{
+    Deliver, Encapsulation, Ends, FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, RouteAction, TunnelModel, Vlink,
+    VlinkOutput,
 };
+use fwd_core::table::{
+    CounterMemory, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, Rib4Node, Rib6Node, VlinkSlot, VlinkState, VrfSlot, Word,
+};
+use fwd_core::wire::l2tpv3::Cookie;
 use fwd_core::wire::{Ipv4, LabelEntry};
 use fwd_core::{DropReason, Forwarder, Frame, PuntReason, Verdict, VrfCounters};
 
@@ -23,36 +27,61 @@ use crate::Tally;
 const ROUTER: Mac = Mac([2, 0, 0, 0, 0, 1]);
 const NEIGHBOR: Mac = Mac([2, 0, 0, 0, 0, 2]);
 const PAYLOAD: usize = 16;
-const ROOM: usize = Frame::HEADROOM + 14 + 8 + 40 + PAYLOAD;
+const ROOM: usize = Frame::HEADROOM + 14 + 28 + 40 + PAYLOAD;
 
-/// Words for the look-up of two routes.
-const WORDS: usize = 405;
+/// Words for the look-up of four routes.
+const WORDS: usize = 605;
+
+/// A packet's way through one router, to be metered: the packet is made anew each time, which counts as well.
+#[derive(Clone, Copy)]
+pub enum Path {
+    Label4,
+    Label6,
+    Swap,
+    Pop4,
+    Link,
+}
+
+/// Ways and what their figures are called.
+pub const PATHS: [(&str, Path); 5] = [
+    ("ipv4-two-labels", Path::Label4),
+    ("ipv6-two-labels", Path::Label6),
+    ("swap", Path::Swap),
+    ("pop-ipv4", Path::Pop4),
+    ("ipv4-gre", Path::Link),
+];
 
 /// The arrays of one router.
 pub struct Arrays {
-    interfaces: [InterfaceSlot; 4],
-    vrfs: [VrfSlot; 3],
-    nhlfes: [NhlfeSlot; 5],
+    interfaces: [InterfaceSlot; 5],
+    vrfs: [VrfSlot; 4],
+    nhlfes: [NhlfeSlot; 7],
     ilm: [IlmSlot; 32],
-    rib4: [Rib4Node; 4],
+    rib4: [Rib4Node; 8],
     fib4: [Word; WORDS],
     rib6: [Rib6Node; 4],
     fib6: [Word; WORDS],
-    counters: [VrfCounters; 3],
+    counters: [VrfCounters; 4],
+    vlinks: [VlinkSlot; 2],
+    vlink_index: [Word; 2],
+    vlink_states: [VlinkState; 1],
 }
 
 impl Arrays {
-    const fn new() -> Self {
+    pub const fn new() -> Self {
         Self {
-            interfaces: [const { InterfaceSlot::EMPTY }; 4],
-            vrfs: [const { VrfSlot::EMPTY }; 3],
-            nhlfes: [const { NhlfeSlot::EMPTY }; 5],
+            interfaces: [const { InterfaceSlot::EMPTY }; 5],
+            vrfs: [const { VrfSlot::EMPTY }; 4],
+            nhlfes: [const { NhlfeSlot::EMPTY }; 7],
             ilm: [const { IlmSlot::EMPTY }; 32],
-            rib4: [Rib4Node::EMPTY; 4],
+            rib4: [Rib4Node::EMPTY; 8],
             fib4: [const { Word::ZERO }; WORDS],
             rib6: [Rib6Node::EMPTY; 4],
             fib6: [const { Word::ZERO }; WORDS],
-            counters: [VrfCounters::ZERO; 3],
+            counters: [VrfCounters::ZERO; 4],
+            vlinks: [const { VlinkSlot::EMPTY }; 2],
+            vlink_index: [const { Word::ZERO }; 2],
+            vlink_states: [VlinkState::EMPTY; 1],
         }
     }
 
@@ -67,9 +96,11 @@ impl Arrays {
             fib4: &mut self.fib4,
             rib6: &mut self.rib6,
             fib6: &mut self.fib6,
+            vlinks: &mut self.vlinks,
+            vlink_index: &mut self.vlink_index,
             ..Memory::default()
         };
-        let counters = CounterMemory { vrfs: &mut self.counters, ..CounterMemory::default() };
+        let counters = CounterMemory { vrfs: &mut self.counters, vlinks: &mut self.vlink_states };
         Forwarder::new(memory, counters).expect("a global table and an ordinary first label")
     }
 }
@@ -128,10 +159,6 @@ fn program(router: &mut Forwarder<'_>, ops: &[FwdOp], tally: &mut Tally) {
 }
 
 impl<'m> Network<'m> {
-    pub fn memory() -> (Arrays, Arrays, Arrays) {
-        (Arrays::new(), Arrays::new(), Arrays::new())
-    }
-
     pub fn new(ingress: &'m mut Arrays, core: &'m mut Arrays, egress: &'m mut Arrays, tally: &mut Tally) -> Self {
         let mut network = Self { ingress: ingress.forwarder(), core: core.forwarder(), egress: egress.forwarder() };
         let (uniform, pipe) = (TunnelModel::Uniform, TunnelModel::Pipe);
@@ -219,6 +246,91 @@ impl<'m> Network<'m> {
             tally.check("packets per customer", (sent.in_packets, got.out_packets) == (2, 2));
             tally.check("octets per customer", sent.in_octets == got.out_octets && sent.in_octets == 92);
         }
+    }
+
+    /// A third customer, whose link between the PEs is a GRE tunnel through the core of plain IP: the frame on the link, and what
+    /// arrives.
+    pub fn links(&mut self, tally: &mut Tally) {
+        let (near, far) = ([192, 0, 2, 1], [192, 0, 2, 2]);
+        for (router, local, remote) in [(&mut self.ingress, near, far), (&mut self.egress, far, near)] {
+            let vlink = Vlink {
+                ends: Ends::V4 { local: local.into(), remote: remote.into() },
+                encapsulation: Encapsulation::GreKey(7),
+                deliver: Deliver::Vrf(VrfId(3)),
+                mpls: false,
+                ordered: true,
+                protection: None,
+                model: TunnelModel::Pipe,
+            };
+            let output = VlinkOutput {
+                next: NhlfeId(3),
+                key: Some(7),
+                cookie: Cookie::NONE,
+                ports: (0, 0),
+                numbered: true,
+                mtu: 1500,
+                ttl: 60,
+                dscp: None,
+                protection: None,
+            };
+            let own = Ipv4Prefix::from_bits(u32::from_be_bytes(local), 32).expect("at most 32");
+            program(
+                router,
+                &[
+                    interface(3, 3),
+                    entry(3, LabelStack::EMPTY, neighbor(0), TunnelModel::Pipe),
+                    entry(4, LabelStack::EMPTY, NextHop::Vlink(VlinkId(0)), TunnelModel::Pipe),
+                    entry(5, LabelStack::EMPTY, neighbor(3), TunnelModel::Pipe),
+                    FwdOp::SetVlink { id: VlinkId(0), vlink },
+                    FwdOp::SetVlinkOutput { id: VlinkId(0), output },
+                    FwdOp::SetRoute4 { vrf: VrfId::GLOBAL, prefix: own, action: RouteAction::Local },
+                ],
+                tally,
+            );
+        }
+        program(&mut self.ingress, &[route4(VrfId(3), RouteAction::Forward(NhlfeId(4)))], tally);
+        program(&mut self.egress, &[route4(VrfId(3), RouteAction::Forward(NhlfeId(5)))], tally);
+
+        let mut buffer = [0; ROOM];
+        let len = put(&mut buffer, false, &packet(false, 64));
+        let mut frame = Frame::new(&mut buffer, Frame::HEADROOM, len).expect("room");
+        let verdict = self.ingress.forward(&mut frame, IfIndex(3));
+        let octets = frame.octets();
+        let headers = [0x30, 0, 8, 0, 0, 0, 0, 7, 0, 0, 0, 0];
+        tally.check("into the link", verdict == transmit(0) && octets.len() == len + 32);
+        tally.check("outer header", octets[14..16] == [0x45, 0] && octets[22..24] == [60, 47]);
+        tally.check("GRE header", octets[34..46] == headers && octets[46..] == packet(false, 63)[..36]);
+        readdress(&mut frame);
+        let verdict = self.egress.forward(&mut frame, IfIndex(0));
+        tally.check("out of the link", verdict == transmit(3) && holds(&frame, [8, 0], &[], &packet(false, 62), false));
+        tally.check("counters of the link", self.egress.vlink_counters(VlinkId(0)).in_octets == 36);
+    }
+
+    /// Sends one packet of a kind, for the meter.
+    pub fn packet(&mut self, path: Path) -> Verdict {
+        let mut buffer = [0; ROOM];
+        let (ipv6, iface, label_of) = match path {
+            Path::Label4 => (false, 1, None),
+            Path::Label6 => (true, 1, None),
+            Path::Swap => (false, 0, Some(520)),
+            Path::Pop4 => (false, 0, Some(510)),
+            Path::Link => (false, 3, None),
+        };
+        let mut len = put(&mut buffer, ipv6, &packet(ipv6, 64));
+        if let Some(value) = label_of {
+            let frame = &mut buffer[Frame::HEADROOM..];
+            frame.copy_within(14..len, 18);
+            frame[12..14].copy_from_slice(&[0x88, 0x47]);
+            frame[14..18].copy_from_slice(&LabelEntry::new(label(value), 0, true, 64).0);
+            len += 4;
+        }
+        let mut frame = Frame::new(&mut buffer, Frame::HEADROOM, len).expect("room");
+        let router = match path {
+            Path::Label4 | Path::Label6 | Path::Link => &mut self.ingress,
+            Path::Swap => &mut self.core,
+            Path::Pop4 => &mut self.egress,
+        };
+        core::hint::black_box(router).forward(&mut frame, IfIndex(iface))
     }
 
     /// What must not pass.

@@ -79,6 +79,13 @@ fn main() {
             Verdict::Transmit { iface, class } => println!("{iface}, class {class}: {:02x?}", frame.octets()),
             Verdict::Protect { sa, .. } => println!("to be put through {sa}"),
             Verdict::Punt { reason, vrf, offset } => println!("to software: {} in {vrf} at {offset}", reason.name()),
+            Verdict::Replicate(replication) => {
+                let mut copies = forwarder.copies(&frame, replication);
+                while let Some(copy) = copies.next() {
+                    println!("copy: {copy:?}");
+                }
+            }
+            Verdict::PuntFrame { reason, port, .. } => println!("to software: {} at {port}", reason.name()),
             Verdict::Drop(reason) => println!("dropped: {}", reason.name()),
         }
     }

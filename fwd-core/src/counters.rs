@@ -1,13 +1,17 @@
 //! Packet counters.
 
+use crate::op::TrafficType;
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
 /// Packets of a forwarder, by what became of them. They wrap after 2^64.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counters {
     transmitted: u64,
+    replicated: u64,
     punts: [u64; PuntReason::ALL.len()],
     drops: [u64; DropReason::ALL.len()],
+    copies: u64,
+    lost: [u64; DropReason::ALL.len()],
 }
 
 impl Default for Counters {
@@ -20,7 +24,14 @@ impl Counters {
     /// All zero.
     #[must_use]
     pub const fn new() -> Self {
-        Self { transmitted: 0, punts: [0; PuntReason::ALL.len()], drops: [0; DropReason::ALL.len()] }
+        Self {
+            transmitted: 0,
+            replicated: 0,
+            punts: [0; PuntReason::ALL.len()],
+            drops: [0; DropReason::ALL.len()],
+            copies: 0,
+            lost: [0; DropReason::ALL.len()],
+        }
     }
 
     /// Counts a packet.
@@ -28,12 +39,44 @@ impl Counters {
     pub(crate) fn count(&mut self, verdict: &Verdict) {
         let counter = match *verdict {
             Verdict::Transmit { .. } | Verdict::Protect { .. } => Some(&mut self.transmitted),
-            Verdict::Punt { reason, .. } => self.punts.get_mut(reason as usize),
+            Verdict::Replicate(_) => Some(&mut self.replicated),
+            Verdict::Punt { reason, .. } | Verdict::PuntFrame { reason, .. } => self.punts.get_mut(reason as usize),
             Verdict::Drop(reason) => self.drops.get_mut(reason as usize),
         };
         if let Some(counter) = counter {
             *counter = counter.wrapping_add(1);
         }
+    }
+
+    /// Counts a copy that is sent.
+    #[inline]
+    pub(crate) fn count_copy(&mut self) {
+        self.copies = self.copies.wrapping_add(1);
+    }
+
+    /// Counts a copy that cannot be sent.
+    pub(crate) fn count_lost(&mut self, reason: DropReason) {
+        if let Some(counter) = self.lost.get_mut(reason as usize) {
+            *counter = counter.wrapping_add(1);
+        }
+    }
+
+    /// Packets that were to be copied.
+    #[must_use]
+    pub const fn replicated(&self) -> u64 {
+        self.replicated
+    }
+
+    /// Copies sent.
+    #[must_use]
+    pub const fn copies(&self) -> u64 {
+        self.copies
+    }
+
+    /// Copies that could not be sent for this reason.
+    #[must_use]
+    pub fn lost(&self, reason: DropReason) -> u64 {
+        self.lost.get(reason as usize).copied().unwrap_or(0)
     }
 
     /// Packets sent.
@@ -64,9 +107,10 @@ impl Counters {
         DropReason::ALL.into_iter().zip(self.drops)
     }
 
-    /// Every counter with its name: `transmitted`, then punts, then drops.
+    /// Every counter of packets with its name: `transmitted`, `replicated`, then punts, then drops.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        core::iter::once(("transmitted", self.transmitted))
+        [("transmitted", self.transmitted), ("replicated", self.replicated)]
+            .into_iter()
             .chain(self.punts().map(|(r, n)| (r.name(), n)))
             .chain(self.drops().map(|(r, n)| (r.name(), n)))
     }
@@ -158,15 +202,110 @@ impl VlinkCounters {
     }
 }
 
+/// Packets of a replication group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GroupCounters {
+    /// Packets that were to be copied.
+    pub packets: u64,
+    /// Their octets: of IP packets from their header on, of frames from their Ethernet header on.
+    pub octets: u64,
+    /// Copies sent.
+    pub copies: u64,
+    /// Copies that could not be sent, whatever the reason.
+    pub lost: u64,
+    /// Of these, copies that were too large for their interface.
+    pub too_big: u64,
+    /// The last such copy's size and the MTU it did not fit, in octets.
+    pub last_too_big: (u32, u32),
+}
+
+impl GroupCounters {
+    /// All zero.
+    pub const ZERO: Self = Self { packets: 0, octets: 0, copies: 0, lost: 0, too_big: 0, last_too_big: (0, 0) };
+
+    #[inline]
+    pub(crate) fn count_in(&mut self, octets: usize) {
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(octets as u64);
+    }
+
+    #[inline]
+    pub(crate) fn count_copy(&mut self) {
+        self.copies = self.copies.wrapping_add(1);
+    }
+
+    pub(crate) fn count_lost(&mut self, too_big: Option<(u32, u32)>) {
+        self.lost = self.lost.wrapping_add(1);
+        if let Some(sizes) = too_big {
+            self.too_big = self.too_big.wrapping_add(1);
+            self.last_too_big = sizes;
+        }
+    }
+}
+
+/// Frames of a bridge port or a virtual switch instance. Octets are those of customers' frames, without tunnels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BridgeCounters {
+    /// Frames that arrived.
+    pub in_packets: u64,
+    /// Their octets.
+    pub in_octets: u64,
+    /// Frames and copies of frames that were sent.
+    pub out_packets: u64,
+    /// Their octets.
+    pub out_octets: u64,
+    /// Frames that arrived, by type in the order of [`TrafficType::ALL`].
+    pub in_by_type: [u64; TrafficType::ALL.len()],
+    /// Frames that arrived and were dropped because a policer said so.
+    pub policed: u64,
+    /// Frames whose source was not learned, because of a limit or because the table was full.
+    pub unlearned: u64,
+}
+
+impl BridgeCounters {
+    /// All zero.
+    pub const ZERO: Self = Self {
+        in_packets: 0,
+        in_octets: 0,
+        out_packets: 0,
+        out_octets: 0,
+        in_by_type: [0; TrafficType::ALL.len()],
+        policed: 0,
+        unlearned: 0,
+    };
+
+    #[inline]
+    pub(crate) fn count_in(&mut self, traffic: TrafficType, octets: usize) {
+        self.in_packets = self.in_packets.wrapping_add(1);
+        self.in_octets = self.in_octets.wrapping_add(octets as u64);
+        if let Some(of_type) = self.in_by_type.get_mut(traffic as usize) {
+            *of_type = of_type.wrapping_add(1);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn count_out(&mut self, octets: usize) {
+        self.out_packets = self.out_packets.wrapping_add(1);
+        self.out_octets = self.out_octets.wrapping_add(octets as u64);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::{IfIndex, VrfId};
+    use crate::net::{IfIndex, Mac, ReplicationId, VrfId};
+    use crate::op::{Origin, VsiOrVrf};
+    use crate::stage::replicate::{Packet, Replication};
+    use crate::stage::{Below, Rewrite};
 
     #[test]
     fn every_verdict_has_one_counter() {
         let mut c = Counters::new();
         c.count(&Verdict::Transmit { iface: IfIndex(1), class: 0 });
+        let rewrite = Rewrite { strip: 0, end: 0, below: Below::Frame, ttl: 0, phb: 0, punt: (VrfId::GLOBAL, 0) };
+        let packet = Packet::Routed { rewrite, origin: Origin::Interface(IfIndex(1)), mac: Mac::default() };
+        let group = (ReplicationId(1), VsiOrVrf::Vrf(VrfId::GLOBAL));
+        c.count(&Verdict::Replicate(Replication::new(group.0, group.1, packet, false)));
         for reason in PuntReason::ALL {
             c.count(&Verdict::Punt { reason, vrf: VrfId::GLOBAL, offset: 0 });
         }

@@ -2,11 +2,13 @@
 
 use core::ops::Deref;
 
-use crate::counters::{Counters, VlinkCounters, VrfCounters};
+use crate::counters::{BridgeCounters, Counters, GroupCounters, VlinkCounters, VrfCounters};
 use crate::frame::Frame;
-use crate::net::{IfIndex, SaId, VlinkId, VrfId};
+use crate::net::{IfIndex, PortId, ReplicationId, SaId, VlinkId, VrfId, VsiId};
 use crate::op::FwdOp;
-use crate::table::{ApplyError, CounterMemory, Memory, MemoryError, Writer};
+use crate::stage::replicate::{Copies, Replication};
+use crate::table::{ApplyError, CounterMemory, Learn, Learned, Memory, MemoryError, Writer};
+use crate::time::Instant;
 use crate::verdict::Verdict;
 use crate::worker::{Packet, Worker};
 
@@ -97,12 +99,65 @@ impl<'m> Forwarder<'m> {
     ///
     /// The work is bounded: labels popped, entries followed and nodes visited each have a limit.
     pub fn forward(&mut self, frame: &mut Frame<'_>, ingress: IfIndex) -> Verdict {
-        self.worker.forward(frame, ingress)
+        let verdict = self.worker.forward(frame, ingress);
+        self.learn_all();
+        verdict
+    }
+
+    /// What frames taught goes into the tables.
+    fn learn_all(&mut self) {
+        while let Some(learn) = self.worker.learned() {
+            self.learn(learn);
+        }
+    }
+
+    /// Learns an address, as it does on its own from frames that arrive.
+    pub fn learn(&mut self, learn: Learn) -> Learned {
+        let learned = self.writer.learn(learn);
+        if matches!(learned, Learned::Limit | Learned::Full) {
+            self.worker.count_unlearned(&learn);
+        }
+        learned
+    }
+
+    /// The copies of a frame that [`Self::forward`] is to replicate, one after the other.
+    pub fn copies<'w>(&'w mut self, frame: &'w Frame<'w>, replication: Replication) -> Copies<'w, 'm> {
+        self.worker.copies(frame, replication)
+    }
+
+    /// Says what time it is: policers go by it. It does not go back.
+    pub const fn set_now(&mut self, now: Instant) {
+        self.worker.set_now(now);
+    }
+
+    /// As [`Writer::age`].
+    pub fn age(&mut self, now: Instant, buckets: usize) -> bool {
+        self.writer.age(now, buckets)
+    }
+
+    /// Packets of a replication group; none if the memory for counters does not reach so far.
+    #[must_use]
+    pub fn group_counters(&self, id: ReplicationId) -> Option<GroupCounters> {
+        self.worker.group_counters(id)
+    }
+
+    /// Frames of a virtual switch instance; none if the memory for counters does not reach so far.
+    #[must_use]
+    pub fn vsi_counters(&self, vsi: VsiId) -> Option<BridgeCounters> {
+        self.worker.vsi_counters(vsi)
+    }
+
+    /// Frames of a bridge port; none if the memory for counters does not reach so far.
+    #[must_use]
+    pub fn port_counters(&self, port: PortId) -> Option<BridgeCounters> {
+        self.worker.port_counters(port)
     }
 
     /// As [`Self::forward`], for a packet that was taken out of ESP: [`Worker::forward_unprotected`].
     pub fn forward_unprotected(&mut self, frame: &mut Frame<'_>, ingress: IfIndex, sa: SaId) -> Verdict {
-        self.worker.forward_unprotected(frame, ingress, sa)
+        let verdict = self.worker.forward_unprotected(frame, ingress, sa);
+        self.learn_all();
+        verdict
     }
 
     /// How large the packet may be to go where it was to go: [`Worker::room_for`].
@@ -120,6 +175,7 @@ impl<'m> Forwarder<'m> {
     /// Forwards frames together; [`Worker::forward_batch`].
     pub fn forward_batch(&mut self, packets: &mut [Packet<'_>]) {
         self.worker.forward_batch(packets);
+        self.learn_all();
     }
 
     /// Packets by what became of them.

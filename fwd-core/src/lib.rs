@@ -47,9 +47,10 @@ mod verdict;
 pub mod wire;
 mod worker;
 
-pub use counters::{Counters, VlinkCounters, VrfCounters};
+pub use counters::{BridgeCounters, Counters, GroupCounters, VlinkCounters, VrfCounters};
 pub use forwarder::Forwarder;
 pub use frame::Frame;
 pub use malformed::{Fault, Malformed};
+pub use stage::replicate::{Copies, Replica, Replication};
 pub use verdict::{DropReason, PuntReason, Verdict};
 pub use worker::{Packet, Worker};

@@ -1,6 +1,7 @@
 //! What becomes of a packet, and why.
 
-use crate::net::{IfIndex, SaId, VrfId};
+use crate::net::{IfIndex, PortId, SaId, VrfId};
+use crate::stage::replicate::Replication;
 
 /// What becomes of a packet. A packet that is not transmitted is left in its frame as it arrived.
 #[must_use]
@@ -34,6 +35,17 @@ pub enum Verdict {
         /// Octets of the frame in front of the header (IP or label) that caused it: the link header and popped labels.
         offset: usize,
     },
+    /// Hand the frame, which is bridged, to this router's own software.
+    PuntFrame {
+        /// Why.
+        reason: PuntReason,
+        /// The bridge port that it arrived at.
+        port: PortId,
+        /// Octets in front of the customer's frame: those of a tunnel.
+        offset: usize,
+    },
+    /// Send copies: [`crate::Forwarder::copies`] makes one after the other. The frame stays as it arrived.
+    Replicate(Replication),
     /// Drop the packet.
     Drop(DropReason),
 }
@@ -67,11 +79,26 @@ pub enum PuntReason {
     Esp,
     /// A fragment of a tunnel's packet to this router: to be reassembled (RFC 791 §3.2).
     Fragment,
+    /// A multicast packet without a route, in a VRF that says so (RFC 7761 §4.2: no state for the packet).
+    NoMroute,
+    /// A multicast packet that did not come from where its route expects it (RFC 7761 §4.6).
+    WrongInterface,
+    /// A multicast packet that arrived on the interface towards its source, while its route is on the shared tree (RFC 7761
+    /// §4.2.2).
+    SptArrival,
+    /// A copy of a multicast packet that is to be sent to the RP (RFC 7761 §4.4.1).
+    Register,
+    /// IGMP, MLD or PIM in an instance that snoops (RFC 4541, RFC 8220).
+    Snoop,
+    /// A frame to a link-local group address, in an instance that says so (IEEE 802.1Q §8.6.3).
+    BridgeControl,
+    /// The associated channel of a pseudowire (RFC 4385 §5).
+    PseudowireControl,
 }
 
 impl PuntReason {
     /// Every reason.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 18] = [
         Self::Local,
         Self::Arp,
         Self::Multicast,
@@ -83,6 +110,13 @@ impl PuntReason {
         Self::Ipv4Options,
         Self::Esp,
         Self::Fragment,
+        Self::NoMroute,
+        Self::WrongInterface,
+        Self::SptArrival,
+        Self::Register,
+        Self::Snoop,
+        Self::BridgeControl,
+        Self::PseudowireControl,
     ];
 
     /// The counter's name.
@@ -100,6 +134,13 @@ impl PuntReason {
             Self::Ipv4Options => "ipv4-options",
             Self::Esp => "esp",
             Self::Fragment => "fragment",
+            Self::NoMroute => "no-mroute",
+            Self::WrongInterface => "wrong-interface",
+            Self::SptArrival => "spt-arrival",
+            Self::Register => "register",
+            Self::Snoop => "snoop",
+            Self::BridgeControl => "bridge-control",
+            Self::PseudowireControl => "pseudowire-control",
         }
     }
 }
@@ -175,11 +216,50 @@ pub enum DropReason {
     VlinkOrder,
     /// Marked for congestion on the way, and its sender does not know the mark (RFC 6040 §4.2).
     VlinkCongestion,
+    /// A multicast packet without a route.
+    NoMroute,
+    /// A multicast packet that did not come from where its route expects it: from another interface, or by the tunnel of
+    /// another PE (RFC 6513 §9.1).
+    RpfFailed,
+    /// A multicast packet or frame that has nowhere to go.
+    NoReceivers,
+    /// A multicast packet whose TTL ran out; no ICMP message is due (RFC 1812 §4.3.2.7).
+    MulticastTtl,
+    /// Multicast by a tunnel that is bound to no VRF.
+    UnknownTunnel,
+    /// A replication group, interface or port of another VPN.
+    ForeignGroup,
+    /// A leg that does not fit the packet: a bridge port for a routed packet, a second nested group.
+    LegUnfit,
+    /// A copy of a multicast packet that is larger than its interface takes.
+    CopyTooBig,
+    /// A label below that of a tunnel or pseudowire, which has none below it.
+    LabelBelow,
+    /// A bridge port or instance that does not exist.
+    NoPort,
+    /// A frame of a pseudowire without the control word or tag that belongs to it.
+    ControlWord,
+    /// A source address that is a group's, or zero.
+    SourceMac,
+    /// A group address that does not belong to the IP group, or is reserved for MPLS (RFC 5332 §8).
+    GroupMac,
+    /// PAUSE (RFC 4448 §4.4.5).
+    Pause,
+    /// A frame to a link-local group address, in an instance that says so.
+    BridgeControl,
+    /// A frame whose destination is at the port that it came from.
+    SamePort,
+    /// A frame from a pseudowire whose destination is behind another of the same mesh (RFC 4762 §4.4).
+    SplitHorizon,
+    /// A multicast frame that a group entry filters.
+    Filtered,
+    /// More than a policer lets through.
+    Policed,
 }
 
 impl DropReason {
     /// Every reason.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 52] = [
         Self::NoIngress,
         Self::Truncated,
         Self::NotOurMac,
@@ -213,6 +293,25 @@ impl DropReason {
         Self::VlinkPayload,
         Self::VlinkOrder,
         Self::VlinkCongestion,
+        Self::NoMroute,
+        Self::RpfFailed,
+        Self::NoReceivers,
+        Self::MulticastTtl,
+        Self::UnknownTunnel,
+        Self::ForeignGroup,
+        Self::LegUnfit,
+        Self::CopyTooBig,
+        Self::LabelBelow,
+        Self::NoPort,
+        Self::ControlWord,
+        Self::SourceMac,
+        Self::GroupMac,
+        Self::Pause,
+        Self::BridgeControl,
+        Self::SamePort,
+        Self::SplitHorizon,
+        Self::Filtered,
+        Self::Policed,
     ];
 
     /// The counter's name.
@@ -252,6 +351,25 @@ impl DropReason {
             Self::VlinkPayload => "vlink-payload",
             Self::VlinkOrder => "vlink-order",
             Self::VlinkCongestion => "vlink-congestion",
+            Self::NoMroute => "no-mroute",
+            Self::RpfFailed => "rpf-failed",
+            Self::NoReceivers => "no-receivers",
+            Self::MulticastTtl => "multicast-ttl",
+            Self::UnknownTunnel => "unknown-tunnel",
+            Self::ForeignGroup => "foreign-group",
+            Self::LegUnfit => "leg-unfit",
+            Self::CopyTooBig => "copy-too-big",
+            Self::LabelBelow => "label-below",
+            Self::NoPort => "no-port",
+            Self::ControlWord => "control-word",
+            Self::SourceMac => "source-mac",
+            Self::GroupMac => "group-mac",
+            Self::Pause => "pause",
+            Self::BridgeControl => "bridge-control",
+            Self::SamePort => "same-port",
+            Self::SplitHorizon => "split-horizon",
+            Self::Filtered => "filtered",
+            Self::Policed => "policed",
         }
     }
 }
@@ -268,7 +386,7 @@ mod tests {
         for (i, r) in DropReason::ALL.iter().enumerate() {
             assert_eq!(*r as usize, i);
         }
-        assert_eq!(DropReason::VlinkCongestion as usize + 1, DropReason::ALL.len());
-        assert_eq!(PuntReason::Fragment as usize + 1, PuntReason::ALL.len());
+        assert_eq!(DropReason::Policed as usize + 1, DropReason::ALL.len());
+        assert_eq!(PuntReason::PseudowireControl as usize + 1, PuntReason::ALL.len());
     }
 }

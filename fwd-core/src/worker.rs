@@ -2,19 +2,23 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::counters::{Counters, VlinkCounters, VrfCounters};
+use crate::counters::{BridgeCounters, Counters, GroupCounters, VlinkCounters, VrfCounters};
 use crate::frame::Frame;
-use crate::net::{IfIndex, SaId, VlinkId, VrfId};
-use crate::op::RouteAction;
+use crate::net::{IfIndex, Mac, PortId, ReplicationId, SaId, VlinkId, VrfId, VsiId};
+use crate::op::{Origin, RouteAction};
+use crate::stage::bridge::Circuit;
 use crate::stage::classify::{Arrival, Payload};
 use crate::stage::egress::Hop;
-use crate::stage::label::{Labelled, Version};
+use crate::stage::label::{Ended, Labelled, Version};
+use crate::stage::police::State;
+use crate::stage::replicate::{Copies, Replication};
 use crate::stage::route::{Checked, Destination, Routed};
 use crate::stage::vlink::{Inner, Number, Received};
-use crate::stage::{Rewrite, Step, classify, egress, label, route, vlink};
+use crate::stage::{Rewrite, Step, bridge, classify, egress, label, multicast, port, route, vlink};
 use crate::table::grace::Pin;
 use crate::table::vlink::Link;
-use crate::table::{CounterMemory, ReaderSlot, Tables, VlinkState, vrf};
+use crate::table::{CounterMemory, Learn, ReaderSlot, Tables, VlinkState, vrf};
+use crate::time::Instant;
 use crate::verdict::{DropReason, PuntReason, Verdict};
 use crate::wire::Ethernet;
 
@@ -43,6 +47,10 @@ enum Begun<'m> {
     Found(Hop<'m>, Rewrite),
     /// To a look-up.
     Routed(Checked),
+    /// To the end of its labels, from where another stage goes on.
+    Ended(Ended),
+    /// Nowhere yet: it is bridged.
+    Bridged(Circuit),
 }
 
 impl<'m> Begun<'m> {
@@ -50,6 +58,8 @@ impl<'m> Begun<'m> {
         match self {
             Self::Found(hop, rewrite) => Ok((hop, rewrite)),
             Self::Routed(checked) => route::look_up(tables, &checked),
+            // It has no next hop of its own.
+            Self::Ended(_) | Self::Bridged(_) => Err(Verdict::Drop(DropReason::NoRoute)),
         }
     }
 }
@@ -73,18 +83,22 @@ const BATCH: usize = 32;
 /// nothing of the tables: a worker that rests does not hold up the writer.
 #[derive(Debug)]
 pub struct Worker<'m> {
-    tables: Tables<'m>,
+    pub(crate) tables: Tables<'m>,
     /// None: the writer and this worker take turns.
     slot: Option<&'m ReaderSlot>,
-    counters: Counters,
-    memory: CounterMemory<'m>,
+    pub(crate) counters: Counters,
+    vrfs: &'m mut [VrfCounters],
+    vlinks: &'m mut [VlinkState],
+    pub(crate) state: State<'m>,
 }
 
 impl<'m> Worker<'m> {
     pub(crate) fn new(tables: Tables<'m>, slot: Option<&'m ReaderSlot>, memory: CounterMemory<'m>) -> Self {
         memory.vrfs.fill(VrfCounters::ZERO);
         memory.vlinks.fill(VlinkState::EMPTY);
-        Self { tables, slot, counters: Counters::new(), memory }
+        let state = State::new(memory.groups, memory.vsis, memory.ports, memory.buckets, memory.learned);
+        let (vrfs, vlinks) = (memory.vrfs, memory.vlinks);
+        Self { tables, slot, counters: Counters::new(), vrfs, vlinks, state }
     }
 
     fn pin(&self) -> Option<Pin<'m>> {
@@ -114,9 +128,71 @@ impl<'m> Worker<'m> {
     }
 
     fn process(&mut self, frame: &mut Frame<'_>, ingress: IfIndex, through: Option<SaId>) -> Step<Verdict> {
+        if let Some(circuit) = bridge::circuit(&self.tables, frame, ingress) {
+            return self.bridge(frame, circuit);
+        }
         let arrival = self.arrive(frame, ingress)?;
-        let found = self.look_up(frame, arrival);
-        self.conclude(frame, found, through)
+        match self.begin(frame, arrival) {
+            Ok(Begun::Ended(ended)) => self.end_tunnel(frame, ended),
+            begun => {
+                let found = begun.and_then(|begun| begun.look_up(&self.tables));
+                self.conclude(frame, found, (ingress, through))
+            }
+        }
+    }
+
+    /// Bridges a frame of a circuit.
+    fn bridge(&mut self, frame: &mut Frame<'_>, circuit: Circuit) -> Step<Verdict> {
+        let way = bridge::from_circuit(&self.tables, &mut self.state, frame, circuit)?;
+        Ok(self.take_way(frame, way))
+    }
+
+    /// Goes on with a labelled packet that is neither forwarded by its label nor routed.
+    fn end_tunnel(&mut self, frame: &mut Frame<'_>, ended: Ended) -> Step<Verdict> {
+        let (tables, state) = (&self.tables, &mut self.state);
+        match ended {
+            Ended::Replicate(group, at, entry, tunnel) => {
+                Replication::labelled(tables, state, frame, group, (at, entry, tunnel)).map(Verdict::Replicate)
+            }
+            Ended::Multicast { origin, vrf, offset, tunnel } => {
+                let origin = Origin::Tunnel(origin);
+                let at = multicast::Arrival { vrf, offset, tunnel: Some(tunnel), origin };
+                multicast::process(tables, state, frame, at).map(Verdict::Replicate)
+            }
+            Ended::Bridge { port, offset, is_bottom, tunnel } => {
+                let way = bridge::from_pseudowire(tables, state, frame, port, (offset, is_bottom), tunnel.phb)?;
+                Ok(self.take_way(frame, way))
+            }
+        }
+    }
+
+    /// Sends a frame that is bridged.
+    fn take_way(&mut self, frame: &mut Frame<'_>, way: bridge::Way) -> Verdict {
+        match way {
+            bridge::Way::Port(bridged, id) => port::send(self, frame, &bridged, id),
+            bridge::Way::Replicate(replication) => Verdict::Replicate(replication),
+        }
+    }
+
+    /// The copies of a frame that [`Self::forward`] is to replicate, one after the other.
+    pub fn copies<'w>(&'w mut self, frame: &'w Frame<'w>, replication: Replication) -> Copies<'w, 'm> {
+        let pin = self.pin();
+        Copies::new(self, frame, replication, pin)
+    }
+
+    /// Says what time it is: policers go by it. It does not go back.
+    pub const fn set_now(&mut self, now: Instant) {
+        self.state.now = now;
+    }
+
+    /// Takes what a frame taught: for [`crate::table::Writer::learn`].
+    pub fn learned(&mut self) -> Option<Learn> {
+        self.state.learned()
+    }
+
+    /// Counts an address that was not learned.
+    pub(crate) fn count_unlearned(&mut self, learn: &Learn) {
+        self.state.count_unlearned(learn);
     }
 
     /// Sends a packet where it is to go, or takes it out of the virtual link that ends here.
@@ -124,13 +200,18 @@ impl<'m> Worker<'m> {
         &mut self,
         frame: &mut Frame<'_>,
         found: Step<(Hop<'m>, Rewrite)>,
-        through: Option<SaId>,
+        (ingress, through): (IfIndex, Option<SaId>),
     ) -> Step<Verdict> {
         match found {
             Ok((hop, rewrite)) => self.send(frame, &hop, &rewrite),
             Err(local @ Verdict::Punt { reason: PuntReason::Local, vrf: VrfId::GLOBAL, offset }) => {
                 let received = vlink::receive(self.tables.vlinks, frame, offset, through)?.ok_or(local)?;
                 self.take_out(frame, &received)
+            }
+            // Where multicast routing is on, it knows better.
+            Err(Verdict::Punt { reason: PuntReason::Multicast, vrf, offset }) => {
+                let at = multicast::Arrival { vrf, offset, tunnel: None, origin: Origin::Interface(ingress) };
+                multicast::process(&self.tables, &mut self.state, frame, at).map(Verdict::Replicate)
             }
             Err(verdict) => Err(verdict),
         }
@@ -158,6 +239,7 @@ impl<'m> Worker<'m> {
                 let packet = Routed { vrf, offset, tunnel: Some(tunnel), group: false };
                 check_unlabelled(frame, packet, version).map(Begun::Routed)
             }
+            Labelled::Ended(ended) => Ok(Begun::Ended(ended)),
         }
     }
 
@@ -177,7 +259,10 @@ impl<'m> Worker<'m> {
         let mut any6 = false;
         let keys = roots4.iter_mut().zip(&mut keys4).zip(roots6.iter_mut().zip(&mut keys6));
         for ((packet, begun), ((root4, key4), (root6, key6))) in packets.iter().zip(&mut begun).zip(keys) {
-            let step = self.arrive(&packet.frame, packet.ingress).and_then(|a| self.begin(&packet.frame, a));
+            let step = match bridge::circuit(&self.tables, &packet.frame, packet.ingress) {
+                Some(circuit) => Ok(Begun::Bridged(circuit)),
+                None => self.arrive(&packet.frame, packet.ingress).and_then(|a| self.begin(&packet.frame, a)),
+            };
             match &step {
                 Ok(Begun::Routed(Checked { packet, destination: Destination::V4(addr), .. })) => {
                     (*root4, *key4) = (self.tables.root4(packet.vrf), addr.to_bits());
@@ -196,14 +281,19 @@ impl<'m> Worker<'m> {
         }
         let routes = routes4.into_iter().zip(routes6);
         for ((packet, begun), (route4, route6)) in packets.iter_mut().zip(begun).zip(routes) {
-            let found = begun.unwrap_or(Err(Verdict::Drop(DropReason::NoIngress))).and_then(|begun| match begun {
-                Begun::Found(hop, rewrite) => Ok((hop, rewrite)),
-                Begun::Routed(checked) => {
+            let through = (packet.ingress, None);
+            let concluded = match begun.unwrap_or(Err(Verdict::Drop(DropReason::NoIngress))) {
+                Ok(Begun::Bridged(circuit)) => self.bridge(&mut packet.frame, circuit),
+                Ok(Begun::Ended(ended)) => self.end_tunnel(&mut packet.frame, ended),
+                Ok(Begun::Found(hop, rewrite)) => self.conclude(&mut packet.frame, Ok((hop, rewrite)), through),
+                Ok(Begun::Routed(checked)) => {
                     let route = if matches!(checked.destination, Destination::V4(_)) { route4 } else { route6 };
-                    route::finish(&self.tables, &checked, vrf::unpack(route))
+                    let found = route::finish(&self.tables, &checked, vrf::unpack(route));
+                    self.conclude(&mut packet.frame, found, through)
                 }
-            });
-            let verdict = match self.conclude(&mut packet.frame, found, None) {
+                Err(verdict) => self.conclude(&mut packet.frame, Err(verdict), through),
+            };
+            let verdict = match concluded {
                 Ok(verdict) | Err(verdict) => verdict,
             };
             self.counters.count(&verdict);
@@ -215,7 +305,7 @@ impl<'m> Worker<'m> {
     fn arrive(&mut self, frame: &Frame<'_>, ingress: IfIndex) -> Step<Arrival> {
         let arrival = classify::classify(&self.tables, frame, ingress)?;
         let received = frame.octets().len().saturating_sub(Ethernet::LEN);
-        if let Some(counters) = self.memory.vrfs.get_mut(usize::from(arrival.vrf.0)) {
+        if let Some(counters) = self.vrfs.get_mut(usize::from(arrival.vrf.0)) {
             counters.count_in(received);
         }
         Ok(arrival)
@@ -238,10 +328,18 @@ impl<'m> Worker<'m> {
         match received.inner {
             Inner::Labels => {
                 let begun = self.begin_labelled(frame, VrfId::GLOBAL, received.offset)?;
+                if let Begun::Ended(ended) = begun {
+                    return self.end_tunnel(frame, ended);
+                }
                 let (hop, rewrite) = begun.look_up(&self.tables)?;
                 self.send(frame, &hop, &rewrite)
             }
-            Inner::Ethernet => Err(Verdict::Drop(DropReason::VlinkPayload)),
+            Inner::Ethernet { port, class } => {
+                frame.truncate(received.end);
+                let at = (received.offset, true);
+                let way = bridge::from_pseudowire(&self.tables, &mut self.state, frame, port, at, class)?;
+                Ok(self.take_way(frame, way))
+            }
             Inner::Ip { vrf, tunnel, mark } => {
                 let before = mark.map(|mark| vlink::remark(frame, received.offset, mark));
                 let packet = Routed { vrf, offset: received.offset, tunnel: Some(tunnel), group: false };
@@ -276,7 +374,7 @@ impl<'m> Worker<'m> {
             }
         }
         let sent = sent?;
-        if let Some(counters) = self.memory.vrfs.get_mut(usize::from(hop.interface.vrf.0)) {
+        if let Some(counters) = self.vrfs.get_mut(usize::from(hop.interface.vrf.0)) {
             counters.count_out(sent.octets);
         }
         let (iface, class) = (hop.iface, rewrite.phb);
@@ -298,9 +396,9 @@ impl<'m> Worker<'m> {
     }
 
     /// What this worker keeps of a virtual link: begun anew where the link is another than before under its number.
-    fn link_state(&mut self, id: VlinkId) -> Option<&mut VlinkState> {
+    pub(crate) fn link_state(&mut self, id: VlinkId) -> Option<&mut VlinkState> {
         let generation = self.tables.vlinks.get(id)?.generation();
-        let state = self.memory.vlinks.get_mut(usize::try_from(id.0).ok()?)?;
+        let state = self.vlinks.get_mut(usize::try_from(id.0).ok()?)?;
         if state.generation != generation {
             *state = VlinkState { generation, ..VlinkState::EMPTY };
         }
@@ -312,7 +410,7 @@ impl<'m> Worker<'m> {
     pub fn vlink_counters(&self, id: VlinkId) -> VlinkCounters {
         let _pin = self.pin();
         let generation = self.tables.vlinks.get(id).map(Link::generation);
-        let state = usize::try_from(id.0).ok().and_then(|at| self.memory.vlinks.get(at));
+        let state = usize::try_from(id.0).ok().and_then(|at| self.vlinks.get(at));
         let state = state.filter(|state| Some(state.generation) == generation);
         state.map_or(VlinkCounters::ZERO, |state| state.counters)
     }
@@ -357,6 +455,30 @@ impl<'m> Worker<'m> {
         }
     }
 
+    /// The ports that MAC addresses are at, many at once; as many as the shorter of the two holds. Their loads overlap.
+    pub fn macs_batch(&self, keys: &[(VsiId, Mac)], ports: &mut [Option<PortId>]) {
+        let _pin = self.pin();
+        self.tables.macs.get_batch(keys, ports);
+    }
+
+    /// Packets of a replication group; none if the memory for counters does not reach so far.
+    #[must_use]
+    pub fn group_counters(&self, id: ReplicationId) -> Option<GroupCounters> {
+        self.state.group_counters(id)
+    }
+
+    /// Frames of a virtual switch instance; none if the memory for counters does not reach so far.
+    #[must_use]
+    pub fn vsi_counters(&self, vsi: VsiId) -> Option<BridgeCounters> {
+        self.state.vsi_counters(vsi)
+    }
+
+    /// Frames of a bridge port; none if the memory for counters does not reach so far.
+    #[must_use]
+    pub fn port_counters(&self, port: PortId) -> Option<BridgeCounters> {
+        self.state.port_counters(port)
+    }
+
     /// Packets by what became of them.
     #[must_use]
     pub const fn counters(&self) -> &Counters {
@@ -366,6 +488,6 @@ impl<'m> Worker<'m> {
     /// Packets and octets of a VRF's interfaces; of [`VrfId::GLOBAL`], those of the core links.
     #[must_use]
     pub fn vrf_counters(&self, vrf: VrfId) -> VrfCounters {
-        self.memory.vrfs.get(usize::from(vrf.0)).copied().unwrap_or(VrfCounters::ZERO)
+        self.vrfs.get(usize::from(vrf.0)).copied().unwrap_or(VrfCounters::ZERO)
     }
 }

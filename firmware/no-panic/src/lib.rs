@@ -109,7 +109,8 @@ pub unsafe extern "C" fn fwd_core_run(run: &Run) -> i64 {
     let through = security(&mut forwarder, &mut frame, run);
     match verdict {
         Verdict::Transmit { iface, .. } => i64::from(iface.0),
-        Verdict::Punt { reason, offset, .. } => -100 - reason as i64 - offset as i64,
+        Verdict::Replicate(_) => -50,
+        Verdict::Punt { reason, offset, .. } | Verdict::PuntFrame { reason, offset, .. } => -100 - reason as i64 - offset as i64,
         Verdict::Protect { iface, offset, .. } => i64::from(iface.0) + offset as i64,
         Verdict::Drop(reason) => -1000 - reason as i64,
     }

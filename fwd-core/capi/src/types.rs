@@ -3,7 +3,7 @@
 use fwd_core::net::{IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelStack, Mac, NhlfeId, VlinkId, VrfId};
 use fwd_core::op::{FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
 use fwd_core::table::ApplyError;
-use fwd_core::Verdict;
+use fwd_core::{DropReason, Verdict};
 
 /// How much the tables are to hold.
 #[repr(C)]
@@ -288,6 +288,15 @@ impl fwd_frame {
             Verdict::Punt { reason, vrf, offset } => {
                 self.verdict = fwd_verdict::Punt;
                 (self.reason, self.vrf, self.offset) = (reason as u32, vrf.0, offset as u32);
+            }
+            // This interface lends no memory for bridge ports and replication groups: neither occurs.
+            Verdict::PuntFrame { reason, offset, .. } => {
+                self.verdict = fwd_verdict::Punt;
+                (self.reason, self.offset) = (reason as u32, offset as u32);
+            }
+            Verdict::Replicate(_) => {
+                self.verdict = fwd_verdict::Drop;
+                self.reason = DropReason::NoReceivers as u32;
             }
             Verdict::Drop(reason) => {
                 self.verdict = fwd_verdict::Drop;

@@ -18,15 +18,15 @@ const TUNNEL_TTL: u8 = 255;
 pub(crate) struct Hop<'m> {
     /// The entries on the way, the first one first. The labels that were counted are the labels that are written, whatever the
     /// writer does meanwhile.
-    entries: [Option<Entry<'m>>; NextHop::MAX_DEPTH],
+    pub(super) entries: [Option<Entry<'m>>; NextHop::MAX_DEPTH],
     /// The interface the packet leaves by.
     pub(crate) iface: IfIndex,
     /// Its settings.
     pub(crate) interface: Interface,
     /// The neighbour.
-    mac: Mac,
+    pub(super) mac: Mac,
     /// Labels outside of a virtual link; of all entries together, if there is none.
-    labels: usize,
+    pub(super) labels: usize,
     /// The virtual link on the way.
     pub(crate) link: Option<Outgoing<'m>>,
     /// Whether the first entry has no labels: it pops where another swaps.
@@ -77,7 +77,7 @@ impl<'m> Hop<'m> {
     }
 
     /// Octets that are pushed: labels and the headers of a virtual link.
-    fn pushed(&self) -> usize {
+    pub(super) fn pushed(&self) -> usize {
         let inside = self.link.map_or(0, |link| octets_of(link.labels).saturating_add(link.header_len));
         octets_of(self.labels).saturating_add(inside)
     }
@@ -101,6 +101,7 @@ const fn ethertype_of(below: Below) -> EtherType {
         Below::Swapped { .. } | Below::Label { .. } => EtherType::MPLS,
         Below::Ipv4 { .. } => EtherType::IPV4,
         Below::Ipv6 { .. } => EtherType::IPV6,
+        Below::Frame => EtherType::BRIDGED_ETHERNET,
     }
 }
 
@@ -133,17 +134,30 @@ pub(crate) fn send(frame: &mut Frame<'_>, hop: &Hop<'_>, rewrite: &Rewrite, numb
         return Err(NO_HEADROOM);
     }
     // Nothing fails from here on.
-    write_below(frame, rewrite);
+    write_below(frame.octets_mut().get_mut(rewrite.strip..).unwrap_or_default(), rewrite);
     frame.truncate(rewrite.end);
     let room = frame.reframe(rewrite.strip, push).ok_or(NO_HEADROOM)?;
-    let (header, room) = room.split_first_chunk_mut::<{ Ethernet::LEN }>().ok_or(NO_HEADROOM)?;
+    let protection = write_front(hop, rewrite, carried, size, room).ok_or(NO_HEADROOM)?;
+    Ok(Sent { octets: pushed.saturating_add(size), protection })
+}
+
+/// Writes the Ethernet header, the labels and the headers of a virtual link, which take all of `room`; `size` octets follow.
+/// Says what protects the packet, and where its outer header stands; `None` if they do not fit.
+pub(super) fn write_front(
+    hop: &Hop<'_>,
+    rewrite: &Rewrite,
+    carried: Option<Carried>,
+    size: usize,
+    room: &mut [u8],
+) -> Option<Option<(SaId, usize)>> {
+    let (header, room) = room.split_first_chunk_mut::<{ Ethernet::LEN }>()?;
     Ethernet(header).set(hop.mac, hop.interface.mac, hop.ethertype(rewrite));
     let outside = octets_of(hop.labels);
-    let (outer, room) = room.split_at_mut_checked(outside).ok_or(NO_HEADROOM)?;
+    let (outer, room) = room.split_at_mut_checked(outside)?;
     let mut protection = None;
     let labels = match (&hop.link, carried) {
         (Some(link), Some(carried)) => {
-            let (headers, inner) = room.split_at_mut_checked(link.header_len).ok_or(NO_HEADROOM)?;
+            let (headers, inner) = room.split_at_mut_checked(link.header_len)?;
             let output = link.write(headers, inner.len().saturating_add(size), &carried);
             let at = Ethernet::LEN.saturating_add(outside);
             protection = output.and_then(|output| output.protection).map(|p| (p.sa, at));
@@ -152,11 +166,11 @@ pub(crate) fn send(frame: &mut Frame<'_>, hop: &Hop<'_>, rewrite: &Rewrite, numb
         _ => [outer, room],
     };
     write_labels(hop, rewrite, labels);
-    Ok(Sent { octets: pushed.saturating_add(size), protection })
+    Some(protection)
 }
 
 /// What a virtual link's headers take from the packet, if the link carries such packets.
-fn carried(frame: &Frame<'_>, link: &Outgoing<'_>, rewrite: &Rewrite, number: u32) -> Step<Carried> {
+pub(super) fn carried(frame: &Frame<'_>, link: &Outgoing<'_>, rewrite: &Rewrite, number: u32) -> Step<Carried> {
     let payload = if link.labels > 0 { EtherType::MPLS } else { ethertype_of(rewrite.below) };
     if !link.carries(payload) {
         return Err(Verdict::Drop(DropReason::VlinkPayload));
@@ -174,17 +188,16 @@ fn carried(frame: &Frame<'_>, link: &Outgoing<'_>, rewrite: &Rewrite, number: u3
             let flow = (bits ^ bits >> 64) as u64;
             (dscp.unwrap_or(h.dscp()), h.ecn(), (flow ^ flow >> 32) as u32)
         }
-        Below::Swapped { .. } | Below::Label { .. } => (rewrite.phb << 3, 0, 0),
+        Below::Swapped { .. } | Below::Label { .. } | Below::Frame => (rewrite.phb << 3, 0, 0),
     };
     let flow = flow.wrapping_mul(0x9e37_79b1) >> 16;
     Ok(Carried { payload, traffic: dscp << 2 | ecn, number, flow })
 }
 
-/// Writes TTL and class into the header that stays.
-fn write_below(frame: &mut Frame<'_>, rewrite: &Rewrite) {
-    let octets = frame.octets_mut().get_mut(rewrite.strip..).unwrap_or_default();
+/// Writes TTL and class into the header that stays, at the beginning of `octets`.
+pub(super) fn write_below(octets: &mut [u8], rewrite: &Rewrite) {
     match rewrite.below {
-        Below::Swapped { .. } => {}
+        Below::Swapped { .. } | Below::Frame => {}
         Below::Label { class } => {
             if let Some(entry) = octets.first_chunk_mut::<{ LabelEntry::LEN }>() {
                 let old = LabelEntry(*entry);
@@ -219,7 +232,7 @@ fn write_labels(hop: &Hop<'_>, rewrite: &Rewrite, stacks: [&mut [u8]; 2]) {
         Below::Swapped { class, bottom } => Some((class, bottom)),
         _ => None,
     };
-    let mut is_bottom = matches!(rewrite.below, Below::Ipv4 { .. } | Below::Ipv6 { .. });
+    let mut is_bottom = matches!(rewrite.below, Below::Ipv4 { .. } | Below::Ipv6 { .. } | Below::Frame);
     let mut ttl = rewrite.ttl;
     for nhlfe in hop.entries.into_iter().flatten() {
         for label in nhlfe.labels() {

@@ -4,7 +4,7 @@ use super::egress::Hop;
 use super::exposed::{Exposed, Tunnel, dscp_for};
 use super::{Below, Rewrite, Step, outgoing_ttl, punt};
 use crate::frame::Frame;
-use crate::net::{Label, NhlfeId, VrfId};
+use crate::net::{Label, NhlfeId, PortId, ReplicationId, TunnelId, VrfId};
 use crate::op::{IlmAction, TunnelModel};
 use crate::table::Tables;
 use crate::verdict::{DropReason, PuntReason, Verdict};
@@ -25,6 +25,19 @@ pub(crate) enum Labelled<'m> {
         /// The IP version that the last label demands.
         version: Option<Version>,
     },
+    /// Its labels end here; another stage goes on.
+    Ended(Ended),
+}
+
+/// A labelled packet that is neither forwarded by its label nor routed by its destination.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ended {
+    /// Its label is that of a P2MP LSP: the legs of this group get it.
+    Replicate(ReplicationId, Incoming, LabelEntry, Tunnel),
+    /// The IP packet at `offset` is multicast of the VRF that came by this tunnel.
+    Multicast { origin: TunnelId, vrf: VrfId, offset: usize, tunnel: Tunnel },
+    /// Its label is that of a pseudowire; what is below it stands at `offset`.
+    Bridge { port: PortId, offset: usize, is_bottom: bool, tunnel: Tunnel },
 }
 
 /// The IP version that an explicit null label announces.
@@ -53,9 +66,19 @@ pub(crate) fn process<'m>(tables: &Tables<'m>, frame: &Frame<'_>, vrf: VrfId, of
                 let ilm = tables.ilm.get(label).ok_or(Verdict::Drop(DropReason::UnknownLabel))?;
                 match ilm.action {
                     IlmAction::PopLookup(vrf) => (ilm.model, vrf, None),
-                    // No table takes such a label.
-                    IlmAction::Replicate(_) | IlmAction::Multicast(_) | IlmAction::Bridge(_) => {
-                        return Err(Verdict::Drop(DropReason::UnknownLabel));
+                    IlmAction::Replicate(group) => {
+                        // The entries that replace the label are those of the legs.
+                        let at = Incoming { id: NhlfeId(0), model: ilm.model, offset, vrf };
+                        return Ok(Labelled::Ended(Ended::Replicate(group, at, entry, state)));
+                    }
+                    IlmAction::Multicast(origin) => {
+                        let at = Incoming { id: NhlfeId(0), model: ilm.model, offset, vrf };
+                        return leave_tree(tables, frame, origin, &at, entry, state).map(Labelled::Ended);
+                    }
+                    IlmAction::Bridge(port) => {
+                        let offset = offset.saturating_add(LabelEntry::LEN);
+                        let is_bottom = entry.is_bottom();
+                        return Ok(Labelled::Ended(Ended::Bridge { port, offset, is_bottom, tunnel: state }));
                     }
                     IlmAction::Forward(id) => {
                         return forward(tables, frame, Incoming { id, model: ilm.model, offset, vrf }, entry, state);
@@ -74,16 +97,36 @@ pub(crate) fn process<'m>(tables: &Tables<'m>, frame: &Frame<'_>, vrf: VrfId, of
     Err(Verdict::Drop(DropReason::StackTooDeep))
 }
 
-/// Where a label leads, and where it stands.
-#[derive(Clone, Copy)]
-struct Incoming {
-    id: NhlfeId,
-    model: TunnelModel,
-    offset: usize,
-    vrf: VrfId,
+/// Leaves a tunnel that carries multicast of a VRF (RFC 6513 §6, §9.1).
+pub(super) fn leave_tree(
+    tables: &Tables<'_>,
+    frame: &Frame<'_>,
+    origin: TunnelId,
+    at: &Incoming,
+    entry: LabelEntry,
+    tunnel: Tunnel,
+) -> Step<Ended> {
+    let bound = tables.multicast.tunnel_vrf(origin);
+    let vrf = bound.ok_or(Verdict::Drop(DropReason::UnknownTunnel))?;
+    if !entry.is_bottom() {
+        return Err(Verdict::Drop(DropReason::LabelBelow));
+    }
+    let offset = at.offset.saturating_add(LabelEntry::LEN);
+    let exposed = Exposed::read(frame, offset, true)?;
+    Ok(Ended::Multicast { origin, vrf, offset, tunnel: tunnel.pop(at.model, &exposed) })
 }
 
-fn forward<'m>(
+/// Where a label leads, and where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Incoming {
+    pub(super) id: NhlfeId,
+    pub(super) model: TunnelModel,
+    pub(super) offset: usize,
+    pub(super) vrf: VrfId,
+}
+
+/// Swaps or pops a label.
+pub(super) fn forward<'m>(
     tables: &Tables<'m>,
     frame: &Frame<'_>,
     at: Incoming,

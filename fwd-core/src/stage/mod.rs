@@ -3,12 +3,18 @@
 //! A stage reads the frame and says how it is to be rewritten; only the last one, egress, writes it, when nothing can
 //! fail any more. Hence a packet that is punted or dropped stays in its frame as it arrived.
 
+pub(crate) mod bridge;
 pub(crate) mod classify;
 pub(crate) mod egress;
 pub(crate) mod encapsulate;
 pub(crate) mod exposed;
 pub(crate) mod label;
+pub(crate) mod multicast;
+pub(crate) mod police;
+pub(crate) mod port;
+pub(crate) mod replicate;
 pub(crate) mod route;
+pub(crate) mod snoop;
 pub(crate) mod vlink;
 
 use crate::net::VrfId;
@@ -31,7 +37,7 @@ pub(crate) const fn outgoing_ttl(incoming: u8, vrf: VrfId, offset: usize) -> Ste
 }
 
 /// How a packet is rewritten. `offset`s count from the start of the frame as it arrived.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rewrite {
     /// Octets in front of the header that stays: the link header and popped labels.
     pub(crate) strip: usize,
@@ -48,7 +54,7 @@ pub(crate) struct Rewrite {
 }
 
 /// The header that stays in front of the packet, and what is written into it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Below {
     /// What a swapped label covers; not looked at. Its label entry is replaced by one with this class and bottom bit,
     /// and the TTL of the [`Rewrite`].
@@ -59,4 +65,6 @@ pub(crate) enum Below {
     Ipv4 { dscp: Option<u8>, dont_fragment: bool },
     /// An IPv6 header; `dscp` is written, if any.
     Ipv6 { dscp: Option<u8> },
+    /// An Ethernet frame, with or without a control word: the bottom label is that of a pseudowire. Never looked at.
+    Frame,
 }

@@ -171,7 +171,7 @@ pub(crate) fn finish<'m>(
 }
 
 /// The header of an IPv4 packet that passes the checks of RFC 1812 §5.2.2.
-fn checked4(octets: &[u8]) -> Step<Ipv4<&[u8; 20]>> {
+pub(super) fn checked4(octets: &[u8]) -> Step<Ipv4<&[u8; 20]>> {
     let header = Ipv4::of(octets).ok_or(Verdict::Drop(DropReason::Truncated))?;
     if header.version() != 4 {
         return Err(Verdict::Drop(DropReason::IpVersion));
@@ -193,12 +193,12 @@ fn checked4(octets: &[u8]) -> Step<Ipv4<&[u8; 20]>> {
 }
 
 /// 0.0.0.0/8.
-const fn is_this_network(addr: Ipv4Addr) -> bool {
+pub(super) const fn is_this_network(addr: Ipv4Addr) -> bool {
     let [first, ..] = addr.octets();
     first == 0
 }
 
 /// TTL and class of a packet that arrived without labels (RFC 3443 §3.4).
-const fn unlabelled(ttl: u8, dscp: u8) -> Tunnel {
+pub(super) const fn unlabelled(ttl: u8, dscp: u8) -> Tunnel {
     Tunnel { ttl, class: class_of(dscp), phb: class_of(dscp) }
 }

@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use super::exposed::{Tunnel, class_of};
 use super::{Step, punt};
 use crate::frame::Frame;
-use crate::net::{SaId, VlinkId, VrfId};
+use crate::net::{PortId, SaId, VlinkId, VrfId};
 use crate::op::{Deliver, Encapsulation, Ends, Session, TunnelModel, Vlink};
 use crate::table::vlink::{Selector, Vlinks, ends_of};
 use crate::verdict::{DropReason, PuntReason, Verdict};
@@ -43,7 +43,7 @@ pub(crate) enum Inner {
     /// A label stack.
     Labels,
     /// An Ethernet frame, for a bridge port.
-    Ethernet,
+    Ethernet { port: PortId, class: u8 },
 }
 
 /// The outer header of a packet to an address of ours.
@@ -217,7 +217,9 @@ impl Found {
         let offset = outer.offset.saturating_add(len);
         let inner = match (payload, vlink.deliver) {
             (Some(EtherType::MPLS), _) if takes_labels => Inner::Labels,
-            (Some(EtherType::BRIDGED_ETHERNET) | None, Deliver::Port(_)) => Inner::Ethernet,
+            (Some(EtherType::BRIDGED_ETHERNET) | None, Deliver::Port(port)) => {
+                Inner::Ethernet { port, class: class_of(outer.traffic >> 2) }
+            }
             (Some(EtherType::IPV4), Deliver::Vrf(vrf)) => ip(frame, outer, offset, Some(4), vrf, vlink.model)?,
             (Some(EtherType::IPV6), Deliver::Vrf(vrf)) => ip(frame, outer, offset, Some(6), vrf, vlink.model)?,
             (None, Deliver::Vrf(vrf)) => ip(frame, outer, offset, None, vrf, vlink.model)?,

@@ -5,8 +5,8 @@ use core::fmt;
 use super::records::Refused;
 use super::vrf::{model_bits, pack};
 use super::{Writer, ilm, interface, nhlfe};
-use crate::net::{Ipv4Prefix, Ipv6Prefix, Label, NhlfeId, VlinkId, VrfId};
-use crate::op::{Deliver, FwdOp, Ilm, IlmAction, RouteAction, TunnelModel, Vlink};
+use crate::net::{Ipv4Prefix, Ipv6Prefix, Label, Mac, NhlfeId, PolicerId, PortId, VlinkId, VrfId};
+use crate::op::{Deliver, FwdOp, Ilm, IlmAction, MrouteKey, PolicePoint, RouteAction, TunnelModel, Vlink};
 
 /// A table of the forwarding plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +52,16 @@ pub enum ApplyError {
     SpecialPurposeLabel(Label),
     /// An entry number that is too large: from 2^26 in an incoming label, from 2^30 - 3 in a route.
     NhlfeId(NhlfeId),
+    /// A multicast route whose groups are no multicast addresses, or whose source is one.
+    NotMulticast(MrouteKey),
+    /// A group entry of a MAC address that is not a group's.
+    NotGroupMac(Mac),
+    /// A static address that is a group's.
+    GroupMac(Mac),
+    /// A circuit that this port has.
+    InUse(PortId),
+    /// A policer with two empty buckets, or with a peak rate below the committed one.
+    Rates(PolicerId),
 }
 
 impl fmt::Display for ApplyError {
@@ -61,6 +71,11 @@ impl fmt::Display for ApplyError {
             Self::Busy(table) => write!(f, "{table:?} table waits for its readers"),
             Self::SpecialPurposeLabel(label) => write!(f, "label {label} is special-purpose"),
             Self::NhlfeId(id) => write!(f, "{id}: number too large"),
+            Self::NotMulticast(key) => write!(f, "route {key:?}: groups have to be multicast, the source not"),
+            Self::NotGroupMac(mac) => write!(f, "group entry {mac}: not a group address"),
+            Self::GroupMac(mac) => write!(f, "static address {mac}: a group address"),
+            Self::InUse(port) => write!(f, "circuit is that of {port}"),
+            Self::Rates(id) => write!(f, "{id}: both bursts are zero, or the peak rate is below the committed one"),
         }
     }
 }
@@ -119,32 +134,18 @@ impl Writer<'_> {
             FwdOp::SetVlinkOutput { id, output } => {
                 self.vlinks.set_output(&mut self.grace, id, &output).map_err(refused(Table::Vlink))
             }
-            // Tables without memory: nothing is set, nothing is there to be cleared.
-            FwdOp::SetMroute { .. }
-            | FwdOp::SetMulticastVrf { .. }
-            | FwdOp::SetRpfMember { .. }
-            | FwdOp::SetMulticastTunnel { .. } => Err(ApplyError::TableFull(Table::Mroute)),
-            FwdOp::SetReplication { .. } | FwdOp::SetLeg { .. } => Err(ApplyError::TableFull(Table::Replication)),
-            FwdOp::SetVsi { .. } | FwdOp::SetVsiGroup { .. } | FwdOp::SetVlanDomain { .. } => {
-                Err(ApplyError::TableFull(Table::Vsi))
+            FwdOp::SetPolicer { id, policer } => self.policers.set(&mut self.grace, id, &policer),
+            FwdOp::ClearPolicer { id } => {
+                self.policers.clear(&self.grace, id);
+                Ok(())
             }
-            FwdOp::SetPort { .. } => Err(ApplyError::TableFull(Table::Port)),
-            FwdOp::SetMac { .. } => Err(ApplyError::TableFull(Table::Mac)),
-            FwdOp::SetPolicer { .. } | FwdOp::SetPolicePoint { .. } => Err(ApplyError::TableFull(Table::Policer)),
-            FwdOp::ClearMroute { .. }
-            | FwdOp::ClearMulticastVrf { .. }
-            | FwdOp::ClearRpfMember { .. }
-            | FwdOp::ClearMulticastTunnel { .. }
-            | FwdOp::ClearReplication { .. }
-            | FwdOp::ClearLeg { .. }
-            | FwdOp::ClearVsi { .. }
-            | FwdOp::ClearPort { .. }
-            | FwdOp::ClearMac { .. }
-            | FwdOp::Flush { .. }
-            | FwdOp::ClearVsiGroup { .. }
-            | FwdOp::ClearVlanDomain { .. }
-            | FwdOp::ClearPolicer { .. }
-            | FwdOp::ClearPolicePoint { .. } => Ok(()),
+            FwdOp::SetPolicePoint { at, policer } => self.policers.word(policer).and_then(|word| self.police(at, word)),
+            FwdOp::ClearPolicePoint { at } => {
+                // Where there is no such point, nothing polices.
+                let _ = self.police(at, 0);
+                Ok(())
+            }
+            _ => self.apply_switching(op),
         }
     }
 
@@ -154,6 +155,23 @@ impl Writer<'_> {
             Deliver::Port(_) => return Err(ApplyError::TableFull(Table::Port)),
         }
         self.vlinks.set(&mut self.grace, id, vlink).map_err(refused(Table::Vlink))
+    }
+
+    /// Ops of multicast, replication and bridging.
+    fn apply_switching(&mut self, op: &FwdOp) -> Result<(), ApplyError> {
+        let (grace, multicast) = (&mut self.grace, &mut self.multicast);
+        let applied = multicast.apply(grace, op).or_else(|| self.bridge.apply(grace, &mut multicast.routes, op));
+        applied.unwrap_or(Ok(()))
+    }
+
+    /// Puts a policer, from 1, somewhere; 0 takes it away.
+    fn police(&self, at: PolicePoint, word: u32) -> Result<(), ApplyError> {
+        match at {
+            PolicePoint::Port(port, traffic) => self.bridge.police_port(port, traffic, word),
+            PolicePoint::Vsi(vsi, traffic) => self.bridge.police_vsi(vsi, traffic, word),
+            PolicePoint::Multicast(vrf) => self.multicast.police(vrf, false, word),
+            PolicePoint::Punt(vrf) => self.multicast.police(vrf, true, word),
+        }
     }
 
     fn set_ilm(&mut self, label: Label, ilm: Ilm) -> Result<(), ApplyError> {
@@ -167,9 +185,7 @@ impl Writer<'_> {
         match ilm.action {
             IlmAction::Forward(_) => {}
             IlmAction::PopLookup(vrf) => drop(self.vrfs.get(vrf).ok_or(ApplyError::TableFull(Table::Vrf))?),
-            IlmAction::Multicast(_) => return Err(ApplyError::TableFull(Table::Mroute)),
-            IlmAction::Replicate(_) => return Err(ApplyError::TableFull(Table::Replication)),
-            IlmAction::Bridge(_) => return Err(ApplyError::TableFull(Table::Port)),
+            IlmAction::Multicast(_) | IlmAction::Replicate(_) | IlmAction::Bridge(_) => {}
         }
         let word = ilm::pack(&ilm)?;
         self.ilm.slot(label).ok_or(ApplyError::TableFull(Table::Ilm))?.publish(word);
@@ -202,7 +218,7 @@ impl Writer<'_> {
 }
 
 /// Why a table refused.
-fn refused(table: Table) -> impl FnOnce(Refused) -> ApplyError {
+pub(super) fn refused(table: Table) -> impl FnOnce(Refused) -> ApplyError {
     move |refused| match refused {
         Refused::Full => ApplyError::TableFull(table),
         Refused::Busy => ApplyError::Busy(table),

@@ -2,20 +2,23 @@
 
 use core::fmt;
 
+use super::bridge::BridgeTables;
 use super::fib::DIRECT_LEN;
 use super::fib_writer::FibWriter;
 use super::grace::Grace;
 use super::ilm::IlmTable;
+use super::multicast::MulticastTables;
+use super::policer::PolicerWriter;
 use super::pool;
 use super::records::RecordWriter;
 use super::rib::Rib;
 use super::vlink::VlinkWriter;
 use super::vrf::Vrfs;
 use super::{
-    IlmSlot, InterfaceSlot, NhlfeSlot, ReaderSlot, Retired, Rib4Node, Rib6Node, VlinkSlot, VlinkState, VrfSlot, Word,
-    Writer,
+    BridgeMemory, IlmSlot, InterfaceSlot, Learn, MulticastMemory, NhlfeSlot, PolicerSlot, ReaderSlot, Retired,
+    Rib4Node, Rib6Node, TokenBuckets, VlinkSlot, VlinkState, VrfSlot, Word, Writer,
 };
-use crate::counters::VrfCounters;
+use crate::counters::{BridgeCounters, GroupCounters, VrfCounters};
 use crate::net::Label;
 
 /// How much the tables are to hold.
@@ -176,6 +179,14 @@ pub struct Memory<'m> {
     pub vlinks: &'m mut [VlinkSlot],
     /// The index of the virtual links: twice as long as there are, it finds most at the first place.
     pub vlink_index: &'m mut [Word],
+    /// Multicast routes and replication groups.
+    pub multicast: MulticastMemory<'m>,
+    /// Virtual switch instances.
+    pub bridge: BridgeMemory<'m>,
+    /// Policers, numbered from 0: one slot more than there are.
+    pub policers: &'m mut [PolicerSlot],
+    /// A secret that nobody can guess: hash tables are laid out by it. Customers choose what is in them.
+    pub seed: u64,
 }
 
 impl Memory<'_> {
@@ -183,7 +194,7 @@ impl Memory<'_> {
     pub const RETIRED_MIN: usize = 64;
 }
 
-/// Counters of one worker, which no one else looks at while it works.
+/// Memory of one worker, which no one else looks at while it works: counters, and what it keeps from packet to packet.
 #[derive(Debug, Default)]
 pub struct CounterMemory<'m> {
     /// One for each VRF; what is beyond the last is not counted.
@@ -191,6 +202,16 @@ pub struct CounterMemory<'m> {
     /// One for each virtual link: counters and packet numbers. A link beyond the last is not counted and its packets are all
     /// number 0, each in order.
     pub vlinks: &'m mut [VlinkState],
+    /// One for each replication group.
+    pub groups: &'m mut [GroupCounters],
+    /// One for each virtual switch instance.
+    pub vsis: &'m mut [BridgeCounters],
+    /// One for each bridge port.
+    pub ports: &'m mut [BridgeCounters],
+    /// One for each policer; those beyond the last let everything pass.
+    pub buckets: &'m mut [TokenBuckets],
+    /// What frames taught, until [`crate::Worker::learned`] takes it; what finds no room is taught again by a later frame.
+    pub learned: &'m mut [Learn],
 }
 
 impl Default for Memory<'_> {
@@ -211,6 +232,10 @@ impl Default for Memory<'_> {
             retired: &mut [],
             vlinks: &mut [],
             vlink_index: &mut [],
+            multicast: MulticastMemory::default(),
+            bridge: BridgeMemory::default(),
+            policers: &mut [],
+            seed: 0,
         }
     }
 }
@@ -267,6 +292,9 @@ impl<'m> Writer<'m> {
             ilm: IlmTable { first: memory.first_label, slots: memory.ilm },
             fib4: FibWriter::new(Rib::new(memory.rib4), memory.fib4, memory.direct4, retired4),
             fib6: FibWriter::new(Rib::new(memory.rib6), memory.fib6, memory.direct6, retired6),
+            multicast: MulticastTables::new(memory.multicast, memory.seed),
+            bridge: BridgeTables::new(memory.bridge, memory.seed),
+            policers: PolicerWriter::new(memory.policers),
             vlinks: VlinkWriter::new(memory.vlinks, memory.vlink_index),
         })
     }

@@ -25,34 +25,51 @@
 //! `RUSTFLAGS="--cfg loom" cargo test -p fwd-core --lib --release model::`.
 
 mod apply;
+mod bridge;
 mod fib;
 mod fib_node;
 mod fib_writer;
 pub(crate) mod grace;
+mod hash;
 pub(crate) mod ilm;
 pub(crate) mod interface;
 mod key;
+pub(crate) mod keyed;
+pub(crate) mod mac;
 mod memory;
+pub(crate) mod mroute;
+pub(crate) mod multicast;
 pub(crate) mod nhlfe;
+pub(crate) mod policer;
 mod pool;
 pub(crate) mod records;
+pub(crate) mod replication;
 mod rib;
+mod switching;
 pub(crate) mod vlink;
 pub(crate) mod vrf;
+pub(crate) mod vsi;
 mod word;
 mod writer;
 
 pub use apply::{ApplyError, Table};
+pub use bridge::{BridgeMemory, Learn, Learned};
 pub use fib_writer::Retired;
 pub use grace::ReaderSlot;
 pub use ilm::IlmSlot;
 pub use interface::InterfaceSlot;
+pub use mac::MacBucket;
 pub use memory::{CounterMemory, Memory, MemoryError, Sizes};
+pub use mroute::{Exact6Slot, ExactSlot, MulticastVrfSlot};
+pub use multicast::MulticastMemory;
 pub use nhlfe::NhlfeSlot;
+pub use policer::{PolicerSlot, TokenBuckets};
 pub use records::Slot;
+pub use replication::{LegSlot, ReplicationSlot};
 pub use rib::{Node, Rib4Node, Rib6Node};
 pub use vlink::{VlinkSlot, VlinkState};
 pub use vrf::VrfSlot;
+pub use vsi::{CircuitSlot, PortSlot, PortState, VsiSlot, VsiState};
 pub use word::Word;
 pub use writer::Writer;
 
@@ -61,9 +78,13 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use self::fib::Fib;
 use self::ilm::IlmTable;
 use self::interface::Interfaces;
+use self::mac::Macs;
+use self::multicast::Multicast;
 use self::nhlfe::{Entry, Nhlfes};
+use self::policer::Policers;
 use self::vlink::Vlinks;
 use self::vrf::Vrfs;
+use self::vsi::Bridges;
 use crate::net::{IfIndex, Label, NhlfeId, VrfId};
 use crate::op::{Interface, RouteAction, TunnelModel};
 
@@ -76,6 +97,10 @@ pub(crate) struct Tables<'m> {
     pub(crate) ilm: IlmTable<'m>,
     pub(crate) fib4: Fib<'m>,
     pub(crate) fib6: Fib<'m>,
+    pub(crate) multicast: Multicast<'m>,
+    pub(crate) bridges: Bridges<'m>,
+    pub(crate) macs: Macs<'m>,
+    pub(crate) policers: Policers<'m>,
     pub(crate) vlinks: Vlinks<'m>,
 }
 

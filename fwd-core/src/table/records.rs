@@ -16,11 +16,11 @@ use super::word::Word;
 #[repr(C, align(64))]
 pub struct Slot<const W: usize> {
     /// The record of this number, counted from 1; 0 is none.
-    current: Word,
+    pub(super) current: Word,
     /// A place in the queue of free records, and the stamp of the record in it. The writer's.
     free: Word,
     stamp: Word,
-    record: [Word; W],
+    pub(super) record: [Word; W],
 }
 
 impl<const W: usize> Slot<W> {
@@ -47,7 +47,7 @@ pub(crate) enum Refused {
 
 /// What readers see of a table.
 #[derive(Debug)]
-pub(crate) struct Records<'m, const W: usize>(&'m [Slot<W>]);
+pub(crate) struct Records<'m, const W: usize>(pub(super) &'m [Slot<W>]);
 
 impl<const W: usize> Clone for Records<'_, W> {
     fn clone(&self) -> Self {
@@ -124,12 +124,12 @@ impl<'m, const W: usize> RecordWriter<'m, W> {
         self.retire(grace, old);
     }
 
-    fn record(&self, number: u32) -> Option<&'m [Word; W]> {
+    pub(super) fn record(&self, number: u32) -> Option<&'m [Word; W]> {
         Some(&self.slots.get(usize::try_from(number.checked_sub(1)?).ok()?)?.record)
     }
 
     /// A record that no reader looks at, counted from 1.
-    fn allocate(&mut self, grace: &mut Grace<'_>) -> Result<u32, Refused> {
+    pub(super) fn allocate(&mut self, grace: &mut Grace<'_>) -> Result<u32, Refused> {
         let head = self.slots.get(self.head).filter(|_| self.queued > 0);
         let free = head.filter(|slot| grace.poll(Stamp(slot.stamp.peek())));
         if let Some(slot) = free {
@@ -144,7 +144,7 @@ impl<'m, const W: usize> RecordWriter<'m, W> {
         u32::try_from(self.fresh).map_err(|_| Refused::Full)
     }
 
-    fn retire(&mut self, grace: &Grace<'_>, number: u32) {
+    pub(super) fn retire(&mut self, grace: &Grace<'_>, number: u32) {
         if number == 0 {
             return;
         }

@@ -2,17 +2,21 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
+use super::bridge::{BridgeTables, Learn, Learned};
 use super::fib_writer::FibWriter;
 use super::grace::Grace;
 use super::ilm::IlmTable;
 use super::interface::{InterfaceWriter, Interfaces};
+use super::multicast::MulticastTables;
 use super::nhlfe::{Entry, NhlfeWriter, Nhlfes};
+use super::policer::PolicerWriter;
 use super::rib::NIL;
 use super::vlink::VlinkWriter;
 use super::vrf::{Vrfs, unpack};
 use super::{CounterMemory, ReaderSlot, Tables};
 use crate::net::{IfIndex, Ipv4Prefix, Ipv6Prefix, Label, NhlfeId, VlinkId, VrfId};
 use crate::op::{Ilm, Interface, Nhlfe, RouteAction, Vlink, VlinkOutput};
+use crate::time::Instant;
 use crate::worker::Worker;
 
 /// Applies ops to tables, which its workers read at the same time.
@@ -55,6 +59,9 @@ pub struct Writer<'m> {
     pub(super) fib4: FibWriter<'m, u32>,
     pub(super) fib6: FibWriter<'m, u128>,
     pub(super) vlinks: VlinkWriter<'m>,
+    pub(super) multicast: MulticastTables<'m>,
+    pub(super) bridge: BridgeTables<'m>,
+    pub(super) policers: PolicerWriter<'m>,
 }
 
 impl<'m> Writer<'m> {
@@ -67,6 +74,10 @@ impl<'m> Writer<'m> {
             ilm: self.ilm,
             fib4: self.fib4.reader(),
             fib6: self.fib6.reader(),
+            multicast: self.multicast.reader(),
+            bridges: self.bridge.reader(),
+            macs: self.bridge.macs(),
+            policers: self.policers.reader(),
             vlinks: self.vlinks.reader(),
         }
     }
@@ -89,6 +100,18 @@ impl<'m> Writer<'m> {
             vlinks: number(self.vlinks.capacity()),
             vrfs: u16::try_from(self.vrfs.0.len()).unwrap_or(u16::MAX),
         }
+    }
+
+    /// Learns an address, which a worker's frame taught.
+    pub fn learn(&mut self, learn: Learn) -> Learned {
+        self.bridge.learn(&mut self.grace, learn)
+    }
+
+    /// Forgets MAC addresses that were not seen for the age of their instance, looking at `buckets` buckets of the table at most.
+    /// Whether that was all that was due. Each bucket is due once in four seconds: an address goes between its age and an eighth
+    /// more, and eight seconds, after it was seen.
+    pub fn age(&mut self, now: Instant, buckets: usize) -> bool {
+        self.bridge.age(&self.grace, now, buckets)
     }
 
     /// An interface.

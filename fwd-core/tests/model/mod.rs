@@ -3,7 +3,9 @@
 pub mod naive;
 
 use arbitrary::{Result, Unstructured};
-use fwd_core::net::{IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelStack, Mac, NhlfeId, VrfId};
+use fwd_core::net::{
+    IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelStack, Mac, NhlfeId, PortId, ReplicationId, TunnelId, VrfId,
+};
 use fwd_core::op::{FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
 use fwd_core::table::{
     ApplyError, CounterMemory, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, Rib4Node, Rib6Node, Table, VrfSlot, Word,
@@ -163,7 +165,12 @@ fn fits(op: &FwdOp) -> bool {
             (1..=15, _) => false,
             (label, IlmAction::PopLookup(vrf)) => label < 16 + LABELS && vrf.0 < VRFS,
             (label, IlmAction::Forward(_)) => label < 16 + LABELS,
-            _ => false,
+            (
+                label,
+                IlmAction::Replicate(ReplicationId(n))
+                | IlmAction::Multicast(TunnelId(n))
+                | IlmAction::Bridge(PortId(n)),
+            ) => label < 16 + LABELS && n < 1 << 26,
         },
         FwdOp::SetRoute4 { vrf, .. } | FwdOp::SetRoute6 { vrf, .. } => vrf.0 < VRFS,
         // The tables of these have no memory here.
@@ -272,7 +279,9 @@ pub fn op(u: &mut Unstructured<'_>) -> Result<FwdOp> {
             let action = match ilm.action {
                 IlmAction::Forward(id) => IlmAction::Forward(entry(id)),
                 IlmAction::PopLookup(v) => IlmAction::PopLookup(vrf(v)),
-                other => other,
+                IlmAction::Replicate(id) => IlmAction::Replicate(ReplicationId(id.0 >> 5)),
+                IlmAction::Multicast(id) => IlmAction::Multicast(TunnelId(id.0 >> 5)),
+                IlmAction::Bridge(id) => IlmAction::Bridge(PortId(id.0 >> 5)),
             };
             FwdOp::SetIlm { label: label(l), ilm: Ilm { action, model: ilm.model } }
         }

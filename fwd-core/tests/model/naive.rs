@@ -131,7 +131,10 @@ impl Naive {
             (_, Some(Ilm { action: IlmAction::Forward(id), model })) => {
                 return self.forward_label(frame, at, vrf, (*id, *model), bottom, state);
             }
-            (_, Some(_)) => return dropped(D::UnknownLabel),
+            // There are no such groups, tunnels and ports here.
+            (_, Some(Ilm { action: IlmAction::Replicate(_), .. })) => return dropped(D::NoReceivers),
+            (_, Some(Ilm { action: IlmAction::Multicast(_), .. })) => return dropped(D::UnknownTunnel),
+            (_, Some(Ilm { action: IlmAction::Bridge(_), .. })) => return dropped(D::NoPort),
         };
         let (own_ttl, own_class) = exposed(&frame[at + 4..], bottom)?;
         let state = match model {

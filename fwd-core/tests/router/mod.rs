@@ -50,7 +50,11 @@ impl Router {
                 vlink_index: vec![Word::ZERO; 2400].leak(),
                 ..Memory::default()
             },
-            CounterMemory { vrfs: vec![VrfCounters::ZERO; 4].leak(), vlinks: vec![VlinkState::EMPTY; 1200].leak() },
+            CounterMemory {
+                vrfs: vec![VrfCounters::ZERO; 4].leak(),
+                vlinks: vec![VlinkState::EMPTY; 1200].leak(),
+                ..CounterMemory::default()
+            },
         );
         let mut router = Self(forwarder.unwrap());
         for (iface, vrf, mpls) in [(0, 0, true), (1, 0, true), (2, 1, false), (3, 2, false)] {

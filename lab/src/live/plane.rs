@@ -17,6 +17,7 @@ use fwd_core::{DropReason, Forwarder, Frame, PuntReason, Verdict, VrfCounters};
 
 use super::neighbour::{self, Heard, PROTOCOL_ICMPV6};
 use super::port::{Heard as PortHeard, Port, Reception};
+use crate::sim::network::copies;
 use crate::sim::packet::{ETHERTYPE_MPLS, IpView, checksum, ethernet, ethertype_of, ip_packet, pseudo_header};
 
 /// The longest frame that a port hands over.
@@ -317,7 +318,14 @@ impl Plane {
                     attached.illegal_labels += 1;
                 }
             }
-            Verdict::Protect { .. } | Verdict::Punt { .. } | Verdict::Drop(_) => {}
+            Verdict::Replicate(replication) => {
+                for (iface, octets) in copies(forwarder, &frame, replication) {
+                    if let Some(attached) = self.attached.get_mut(place(iface)) {
+                        self.failed += u64::from(attached.port.send(&octets).is_err());
+                    }
+                }
+            }
+            Verdict::Protect { .. } | Verdict::Punt { .. } | Verdict::PuntFrame { .. } | Verdict::Drop(_) => {}
         }
     }
 

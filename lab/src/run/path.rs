@@ -54,7 +54,8 @@ fn step(topology: &Topology<'_>, hop: &Hop) -> Step {
     };
     let (action, egress) = match hop.verdict {
         Verdict::Transmit { iface, .. } => (action(topology, hop, &incoming, &outgoing), neighbor(iface)),
-        Verdict::Punt { reason, .. } => {
+        Verdict::Replicate(_) => ("replicate".to_owned(), "-".to_owned()),
+        Verdict::Punt { reason, .. } | Verdict::PuntFrame { reason, .. } => {
             outgoing.clear();
             let word = if reason == fwd_core::PuntReason::Local { "deliver" } else { reason.name() };
             (word.to_owned(), "-".to_owned())

@@ -9,7 +9,7 @@ use fwd_core::net::{IfIndex, Mac, VrfId};
 use fwd_core::op::Interface;
 use fwd_core::table::Sizes;
 use fwd_core::time::Instant;
-use fwd_core::{PuntReason, Verdict};
+use fwd_core::{Forwarder, Frame, PuntReason, Replica, Replication, Verdict};
 
 use super::link::{Direction, LinkConfig, LinkCounters};
 use super::node::{Control, Delivered, LinkId, Node, NodeId, Port, forwarder, in_buffer};
@@ -317,6 +317,10 @@ impl<'m, C: Control> Network<'m, C> {
         let machine = &mut self.nodes[node.0];
         let verdict = machine.host.forwarder.forward(&mut frame, iface);
         let result = frame.octets().to_vec();
+        let copies = match verdict {
+            Verdict::Replicate(replication) => copies(&mut machine.host.forwarder, &frame, replication),
+            _ => Vec::new(),
+        };
         self.buffer = buffer;
         if let Some(trace) = self.trace.as_mut().filter(|_| !is_bgp(octets)) {
             let (received, result) = (octets.to_vec(), result.clone());
@@ -327,7 +331,12 @@ impl<'m, C: Control> Network<'m, C> {
             Verdict::Punt { reason: PuntReason::Local, vrf, offset } => {
                 self.deliver(node, vrf, result.get(offset..).unwrap_or_default().to_vec());
             }
-            Verdict::Protect { .. } | Verdict::Punt { .. } | Verdict::Drop(_) => {}
+            Verdict::Replicate(_) => {
+                for (iface, octets) in copies {
+                    self.transmit(node, iface, octets);
+                }
+            }
+            Verdict::Protect { .. } | Verdict::Punt { .. } | Verdict::PuntFrame { .. } | Verdict::Drop(_) => {}
         }
     }
 
@@ -395,4 +404,22 @@ pub fn below_labels(frame: &[u8]) -> &[u8] {
 pub fn mac(node: NodeId, iface: IfIndex) -> Mac {
     let ([.., a, b], [.., c, d]) = ((node.0 as u32).to_be_bytes(), iface.0.to_be_bytes());
     Mac([2, 0, a, b, c, d])
+}
+
+/// The copies of a frame, each with the interface that it leaves by; those that have to go through a security association first
+/// are left out.
+pub(crate) fn copies(
+    forwarder: &mut Forwarder<'_>,
+    frame: &Frame<'_>,
+    replication: Replication,
+) -> Vec<(IfIndex, Vec<u8>)> {
+    let mut made = Vec::new();
+    let mut copies = forwarder.copies(frame, replication);
+    while let Some(replica) = copies.next() {
+        if let Replica::Transmit { iface, front, payload, protection: None, .. } = replica {
+            let payload = frame.octets().get(payload).unwrap_or_default();
+            made.push((iface, [front, payload].concat()));
+        }
+    }
+    made
 }

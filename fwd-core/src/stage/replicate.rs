@@ -1,0 +1,395 @@
+//! Replication: the copies of a packet, one after the other.
+//!
+//! A copy is the front of a frame, in memory of the embedder, and a range of the frame that arrived, which no copy changes: the
+//! transmitter sends the one, then the other.
+
+use core::ops::Range;
+
+use super::bridge::Bridged;
+use super::egress::{Hop, carried, write_below, write_front};
+use super::exposed::Tunnel;
+use super::label::{Ended, Incoming, Labelled, forward, leave_tree};
+use super::police::State;
+use super::port::number;
+use super::{Below, Rewrite, bridge, multicast, port};
+use crate::frame::Frame;
+use crate::net::{IfIndex, Mac, ReplicationId, SaId, VrfId};
+use crate::op::{LegTarget, NextHop, Origin, VsiOrVrf};
+use crate::table::Tables;
+use crate::table::grace::Pin;
+use crate::table::replication::Cursor;
+use crate::verdict::{DropReason, PuntReason, Verdict};
+use crate::wire::{Ethernet, Ipv4, Ipv6, LabelEntry};
+use crate::worker::Worker;
+
+/// A packet that is to be copied: what [`crate::Forwarder::copies`] begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replication {
+    group: ReplicationId,
+    owner: VsiOrVrf,
+    packet: Packet,
+    /// Software gets a copy first.
+    register: bool,
+}
+
+/// What is copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Packet {
+    /// An IP packet.
+    Routed { rewrite: Rewrite, origin: Origin, mac: Mac },
+    /// A labelled packet.
+    Labelled { at: Incoming, entry: LabelEntry, tunnel: Tunnel },
+    /// An Ethernet frame.
+    Bridged(Bridged),
+}
+
+/// One copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replica<'c> {
+    /// Send the front, then this range of the frame that arrived.
+    Transmit {
+        /// The interface.
+        iface: IfIndex,
+        /// As in [`Verdict::Transmit`].
+        class: u8,
+        /// The front.
+        front: &'c [u8],
+        /// Octets of the frame.
+        payload: Range<usize>,
+        /// The security association that the copy has to go through first, and where its outer header stands in it.
+        protection: Option<(SaId, usize)>,
+    },
+    /// Hand the frame to software as well: [`Verdict::Punt`] or [`Verdict::PuntFrame`].
+    Punt(Verdict),
+}
+
+/// A copy whose front stands in the buffer.
+pub(super) enum Made {
+    Transmit { iface: IfIndex, class: u8, header: usize, payload: Range<usize>, protection: Option<(SaId, usize)> },
+    Punt(Verdict),
+}
+
+/// The copies of a packet. While they are made, the legs of its group stay as they were for this reader.
+#[derive(Debug)]
+pub struct Copies<'w, 'm> {
+    worker: &'w mut Worker<'m>,
+    frame: &'w Frame<'w>,
+    replication: Replication,
+    /// The next leg, and the one after the nested group that it is in.
+    cursor: Cursor,
+    resume: Option<Cursor>,
+    /// Of a labelled packet: the leg by which it ends here too, once the copies are made.
+    ending: Option<LegTarget>,
+    header: [u8; Copies::HEADER],
+    _pin: Option<Pin<'m>>,
+}
+
+impl Copies<'_, '_> {
+    /// The longest front: an Ethernet header, the labels of the longest chain of entries, a flow label, a control word and the
+    /// header of a customer's frame with two tags, or an IPv6 header.
+    pub const HEADER: usize = 256;
+}
+
+/// Why a leg makes no copy.
+pub(super) enum Lost {
+    /// It leads to where the packet came from.
+    Skip,
+    /// The copy is lost and counted.
+    Drop(DropReason),
+    /// The copy is larger than the interface takes: so many octets, of so many.
+    TooBig(usize, usize),
+}
+
+impl From<Verdict> for Lost {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Drop(reason) => Self::Drop(reason),
+            // An entry that leads to software: the group has `LegTarget::Local` for that.
+            _ => Self::Drop(DropReason::LegUnfit),
+        }
+    }
+}
+
+impl Replication {
+    pub(crate) const fn new(group: ReplicationId, owner: VsiOrVrf, packet: Packet, register: bool) -> Self {
+        Self { group, owner, packet, register }
+    }
+
+    /// A labelled packet for the legs of a group.
+    pub(crate) fn labelled(
+        tables: &Tables<'_>,
+        state: &mut State<'_>,
+        frame: &Frame<'_>,
+        group: ReplicationId,
+        (at, entry, tunnel): (Incoming, LabelEntry, Tunnel),
+    ) -> Result<Self, Verdict> {
+        let found = tables.multicast.groups.get(group);
+        let (owner, _) = found.ok_or(Verdict::Drop(DropReason::NoReceivers))?;
+        if owner != VsiOrVrf::Vrf(VrfId::GLOBAL) {
+            return Err(Verdict::Drop(DropReason::ForeignGroup));
+        }
+        if let Some(counters) = state.group(group) {
+            counters.count_in(frame.after(at.offset).len());
+        }
+        Ok(Self::new(group, owner, Packet::Labelled { at, entry, tunnel }, false))
+    }
+}
+impl<'w, 'm> Copies<'w, 'm> {
+    pub(crate) fn new(
+        worker: &'w mut Worker<'m>,
+        frame: &'w Frame<'w>,
+        replication: Replication,
+        pin: Option<Pin<'m>>,
+    ) -> Self {
+        let mut copies = Self {
+            worker,
+            frame,
+            replication,
+            cursor: Cursor::END,
+            resume: None,
+            ending: None,
+            header: [0; Copies::HEADER],
+            _pin: pin,
+        };
+        copies.begin();
+        copies
+    }
+
+    /// Goes to the first leg, if the group is still the owner's.
+    fn begin(&mut self) {
+        let found = self.worker.tables.multicast.groups.get(self.replication.group);
+        let first = found.filter(|(owner, _)| *owner == self.replication.owner).map(|(_, first)| first);
+        (self.cursor, self.resume) = (first.unwrap_or(Cursor::END), None);
+    }
+
+    /// The next copy; none when all are made.
+    #[allow(clippy::should_implement_trait)] // the front stands in the iterator itself
+    pub fn next(&mut self) -> Option<Replica<'_>> {
+        Some(match self.make()? {
+            Made::Punt(verdict) => Replica::Punt(verdict),
+            Made::Transmit { iface, class, header, payload, protection } => {
+                let front = self.header.get(..header).unwrap_or_default();
+                Replica::Transmit { iface, class, front, payload, protection }
+            }
+        })
+    }
+
+    fn make(&mut self) -> Option<Made> {
+        if core::mem::take(&mut self.replication.register) {
+            self.count(None);
+            return Some(Made::Punt(self.software(PuntReason::Register)));
+        }
+        // Each turn takes a leg, or ends a group, of which there are three at most: nested, own, of the packet below.
+        loop {
+            let made = match self.worker.tables.multicast.groups.next(&mut self.cursor) {
+                Some((_, target)) => self.leg(target),
+                None => match self.resume.take() {
+                    Some(cursor) => {
+                        self.cursor = cursor;
+                        continue;
+                    }
+                    None => self.end()?,
+                },
+            };
+            match made {
+                Ok(None) => {}
+                Ok(Some(made)) => {
+                    self.count(None);
+                    return Some(made);
+                }
+                Err(lost) => {
+                    let punt = self.too_big(&lost);
+                    self.count(Some(lost));
+                    if punt.is_some() {
+                        return punt;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Goes on with another group's legs, of the same owner.
+    fn nest(&mut self, id: ReplicationId) -> Result<Option<Made>, Lost> {
+        match self.worker.tables.multicast.groups.get(id) {
+            Some((owner, _)) if owner != self.replication.owner => Err(Lost::Drop(DropReason::ForeignGroup)),
+            Some((_, first)) if self.resume.is_none() => {
+                self.resume = Some(self.cursor);
+                self.cursor = first;
+                Ok(None)
+            }
+            _ => Err(Lost::Drop(DropReason::LegUnfit)),
+        }
+    }
+
+    /// The punt of the whole packet.
+    fn software(&self, reason: PuntReason) -> Verdict {
+        let (vrf, offset) = match &self.replication.packet {
+            Packet::Routed { rewrite, .. } => rewrite.punt,
+            Packet::Labelled { at, .. } => (at.vrf, at.offset),
+            Packet::Bridged(b) => return super::police::punt_frame(reason, b.port, b.at),
+        };
+        super::punt(reason, vrf, offset)
+    }
+
+    /// A packet too big is software's to answer if it is an IPv6 packet of a customer (RFC 4443 §2.4); RFC 1812 §4.3.2.7 forbids
+    /// to answer an IPv4 one.
+    fn too_big(&mut self, lost: &Lost) -> Option<Made> {
+        let Packet::Routed { rewrite, .. } = &self.replication.packet else { return None };
+        let (Rewrite { below: Below::Ipv6 { .. }, punt: (vrf, _), strip, end, .. }, Lost::TooBig(..)) = (rewrite, lost)
+        else {
+            return None;
+        };
+        let slot = self.worker.tables.multicast.vrf(*vrf)?;
+        let may = super::police::punt(&self.worker.tables, &mut self.worker.state, slot, end.saturating_sub(*strip));
+        may.then(|| Made::Punt(self.software(PuntReason::TooBig)))
+    }
+
+    fn count(&mut self, lost: Option<Lost>) {
+        let reason = match lost {
+            None => None,
+            Some(Lost::Skip) => return,
+            Some(Lost::Drop(reason)) => Some((reason, None)),
+            Some(Lost::TooBig(size, mtu)) => {
+                let sizes = (u32::try_from(size).unwrap_or(u32::MAX), u32::try_from(mtu).unwrap_or(u32::MAX));
+                Some((DropReason::CopyTooBig, Some(sizes)))
+            }
+        };
+        match reason {
+            None => self.worker.counters.count_copy(),
+            Some((reason, _)) => self.worker.counters.count_lost(reason),
+        }
+        if let Some(group) = self.worker.state.group(self.replication.group) {
+            match reason {
+                None => group.count_copy(),
+                Some((_, sizes)) => group.count_lost(sizes),
+            }
+        }
+    }
+
+    /// The copy for a leg; none if it says that the packet ends here too, or leads to other legs.
+    fn leg(&mut self, target: LegTarget) -> Result<Option<Made>, Lost> {
+        let (frame, owner) = (self.frame, self.replication.owner);
+        let tables = &self.worker.tables;
+        match (self.replication.packet, target) {
+            (_, LegTarget::Local) => return Ok(Some(Made::Punt(self.software(PuntReason::Local)))),
+            (_, LegTarget::Group(id)) => return self.nest(id),
+            (Packet::Routed { rewrite, origin, mac }, LegTarget::Interface(iface)) => {
+                if origin == Origin::Interface(iface) {
+                    return Err(Lost::Skip);
+                }
+                let interface = tables.interface(iface).ok_or(Lost::Drop(DropReason::NoEgress))?;
+                if VsiOrVrf::Vrf(interface.vrf) != owner {
+                    return Err(Lost::Drop(DropReason::ForeignGroup));
+                }
+                let entries = [None; NextHop::MAX_DEPTH];
+                let hop = Hop { entries, iface, interface, mac, labels: 0, link: None, first_is_empty: true };
+                write(self.worker, frame, &hop, &rewrite, &mut self.header)
+            }
+            (Packet::Routed { rewrite, origin, .. }, LegTarget::Nhlfe(id)) => {
+                let (vrf, offset) = rewrite.punt;
+                let hop = Hop::resolve(tables, id, vrf, offset)?;
+                if origin == Origin::Interface(hop.iface) {
+                    return Err(Lost::Skip);
+                }
+                // Unlabelled it stays in its VRF, labelled it crosses the core.
+                let of = if hop.labels == 0 && hop.link.is_none() { owner } else { VsiOrVrf::Vrf(VrfId::GLOBAL) };
+                if VsiOrVrf::Vrf(hop.interface.vrf) != of {
+                    return Err(Lost::Drop(DropReason::ForeignGroup));
+                }
+                write(self.worker, frame, &hop, &rewrite, &mut self.header)
+            }
+            (Packet::Labelled { at, entry, tunnel }, LegTarget::Nhlfe(id)) => {
+                let Labelled::Forward(hop, rewrite) = forward(tables, frame, Incoming { id, ..at }, entry, tunnel)?
+                else {
+                    return Err(Lost::Drop(DropReason::LegUnfit));
+                };
+                if hop.interface.vrf != VrfId::GLOBAL {
+                    return Err(Lost::Drop(DropReason::ForeignGroup));
+                }
+                write(self.worker, frame, &hop, &rewrite, &mut self.header)
+            }
+            (Packet::Labelled { .. }, LegTarget::Multicast(_) | LegTarget::Arrive(_)) if self.ending.is_none() => {
+                self.ending = Some(target);
+                return Ok(None);
+            }
+            (Packet::Bridged(b), LegTarget::Port(id)) => port::copy(self.worker, frame, &b, id, &mut self.header),
+            (Packet::Bridged(b), LegTarget::Nhlfe(id)) => port::tree(self.worker, frame, &b, id, &mut self.header),
+            _ => Err(Lost::Drop(DropReason::LegUnfit)),
+        }
+        .map(Some)
+    }
+
+    /// Goes on with the packet that a label covered, if the packet ends here too: `None` if it does not.
+    fn end(&mut self) -> Option<Result<Option<Made>, Lost>> {
+        let target = self.ending.take()?;
+        let Packet::Labelled { at, entry, tunnel } = self.replication.packet else { return None };
+        let (frame, Worker { tables, state, .. }) = (self.frame, &mut *self.worker);
+        let below = match target {
+            LegTarget::Multicast(origin) => match leave_tree(tables, frame, origin, &at, entry, tunnel) {
+                Ok(Ended::Multicast { origin, vrf, offset, tunnel }) => {
+                    let origin = Origin::Tunnel(origin);
+                    let arrival = multicast::Arrival { vrf, offset, tunnel: Some(tunnel), origin };
+                    multicast::process(tables, state, frame, arrival).map(bridge::Way::Replicate)
+                }
+                Ok(_) => Err(Verdict::Drop(DropReason::LegUnfit)),
+                Err(verdict) => Err(verdict),
+            },
+            LegTarget::Arrive(id) => {
+                let offset = at.offset.saturating_add(LabelEntry::LEN);
+                bridge::from_pseudowire(tables, state, frame, id, (offset, entry.is_bottom()), tunnel.phb)
+            }
+            _ => return None,
+        };
+        Some(match below {
+            Ok(bridge::Way::Replicate(next)) => {
+                self.replication = next;
+                self.begin();
+                if core::mem::take(&mut self.replication.register) {
+                    return Some(Ok(Some(Made::Punt(self.software(PuntReason::Register)))));
+                }
+                Ok(None)
+            }
+            Ok(bridge::Way::Port(b, id)) => port::copy(self.worker, frame, &b, id, &mut self.header).map(Some),
+            Err(Verdict::Drop(reason)) => Err(Lost::Drop(reason)),
+            Err(punt) => Ok(Some(Made::Punt(punt))),
+        })
+    }
+}
+
+/// Writes the front of a copy for a hop, with the header that TTL and class are written into.
+fn write(
+    worker: &mut Worker<'_>,
+    frame: &Frame<'_>,
+    hop: &Hop<'_>,
+    rewrite: &Rewrite,
+    header: &mut [u8; Copies::HEADER],
+) -> Result<Made, Lost> {
+    const NO_ROOM: Lost = Lost::Drop(DropReason::NoHeadroom);
+    let size = rewrite.end.saturating_sub(rewrite.strip);
+    if size > hop.room() {
+        if let Some(state) = hop.link.and_then(|link| worker.link_state(link.id)) {
+            state.counters.count_too_big(size, hop.room());
+        }
+        return Err(Lost::TooBig(size, hop.room()));
+    }
+    let kept = match rewrite.below {
+        Below::Swapped { .. } | Below::Frame => 0,
+        Below::Label { .. } => LabelEntry::LEN,
+        Below::Ipv4 { .. } => Ipv4::LEN,
+        Below::Ipv6 { .. } => Ipv6::LEN,
+    };
+    let front = Ethernet::LEN.saturating_add(hop.pushed());
+    let (len, payload) = (front.saturating_add(kept), rewrite.strip.saturating_add(kept));
+    let below = frame.octets().get(rewrite.strip..payload).ok_or(Lost::Drop(DropReason::Truncated))?;
+    let (room, rest) = header.split_at_mut_checked(front).ok_or(NO_ROOM)?;
+    let stays = rest.get_mut(..kept).ok_or(NO_ROOM)?;
+    stays.copy_from_slice(below);
+    write_below(stays, rewrite);
+    let carried = match hop.link {
+        None => None,
+        Some(link) => Some(carried(frame, &link, rewrite, number(worker, link.id, size))?),
+    };
+    let protection = write_front(hop, rewrite, carried, size, room).ok_or(NO_ROOM)?;
+    let class = rewrite.phb;
+    Ok(Made::Transmit { iface: hop.iface, class, header: len, payload: payload..rewrite.end, protection })
+}

@@ -1,0 +1,574 @@
+//! Bridging and multicast, end to end: what frames come out where.
+
+use std::collections::BTreeMap;
+
+use fwd_core::net::*;
+use fwd_core::op::*;
+use fwd_core::table::*;
+use fwd_core::time::Instant;
+use fwd_core::wire::{EtherType, Ethernet, Ipv4, LabelEntry};
+use fwd_core::{BridgeCounters, DropReason, Forwarder, Frame, GroupCounters, PuntReason, Replica, Verdict};
+use proptest::prelude::*;
+
+const CORE: IfIndex = IfIndex(9);
+const OURS: Mac = Mac([2, 0, 0, 0, 0, 1]);
+const NEXT: Mac = Mac([2, 0, 0, 0, 0, 2]);
+const VSI: VsiId = VsiId(1);
+const FLOOD: ReplicationId = ReplicationId(1);
+
+/// Ten interfaces: 0 to 2 of VRF 1, 3 to 5 of VRF 2, 6 to 9 of the core or of bridge ports.
+fn forwarder() -> Forwarder<'static> {
+    let multicast = MulticastMemory {
+        vrfs: vec![MulticastVrfSlot::EMPTY; 3].leak(),
+        routes: vec![ExactSlot::EMPTY; 64].leak(),
+        routes6: vec![Exact6Slot::EMPTY; 64].leak(),
+        tunnels: vec![Word::ZERO; 4].leak(),
+        groups: vec![ReplicationSlot::EMPTY; 8].leak(),
+        legs: vec![LegSlot::EMPTY; 128].leak(),
+    };
+    let bridge = BridgeMemory {
+        vsis: vec![VsiSlot::EMPTY; 5].leak(),
+        vsi_states: vec![VsiState::EMPTY; 4].leak(),
+        ports: vec![PortSlot::EMPTY; 17].leak(),
+        port_states: vec![PortState::EMPTY; 16].leak(),
+        circuits: vec![CircuitSlot::EMPTY; 16].leak(),
+        macs: vec![MacBucket::EMPTY; 64].leak(),
+    };
+    let memory = Memory {
+        interfaces: vec![InterfaceSlot::EMPTY; 17].leak(),
+        vrfs: vec![VrfSlot::EMPTY; 3].leak(),
+        nhlfes: vec![NhlfeSlot::EMPTY; 17].leak(),
+        ilm: vec![IlmSlot::EMPTY; 64].leak(),
+        policers: vec![PolicerSlot::EMPTY; 5].leak(),
+        multicast,
+        bridge,
+        seed: 7,
+        ..Memory::default()
+    };
+    let counters = CounterMemory {
+        groups: vec![GroupCounters::ZERO; 8].leak(),
+        vsis: vec![BridgeCounters::ZERO; 4].leak(),
+        ports: vec![BridgeCounters::ZERO; 16].leak(),
+        buckets: vec![TokenBuckets::EMPTY; 4].leak(),
+        ..CounterMemory::default()
+    };
+    let mut f = Forwarder::new(memory, counters).unwrap();
+    for i in 0..10 {
+        let vrf = VrfId([1, 1, 1, 2, 2, 2, 0, 0, 0, 0][i as usize]);
+        let interface = Interface { vrf, mac: OURS, mtu: 1500, mpls: i == 9 };
+        f.apply(&FwdOp::SetInterface { iface: IfIndex(i), interface }).unwrap();
+    }
+    // Entry n pushes label 1000 + n, towards the core.
+    for n in 0..16 {
+        let next = NextHop::Neighbor { iface: CORE, mac: NEXT };
+        let push = LabelStack::single(label(1000 + n));
+        let nhlfe = Nhlfe { push, next, model: TunnelModel::Pipe };
+        f.apply(&FwdOp::SetNhlfe { id: NhlfeId(n), nhlfe }).unwrap();
+    }
+    f
+}
+
+fn label(n: u32) -> Label {
+    Label::new(n).unwrap()
+}
+
+fn apply(f: &mut Forwarder<'_>, ops: impl IntoIterator<Item = FwdOp>) {
+    for op in ops {
+        f.apply(&op).unwrap_or_else(|error| panic!("{op:?}: {error}"));
+    }
+}
+
+/// What became of a frame: where it went, or why not.
+#[derive(Debug, PartialEq)]
+enum Fate {
+    Sent(BTreeMap<IfIndex, Vec<Vec<u8>>>),
+    Punt(PuntReason),
+    Drop(DropReason),
+}
+
+fn forward(f: &mut Forwarder<'_>, iface: u32, octets: &[u8]) -> Fate {
+    let mut buffer = vec![0; Frame::HEADROOM];
+    buffer.extend_from_slice(octets);
+    let mut frame = Frame::new(&mut buffer, Frame::HEADROOM, octets.len()).unwrap();
+    let mut sent: BTreeMap<IfIndex, Vec<Vec<u8>>> = BTreeMap::new();
+    match f.forward(&mut frame, IfIndex(iface)) {
+        Verdict::Transmit { iface, .. } => sent.entry(iface).or_default().push(frame.octets().to_vec()),
+        Verdict::Replicate(replication) => {
+            let mut copies = f.copies(&frame, replication);
+            while let Some(replica) = copies.next() {
+                if let Replica::Transmit { iface, front, payload, .. } = replica {
+                    sent.entry(iface).or_default().push([front, &frame.octets()[payload]].concat());
+                }
+            }
+            assert_eq!(frame.octets(), octets, "replication changed the frame");
+        }
+        Verdict::Punt { reason, .. } | Verdict::PuntFrame { reason, .. } => return Fate::Punt(reason),
+        Verdict::Drop(reason) => return Fate::Drop(reason),
+        Verdict::Protect { .. } => unreachable!("nothing is protected here"),
+    }
+    Fate::Sent(sent)
+}
+
+/// The interfaces that a frame left by.
+fn exits(fate: &Fate) -> Vec<u32> {
+    match fate {
+        Fate::Sent(sent) => sent.iter().flat_map(|(iface, frames)| frames.iter().map(|_| iface.0)).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn settings() -> Vsi {
+    let all = Some(FLOOD);
+    Vsi {
+        unknown: all,
+        broadcast: all,
+        multicast: all,
+        mac_limit: 100,
+        age: 300,
+        snoop: false,
+        link_local: LinkLocal::Flood,
+    }
+}
+
+fn circuit(vsi: VsiId, iface: u32, tags: Tags) -> BridgePort {
+    let attachment = Attachment::Circuit { iface: IfIndex(iface), tags };
+    BridgePort {
+        vsi,
+        attachment,
+        split_horizon: 0,
+        mac_limit: 100,
+        learn: true,
+        control_word: false,
+        flow_label: false,
+        class: None,
+    }
+}
+
+fn pseudowire(vsi: VsiId, nhlfe: u32) -> BridgePort {
+    let attachment = Attachment::Pseudowire { nhlfe: NhlfeId(nhlfe) };
+    BridgePort { attachment, split_horizon: 1, control_word: true, ..circuit(vsi, 0, Tags::Any) }
+}
+
+/// Instance 1 with circuits 6 and 7, untagged, and pseudowires of labels 16 and 17 in one mesh: ports 0 to 3.
+fn vpls() -> Forwarder<'static> {
+    let mut f = forwarder();
+    let ports =
+        [circuit(VSI, 6, Tags::Untagged), circuit(VSI, 7, Tags::Untagged), pseudowire(VSI, 2), pseudowire(VSI, 3)];
+    apply(&mut f, [FwdOp::SetVsi { vsi: VSI, settings: settings() }]);
+    apply(&mut f, [FwdOp::SetReplication { id: FLOOD, owner: VsiOrVrf::Vsi(VSI) }]);
+    for (n, port) in ports.into_iter().enumerate() {
+        let id = PortId(n as u32);
+        apply(&mut f, [FwdOp::SetPort { id, port }]);
+        apply(&mut f, [FwdOp::SetLeg { group: FLOOD, leg: n as u16, target: LegTarget::Port(id) }]);
+    }
+    for n in [2, 3] {
+        let ilm = Ilm { action: IlmAction::Bridge(PortId(n)), model: TunnelModel::Pipe };
+        apply(&mut f, [FwdOp::SetIlm { label: label(14 + n), ilm }]);
+    }
+    f
+}
+
+fn mac(n: u8) -> Mac {
+    Mac([2, 0, 0, 0, 1, n])
+}
+
+fn ethernet(to: Mac, from: Mac, rest: &[u8]) -> Vec<u8> {
+    [&to.0[..], &from.0, rest].concat()
+}
+
+/// A frame as it comes by a pseudowire: with a control word.
+fn from_core(label_value: u32, frame: &[u8]) -> Vec<u8> {
+    let front = Ethernet::new(OURS, NEXT, EtherType::MPLS).0;
+    let entry = LabelEntry::new(label(label_value), 5, true, 64).0;
+    [&front[..], &entry, &[0; 4], frame].concat()
+}
+
+const DATA: [u8; 48] = [0x88; 48];
+
+/// Shows: VPLS-QOS-4, VPLS-PKT-3
+#[test]
+fn frames_are_learned_and_switched_between_circuits_and_pseudowires() {
+    let mut f = vpls();
+    let frame = ethernet(mac(2), mac(1), &DATA);
+    // Unknown: to the other circuit and both pseudowires, with the control word and the frame as it was.
+    let Fate::Sent(sent) = forward(&mut f, 6, &frame) else { panic!() };
+    assert_eq!(sent[&IfIndex(7)], std::slice::from_ref(&frame));
+    for (copy, n) in sent[&CORE].iter().zip([2, 3]) {
+        let entry = LabelEntry::new(label(1000 + n), 0, true, 255).0;
+        let front = [&Ethernet::new(NEXT, OURS, EtherType::MPLS).0[..], &entry, &[0; 4]].concat();
+        assert_eq!(*copy, [front, frame.clone()].concat());
+    }
+    // The answer comes by a pseudowire: known on both sides, and not flooded.
+    let answer = ethernet(mac(1), mac(2), &DATA);
+    assert_eq!(forward(&mut f, 9, &from_core(16, &answer)), Fate::Sent([(IfIndex(6), vec![answer])].into()));
+    let Fate::Sent(sent) = forward(&mut f, 6, &frame) else { panic!() };
+    assert_eq!(sent[&CORE][0][14..18], LabelEntry::new(label(1002), 0, true, 255).0);
+    assert_eq!((f.mac(VSI, mac(1)), f.mac(VSI, mac(2)), f.learned(VSI)), (Some(PortId(0)), Some(PortId(2)), 2));
+    // A priority tag's code point is the class of the labels.
+    let mut tagged = ethernet(mac(2), mac(1), &[0x81, 0x00, 0xa0, 0]);
+    tagged.extend(DATA);
+    let Fate::Sent(sent) = forward(&mut f, 6, &tagged) else { panic!() };
+    assert_eq!(sent[&CORE][0][14..18], LabelEntry::new(label(1002), 5, true, 255).0);
+    let counters = f.port_counters(PortId(0)).unwrap();
+    assert_eq!((counters.in_packets, counters.out_packets, counters.in_by_type), (3, 1, [2, 1, 0, 0, 0]));
+}
+
+/// RFC 4762 §4.4: what comes by a pseudowire of the mesh goes to circuits alone.
+#[test]
+fn a_mesh_does_not_forward_between_its_pseudowires() {
+    let mut f = vpls();
+    let broadcast = ethernet(Mac::BROADCAST, mac(3), &DATA);
+    assert_eq!(exits(&forward(&mut f, 9, &from_core(16, &broadcast))), [6, 7]);
+    let unicast = ethernet(mac(3), mac(4), &DATA);
+    assert_eq!(forward(&mut f, 9, &from_core(17, &unicast)), Fate::Drop(DropReason::SplitHorizon));
+    let back = ethernet(mac(3), mac(5), &DATA);
+    assert_eq!(forward(&mut f, 9, &from_core(16, &back)), Fate::Drop(DropReason::SamePort));
+}
+
+#[test]
+fn limits_flushes_and_age_forget_addresses() {
+    let mut f = vpls();
+    let mut port = circuit(VSI, 6, Tags::Untagged);
+    port.mac_limit = 2;
+    apply(&mut f, [FwdOp::SetPort { id: PortId(0), port }]);
+    for n in 1..=3 {
+        forward(&mut f, 6, &ethernet(mac(9), mac(n), &DATA));
+    }
+    assert_eq!((f.learned(VSI), f.port_counters(PortId(0)).unwrap().unlearned), (2, 1));
+    forward(&mut f, 7, &ethernet(mac(9), mac(4), &DATA));
+    apply(&mut f, [FwdOp::SetMac { vsi: VSI, mac: mac(5), port: PortId(3) }]);
+    apply(&mut f, [FwdOp::Flush { what: Flush::AllBut { vsi: VSI, port: PortId(1) } }]);
+    let known = |f: &Forwarder<'_>| (1..=5).filter(|n| f.mac(VSI, mac(*n)).is_some()).collect::<Vec<_>>();
+    assert_eq!((known(&f), f.learned(VSI)), (vec![4, 5], 1));
+    // A move, a flush of the port that it left and of the one that it is at.
+    forward(&mut f, 6, &ethernet(mac(9), mac(4), &DATA));
+    apply(&mut f, [FwdOp::Flush { what: Flush::Port(PortId(1)) }]);
+    assert_eq!(f.mac(VSI, mac(4)), Some(PortId(0)));
+    apply(&mut f, [FwdOp::Flush { what: Flush::Mac { vsi: VSI, mac: mac(5) } }]);
+    assert_eq!(known(&f), [4, 5], "a static address is not flushed");
+    // 300 seconds, and at most an eighth more and eight seconds.
+    for second in (0..=348).step_by(4) {
+        f.age(Instant::from_secs(second), 64);
+        assert!(second > 300 || known(&f) == [4, 5], "{second}");
+    }
+    assert_eq!((known(&f), f.learned(VSI)), (vec![5], 0));
+}
+
+/// Shows: VPLS-PKT-4, VPLS-PKT-5, VPLS-PKT-7, VPLS-PKT-8, VPLS-DOM-8, VPLS-DOM-9, VPLS-CSEC-3
+#[test]
+fn groups_are_told_apart_by_address_and_what_all_have_to_hear_goes_to_all() {
+    let mut f = vpls();
+    let members = ReplicationId(2);
+    let snoop = Vsi { snoop: true, multicast: None, ..settings() };
+    apply(&mut f, [FwdOp::SetVsi { vsi: VSI, settings: snoop }]);
+    apply(&mut f, [FwdOp::SetReplication { id: members, owner: VsiOrVrf::Vsi(VSI) }]);
+    apply(&mut f, [FwdOp::SetLeg { group: members, leg: 0, target: LegTarget::Port(PortId(1)) }]);
+    let group = |a| MrouteKey::Group4 { group: Ipv4Prefix::host([a, 1, 1, 1].into()) };
+    let set = |key, replication| FwdOp::SetVsiGroup { vsi: VSI, key, replication };
+    apply(&mut f, [set(VsiGroupKey::Ip(group(225)), Some(members))]);
+    let data = |to: [u8; 4]| {
+        let to_mac = Mac([1, 0, 0x5e, to[1] & 0x7f, to[2], to[3]]);
+        ethernet(to_mac, mac(1), &[&[8, 0][..], &packet([10, 0, 0, 1], to, 9)].concat())
+    };
+    assert_eq!(exits(&forward(&mut f, 6, &data([225, 1, 1, 1]))), [7]);
+    // By IP address the group of the same MAC address is another, by MAC address it is not.
+    assert_eq!(forward(&mut f, 6, &data([226, 1, 1, 1])), Fate::Drop(DropReason::NoReceivers));
+    let by_mac = VsiGroupKey::Mac(Mac([1, 0, 0x5e, 1, 1, 1]));
+    apply(&mut f, [set(by_mac, Some(members))]);
+    assert_eq!(exits(&forward(&mut f, 6, &data([226, 1, 1, 1]))), [7]);
+    // A filter of one channel leaves the others of its group.
+    let channel = MrouteKey::Source4 { source: [10, 0, 0, 1].into(), group: [225, 1, 1, 1].into() };
+    apply(&mut f, [set(VsiGroupKey::Ip(channel), None)]);
+    assert_eq!(forward(&mut f, 6, &data([225, 1, 1, 1])), Fate::Drop(DropReason::Filtered));
+    let other = ethernet(
+        Mac([1, 0, 0x5e, 1, 1, 1]),
+        mac(1),
+        &[&[8, 0][..], &packet([10, 0, 0, 2], [225, 1, 1, 1], 9)].concat(),
+    );
+    assert_eq!(exits(&forward(&mut f, 6, &other)), [7]);
+    // OSPF, IS-IS, BPDU and CFM reach every port, whether frames are snooped or not.
+    let llc = [0, 40, 0x42, 0x42, 3];
+    let control = [
+        data([224, 0, 0, 5]),
+        ethernet(Mac([1, 0x80, 0xc2, 0, 0, 0x14]), mac(1), &llc),
+        ethernet(Mac([1, 0x80, 0xc2, 0, 0, 0]), mac(1), &llc),
+        ethernet(Mac([1, 0x80, 0xc2, 0, 0, 0x30]), mac(1), &[0x89, 2, 0]),
+    ];
+    let with_snooping: Vec<_> = control.iter().map(|frame| exits(&forward(&mut f, 6, frame))).collect();
+    apply(&mut f, [FwdOp::SetVsi { vsi: VSI, settings: settings() }]);
+    let without: Vec<_> = control.iter().map(|frame| exits(&forward(&mut f, 6, frame))).collect();
+    assert_eq!((with_snooping, without), (vec![vec![7, 9, 9]; 4], vec![vec![7, 9, 9]; 4]));
+}
+
+/// Shows: VPLS-SEC-3
+#[test]
+fn invalid_addresses_are_dropped_each_for_its_reason() {
+    let mut f = vpls();
+    let to = |mac_to, from| ethernet(mac_to, from, &DATA);
+    for (frame, reason) in [
+        (to(mac(2), Mac([3, 0, 0, 0, 0, 1])), DropReason::SourceMac),
+        (to(mac(2), Mac::default()), DropReason::SourceMac),
+        (to(Mac([1, 0x80, 0xc2, 0, 0, 1]), mac(1)), DropReason::Pause),
+        (to(Mac([1, 0, 0x5e, 0x80, 0, 1]), mac(1)), DropReason::GroupMac),
+    ] {
+        assert_eq!(forward(&mut f, 6, &frame), Fate::Drop(reason));
+        assert!(f.counters().dropped(reason) > 0);
+    }
+    let snoop = Vsi { snoop: true, link_local: LinkLocal::Punt, ..settings() };
+    apply(&mut f, [FwdOp::SetVsi { vsi: VSI, settings: snoop }]);
+    let wrong = [&[8, 0][..], &packet([10, 0, 0, 1], [225, 1, 1, 1], 9)].concat();
+    let wrong = ethernet(Mac([1, 0, 0x5e, 1, 1, 2]), mac(1), &wrong);
+    assert_eq!(forward(&mut f, 6, &wrong), Fate::Drop(DropReason::GroupMac));
+    let bpdu = to(Mac([1, 0x80, 0xc2, 0, 0, 0]), mac(1));
+    assert_eq!(forward(&mut f, 6, &bpdu), Fate::Punt(PuntReason::BridgeControl));
+}
+
+/// Shows: VPLS-SEC-10, VPLS-THR-D1, VPLS-THR-D2, VPLS-THR-E1
+#[test]
+fn each_type_of_traffic_is_policed_before_it_is_copied() {
+    for (traffic, to) in [
+        (TrafficType::Broadcast, Mac::BROADCAST),
+        (TrafficType::Multicast, Mac([1, 0, 0x5e, 1, 1, 1])),
+        (TrafficType::Unknown, mac(9)),
+        (TrafficType::Unicast, mac(8)),
+    ] {
+        let mut f = vpls();
+        forward(&mut f, 7, &ethernet(mac(9), mac(8), &DATA));
+        let rates = Rates::Single { cir: 1_250_000, cbs: 12_500, ebs: 0 };
+        let policer = Policer { rates, unit: Unit::Octets, drop_yellow: true };
+        let at = PolicePoint::Port(PortId(0), traffic);
+        apply(&mut f, [FwdOp::SetPolicer { id: PolicerId(1), policer }]);
+        apply(&mut f, [FwdOp::SetPolicePoint { at, policer: PolicerId(1) }]);
+        let frame = ethernet(to, mac(1), &[0x88; 1238]);
+        let mut passed = 0;
+        // Twice the rate for two seconds.
+        for n in 0..4000_u64 {
+            f.set_now(Instant::from_micros(n * 500));
+            match forward(&mut f, 6, &frame) {
+                Fate::Sent(_) => passed += 1,
+                fate => assert_eq!(fate, Fate::Drop(DropReason::Policed)),
+            }
+        }
+        assert!((1990..=2020).contains(&passed), "{traffic:?}: {passed}");
+        assert_eq!(f.port_counters(PortId(0)).unwrap().policed, 4000 - passed);
+        // Another port's traffic is not touched.
+        assert!(matches!(forward(&mut f, 7, &ethernet(Mac::BROADCAST, mac(8), &DATA)), Fate::Sent(_)));
+    }
+}
+
+fn packet(source: [u8; 4], group: [u8; 4], ttl: u8) -> Vec<u8> {
+    let mut ip = vec![0x45, 0xb8, 0, 60, 0, 1, 0x40, 0, ttl, 17, 0, 0];
+    ip.extend(source);
+    ip.extend(group);
+    Ipv4::of_mut(&mut ip).unwrap().fill_checksum();
+    ip.extend(0..40);
+    ip
+}
+
+fn multicast(source: [u8; 4], ttl: u8) -> Vec<u8> {
+    let front = Ethernet::new(Mac([1, 0, 0x5e, 1, 1, 1]), NEXT, EtherType::IPV4).0;
+    [&front[..], &packet(source, [232, 1, 1, 1], ttl)].concat()
+}
+
+const SOURCE: [u8; 4] = [10, 0, 0, 1];
+
+/// VRF 1 routes (10.0.0.1, 232.1.1.1) from interface 0 to interfaces 1 and 2 and into a P2MP LSP.
+fn mvpn(mroute: impl FnOnce(Mroute) -> Mroute) -> Forwarder<'static> {
+    let mut f = forwarder();
+    let (vrf, group) = (VrfId(1), ReplicationId(3));
+    let key = MrouteKey::Source4 { source: SOURCE.into(), group: [232, 1, 1, 1].into() };
+    let route = mroute(Mroute {
+        rpf: Rpf::From(Origin::Interface(IfIndex(0))),
+        replication: Some(group),
+        punt_wrong_interface: false,
+        register: false,
+        spt: None,
+    });
+    apply(&mut f, [FwdOp::SetMulticastVrf { vrf, multicast: MulticastVrf { punt_no_route: true } }]);
+    apply(&mut f, [FwdOp::SetReplication { id: group, owner: VsiOrVrf::Vrf(vrf) }]);
+    let legs = [0, 1, 2].map(|n| LegTarget::Interface(IfIndex(n)));
+    for (leg, target) in (0..).zip(legs.into_iter().chain([LegTarget::Nhlfe(NhlfeId(5))])) {
+        apply(&mut f, [FwdOp::SetLeg { group, leg, target }]);
+    }
+    apply(&mut f, [FwdOp::SetMroute { vrf, key, mroute: route }]);
+    f
+}
+
+#[test]
+fn multicast_is_copied_to_customers_and_into_the_tunnel() {
+    let mut f = mvpn(|mroute| mroute);
+    let Fate::Sent(sent) = forward(&mut f, 0, &multicast(SOURCE, 9)) else { panic!() };
+    let routed = packet(SOURCE, [232, 1, 1, 1], 8);
+    let customer = [&Ethernet::new(Mac([1, 0, 0x5e, 1, 1, 1]), OURS, EtherType::IPV4).0[..], &routed].concat();
+    let entry = LabelEntry::new(label(1005), 5, true, 255).0;
+    let core = [&Ethernet::new(NEXT, OURS, EtherType::MPLS).0[..], &entry, &routed].concat();
+    let expected = [(IfIndex(1), vec![customer.clone()]), (IfIndex(2), vec![customer]), (CORE, vec![core])];
+    assert_eq!(sent, expected.into());
+    let counters = f.group_counters(ReplicationId(3)).unwrap();
+    assert_eq!((counters.packets, counters.octets, counters.copies, counters.lost), (1, 60, 3, 0));
+    assert_eq!((f.counters().replicated(), f.counters().copies()), (1, 3));
+}
+
+#[test]
+fn what_does_not_come_from_where_it_should_is_not_forwarded() {
+    let no_route = |f: &mut Forwarder<'_>| forward(f, 0, &multicast([10, 0, 0, 7], 9));
+    let mut f = mvpn(|mroute| mroute);
+    assert_eq!(forward(&mut f, 1, &multicast(SOURCE, 9)), Fate::Drop(DropReason::RpfFailed));
+    assert_eq!(forward(&mut f, 0, &multicast(SOURCE, 1)), Fate::Drop(DropReason::MulticastTtl));
+    assert_eq!(no_route(&mut f), Fate::Punt(PuntReason::NoMroute));
+    // Punts are policed: two of them.
+    let rates = Rates::Single { cir: 1, cbs: 2, ebs: 0 };
+    let policer = Policer { rates, unit: Unit::Packets, drop_yellow: true };
+    apply(&mut f, [FwdOp::SetPolicer { id: PolicerId(2), policer }]);
+    apply(&mut f, [FwdOp::SetPolicePoint { at: PolicePoint::Punt(VrfId(1)), policer: PolicerId(2) }]);
+    let punt = Fate::Punt(PuntReason::NoMroute);
+    assert_eq!([no_route(&mut f), no_route(&mut f)], [punt, Fate::Punt(PuntReason::NoMroute)]);
+    assert_eq!(no_route(&mut f), Fate::Drop(DropReason::Policed));
+
+    let mut f = mvpn(|mroute| Mroute { punt_wrong_interface: true, spt: Some(IfIndex(2)), ..mroute });
+    assert_eq!(forward(&mut f, 1, &multicast(SOURCE, 9)), Fate::Punt(PuntReason::WrongInterface));
+    assert_eq!(forward(&mut f, 2, &multicast(SOURCE, 9)), Fate::Punt(PuntReason::SptArrival));
+    // Designated forwarder interfaces of a bidirectional group.
+    let set = RpfSetId(4);
+    let mut f = mvpn(|mroute| Mroute { rpf: Rpf::AnyOf(set), ..mroute });
+    assert_eq!(forward(&mut f, 1, &multicast(SOURCE, 9)), Fate::Drop(DropReason::RpfFailed));
+    apply(&mut f, [FwdOp::SetRpfMember { set, from: Origin::Interface(IfIndex(1)) }]);
+    assert_eq!(exits(&forward(&mut f, 1, &multicast(SOURCE, 9))), [0, 2, 9]);
+    // A VRF without multicast hands it all to software.
+    assert_eq!(forward(&mut f, 3, &multicast(SOURCE, 9)), Fate::Punt(PuntReason::Multicast));
+}
+
+#[test]
+fn ranges_of_groups_are_matched_after_groups_and_channels() {
+    let mut f = mvpn(|mroute| mroute);
+    let vrf = VrfId(1);
+    let set = |f: &mut Forwarder<'_>, prefix: &str, replication| {
+        let key = MrouteKey::Group4 { group: prefix.parse().unwrap() };
+        let mroute = Mroute { rpf: Rpf::Any, replication, punt_wrong_interface: false, register: false, spt: None };
+        apply(f, [FwdOp::SetMroute { vrf, key, mroute }]);
+        key
+    };
+    let other = |f: &mut Forwarder<'_>| forward(f, 0, &multicast([10, 0, 0, 7], 9));
+    set(&mut f, "224.0.0.0/4", Some(ReplicationId(3)));
+    assert_eq!(exits(&other(&mut f)), [1, 2, 9]);
+    let range = set(&mut f, "232.0.0.0/8", None);
+    assert_eq!(other(&mut f), Fate::Drop(DropReason::NoReceivers));
+    assert_eq!(exits(&forward(&mut f, 0, &multicast(SOURCE, 9))), [1, 2, 9]);
+    apply(&mut f, [FwdOp::ClearMroute { vrf, key: range }]);
+    assert_eq!(exits(&other(&mut f)), [1, 2, 9]);
+}
+
+/// Shows: MVPN-MTU-4, MVPN-MTU-5
+#[test]
+fn a_copy_that_does_not_fit_is_lost_alone_and_counted_with_its_size() {
+    let mut f = mvpn(|mroute| mroute);
+    let shrink = |mtu| FwdOp::SetInterface {
+        iface: CORE,
+        interface: Interface { vrf: VrfId::GLOBAL, mac: OURS, mtu, mpls: true },
+    };
+    // 60 octets and a label.
+    apply(&mut f, [shrink(64)]);
+    assert_eq!(exits(&forward(&mut f, 0, &multicast(SOURCE, 9))), [1, 2, 9]);
+    apply(&mut f, [shrink(63)]);
+    assert_eq!(exits(&forward(&mut f, 0, &multicast(SOURCE, 9))), [1, 2]);
+    let counters = f.group_counters(ReplicationId(3)).unwrap();
+    assert_eq!((counters.copies, counters.lost, counters.too_big, counters.last_too_big), (5, 1, 1, (60, 59)));
+    assert_eq!(f.counters().lost(DropReason::CopyTooBig), 1);
+}
+
+/// A P2MP LSP that branches here and ends here too: RFC 6513 §9.1.1 by the tunnel that the label stands for.
+///
+/// Shows: P2MP-UND-1
+#[test]
+fn a_bud_node_swaps_for_its_branches_and_routes_what_ends_here() {
+    let mut f = mvpn(|mroute| Mroute { rpf: Rpf::From(Origin::Tunnel(TunnelId(1))), ..mroute });
+    let tree = ReplicationId(4);
+    let ilm = Ilm { action: IlmAction::Replicate(tree), model: TunnelModel::Pipe };
+    apply(&mut f, [FwdOp::SetMulticastTunnel { tunnel: TunnelId(1), vrf: VrfId(1) }]);
+    apply(&mut f, [FwdOp::SetReplication { id: tree, owner: VsiOrVrf::Vrf(VrfId::GLOBAL) }]);
+    apply(&mut f, [FwdOp::SetLeg { group: tree, leg: 0, target: LegTarget::Multicast(TunnelId(1)) }]);
+    apply(&mut f, [FwdOp::SetLeg { group: tree, leg: 1, target: LegTarget::Nhlfe(NhlfeId(7)) }]);
+    apply(&mut f, [FwdOp::ClearLeg { group: ReplicationId(3), leg: 3 }]);
+    apply(&mut f, [FwdOp::SetIlm { label: label(20), ilm }]);
+    let inner = packet(SOURCE, [232, 1, 1, 1], 9);
+    let entry = LabelEntry::new(label(20), 5, true, 30).0;
+    let arriving = [&Ethernet::new(OURS, NEXT, EtherType::MPLS).0[..], &entry, &inner].concat();
+    let Fate::Sent(sent) = forward(&mut f, 9, &arriving) else { panic!() };
+    let swapped = LabelEntry::new(label(1007), 5, true, 29).0;
+    let branch = [&Ethernet::new(NEXT, OURS, EtherType::MPLS).0[..], &swapped, &inner].concat();
+    assert_eq!(sent[&CORE], [branch], "below the swapped label nothing changes");
+    assert_eq!(sent.keys().map(|iface| iface.0).collect::<Vec<_>>(), [0, 1, 2, 9]);
+    assert_eq!(sent[&IfIndex(1)][0][14..], packet(SOURCE, [232, 1, 1, 1], 8));
+    // Another PE's tunnel is not where it should come from.
+    apply(&mut f, [FwdOp::SetMulticastTunnel { tunnel: TunnelId(2), vrf: VrfId(1) }]);
+    apply(&mut f, [FwdOp::SetLeg { group: tree, leg: 0, target: LegTarget::Multicast(TunnelId(2)) }]);
+    assert_eq!(exits(&forward(&mut f, 9, &arriving)), [9]);
+    assert_eq!(f.counters().lost(DropReason::RpfFailed), 1);
+}
+
+fn group_target(n: u32) -> LegTarget {
+    match n % 5 {
+        0 => LegTarget::Interface(IfIndex(n % 6)),
+        1 => LegTarget::Port(PortId(n % 8)),
+        2 => LegTarget::Group(ReplicationId(n % 8)),
+        3 => LegTarget::Nhlfe(NhlfeId(n % 16)),
+        _ => LegTarget::Local,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever groups, legs and ports are made, no frame of one VPN leaves unlabelled on another's interface.
+    ///
+    /// Shows: VPLS-CSEC-1
+    #[test]
+    fn nothing_of_a_vpn_leaves_by_anothers_port(
+        changes in proptest::collection::vec((0..5_u8, 0..40_u32, 0..40_u32, 0..8_u16), 1..60),
+        frames in proptest::collection::vec((0..9_u32, 0..4_u8, 0..5_u8), 1..40),
+    ) {
+        let mut f = mvpn(|mroute| Mroute { rpf: Rpf::Any, ..mroute });
+        for vsi in [1, 2] {
+            apply(&mut f, [FwdOp::SetVsi { vsi: VsiId(vsi), settings: settings() }]);
+        }
+        apply(&mut f, [FwdOp::SetMulticastVrf { vrf: VrfId(2), multicast: MulticastVrf { punt_no_route: false } }]);
+        // Interfaces 6 and 7 are those of instance 1, 8 that of instance 2: ports 6, 7 and 0.
+        for (id, vsi, iface) in [(6, 1, 6), (7, 1, 7), (0, 2, 8)] {
+            apply(&mut f, [FwdOp::SetPort { id: PortId(id), port: circuit(VsiId(vsi), iface, Tags::Any) }]);
+        }
+        for (change, a, b, c) in changes {
+            let (group, of) = (ReplicationId(a % 8), u16::try_from(b % 3).unwrap());
+            let owner = if a % 2 == 0 { VsiOrVrf::Vsi(VsiId(of)) } else { VsiOrVrf::Vrf(VrfId(of)) };
+            let key = MrouteKey::Group4 { group: Ipv4Prefix::host([232, 1, 1, 1].into()) };
+            let mroute = Mroute {
+                rpf: Rpf::Any, replication: Some(group), punt_wrong_interface: false, register: a % 3 == 0, spt: None,
+            };
+            let op = match change {
+                0 => FwdOp::SetReplication { id: group, owner },
+                1 => FwdOp::SetMroute { vrf: VrfId(of), key, mroute },
+                2 => {
+                    let all = Some(group);
+                    let settings = Vsi { unknown: all, broadcast: all, multicast: all, ..settings() };
+                    FwdOp::SetVsi { vsi: VsiId(1 + of % 2), settings }
+                }
+                _ => FwdOp::SetLeg { group, leg: c, target: group_target(b) },
+            };
+            let _ = f.apply(&op);
+        }
+        let vpn = |iface: u32| [1, 1, 1, 2, 2, 2, 3, 3, 4, 0][iface as usize];
+        for (iface, to, from) in frames {
+            let octets = match to {
+                0 => multicast(SOURCE, 9),
+                1 => multicast([10, 0, 0, from], 9),
+                2 => ethernet(Mac::BROADCAST, mac(from), &DATA),
+                _ => ethernet(mac(to), mac(from), &DATA),
+            };
+            if let Fate::Sent(sent) = forward(&mut f, iface, &octets) {
+                for (out, copies) in sent {
+                    let is_labelled = copies.iter().all(|copy| copy[12..14] == [0x88, 0x47]);
+                    prop_assert!(vpn(out.0) == vpn(iface) || (out == CORE && is_labelled), "{iface} to {out}");
+                }
+            }
+        }
+    }
+}

@@ -18,6 +18,7 @@ mod pim_drive;
 #[path = "../../mvpn/tests/gmp/drive.rs"]
 mod gmp_drive;
 
+mod bridge_vlink;
 mod parse_fwd_op;
 mod parse_gmp;
 mod parse_header;
@@ -27,6 +28,7 @@ mod parse_nlri;
 mod parse_pim;
 mod parse_update;
 
+pub use bridge_vlink::bridge_vlink;
 pub use parse_fwd_op::parse_fwd_op;
 pub use parse_gmp::parse_gmp;
 pub use parse_header::parse_header;
@@ -72,6 +74,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every target. A new one needs a line here, a `[[bin]]` in Cargo.toml, and a file in `fuzz_targets/`.
 pub const TARGETS: &[Target] = &[
     ("bridge_forward", bridge_forward),
+    ("bridge_vlink", bridge_vlink),
     ("drive_gmp", drive_gmp),
     ("drive_ldp_session", drive_ldp_session),
     ("drive_pim", drive_pim),

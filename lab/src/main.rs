@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use lab::{coverage, decode, live, run};
+use lab::{coverage, decode, feed, live, run, sizing};
 
 /// A provider network that carries VPNs, in a simulator and against real routers.
 #[derive(Parser)]
@@ -24,6 +24,10 @@ enum Command {
     Decode(decode::Args),
     /// Run a BGP speaker on this machine: a PE or a route reflector for real peers
     Peer(live::command::Args),
+    /// Send VPN-IPv4 routes through a route reflector and measure it; ci/feed.sh does it to several
+    Feed(feed::Args),
+    /// Measure what VPNs cost: many VRFs on many PEs around a route reflector, and idle CE sessions
+    Sizing(sizing::Args),
     /// Write docs/coverage.md: which catalogue rows the tests show, which are open
     Coverage(coverage::Args),
 }
@@ -34,6 +38,8 @@ fn main() -> ExitCode {
         Command::Run(args) => run::main(&args),
         Command::Decode(args) => decode::main(&args),
         Command::Peer(args) => live::command::main(&args),
+        Command::Feed(args) => feed::main(&args),
+        Command::Sizing(args) => sizing::main(&args),
         Command::Coverage(args) => coverage::main(&args),
     };
     match done {

@@ -34,7 +34,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use bgp_vpn::attr::ext_community::RouteTarget;
 use bgp_vpn::nlri::{Family, RouteDistinguisher};
-use bgp_vpn::session::{FamilyConfig, LocalIdentity, PeerConfig, PeerRole, SessionTimers, UpdateRate};
+use bgp_vpn::session::{FamilyConfig, LocalIdentity, NextHopRule, PeerConfig, PeerRole, SessionTimers, UpdateRate};
 use bgp_vpn::speaker::SpeakerConfig;
 use bgp_vpn::vrf::{LabelMode, RouteLimit, VrfConfig};
 use fwd_core::net::{IpPrefix, Label, LabelStack, NhlfeId, VrfId};
@@ -174,6 +174,9 @@ pub struct Peer {
     pub passive: bool,
     /// Offer graceful restart with this restart time, in seconds.
     pub graceful_restart: Option<u64>,
+    /// Which next hop the peer is told of routes that others brought. Default: by the kind of peer.
+    #[serde(default)]
+    pub next_hop: NextHopName,
     /// Routes a second to take from the peer, and routes to take at once before that counts.
     pub update_rate: Option<(u32, u32)>,
     /// Authenticate by TCP MD5 (RFC 2385) with this key.
@@ -289,6 +292,19 @@ pub struct Ipfix {
     /// Seconds between records, at least 0.1. Default 60.
     #[serde(default = "minute")]
     pub interval: f64,
+}
+
+/// A next hop rule by its name (RFC 4364 §10).
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum NextHopName {
+    /// Ours towards other ASes and CEs, the route's own within the AS.
+    #[default]
+    ByKind,
+    /// Ours: an ASBR towards its own AS (option B).
+    Own,
+    /// The route's own: between reflectors of several ASes (option C).
+    Unchanged,
 }
 
 /// A label mode by its name.
@@ -439,7 +455,16 @@ impl Peer {
         let families = self.families.iter().map(|f| {
             let family = f.family();
             let extended_next_hop = self.extended_next_hop && family.afi == bgp_vpn::nlri::Afi::IPV4;
-            FamilyConfig { extended_next_hop, add_path_receive: self.add_path_receive, ..FamilyConfig::new(family) }
+            FamilyConfig {
+                extended_next_hop,
+                add_path_receive: self.add_path_receive,
+                next_hop: match self.next_hop {
+                    NextHopName::ByKind => NextHopRule::ByKind,
+                    NextHopName::Own => NextHopRule::Own,
+                    NextHopName::Unchanged => NextHopRule::Unchanged,
+                },
+                ..FamilyConfig::new(family)
+            }
         });
         Ok(PeerConfig {
             vrf: self.vrf.as_ref().map_or(Ok(VrfId::GLOBAL), |name| whole.vrf_id(name))?,

@@ -162,20 +162,24 @@ impl Plane {
         if let Some(at) = self.by_address.get(&(iface, address)) {
             return Some(*at);
         }
-        let nhlfe = NhlfeId(self.entries.next()?);
+        // Once all entries are given out, one is taken from somebody who never answered.
+        let idle = |n: &Neighbour| !n.wanted && n.mac.is_none() && n.waiting.is_empty();
+        let (at, nhlfe) = match self.entries.next() {
+            Some(entry) => (self.neighbours.len(), NhlfeId(entry)),
+            None => {
+                let at = self.neighbours.iter().position(idle)?;
+                self.by_address.remove(&(self.neighbours[at].iface, self.neighbours[at].address));
+                (at, self.neighbours[at].nhlfe)
+            }
+        };
         program(forwarder, &sends_to(nhlfe, NextHop::Discard));
-        let at = self.neighbours.len();
         self.by_address.insert((iface, address), at);
-        self.neighbours.push(Neighbour {
-            iface,
-            address,
-            nhlfe,
-            mac: None,
-            wanted: false,
-            waiting: Vec::new(),
-            due: now,
-            tries: 0,
-        });
+        let (mac, wanted, waiting, due, tries) = (None, false, Vec::new(), now, 0);
+        let neighbour = Neighbour { iface, address, nhlfe, mac, wanted, waiting, due, tries };
+        match self.neighbours.get_mut(at) {
+            Some(place) => *place = neighbour,
+            None => self.neighbours.push(neighbour),
+        }
         Some(at)
     }
 

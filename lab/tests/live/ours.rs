@@ -78,6 +78,8 @@ pub struct Config {
     pub graceful_restart: Option<u32>,
     /// RD and routes of a VRF `red`; its label is [`LABEL`].
     pub vrf: Option<(&'static str, &'static [&'static str])>,
+    /// The labels to hand out.
+    pub labels: (u64, u64),
     /// Thresholds and bound of the VRF's routes.
     pub limit: Option<(u32, u32, u32)>,
     /// More of the file, at its beginning.
@@ -95,6 +97,7 @@ impl Default for Config {
             extended_messages: true,
             graceful_restart: None,
             vrf: None,
+            labels: (LABEL, LABEL),
             limit: None,
             more: String::new(),
         }
@@ -103,7 +106,8 @@ impl Default for Config {
 
 impl Config {
     fn text(&self, node: &Node) -> String {
-        let mut t = format!("asn = {ASN}\nrouter-id = \"{}\"\nlabels = [{LABEL}, {LABEL}]\n", node.v4);
+        let mut t =
+            format!("asn = {ASN}\nrouter-id = \"{}\"\nlabels = [{}, {}]\n", node.v4, self.labels.0, self.labels.1);
         t += &self.more;
         for p in &self.peers {
             let local = p.local.unwrap_or_else(|| node.address(p.address.is_ipv6()));
@@ -125,7 +129,8 @@ impl Config {
                 t += "add-path-receive = true\n";
             }
             let _ = writeln!(t, "{}", p.more);
-            if p.asn != ASN {
+            // A peer of another AS is a CE, unless it speaks of VPNs.
+            if p.asn != ASN && !p.families.iter().any(|f| f.starts_with("vpn")) {
                 t += "vrf = \"red\"\n";
             }
             if let Some(seconds) = self.graceful_restart {

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use super::net::Node;
 use super::route::ASN;
@@ -19,12 +20,15 @@ pub fn inside<T: Send + 'static>(node: &Node, act: impl FnOnce() -> T + Send + '
     })
 }
 
-/// Connects to our speaker; the calling thread is inside the node. `ttl` is that of the data, and of the handshake the system's.
+/// Connects to our speaker with this TTL, or the system's; the calling thread is inside the node.
 pub fn connect(to: IpAddr, ttl: Option<u32>) -> std::io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&SocketAddr::new(to, 179), Duration::from_secs(3))?;
+    let to = SocketAddr::new(to, 179);
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
     if let Some(ttl) = ttl {
-        stream.set_ttl(ttl)?;
+        socket.set_ttl_v4(ttl)?;
     }
+    socket.connect_timeout(&to.into(), Duration::from_secs(3))?;
+    let stream: TcpStream = socket.into();
     stream.set_read_timeout(Some(Duration::from_secs(3)))?;
     Ok(stream)
 }

@@ -6,7 +6,7 @@
 
 use core::net::IpAddr;
 
-use fwd_core::net::{IfIndex, IpPrefix, Ipv4Prefix, Ipv6Prefix, VrfId};
+use fwd_core::net::{IpPrefix, Ipv4Prefix, Ipv6Prefix, VrfId};
 use fwd_core::op::TunnelModel;
 
 use crate::rib::{AttrId, Path, PlainKey, Source};
@@ -35,8 +35,7 @@ impl Routing {
         };
         let route = match route {
             LabeledRoute::Local => LocalRoute::Local,
-            // A path of the labelled table names the entry where one of a VRF names the interface.
-            LabeledRoute::Via(entry) => LocalRoute::Via(IfIndex(entry.0)),
+            LabeledRoute::Via(entry) => LocalRoute::Entry(entry),
         };
         let dest = rib.table.find_or_insert(PlainKey(prefix));
         let path = Path::local(route, AttrId::EMPTY);

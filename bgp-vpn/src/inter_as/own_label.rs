@@ -92,9 +92,8 @@ impl Routing {
                 reached().then(|| Leads::On(Tunnel::new(path.labels, Carrier::Hop(hop), model)))
             }
             TableKind::Labeled => match path.as_local() {
-                Some(LocalRoute::Via(entry)) => {
-                    let via = Carrier::Circuit(fwd_core::net::NhlfeId(entry.0));
-                    Some(Leads::On(Tunnel::new(path.labels, via, model)))
+                Some(LocalRoute::Entry(entry)) => {
+                    Some(Leads::On(Tunnel::new(path.labels, Carrier::Circuit(entry), model)))
                 }
                 Some(_) => Some(Leads::Here),
                 None => {

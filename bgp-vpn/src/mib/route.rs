@@ -88,6 +88,8 @@ pub(super) fn of_vrf(speaker: &Speaker, config: &VrfConfig, room: usize) -> Vec<
             circuits.iter().find(family).or_else(|| circuits.iter().find(same)).map(|(_, c)| c.address)
         };
         let (next_hop, iface, kind, protocol) = match local {
+            // An entry of the embedder's names no interface.
+            Some(LocalRoute::Entry(_)) => (None, None, 4, protocol::STATIC),
             Some(LocalRoute::Via(iface)) => (via(iface), Some(iface), 4, protocol::STATIC),
             Some(LocalRoute::Discard) => (None, None, 5, protocol::STATIC),
             Some(LocalRoute::Local) => (None, None, 3, protocol::LOCAL),

@@ -13,6 +13,7 @@ use core::time::Duration;
 use fwd_core::time::Instant;
 
 use super::{AttrId, BitSet, Source};
+use crate::policy::Applied;
 
 /// A route refresh that the peer asked for (RFC 2918, RFC 7313).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,8 +51,8 @@ impl Refresh {
 /// A destination of a batch, with what it shares with others: `None` for a withdrawal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Entry {
-    /// Attribute set and source of the best path.
-    pub(crate) group: Option<(AttrId, Source)>,
+    /// Attribute set and source of the path, and what the peer's policy changes.
+    pub(crate) group: Option<(AttrId, Source, Applied)>,
     /// The destination.
     pub(crate) dest: u32,
 }

@@ -42,6 +42,8 @@ pub(crate) struct Summary {
     pub(crate) no_export: bool,
     /// NO_ADVERTISE (RFC 1997): not to any peer.
     pub(crate) no_advertise: bool,
+    /// ATTR_SET is there (RFC 6368).
+    pub(crate) has_attr_set: bool,
 }
 
 /// One attribute set.
@@ -112,6 +114,7 @@ impl Summary {
                 AttrType::MULTI_EXIT_DISC => s.med = number(),
                 AttrType::LOCAL_PREF => s.local_pref = number(),
                 AttrType::ORIGINATOR_ID => s.originator_id = number(),
+                AttrType::ATTR_SET => s.has_attr_set = true,
                 AttrType::CLUSTER_LIST => s.cluster_len = u8::try_from(a.value.len() / 4).unwrap_or(u8::MAX),
                 AttrType::COMMUNITIES => {
                     for community in a.value.chunks_exact(4).filter_map(|c| c.try_into().ok()).map(u32::from_be_bytes) {

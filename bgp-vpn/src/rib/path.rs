@@ -1,6 +1,6 @@
 //! A path: who told us, with which attributes, with which labels.
 
-use fwd_core::net::{IfIndex, Label, LabelStack};
+use fwd_core::net::{IfIndex, Label, LabelStack, NhlfeId};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
@@ -51,6 +51,7 @@ impl LabelRef {
     const LOCAL: u32 = 1 << 25;
     const DISCARD: u32 = 1 << 26;
     const VIA: u32 = 1 << 27;
+    const ENTRY: u32 = 1 << 28;
     const NUMBER: u32 = Self::ONE - 1;
 
     /// One label.
@@ -93,6 +94,7 @@ impl Path {
             LocalRoute::Local => (LabelRef::LOCAL, 0),
             LocalRoute::Discard => (LabelRef::DISCARD, 0),
             LocalRoute::Via(iface) => (LabelRef::VIA, iface.0),
+            LocalRoute::Entry(entry) => (LabelRef::ENTRY, entry.0),
         };
         Self { source: Source::LOCAL, attr, labels: LabelRef(labels), path_id }
     }
@@ -103,6 +105,7 @@ impl Path {
             LabelRef::LOCAL => Some(LocalRoute::Local),
             LabelRef::DISCARD => Some(LocalRoute::Discard),
             LabelRef::VIA => Some(LocalRoute::Via(IfIndex(self.path_id))),
+            LabelRef::ENTRY => Some(LocalRoute::Entry(NhlfeId(self.path_id))),
             _ => None,
         }
     }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::hash::{BuildHasher, Hasher};
 
-use fwd_core::net::{Ipv4Prefix, Ipv6Prefix};
+use fwd_core::net::{IpPrefix, Ipv4Prefix, Ipv6Prefix};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::{Path, Source};
@@ -23,6 +23,10 @@ pub(crate) trait Key: Clone + Eq + fmt::Debug + Default {
     /// Whether it is the default route target, which is told only where that is configured.
     fn is_default_target(&self) -> bool {
         false
+    }
+    /// Route distinguisher and prefix, where it is a route to a prefix: what policies look at.
+    fn route(&self) -> Option<(Option<RouteDistinguisher>, IpPrefix)> {
+        None
     }
 }
 
@@ -62,7 +66,7 @@ impl Key for MembershipKey {
 }
 
 /// A prefix type that hashes fast.
-pub(crate) trait HashWords: WirePrefix {
+pub(crate) trait HashWords: WirePrefix + Into<IpPrefix> {
     /// The default route.
     const ZERO: Self;
     /// All of it in two words.
@@ -109,6 +113,10 @@ impl<P: HashWords> PrefixKey for PlainKey<P> {
 }
 
 impl<P: HashWords> Key for PlainKey<P> {
+    fn route(&self) -> Option<(Option<RouteDistinguisher>, IpPrefix)> {
+        Some((self.rd(), self.prefix().into()))
+    }
+
     #[inline]
     fn hash_into(&self, hasher: &mut impl Hasher) {
         let [a, b] = self.0.prefix_words();
@@ -153,6 +161,10 @@ impl<P: HashWords> PrefixKey for VpnKey<P> {
 }
 
 impl<P: HashWords> Key for VpnKey<P> {
+    fn route(&self) -> Option<(Option<RouteDistinguisher>, IpPrefix)> {
+        Some((self.rd(), self.prefix().into()))
+    }
+
     #[inline]
     fn hash_into(&self, hasher: &mut impl Hasher) {
         let [a, b] = self.prefix.prefix_words();

@@ -14,6 +14,7 @@ use crate::message::capability::{
     RestartFlags, SendReceive,
 };
 use crate::nlri::{Family, Framing, Labels, Safi};
+use crate::policy::Policy;
 
 /// Bad configuration: which field, and what about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -197,6 +198,13 @@ pub struct PeerConfig {
     pub as_override: bool,
     /// How fast its UPDATEs are taken (RFC 4031 §6.7). Default: as fast as they come.
     pub update_rate: Option<UpdateRate>,
+    /// Our AS number on this session, where it is not the router's: with a CE that is an internal peer, the customer's
+    /// (RFC 6368 §4). Default: the router's.
+    pub local_as: Option<u32>,
+    /// What becomes of the peer's routes. Default: all are taken.
+    pub import: Policy,
+    /// What becomes of routes that the peer is to be told. Default: all are told.
+    pub export: Policy,
 }
 
 /// How fast a peer's UPDATEs are taken.
@@ -227,6 +235,9 @@ impl PeerConfig {
             allow_own_as: 0,
             as_override: false,
             update_rate: None,
+            local_as: None,
+            import: Policy::default(),
+            export: Policy::default(),
         }
     }
 }
@@ -350,6 +361,11 @@ impl PeerConfig {
         if self.families.is_empty() {
             return Err(ConfigError::Empty { field: "families" });
         }
+        if let Some(asn) = self.local_as.filter(|asn| *asn == 0 || *asn == u32::from(Open::AS_TRANS)) {
+            return refuse("local_as", asn, "1 to 4294967295, not 23456");
+        }
+        self.import.validate()?;
+        self.export.validate()?;
         if self.allow_own_as > 10 {
             return refuse("allow_own_as", self.allow_own_as, "0 to 10");
         }

@@ -15,11 +15,13 @@ use super::peer::{PeerFamily, PeerState, RouteCounters};
 use super::routing::Routing;
 use super::tables::{AddressFamily, GLOBAL, TableKind};
 use crate::attr::ext_community::RouteTarget;
-use crate::message::{ErrorCode, Notification, subcode};
+use crate::message::{ErrorCode, Notification, RefreshSubtype, RouteRefresh, subcode};
 use crate::nlri::Framing;
 use crate::nlri::Safi;
+use crate::policy::Policy;
 use crate::session::{
-    ConfigError, FamilyConfig, Input as SessionInput, NextHopRule, PeerConfig, PeerKind, Session, SessionConfig,
+    ConfigError, FamilyConfig, Input as SessionInput, LocalIdentity, NextHopRule, PeerConfig, PeerKind, Session,
+    SessionConfig,
 };
 use crate::vrf::{Vrf, VrfConfig};
 
@@ -80,9 +82,10 @@ impl Speaker {
             }
         }
         let seed = self.config.seed ^ u64::from(id.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let session = SessionConfig { local: self.config.local, peer: config.clone(), seed, restarted: false };
+        let local = LocalIdentity { asn: config.local_as.unwrap_or(self.config.local.asn), ..self.config.local };
+        let session = SessionConfig { local, peer: config.clone(), seed, restarted: false };
         let session = Session::new(now, session)?;
-        let internal = config.remote_as == self.config.local.asn;
+        let internal = config.remote_as == local.asn;
         let mut families = SmallVec::new();
         for f in &config.families {
             let Some(table) = self.routing.table_of(f, vrf) else { continue };
@@ -181,6 +184,8 @@ impl Speaker {
             return Err(ConfigError::Empty { field: "name" });
         }
         check_targets(&config.import, &config.export)?;
+        config.import_policy.validate()?;
+        config.export_policy.validate()?;
         if let Some(site) = config.site_of_origin.filter(|site| !site.is_route_origin()) {
             return Err(value("site_of_origin", site, "a route origin community"));
         }
@@ -248,6 +253,69 @@ impl Speaker {
         check_targets(&import, &export)?;
         self.routing.decide_moved();
         self.routing.set_targets(slot, import, export);
+        self.schedule();
+        Ok(())
+    }
+
+    /// Changes what becomes of a peer's routes and of those it is told. What it is told follows at once; its routes are asked for
+    /// again by ROUTE-REFRESH (RFC 2918), if it does that.
+    ///
+    /// # Errors
+    /// There is no such peer, or a policy is none.
+    pub fn set_peer_policies(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        import: Policy,
+        export: Policy,
+    ) -> Result<(), ConfigError> {
+        self.begin(now);
+        import.validate()?;
+        export.validate()?;
+        let Some(state) = self.routing.shared.peer_mut(peer) else {
+            return Err(ConfigError::Unknown { field: "peer", value: peer.0.to_string() });
+        };
+        let refreshes = import != state.config.import && state.session.as_ref().is_some_and(|(_, n)| n.route_refresh);
+        (state.config.import, state.config.export) = (import, export);
+        let families = state.families.clone();
+        for family in families {
+            if let Some(peers) = self.routing.tables.peers_mut(family.table, family.family.afi) {
+                peers.mark_all(family.slot);
+            }
+            if refreshes && !family.disabled {
+                let refresh = RouteRefresh::new(family.family, RefreshSubtype::REQUEST);
+                self.session_input(peer, SessionInput::Refresh(refresh));
+            }
+        }
+        self.routing.wake.insert(peer.0);
+        self.schedule();
+        Ok(())
+    }
+
+    /// Changes what becomes of routes that a VRF imports and exports.
+    ///
+    /// # Errors
+    /// There is no such VRF, or a policy is none.
+    pub fn set_vrf_policies(
+        &mut self,
+        now: Instant,
+        id: VrfId,
+        import: Policy,
+        export: Policy,
+    ) -> Result<(), ConfigError> {
+        self.begin(now);
+        let slot = self.vrf_slot(id)?;
+        import.validate()?;
+        export.validate()?;
+        self.routing.decide_moved();
+        if let Some(config) = self.routing.tables.vrf_mut(slot).and_then(|vrf| vrf.config.as_mut()) {
+            (config.import_policy, config.export_policy) = (import, export);
+        }
+        let targets = self.routing.import_list(slot);
+        self.routing.import_targets::<Ipv4Prefix>(slot, &targets);
+        self.routing.import_targets::<Ipv6Prefix>(slot, &targets);
+        self.routing.export_all::<Ipv4Prefix>(slot);
+        self.routing.export_all::<Ipv6Prefix>(slot);
         self.schedule();
         Ok(())
     }

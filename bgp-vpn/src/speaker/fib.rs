@@ -85,6 +85,7 @@ impl Routing {
             _ => match path.as_local() {
                 Some(LocalRoute::Local) => Wanted::Plain(Installed::Local),
                 Some(LocalRoute::Discard) => Wanted::Plain(Installed::Discard),
+                Some(LocalRoute::Entry(entry)) => Wanted::Plain(Installed::Direct(entry)),
                 _ => {
                     let circuit = self.shared.circuit(vrf.id, path, P::V6).map(|(_, nhlfe)| nhlfe);
                     let transport = || self.shared.next_hops.resolution(next_hop).nhlfe();

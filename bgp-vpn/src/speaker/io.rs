@@ -158,6 +158,9 @@ pub enum LocalRoute {
     Local,
     /// Nowhere: a discard route that is announced.
     Discard,
+    /// Through this forwarding entry: a way out of the VRF, as to an Internet gateway (RFC 4364 §11), or from the global table into
+    /// a site. It belongs to whoever made the input.
+    Entry(NhlfeId),
 }
 
 /// What to do outside.

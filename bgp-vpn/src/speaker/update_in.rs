@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use fwd_core::Malformed;
-use fwd_core::net::{Ipv4Prefix, Ipv6Prefix};
+use fwd_core::net::{IpPrefix, Ipv4Prefix, Ipv6Prefix};
+use smallvec::SmallVec;
 
 use super::io::{Event, PeerId};
 use super::peer::PeerFamily;
@@ -16,6 +17,7 @@ use crate::nlri::{
     Afi, Family, LabeledNlri, Labels, Nlri, Nlris, PathId, RouteDistinguisher, RtMembershipNlri, Safi, UnicastNlri,
     VpnNlri,
 };
+use crate::policy::{Applied, Policy, PolicyRoute};
 use crate::rib::{AttrId, LabelRef, MembershipKey, Path, Source};
 use crate::session::{Negotiated, PeerKind};
 
@@ -44,14 +46,17 @@ impl<'a, P: AddressFamily> Route<'a, P> for VpnNlri<'a, P> {
 
 /// What happens to the routes of a field.
 #[derive(Clone, Copy)]
-struct Fate {
+struct Fate<'a> {
     peer: PeerId,
     family: PeerFamily,
-    /// The attribute set they are announced with; `None`: they are withdrawn.
-    attr: Option<AttrId>,
+    /// The attribute set they are announced with, and what the peer's policy makes of it; `None`: they are withdrawn.
+    attr: Option<(AttrId, &'a Policy)>,
     /// Labels we take from one NLRI.
     max_labels: usize,
 }
+
+/// What a policy made of one attribute set.
+type Changed = SmallVec<[(Applied, AttrId); 4]>;
 
 /// What one field came to.
 #[derive(Default)]
@@ -63,15 +68,24 @@ struct Outcome {
 impl Routing {
     /// Takes the body of an UPDATE; returns the NOTIFICATION to reset the session with, if it comes to that.
     pub(crate) fn update(&mut self, peer: PeerId, body: &[u8]) -> Option<Notification> {
-        let (side, negotiated) = self.shared.peer_mut(peer)?.session.take()?;
-        let reset = self.update_negotiated(peer, body, &negotiated);
+        let state = self.shared.peer_mut(peer)?;
+        let (side, negotiated) = state.session.take()?;
+        let policy = core::mem::take(&mut state.config.import);
+        let reset = self.update_negotiated(peer, body, &negotiated, &policy);
         if let Some(state) = self.shared.peer_mut(peer) {
             state.session = Some((side, negotiated));
+            state.config.import = policy;
         }
         reset
     }
 
-    fn update_negotiated(&mut self, peer: PeerId, body: &[u8], negotiated: &Negotiated) -> Option<Notification> {
+    fn update_negotiated(
+        &mut self,
+        peer: PeerId,
+        body: &[u8],
+        negotiated: &Negotiated,
+        policy: &Policy,
+    ) -> Option<Notification> {
         let update = match Update::parse(body, negotiated) {
             Ok(update) => update,
             Err(error) => return Some(error.notification),
@@ -107,7 +121,7 @@ impl Routing {
         if let Some(mp) = update.mp_reach() {
             let next_hop = mp.next_hop().map(|n| n.address());
             let attr = attributes.and_then(|a| self.accept(peer, a, next_hop, mp.family));
-            let outcome = self.field(peer, mp.family, mp.nlri, attr, negotiated);
+            let outcome = self.field(peer, mp.family, mp.nlri, attr.map(|a| (a, policy)), negotiated);
             reset = self.field_fault(peer, &update, NlriField::MpReach, outcome);
             self.release_attr(attr);
         }
@@ -115,7 +129,7 @@ impl Routing {
         if reset.is_none() && !nlri.is_empty() {
             let next_hop = update.attributes().next_hop().map(IpAddr::V4);
             let attr = attributes.and_then(|a| self.accept(peer, a, next_hop, Family::IPV4_UNICAST));
-            let outcome = self.field(peer, Family::IPV4_UNICAST, nlri, attr, negotiated);
+            let outcome = self.field(peer, Family::IPV4_UNICAST, nlri, attr.map(|a| (a, policy)), negotiated);
             reset = self.field_fault(peer, &update, NlriField::Nlri, outcome);
             self.release_attr(attr);
         }
@@ -214,7 +228,7 @@ impl Routing {
         peer: PeerId,
         family: Family,
         octets: &[u8],
-        attr: Option<AttrId>,
+        attr: Option<(AttrId, &Policy)>,
         negotiated: &Negotiated,
     ) -> Outcome {
         let known = self.shared.peer(peer).and_then(|p| p.families.iter().find(|f| f.family == family).copied());
@@ -228,7 +242,8 @@ impl Routing {
         let outcome = match (known.table, family.afi) {
             (TableKind::Memberships, _) => self.memberships(fate, Nlris::new(octets, format)),
             (TableKind::Opaque(table), _) => {
-                let (routes, fault) = self.opaque_routes(peer, (table, known.slot), octets, format, attr);
+                let (routes, fault) =
+                    self.opaque_routes(peer, (table, known.slot), octets, format, attr.map(|(a, _)| a));
                 Outcome { routes, fault }
             }
             (TableKind::Unicast(_), Afi::IPV4) if labeled => {
@@ -255,7 +270,7 @@ impl Routing {
         outcome
     }
 
-    fn memberships(&mut self, fate: Fate, nlris: Nlris<'_, RtMembershipNlri>) -> Outcome {
+    fn memberships(&mut self, fate: Fate<'_>, nlris: Nlris<'_, RtMembershipNlri>) -> Outcome {
         let source = Source::peer(fate.peer);
         let mut outcome = Outcome::default();
         for nlri in nlris {
@@ -269,7 +284,7 @@ impl Routing {
             outcome.routes += 1;
             let path_id = nlri.path_id.map_or(0, |id| id.0);
             match fate.attr {
-                Some(attr) => {
+                Some((attr, _)) => {
                     self.shared.attributes.retain(attr);
                     let path = Path { source, attr, labels: LabelRef::NONE, path_id };
                     self.membership_put(Some(fate.family.slot), nlri.membership, path);
@@ -284,10 +299,11 @@ impl Routing {
         outcome
     }
 
-    fn routes<'a, P: AddressFamily, N: Route<'a, P>>(&mut self, fate: Fate, nlris: Nlris<'a, N>) -> Outcome {
+    fn routes<'a, P: AddressFamily, N: Route<'a, P>>(&mut self, fate: Fate<'_>, nlris: Nlris<'a, N>) -> Outcome {
         let source = Source::peer(fate.peer);
         let PeerFamily { table, slot, .. } = fate.family;
         let mut outcome = Outcome::default();
+        let mut changed = Changed::new();
         for nlri in nlris {
             let nlri = match nlri {
                 Ok(nlri) => nlri,
@@ -301,16 +317,56 @@ impl Routing {
             let path_id = path_id.map_or(0, |id| id.0);
             // More labels than we said we take are treated as a withdrawal (RFC 8277 §2.1).
             let fits = labels.is_none_or(|l| l.octets().len() <= fate.max_labels.saturating_mul(Labels::LABEL_LEN));
-            match fate.attr.filter(|_| fits) {
+            let attr = fate.attr.filter(|_| fits).and_then(|(attr, policy)| {
+                if policy.is_transparent() {
+                    self.shared.attributes.retain(attr);
+                    return Some(attr);
+                }
+                self.admitted(attr, policy, rd, prefix.into(), &mut changed)
+            });
+            match attr {
                 Some(attr) => {
                     let labels = labels.map_or(LabelRef::NONE, |l| self.shared.stacks.intern(l));
-                    self.shared.attributes.retain(attr);
                     self.peer_put(table, slot, rd, prefix, Path { source, attr, labels, path_id });
                 }
                 None => self.peer_take(table, slot, rd, prefix, source, path_id),
             }
         }
+        for (_, attr) in changed {
+            self.release_attr(Some(attr));
+        }
         outcome
+    }
+
+    /// The attribute set that a peer's policy makes of an announced route, counted once; `None` where it refuses the route.
+    /// `changed` holds what was made before of the same attribute set, each counted once.
+    fn admitted(
+        &mut self,
+        attr: AttrId,
+        policy: &Policy,
+        rd: Option<RouteDistinguisher>,
+        prefix: IpPrefix,
+        changed: &mut Changed,
+    ) -> Option<AttrId> {
+        let shared = &mut self.shared;
+        let set = shared.attributes.get(attr);
+        let next_hop = shared.next_hops.address(set.next_hop);
+        let applied = policy.evaluate(&PolicyRoute { prefix, rd, next_hop, attributes: set.octets() })?;
+        let known = changed.iter().find(|(a, _)| *a == applied).map(|(_, attr)| *attr);
+        let made = match known {
+            Some(made) => made,
+            None if applied.is_empty() => attr,
+            None => {
+                let mut octets = Vec::new();
+                policy.apply(applied, set.octets(), shared.local.asn, &mut octets);
+                let hop = policy.next_hop(applied).map_or(set.next_hop, |address| shared.next_hops.intern(address).0);
+                let made = shared.attributes.intern(&octets, hop, &mut shared.next_hops);
+                changed.push((applied, made));
+                made
+            }
+        };
+        shared.attributes.retain(made);
+        Some(made)
     }
 
     /// Stops using a family of a peer until the session ends (RFC 7606 §2): its routes go, and no more are taken.

@@ -12,7 +12,8 @@ use super::shared::Shared;
 use crate::attr::ext_community::ExtCommunity;
 use crate::attr::{As4Path, AsPath, AsPathBuf, AsWidth, AttrFlags, AttrType, NextHop};
 use crate::message::{Message, MpPosition, RefreshSubtype, RouteRefresh, UpdateWriter, emit_end_of_rib};
-use crate::nlri::{Family, Labels};
+use crate::nlri::{Family, Labels, Safi};
+use crate::policy::{Applied, PolicyRoute};
 use crate::rib::{
     AdjOut, AttrId, Dest, Edits, Entry, Form, Key, Path, Peers, Refresh, Rib, Source, Summary, best_where,
 };
@@ -48,6 +49,22 @@ impl Target<'_> {
         }
     }
 
+    /// What the peer's policy makes of a path; `None` where it refuses it. It sees the attributes that the route has here.
+    fn policy<K: Key>(&self, shared: &Shared, key: &K, path: &Path) -> Option<Applied> {
+        let policy = &self.peer.config.export;
+        let (Some((rd, prefix)), false) = (key.route(), policy.is_transparent()) else {
+            return Some(Applied::default());
+        };
+        let set = shared.attributes.get(path.attr);
+        let next_hop = shared.next_hops.address(set.next_hop);
+        policy.evaluate(&PolicyRoute { prefix, rd, next_hop, attributes: set.octets() })
+    }
+
+    /// Our AS number on the session.
+    fn local_as(&self, shared: &Shared) -> u32 {
+        self.peer.config.local_as.unwrap_or(shared.local.asn)
+    }
+
     /// The labels of a destination's best path as the peer is told them; empty where the form has none, `None` where there is
     /// none to tell.
     fn labels(&self, shared: &Shared, form: Form, own: Option<Label>, best: &Path) -> Option<SmallVec<[u8; 24]>> {
@@ -81,7 +98,7 @@ impl Sent {
     }
 }
 
-type Group = (AttrId, Source);
+type Group = (AttrId, Source, Applied);
 
 /// Room without which nothing is written: that of the messages without routes.
 const LEAST_ROOM: usize = 64;
@@ -161,7 +178,7 @@ fn fill<K: Key>(rib: &mut Rib<K>, slot: u32, shared: &Shared, target: &Target<'_
     let out = &mut adj.out;
     out.batch.clear();
     out.sent = 0;
-    let mut last: Option<(Group, bool)> = None;
+    let mut last: Option<((AttrId, Source), bool)> = None;
     while out.batch.len() < AdjOut::BATCH {
         let Some(dest) = out.pop() else { break };
         let d = table.get(dest);
@@ -169,12 +186,14 @@ fn fill<K: Key>(rib: &mut Rib<K>, slot: u32, shared: &Shared, target: &Target<'_
             continue;
         }
         let group = told_path(shared, target, form, d).and_then(|best| {
-            let group = (best.attr, best.source);
+            let told = (best.attr, best.source);
             let allowed = match last {
-                Some((known, allowed)) if known == group => allowed,
+                Some((known, allowed)) if known == told => allowed,
                 _ => may_tell(shared, target, family, best),
             };
-            last = Some((group, allowed));
+            last = Some((told, allowed));
+            let applied = if allowed { target.policy(shared, &d.key, best)? } else { Applied::default() };
+            let group = (best.attr, best.source, applied);
             let fits = |l: SmallVec<[u8; 24]>| l.len() <= max_labels.saturating_mul(Labels::LABEL_LEN);
             let labels = !form.has_labels()
                 || target.labels(shared, form, own_labels.get(&dest).copied(), best).is_some_and(fits);
@@ -229,7 +248,7 @@ fn write_batch<K: Key>(
         while let Some(entry) = adj.batch.get(adj.sent).filter(|e| e.group == group).copied() {
             let d = table.get(entry.dest);
             let told = told_path(shared, target, form, d);
-            let best = told.map(|b| (b.attr, b.source));
+            let best = told.and_then(|b| Some((b.attr, b.source, target.policy(shared, &d.key, b)?)));
             // What changed since the batch was made is in the next one.
             let current = d.is_live()
                 && !adj.is_dirty(entry.dest)
@@ -356,7 +375,7 @@ fn next_hop(shared: &Shared, to: &Target<'_>, source: Source, attr: AttrId) -> N
 }
 
 /// Writes the attributes that a peer is told with the routes of a group, and returns the next hop.
-fn outbound(shared: &Shared, to: &Target<'_>, (attr, source): Group, out: &mut Vec<u8>) -> NextHop {
+fn outbound(shared: &Shared, to: &Target<'_>, (attr, source, applied): Group, out: &mut Vec<u8>) -> NextHop {
     let set = shared.attributes.get(attr);
     let mut edits = Edits::default();
     match to.peer.kind {
@@ -371,19 +390,28 @@ fn outbound(shared: &Shared, to: &Target<'_>, (attr, source): Group, out: &mut V
         };
         filter_communities(set, keep, &mut edits);
     }
-    if !to.negotiated.four_octet_as {
-        let mut wide = Vec::new();
-        edits.apply(set.octets(), &mut wide);
-        narrow(&wide, out);
+    let mut wide = Vec::new();
+    edits.apply(set.octets(), &mut wide);
+    if !applied.is_empty() {
+        let mut changed = Vec::new();
+        to.peer.config.export.apply(applied, &wide, to.local_as(shared), &mut changed);
+        wide = changed;
+    }
+    if to.negotiated.four_octet_as {
+        out.append(&mut wide);
     } else {
-        edits.apply(set.octets(), out);
+        narrow(&wide, out);
+    }
+    let labels = to.family.safi == Safi::LABELED_UNICAST || to.family.has_next_hop_rd();
+    if let Some(address) = to.peer.config.export.next_hop(applied).filter(|_| !labels) {
+        return NextHop::new(address.to_canonical());
     }
     next_hop(shared, to, source, attr)
 }
 
 /// To another AS: RFC 4271 §5.1.2 (AS_PATH), §5.1.4 (MULTI_EXIT_DISC of another AS stays here), §5.1.5 (LOCAL_PREF too).
 fn external_edits(shared: &Shared, set: &crate::rib::AttributeSet, to: &Target<'_>, edits: &mut Edits) {
-    let (theirs, ours) = (to.peer.config.remote_as, shared.local.asn);
+    let (theirs, ours) = (to.peer.config.remote_as, to.local_as(shared));
     let seen = |asn| if to.peer.config.as_override && asn == theirs { ours } else { asn };
     let path = set.value(AttrType::AS_PATH).and_then(|v| AsPath::parse(v, AsWidth::Four).ok());
     let mut outside = AsPathBuf::new();
@@ -392,7 +420,7 @@ fn external_edits(shared: &Shared, set: &crate::rib::AttributeSet, to: &Target<'
         outside.push(segment.kind, segment.asns().map(seen));
     }
     let mut path = outside;
-    path.prepend(shared.local.asn, 1);
+    path.prepend(ours, 1);
     edits.set(AttrType::AS_PATH, AttrFlags::WELL_KNOWN, path.as_path().octets());
     // What this router originates has none: it came from another AS, in the VPN tables from a CE's.
     edits.remove(AttrType::MULTI_EXIT_DISC);
@@ -429,7 +457,8 @@ fn internal_edits(
             list.extend_from_slice(clusters.unwrap_or_default());
             edits.set(AttrType::CLUSTER_LIST, AttrFlags::OPTIONAL_NON_TRANSITIVE, &list);
         }
-        None if to.peer.is_ce() => {
+        // RFC 6368: an internal CE gets what another internal CE sent, these included.
+        None if to.peer.is_ce() && to.peer.config.local_as.is_none() => {
             edits.remove(AttrType::ORIGINATOR_ID);
             edits.remove(AttrType::CLUSTER_LIST);
         }

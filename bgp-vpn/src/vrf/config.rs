@@ -8,6 +8,7 @@ use fwd_core::op::TunnelModel;
 
 use crate::attr::ext_community::{ExtCommunity, RouteTarget};
 use crate::nlri::RouteDistinguisher;
+use crate::policy::Policy;
 
 /// Which packets share a VPN label (RFC 4364 §4.3.2, §5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +58,12 @@ pub struct VrfConfig {
     pub model: TunnelModel,
     /// A bound on its routes. Default none.
     pub limit: Option<RouteLimit>,
+    /// The AS number of the customer, where CEs are internal peers (RFC 6368). Default none: they are external.
+    pub customer_as: Option<u32>,
+    /// What becomes of VPN routes that match an import target. Default: all are imported.
+    pub import_policy: Policy,
+    /// What becomes of the VRF's routes on their way out, with the attributes that export gave them. Default: all are exported.
+    pub export_policy: Policy,
 }
 
 impl VrfConfig {
@@ -74,6 +81,9 @@ impl VrfConfig {
             label_mode: LabelMode::default(),
             model: TunnelModel::default(),
             limit: None,
+            customer_as: None,
+            import_policy: Policy::default(),
+            export_policy: Policy::default(),
         }
     }
 }

@@ -5,14 +5,17 @@
 
 use alloc::vec::Vec;
 
-use fwd_core::net::Label;
+use fwd_core::net::{IpPrefix, Label};
 use fwd_core::op::{Ilm, IlmAction};
 use smallvec::SmallVec;
 
 use super::{Carrier, LabelMode, Tunnel, Vrf};
 use crate::attr::{AttrFlags, AttrType};
 use crate::nlri::Labels;
+use crate::pe_ce::wrap;
+use crate::policy::PolicyRoute;
 use crate::rib::{AttrId, Edits, LabelRef, Path, PrefixKey, Source, VpnKey};
+use crate::session::PeerKind;
 use crate::speaker::{AddressFamily, Event, Routing, TableKind};
 
 impl Routing {
@@ -33,7 +36,13 @@ impl Routing {
             }
             return;
         };
-        let attr = self.export_attributes(slot, own.attr);
+        let Some(attr) = self.export_attributes(slot, &own, key.prefix.into()) else {
+            self.labels.release(label);
+            if let (Some(dest), Some(_)) = (known, old) {
+                self.unexport::<P>(dest, old_label);
+            }
+            return;
+        };
         let path = Path { source: Source::LOCAL, attr, labels: LabelRef::one(Labels::encode(label)), path_id: 0 };
         let dest = P::vpn_mut(&mut self.tables).table.find_or_insert(key);
         self.vpn_put::<P>(dest, path);
@@ -110,24 +119,50 @@ impl Routing {
         }
     }
 
-    /// The attribute set of an exported route: what the CE sent, without what is not for other ASes and without route targets
-    /// of its own, with the VRF's targets and site of origin. It is counted once.
-    fn export_attributes(&mut self, slot: u16, from: AttrId) -> AttrId {
+    /// The attribute set of an exported route, counted once: what the CE sent, without what is not for other ASes and without
+    /// route targets of its own, with the VRF's targets and site of origin; or, of an internal CE, all that it sent in ATTR_SET
+    /// (RFC 6368). `None` where the VRF's policy refuses the route.
+    fn export_attributes(&mut self, slot: u16, own: &Path, prefix: IpPrefix) -> Option<AttrId> {
         let shared = &mut self.shared;
-        let Some(vrf) = self.tables.vrf_mut(slot) else { return AttrId::EMPTY };
-        if let Some((_, out)) = vrf.exported.filter(|(last, _)| *last == from) {
-            shared.attributes.retain(out);
-            return out;
-        }
-        let mut octets = Vec::new();
-        export_edits(vrf, shared.attributes.get(from)).apply(shared.attributes.get(from).octets(), &mut octets);
-        let (unspecified, _) = shared.next_hops.intern(core::net::Ipv4Addr::UNSPECIFIED.into());
-        let out = shared.attributes.intern(&octets, unspecified, &mut shared.next_hops);
-        forget_exported(vrf, shared);
-        shared.attributes.retain(from);
-        shared.attributes.retain(out);
-        vrf.exported = Some((from, out));
-        out
+        let peer = own.source.as_peer().and_then(|p| shared.peer(p)).filter(|p| p.kind == PeerKind::Internal);
+        let customer = peer.map(|p| p.config.local_as.unwrap_or(shared.local.asn));
+        let vrf = self.tables.vrf_mut(slot)?;
+        let from = (own.attr, customer);
+        let out = match vrf.exported.filter(|(last, _)| *last == from) {
+            Some((_, out)) => {
+                shared.attributes.retain(out);
+                out
+            }
+            None => {
+                let mut octets = Vec::new();
+                let set = shared.attributes.get(own.attr);
+                let mut wrapped = Vec::new();
+                match customer {
+                    Some(asn) => wrap(asn, set.octets(), &mut wrapped),
+                    None => wrapped.extend_from_slice(set.octets()),
+                }
+                export_edits(vrf, set, customer.is_some()).apply(&wrapped, &mut octets);
+                let (unspecified, _) = shared.next_hops.intern(core::net::Ipv4Addr::UNSPECIFIED.into());
+                let out = shared.attributes.intern(&octets, unspecified, &mut shared.next_hops);
+                forget_exported(vrf, shared);
+                shared.attributes.retain(own.attr);
+                shared.attributes.retain(out);
+                vrf.exported = Some((from, out));
+                out
+            }
+        };
+        let Some(config) = vrf.config.as_ref().filter(|c| !c.export_policy.is_transparent()) else { return Some(out) };
+        let octets = shared.attributes.get(out).octets();
+        let route = PolicyRoute { prefix, rd: Some(config.rd), next_hop: None, attributes: octets };
+        let changed = config.export_policy.evaluate(&route).map(|applied| {
+            let mut changed = Vec::new();
+            config.export_policy.apply(applied, octets, shared.local.asn, &mut changed);
+            changed
+        });
+        let hop = shared.attributes.get(out).next_hop;
+        let changed = changed.map(|octets| shared.attributes.intern(&octets, hop, &mut shared.next_hops));
+        shared.attributes.release(out, &mut shared.next_hops);
+        changed
     }
 
     /// Forgets which attribute set was exported last: what is done to it changed.
@@ -219,14 +254,14 @@ impl Routing {
 }
 
 fn forget_exported(vrf: &mut Vrf, shared: &mut crate::speaker::Shared) {
-    if let Some((from, out)) = vrf.exported.take() {
+    if let Some(((from, _), out)) = vrf.exported.take() {
         shared.attributes.release(from, &mut shared.next_hops);
         shared.attributes.release(out, &mut shared.next_hops);
     }
 }
 
 /// What export changes in an attribute set.
-fn export_edits(vrf: &Vrf, set: &crate::rib::AttributeSet) -> Edits {
+fn export_edits(vrf: &Vrf, set: &crate::rib::AttributeSet, wrapped: bool) -> Edits {
     let mut edits = Edits::default();
     // A reflector of the customer's has no meaning in the provider's AS.
     edits.remove(AttrType::ORIGINATOR_ID);
@@ -239,7 +274,7 @@ fn export_edits(vrf: &Vrf, set: &crate::rib::AttributeSet) -> Edits {
     if let Some(site) = config.site_of_origin {
         communities.extend_from_slice(&site.0);
     }
-    for community in set.ext_communities() {
+    for community in set.ext_communities().filter(|_| !wrapped) {
         // The customer does not choose into which VPNs its routes go, nor which site it is.
         let ours = community.is_route_target() || config.site_of_origin.is_some() && community.is_route_origin();
         if !ours {

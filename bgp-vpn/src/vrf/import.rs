@@ -53,9 +53,10 @@ impl Routing {
             if source == Source::LEAKED && exporter == Some(slot) {
                 continue;
             }
-            let path = Path { source, path_id: dest, ..new };
-            self.shared.retain(&path);
-            self.vrf_put(slot, key.prefix, path, None);
+            match self.imported(slot, key.prefix.into(), key.rd, source, dest, new) {
+                Some(path) => self.vrf_put(slot, key.prefix, path, None),
+                None => self.unimport(slot, key.prefix, source, dest),
+            }
         }
     }
 
@@ -101,9 +102,10 @@ impl Routing {
         let local = self.exported::<P>(dest).filter(|_| exporter != Some(slot)).map(|p| (Source::LEAKED, p));
         for (source, path) in remote.into_iter().chain(local) {
             if self.importers(path.attr).contains(&slot) {
-                let path = Path { source, path_id: dest, ..path };
-                self.shared.retain(&path);
-                self.vrf_put(slot, key.prefix, path, None);
+                match self.imported(slot, key.prefix.into(), key.rd, source, dest, path) {
+                    Some(path) => self.vrf_put(slot, key.prefix, path, None),
+                    None => self.unimport(slot, key.prefix, source, dest),
+                }
             } else {
                 self.unimport(slot, key.prefix, source, dest);
             }

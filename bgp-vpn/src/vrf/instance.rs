@@ -55,8 +55,8 @@ pub(crate) struct Vrf {
     pub(crate) label: Option<Label>,
     /// The labels of attachment circuits.
     pub(crate) circuit_labels: BTreeMap<CircuitKey, Label>,
-    /// The attribute set exported last, and what became of it.
-    pub(crate) exported: Option<(AttrId, AttrId)>,
+    /// The attribute set exported last, of which customer AS if it came from an internal CE, and what became of it.
+    pub(crate) exported: Option<((AttrId, Option<u32>), AttrId)>,
     /// It is in the queue of VRFs whose forwarding entries are out of date.
     pub(crate) fib_queued: bool,
 }

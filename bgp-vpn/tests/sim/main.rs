@@ -10,6 +10,8 @@ mod inter_as;
 mod label_life;
 mod opaque;
 mod overlap;
+mod pe_ce;
+mod policy;
 mod recovery;
 mod reflect;
 mod refresh;

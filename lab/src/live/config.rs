@@ -545,16 +545,19 @@ impl Vrf {
             id,
             name: self.name.clone(),
             rd: self.rd.0,
-            vpn_id: None,
             import: targets(&self.import),
             export: targets(&self.export),
-            site_of_origin: None,
             label_mode: match self.label_mode {
                 LabelModeName::PerVrf => LabelMode::PerVrf,
                 LabelModeName::PerPrefix => LabelMode::PerPrefix,
             },
+            vpn_id: None,
+            site_of_origin: None,
             model: fwd_core::op::TunnelModel::default(),
             limit: self.limit.map(|(mid, high, max)| RouteLimit { mid, high, max }),
+            customer_as: None,
+            import_policy: bgp_vpn::policy::Policy::default(),
+            export_policy: bgp_vpn::policy::Policy::default(),
         }
     }
 }

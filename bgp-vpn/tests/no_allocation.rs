@@ -44,6 +44,41 @@ fn full(negotiated: &Negotiated) -> (Vec<u8>, u32) {
 }
 
 #[test]
+fn evaluating_a_policy_allocates_nothing() {
+    use bgp_vpn::policy::{AsPathMatch, Match, Policy, PolicyRoute, PrefixRange, Set, Statement, Then};
+    let target = ExtCommunity::two_octet_as(ExtCommunity::ROUTE_TARGET, 65000, 1);
+    let communities: ListBuf<_> = [target].into_iter().collect();
+    let path = AsPathBuf::sequence([65010, 65020]);
+    let attributes = [
+        Attribute::Origin(Origin::Igp),
+        Attribute::AsPath(path.as_path()),
+        Attribute::ExtCommunities(communities.as_list()),
+    ];
+    let mut octets = Vec::new();
+    Attribute::emit_all(&attributes, AsWidth::Four, &mut octets);
+    let prefix = "10.0.0.0/8".parse().unwrap();
+    let refuse = |m| Statement { matches: vec![m], sets: vec![], then: Then::Reject };
+    let target = bgp_vpn::attr::RouteTarget::from_community(target).unwrap();
+    let statements = vec![
+        refuse(Match::Prefix(vec![PrefixRange { prefix, lengths: 17..=32 }])),
+        refuse(Match::AsPath(AsPathMatch::Contains(65030))),
+        Statement {
+            matches: vec![Match::RouteTarget(vec![target])],
+            sets: vec![Set::LocalPref(200)],
+            then: Then::Accept,
+        },
+    ];
+    let policy = Policy { statements, otherwise: Then::Reject };
+    let prefix = "10.1.0.0/16".parse().unwrap();
+    let route = PolicyRoute { prefix, rd: None, next_hop: None, attributes: &octets };
+    let counted = allocation_counter::measure(|| {
+        let applied = policy.evaluate(&route);
+        assert!(applied.is_some_and(|applied| !applied.is_empty()));
+    });
+    assert_eq!(counted.count_total, 0);
+}
+
+#[test]
 fn decoding_a_full_update_allocates_nothing() {
     let negotiated = Negotiated { four_octet_as: true, ..Negotiated::baseline(PeerKind::Internal) };
     let (message, routes) = full(&negotiated);

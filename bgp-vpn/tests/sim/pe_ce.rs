@@ -75,7 +75,7 @@ fn attributes_of_an_internal_customer_pass_the_provider_untouched() {
     let core = world.nodes[pes[1]].speaker.vpn_routes();
     let core = Attributes::of_canonical(&core[0].attributes);
     assert_eq!((core.local_pref(), core.med(), core.as_path().unwrap().hop_count()), (Some(100), None, 0));
-    assert_eq!(core.attr_set().unwrap().0, CUSTOMER);
+    assert_eq!(core.attr_set().unwrap().origin_as, CUSTOMER);
     // A CE of another AS gets it as of an external peer: through the provider and the customer's AS.
     let other = route(&world, c);
     let attributes = Attributes::of_canonical(&other.attributes);

@@ -291,10 +291,9 @@ mod tests {
     /// The octets of a GetNext-PDU in the other byte order, with the prefix that RFC 2741 §5.1 allows and a context.
     #[test]
     fn a_little_endian_request_with_prefix_and_context() {
-        let mut pdu = vec![1, 6, 0x08, 0, 9, 0, 0, 0, 8, 0, 0, 0, 7, 0, 0, 0, 28, 0, 0, 0];
+        let mut pdu = vec![1, 6, 0x08, 0, 9, 0, 0, 0, 8, 0, 0, 0, 7, 0, 0, 0, 24, 0, 0, 0];
         pdu.extend([3, 0, 0, 0, b'c', b't', b'x', 0]);
         pdu.extend([2, 2, 1, 0, 1, 0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 0]);
-        pdu.extend([0; 4]);
         let header = Header::read(&pdu).unwrap().unwrap();
         assert_eq!((header.pdu, header.session, header.transaction, header.packet), (Type::GET_NEXT, 9, 8, 7));
         let (mut body, context) = header.body(&pdu[HEADER..]).unwrap();

@@ -128,7 +128,7 @@ mod tests {
         take(&mut table, &shape.announce(3, SECOND));
         assert_eq!(table.counts.repeats, 100);
         let mut wrong = shape.announce(4, 0);
-        let label = wrong.len() - 13 - NLRI + 3;
+        let label = wrong.len() - 11 - NLRI + 3;
         wrong[label] ^= 0x10;
         take(&mut table, &wrong);
         assert_eq!(table.counts.bad, 1);

@@ -124,8 +124,8 @@ mod tests {
         for shape in [Shape::default(), Shape { label_per_rd: true, distinct: true }] {
             let octets = shape.announce(1234, SECOND);
             assert_eq!(octets.len(), 1583);
-            let begin = octets.len() - 13 - 100 * NLRI;
-            for (id, nlri) in routes(1234).zip(octets[begin..octets.len() - 13].chunks_exact(NLRI)) {
+            let begin = octets.len() - 11 - 100 * NLRI;
+            for (id, nlri) in routes(1234).zip(octets[begin..octets.len() - 11].chunks_exact(NLRI)) {
                 assert_eq!(shape.route(nlri.try_into().unwrap()), Some((id, shape.label(id))));
             }
         }

@@ -3,6 +3,9 @@
 #[path = "../../fwd-core/tests/model/mod.rs"]
 mod forwarder_model;
 
+#[path = "../../fwd-core/tests/switching/mod.rs"]
+mod switching;
+
 #[path = "../../bgp-vpn/tests/session/drive.rs"]
 mod session_drive;
 
@@ -37,6 +40,13 @@ pub use parse_message::parse_message;
 pub use parse_nlri::parse_nlri;
 pub use parse_pim::parse_pim;
 pub use parse_update::parse_update;
+
+/// Arbitrary groups, legs, multicast routes and instances, and frames: nothing of a VPN leaves by another's port.
+pub fn bridge_multicast(data: &[u8]) {
+    if let Ok((changes, frames)) = arbitrary::Unstructured::new(data).arbitrary::<(Vec<_>, Vec<_>)>() {
+        switching::leaks(&changes, &frames);
+    }
+}
 
 /// Arbitrary ops and frames against the forwarding plane and a naive model of it.
 pub fn bridge_forward(data: &[u8]) {
@@ -75,6 +85,7 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("bridge_forward", bridge_forward),
     ("bridge_vlink", bridge_vlink),
+    ("bridge_multicast", bridge_multicast),
     ("drive_gmp", drive_gmp),
     ("drive_ldp_session", drive_ldp_session),
     ("drive_pim", drive_pim),

@@ -100,7 +100,8 @@ impl Arrays {
             vlink_index: &mut self.vlink_index,
             ..Memory::default()
         };
-        let counters = CounterMemory { vrfs: &mut self.counters, vlinks: &mut self.vlink_states };
+        let counters =
+            CounterMemory { vrfs: &mut self.counters, vlinks: &mut self.vlink_states, ..CounterMemory::default() };
         Forwarder::new(memory, counters).expect("a global table and an ordinary first label")
     }
 }

@@ -7,13 +7,16 @@ use fwd_core::net::{IfIndex, Label, SaId, VlanId, VlinkId};
 use fwd_core::op::FwdOp;
 use fwd_core::sa::{InboundSa, OutboundSa};
 use fwd_core::table::{
-    CounterMemory, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, ReaderSlot, Retired, Rib4Node, Rib6Node, VlinkSlot,
-    VlinkState, VrfSlot, Word,
+    BridgeMemory, CircuitSlot, CounterMemory, Exact6Slot, ExactSlot, IlmSlot, InterfaceSlot, Learn, LegSlot, MacBucket,
+    Memory, MulticastMemory, MulticastVrfSlot, NhlfeSlot, PolicerSlot, PortSlot, PortState, ReaderSlot,
+    ReplicationSlot, Retired, Rib4Node, Rib6Node, TokenBuckets, VlinkSlot, VlinkState, VrfSlot, VsiSlot, VsiState,
+    Word,
 };
+use fwd_core::time::Instant;
 use fwd_core::wire::esp::{Cipher, Context, Refused};
 use fwd_core::wire::icmp::{self, Trouble};
 use fwd_core::wire::{self, EtherType};
-use fwd_core::{Forwarder, Frame, Verdict};
+use fwd_core::{BridgeCounters, Forwarder, Frame, GroupCounters, Replica, Replication, Verdict};
 
 /// An array of the caller's.
 #[repr(C)]
@@ -54,6 +57,26 @@ pub struct Run {
     vlink_index: Array<Word>,
     counters: Array<VrfCounters>,
     vlink_states: Array<VlinkState>,
+    multicast_vrfs: Array<MulticastVrfSlot>,
+    routes: Array<ExactSlot>,
+    routes6: Array<Exact6Slot>,
+    tunnels: Array<Word>,
+    groups: Array<ReplicationSlot>,
+    legs: Array<LegSlot>,
+    group_counters: Array<GroupCounters>,
+    vsis: Array<VsiSlot>,
+    vsi_states: Array<VsiState>,
+    ports: Array<PortSlot>,
+    port_states: Array<PortState>,
+    circuits: Array<CircuitSlot>,
+    macs: Array<MacBucket>,
+    vsi_counters: Array<BridgeCounters>,
+    port_counters: Array<BridgeCounters>,
+    learned: Array<Learn>,
+    policers: Array<PolicerSlot>,
+    buckets: Array<TokenBuckets>,
+    seed: u64,
+    now: u64,
     ops: Array<[u8; FwdOp::LEN]>,
     buffer: Array<u8>,
     headroom: usize,
@@ -85,8 +108,34 @@ pub unsafe extern "C" fn fwd_core_run(run: &Run) -> i64 {
             retired: run.retired.slice(),
             vlinks: run.vlinks.slice(),
             vlink_index: run.vlink_index.slice(),
+            multicast: MulticastMemory {
+                vrfs: run.multicast_vrfs.slice(),
+                routes: run.routes.slice(),
+                routes6: run.routes6.slice(),
+                tunnels: run.tunnels.slice(),
+                groups: run.groups.slice(),
+                legs: run.legs.slice(),
+            },
+            bridge: BridgeMemory {
+                vsis: run.vsis.slice(),
+                vsi_states: run.vsi_states.slice(),
+                ports: run.ports.slice(),
+                port_states: run.port_states.slice(),
+                circuits: run.circuits.slice(),
+                macs: run.macs.slice(),
+            },
+            policers: run.policers.slice(),
+            seed: run.seed,
         };
-        let counters = CounterMemory { vrfs: run.counters.slice(), vlinks: run.vlink_states.slice() };
+        let counters = CounterMemory {
+            vrfs: run.counters.slice(),
+            vlinks: run.vlink_states.slice(),
+            groups: run.group_counters.slice(),
+            vsis: run.vsi_counters.slice(),
+            ports: run.port_counters.slice(),
+            buckets: run.buckets.slice(),
+            learned: run.learned.slice(),
+        };
         (memory, counters, run.ops.slice(), run.buffer.slice())
     };
     let Ok(mut forwarder) = Forwarder::new(memory, counters) else { return -1 };
@@ -99,7 +148,14 @@ pub unsafe extern "C" fn fwd_core_run(run: &Run) -> i64 {
         }
     }
     let Some(mut frame) = Frame::new(buffer, run.headroom, run.len) else { return -4 };
+    let now = Instant::from_micros(run.now);
+    forwarder.set_now(now);
+    forwarder.age(now, run.headroom);
     let verdict = forwarder.forward(&mut frame, IfIndex(run.ingress));
+    let copied = match verdict {
+        Verdict::Replicate(replication) => copies(&mut forwarder, &frame, replication),
+        _ => 0,
+    };
     // Tables are read and counters summed as well.
     let octets = frame.octets().len() as i64;
     let routes: i64 = forwarder.routes4(Default::default()).count() as i64;
@@ -110,15 +166,31 @@ pub unsafe extern "C" fn fwd_core_run(run: &Run) -> i64 {
     match verdict {
         Verdict::Transmit { iface, .. } => i64::from(iface.0),
         Verdict::Replicate(_) => -50,
-        Verdict::Punt { reason, offset, .. } | Verdict::PuntFrame { reason, offset, .. } => -100 - reason as i64 - offset as i64,
+        Verdict::Punt { reason, offset, .. } | Verdict::PuntFrame { reason, offset, .. } => {
+            -100 - reason as i64 - offset as i64
+        }
         Verdict::Protect { iface, offset, .. } => i64::from(iface.0) + offset as i64,
         Verdict::Drop(reason) => -1000 - reason as i64,
     }
     .wrapping_add(octets)
     .wrapping_add(room)
+    .wrapping_add(copied)
     .wrapping_add(through)
     .wrapping_add(total)
     .wrapping_add(routes)
+}
+
+/// All copies of a frame.
+fn copies(forwarder: &mut Forwarder<'_>, frame: &Frame<'_>, replication: Replication) -> i64 {
+    let mut copies = forwarder.copies(frame, replication);
+    let mut octets = 0_i64;
+    while let Some(replica) = copies.next() {
+        octets = octets.wrapping_add(match replica {
+            Replica::Transmit { front, .. } => front.len() as i64,
+            Replica::Punt(_) => 1,
+        });
+    }
+    octets
 }
 
 /// ESP off the frame and around it, an ICMP error about it, and its tags.

@@ -383,7 +383,9 @@ fn write(
     let below = frame.octets().get(rewrite.strip..payload).ok_or(Lost::Drop(DropReason::Truncated))?;
     let (room, rest) = header.split_at_mut_checked(front).ok_or(NO_ROOM)?;
     let stays = rest.get_mut(..kept).ok_or(NO_ROOM)?;
-    stays.copy_from_slice(below);
+    for (to, from) in stays.iter_mut().zip(below) {
+        *to = *from;
+    }
     write_below(stays, rewrite);
     let carried = match hop.link {
         None => None,

@@ -402,7 +402,7 @@ fn uncount(bridges: &Bridges<'_>, removed: Removed) {
 fn aging(seconds: u16) -> Option<Aging> {
     let rounds = u64::from(seconds).saturating_mul(1_000_000).div_ceil(ROUND_MICROS);
     let rounds = u32::try_from(rounds).ok().filter(|&rounds| rounds > 0)?;
-    let step = rounds.div_ceil(MAX_IDLE);
+    let step = rounds.div_ceil(MAX_IDLE).max(1);
     Some(Aging { step, limit: rounds.div_ceil(step) })
 }
 

@@ -11,6 +11,7 @@ mod customer;
 mod flood;
 mod frr;
 mod gobgp;
+mod inter_as;
 mod interop;
 mod manage;
 mod mpls_pe;
@@ -25,6 +26,7 @@ mod restart;
 mod route;
 mod security;
 mod uml;
+mod unknown;
 
 /// How long a router may take to do what it surely does.
 const PATIENCE: Duration = Duration::from_secs(45);

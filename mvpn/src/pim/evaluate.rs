@@ -432,7 +432,7 @@ impl<A: PimAddress> PimRouter<A> {
     }
 
     pub(super) fn source_mut(&mut self, g: A, s: A) -> Option<&mut super::state::Source<A>> {
-        self.groups.get_mut(&g)?.sources.get_mut(&s)
+        self.groups.get_mut(&g)?.sources.get_mut(&s).map(|source| &mut **source)
     }
 
     /// The generation ID of a neighbour changed (RFC 7761 §4.5.4, §4.5.5, §4.6).

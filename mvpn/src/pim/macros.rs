@@ -37,7 +37,7 @@ impl<'a, A: PimAddress> GroupView<'a, A> {
     /// The view of a source of the group.
     pub(super) fn source(&self, s: A) -> SourceView<'a, A> {
         let group = GroupView { net: self.net, g: self.g, group: self.group };
-        SourceView { group, s, source: self.group.sources.get(&s) }
+        SourceView { group, s, source: self.group.sources.get(&s).map(|source| &**source) }
     }
 
     /// RPF_interface(RP(G)); at the RP, and without one, none: the register tunnel is no interface.

@@ -1,5 +1,6 @@
 //! The PIM router: PIM-SM and SSM of one VRF and one family (RFC 7761), as one machine.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use fwd_core::net::IfIndex;
@@ -291,10 +292,10 @@ impl<A: PimAddress> PimRouter<A> {
                 return None;
             }
             self.states = self.states.saturating_add(1);
-            self.groups.get_mut(&g)?.sources.insert(s, Source::default());
+            self.groups.get_mut(&g)?.sources.insert(s, Box::default());
             self.watch(s, |w| &mut w.source_of, g);
         }
-        self.groups.get_mut(&g)?.sources.get_mut(&s)
+        self.source_mut(g, s)
     }
 
     /// Room for one more state that peers or members make on an interface.
@@ -329,7 +330,7 @@ impl<A: PimAddress> PimRouter<A> {
 
     /// Forgets a source that nothing is known of any more.
     pub(super) fn collect_source(&mut self, g: A, s: A) -> bool {
-        let idle = self.groups.get(&g).and_then(|group| group.sources.get(&s)).is_some_and(Source::is_idle);
+        let idle = self.groups.get(&g).and_then(|group| group.sources.get(&s)).is_some_and(|source| source.is_idle());
         if !idle {
             return false;
         }

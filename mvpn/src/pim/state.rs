@@ -1,5 +1,6 @@
 //! The tree information base: state per group, source and interface (RFC 7761 §4.1).
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 
 use fwd_core::net::{IfIndex, ReplicationId};
@@ -207,7 +208,8 @@ pub(super) struct Group<A> {
     pub(super) upstream: Upstream<A>,
     pub(super) refused: bool,
     pub(super) installed: Option<Installed>,
-    pub(super) sources: BTreeMap<A, Source<A>>,
+    /// Boxed: a node of the map has room for eleven, and most groups have one.
+    pub(super) sources: BTreeMap<A, Box<Source<A>>>,
 }
 
 impl<A> Group<A> {

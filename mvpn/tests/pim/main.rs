@@ -1,5 +1,6 @@
 //! One PIM router and what it does with messages: activation, filters, limits, Hellos, Registers, Asserts, timers.
 
+mod assert;
 mod hello;
 mod join_prune;
 mod mib;

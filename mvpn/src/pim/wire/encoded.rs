@@ -210,6 +210,11 @@ impl EncodedGroup {
     /// Truncated input, an unknown family or encoding, a mask longer than the address.
     #[inline]
     pub fn take(i: &[u8]) -> Take<'_, Self> {
+        // IPv4, as most are: one comparison of eight octets.
+        if let Some(([1, 0, flags, mask_len @ 0..=32, a, b, c, d], rest)) = i.split_first_chunk::<8>() {
+            let addr = IpAddr::V4(Ipv4Addr::new(*a, *b, *c, *d));
+            return Ok((rest, Self { flags: GroupFlags::from_bits_truncate(*flags), mask_len: *mask_len, addr }));
+        }
         let (i, (family, _)) = take_family(i, false, "encoded group")?;
         let (rest, [flags, mask_len]) = codec::array::<2>(i, "encoded group")?;
         if mask_len > family.bits() {
@@ -313,6 +318,11 @@ impl<'a> EncodedSource<'a> {
     /// Truncated input, an unknown family or encoding, a mask longer than the address, attributes that do not end.
     #[inline]
     pub fn take(i: &'a [u8]) -> Take<'a, Self> {
+        // IPv4 without attributes, as most are: one comparison of eight octets.
+        if let Some(([1, 0, flags, mask_len @ 0..=32, a, b, c, d], rest)) = i.split_first_chunk::<8>() {
+            let addr = IpAddr::V4(Ipv4Addr::new(*a, *b, *c, *d));
+            return Ok((rest, Self::with_mask(addr, SourceFlags::from_bits_truncate(*flags), *mask_len)));
+        }
         let (i, (family, attributes)) = take_family(i, true, "encoded source")?;
         let (rest, [flags, mask_len]) = codec::array::<2>(i, "encoded source")?;
         if mask_len > family.bits() {

@@ -9,7 +9,8 @@ use super::nlris::{emit_path_id, take_path_id};
 use super::vpls::VeBlock;
 use super::{Afi, Family, Nlri, NlriFormat, PathId, Safi};
 
-/// How NLRI of a family are told apart. Every family there is has one of these.
+/// How NLRI of a family are told apart. Flow specifications (RFC 8955) are not among them: they have no next hop, without which no
+/// route is chosen here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Framing {
@@ -21,8 +22,6 @@ pub enum Framing {
     Length16,
     /// Two octets of type, two of length in octets: BGP-LS.
     Type16Length16,
-    /// One octet of length in octets, or two of which the first four bits are ones (RFC 8955 §4.1): flow specifications.
-    FlowSpec,
 }
 
 impl Framing {
@@ -41,7 +40,6 @@ impl Framing {
             (Afi(16388), Safi(71 | 72)) => Some(Self::Type16Length16),
             // SR policies (RFC 9830 §2.1).
             (Afi::IPV4 | Afi::IPV6, Safi(73)) => Some(Self::Bits),
-            (_, Safi(133 | 134)) => Some(Self::FlowSpec),
             _ => None,
         }
     }
@@ -63,10 +61,6 @@ impl Framing {
                 let (rest, [_, _, a, b]) = codec::array(i, "type and length")?;
                 (rest, usize::from(u16::from_be_bytes([a, b])))
             }
-            Self::FlowSpec => match codec::be_u8(i, "length")? {
-                (rest, len @ 0..0xf0) => (rest, usize::from(len)),
-                _ => codec::be_u16(i, "length").map(|(rest, len)| (rest, usize::from(len & 0x0fff)))?,
-            },
         };
         let (rest, body) = codec::octets(rest, len, "NLRI")?;
         let header = i.len().saturating_sub(rest.len()).saturating_sub(body.len());
@@ -226,9 +220,7 @@ mod tests {
         assert_eq!(split(Framing::TypeLength, &[1, 0, 9, 2, 1, 2, 3]), [2, 4]);
         assert_eq!(split(Framing::Length16, &[0, 1, 7, 0, 0]), [3, 2]);
         assert_eq!(split(Framing::Type16Length16, &[0, 1, 0, 1, 7, 0, 2, 0, 0]), [5, 4]);
-        let long = [&[0xf0, 250][..], &[0; 250], &[2, 1, 2]].concat();
-        assert_eq!(split(Framing::FlowSpec, &long), [252, 3]);
-        for framing in [Framing::Bits, Framing::TypeLength, Framing::Length16, Framing::FlowSpec] {
+        for framing in [Framing::Bits, Framing::TypeLength, Framing::Length16, Framing::Type16Length16] {
             assert!(framing.take(&[200, 200, 9]).is_err(), "{framing:?}");
         }
     }

@@ -1,4 +1,5 @@
-//! Decoding and encoding VPN-IPv4 and VPN-IPv6 UPDATEs, beside the published codecs with `--features peers`.
+//! Decoding and encoding UPDATEs of VPN-IPv4, VPN-IPv6 and MCAST-VPN (Source Tree Joins), beside a single pass without error handling
+//! (`straight`: no codec, but what safe code can reach for joins) and, with `--features peers`, beside the published codecs.
 //!
 //! Decoders read every field of every NLRI and attribute, with their error checks on: a digest is asserted before anything is timed.
 //! Encoders start from values in their own types and leave a whole message in the caller's buffer.
@@ -8,6 +9,7 @@ mod messages;
 mod ours;
 #[cfg(feature = "peers")]
 mod peers;
+mod straight;
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -23,8 +25,12 @@ fn decode(c: &mut Criterion) {
         group.bench_function("bgp-vpn", |b| {
             b.iter(|| ours::decode(case.form, black_box(&case.octets), &negotiated));
         });
+        if case.form == messages::Form::Join4 {
+            assert_eq!(straight::decode(&case.octets), case.digest);
+            group.bench_function("straight", |b| b.iter(|| straight::decode(black_box(&case.octets))));
+        }
         #[cfg(feature = "peers")]
-        for (name, decode) in peers::DECODERS {
+        for (name, decode) in peers::decoders(case.form) {
             assert_eq!(decode(case.form, &case.octets), case.digest, "{name} {}", case.name);
             group.bench_function(*name, |b| b.iter(|| decode(case.form, black_box(&case.octets))));
         }
@@ -45,8 +51,18 @@ fn encode(c: &mut Criterion) {
                 out.len()
             });
         });
+        if case.form == messages::Form::Join4 {
+            straight::encode(&case, &mut out);
+            assert_eq!(out, case.octets);
+            group.bench_function("straight", |b| {
+                b.iter(|| {
+                    straight::encode(&case, black_box(&mut out));
+                    out.len()
+                });
+            });
+        }
         #[cfg(feature = "peers")]
-        for (name, encoder) in peers::ENCODERS {
+        for (name, encoder) in peers::encoders(case.form) {
             let mut encode = encoder(&case);
             encode(&mut out);
             // Some peers order attributes otherwise or use long headers: the routes must be the same.

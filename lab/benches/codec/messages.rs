@@ -8,6 +8,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 pub enum Form {
     Vpn4,
     Vpn6,
+    /// Source Tree Joins of MCAST-VPN, type 7.
+    Join4,
 }
 
 /// What a decoder has read. Sums, so that the proof of reading does not outweigh a fast decoder.
@@ -30,6 +32,12 @@ impl Digest {
     #[inline(always)]
     pub fn route6(&mut self, rd: u64, label: u32, addr: u128, len: u8) {
         self.route(rd, label, fold(addr), len);
+    }
+
+    /// A Source Tree Join.
+    #[inline(always)]
+    pub fn join4(&mut self, rd: u64, source_as: u32, source: u32, group: u32) {
+        self.route(rd, source_as, (u64::from(source) << 32) | u64::from(group), 0);
     }
 
     #[inline(always)]
@@ -76,8 +84,9 @@ pub fn halves([kind, _, a, b, c, d, e, f]: [u8; 8]) -> (u32, u32) {
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
     pub rd: [u8; 8],
+    /// The label; the source AS of a join.
     pub label: u32,
-    /// The address, in the high bits for IPv4 too.
+    /// The address, in the high bits for IPv4 too; source and group of a join, in the high bits.
     pub bits: u128,
     pub len: u8,
 }
@@ -143,9 +152,22 @@ fn nlri(form: Form, routes: &[Route]) -> Vec<u8> {
             out.extend(COMMON.next_hop6.octets());
             out
         }
+        Form::Join4 => {
+            let mut out = vec![0, 1, 5, 4];
+            out.extend(COMMON.next_hop4.octets());
+            out
+        }
     };
     out.push(0);
     for route in routes {
+        if form == Form::Join4 {
+            let [a, b, c, d, e, f, g, h, ..] = route.bits.to_be_bytes();
+            out.extend([7, 22]);
+            out.extend(route.rd);
+            out.extend(route.label.to_be_bytes());
+            out.extend([32, a, b, c, d, 32, e, f, g, h]);
+            continue;
+        }
         out.push(24 + 64 + route.len);
         out.extend(&((route.label << 4) | 1).to_be_bytes()[1..]);
         out.extend(route.rd);
@@ -183,7 +205,7 @@ fn digest(form: Form, routes: &[Route]) -> Digest {
     words.into_iter().chain(c.as_path).chain(c.clusters).for_each(|word| d.attribute(u64::from(word)));
     c.communities.into_iter().for_each(|community| d.community(community));
     match form {
-        Form::Vpn4 => d.attribute(u64::from(c.next_hop4.to_bits())),
+        Form::Vpn4 | Form::Join4 => d.attribute(u64::from(c.next_hop4.to_bits())),
         Form::Vpn6 => d.attribute(fold(c.next_hop6.to_bits())),
     }
     for route in routes {
@@ -191,6 +213,7 @@ fn digest(form: Form, routes: &[Route]) -> Digest {
         match form {
             Form::Vpn4 => d.route4(rd, route.label, (route.bits >> 96) as u32, route.len),
             Form::Vpn6 => d.route6(rd, route.label, route.bits, route.len),
+            Form::Join4 => d.join4(rd, route.label, (route.bits >> 96) as u32, (route.bits >> 64) as u32),
         }
     }
     d
@@ -216,6 +239,11 @@ fn route(form: Form, i: u32) -> Route {
             let high = u64::from(i).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             (LENGTHS6[i as usize % 8], (0x2001_0db8 << 96) | (u128::from(high) << 32) | u128::from(i))
         }
+        Form::Join4 => {
+            let source = 0x0a00_0000 | (i.wrapping_mul(0x9e37_79b1) >> 8);
+            let bits = (u128::from(source) << 96) | (u128::from(0xe801_0000 | i) << 64);
+            return Route { rd: rd(i), label: 65000, bits, len: 0 };
+        }
     };
     let bits = bits & (u128::MAX << (128 - u32::from(len)));
     Route { rd: rd(i), label: 16 + (i * 37) % 1_000_000, bits, len }
@@ -238,5 +266,8 @@ pub fn cases() -> Vec<Case> {
         case("vpn-ipv6/1", Form::Vpn6, 1),
         case("vpn-ipv6/100", Form::Vpn6, 100),
         case("vpn-ipv6/full", Form::Vpn6, 400),
+        case("mcast-vpn-7/1", Form::Join4, 1),
+        case("mcast-vpn-7/100", Form::Join4, 100),
+        case("mcast-vpn-7/full", Form::Join4, 400),
     ]
 }

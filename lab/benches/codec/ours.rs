@@ -2,16 +2,18 @@
 
 use bgp_vpn::attr::{AsPathBuf, Attribute, ClusterId, ExtCommunity, ListBuf, NextHop, Origin};
 use bgp_vpn::message::{Header, MpPosition, Update, UpdateWriter, frame_len};
-use bgp_vpn::nlri::{Family, Labels, RouteDistinguisher, VpnNlri, WirePrefix};
+use bgp_vpn::nlri::mcast_vpn::{CMulticast, McastVpnNlri, McastVpnRoute};
+use bgp_vpn::nlri::{Family, Labels, Nlri, RouteDistinguisher, VpnNlri, WirePrefix};
 use bgp_vpn::session::{Negotiated, PeerKind};
 use fwd_core::net::{Ipv4Prefix, Ipv6Prefix, Label};
+use std::net::Ipv4Addr;
 
 use crate::messages::{COMMON, Case, Digest, Form, fold};
 
 /// Four-octet AS numbers and both VPN families with an internal peer.
 pub fn negotiated() -> Negotiated {
     let mut negotiated = Negotiated { four_octet_as: true, ..Negotiated::baseline(PeerKind::Internal) };
-    negotiated.families.extend([Family::VPN_IPV4, Family::VPN_IPV6]);
+    negotiated.families.extend([Family::VPN_IPV4, Family::VPN_IPV6, Family::MCAST_VPN_IPV4]);
     negotiated
 }
 
@@ -51,6 +53,13 @@ pub fn decode(form: Form, message: &[u8], negotiated: &Negotiated) -> Digest {
                 d.route6(rd, n.labels.top().value(), n.prefix.bits(), n.prefix.bit_len());
             }
         }
+        Form::Join4 => {
+            for nlri in reach.nlris::<McastVpnNlri<'_, Ipv4Addr>>() {
+                let McastVpnRoute::SourceTreeJoin(n) = nlri.unwrap().route else { panic!("another route") };
+                let rd = u64::from_be_bytes(n.rd.octets());
+                d.join4(rd, n.source_as, n.source.to_bits(), n.group.to_bits());
+            }
+        }
     }
     d
 }
@@ -70,6 +79,7 @@ pub struct Encoder {
     communities: ListBuf<ExtCommunity>,
     routes4: Vec<Owned<Ipv4Prefix>>,
     routes6: Vec<Owned<Ipv6Prefix>>,
+    joins: Vec<CMulticast<Ipv4Addr>>,
 }
 
 impl Encoder {
@@ -81,6 +91,7 @@ impl Encoder {
             communities: COMMON.communities.into_iter().map(ExtCommunity).collect(),
             routes4: Vec::new(),
             routes6: Vec::new(),
+            joins: Vec::new(),
         };
         for route in &case.routes {
             let label = Labels::encode(Label::new(route.label).unwrap());
@@ -93,6 +104,11 @@ impl Encoder {
                 Form::Vpn6 => {
                     let prefix = Ipv6Prefix::from_bits(route.bits, route.len).unwrap();
                     encoder.routes6.push(Owned { label, rd, prefix });
+                }
+                Form::Join4 => {
+                    let source = Ipv4Addr::from_bits((route.bits >> 96) as u32);
+                    let group = Ipv4Addr::from_bits((route.bits >> 64) as u32);
+                    encoder.joins.push(CMulticast { rd, source_as: route.label, source, group });
                 }
             }
         }
@@ -111,29 +127,37 @@ impl Encoder {
             Attribute::ClusterList(self.clusters.as_list()),
             Attribute::ExtCommunities(self.communities.as_list()),
         ];
-        if self.routes6.is_empty() {
-            let next_hop = NextHop::Ipv4(COMMON.next_hop4);
-            self.write(Family::VPN_IPV4, next_hop, &self.routes4, &attributes, out);
+        let next_hop4 = NextHop::Ipv4(COMMON.next_hop4);
+        if !self.joins.is_empty() {
+            let nlris = self.joins.iter().map(|join| McastVpnNlri::new(McastVpnRoute::SourceTreeJoin(*join)));
+            self.write(Family::MCAST_VPN_IPV4, next_hop4, nlris, &attributes, out);
+        } else if self.routes6.is_empty() {
+            self.write(Family::VPN_IPV4, next_hop4, self.routes4.iter().map(vpn), &attributes, out);
         } else {
             let next_hop = NextHop::Ipv6 { global: COMMON.next_hop6, link_local: None };
-            self.write(Family::VPN_IPV6, next_hop, &self.routes6, &attributes, out);
+            self.write(Family::VPN_IPV6, next_hop, self.routes6.iter().map(vpn), &attributes, out);
         }
     }
 
-    fn write<P: WirePrefix>(
+    #[inline(always)]
+    fn write<'n, N: Nlri<'n>>(
         &self,
         family: Family,
         next_hop: NextHop,
-        routes: &[Owned<P>],
+        nlris: impl Iterator<Item = N>,
         attributes: &[Attribute<'_>],
         out: &mut Vec<u8>,
     ) {
         let position = MpPosition::ByType;
         let mut writer = UpdateWriter::announce(out, &self.negotiated, family, next_hop, attributes, position).unwrap();
-        for Owned { label, rd, prefix } in routes {
-            let labels = Labels::from_octets(label).unwrap();
-            assert!(writer.push(&VpnNlri { path_id: None, labels, rd: *rd, prefix: *prefix }));
+        for nlri in nlris {
+            assert!(writer.push(&nlri));
         }
         writer.finish();
     }
+}
+
+fn vpn<P: WirePrefix>(route: &Owned<P>) -> VpnNlri<'_, P> {
+    let labels = Labels::from_octets(&route.label).unwrap();
+    VpnNlri { path_id: None, labels, rd: route.rd, prefix: route.prefix }
 }

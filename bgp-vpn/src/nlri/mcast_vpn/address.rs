@@ -7,6 +7,9 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use fwd_core::Fault;
 use fwd_core::codec::{self, BufMut, Fail, Take};
 
+use super::CMulticast;
+use crate::nlri::RouteDistinguisher;
+
 /// A C-source, C-RP or C-group: `Ipv4Addr` in AFI 1, `Ipv6Addr` in AFI 2, and `IpAddr` where the length alone tells (RFC 7117 §9.2.1).
 pub trait CAddress: Copy + Eq + Ord + Hash + Debug + Display + Sized {
     /// The address in these octets; `None` if it is of another family.
@@ -17,9 +20,11 @@ pub trait CAddress: Copy + Eq + Ord + Hash + Debug + Display + Sized {
     fn put(&self, out: &mut impl BufMut);
     /// Whether a FEC element's address family belongs to the NLRI's (RFC 7441 §3).
     fn has_fec_family(address_family: u16) -> bool;
-    /// Length, source, length, group, if they fill the octets and neither is a wildcard: what C-multicast and Source Active A-D
-    /// routes end with. `None`: read them one by one.
-    fn pair(octets: &[u8]) -> Option<(Self, Self)>;
+    /// A whole Source Tree Join NLRI at the beginning of the octets, all lengths as they are in its family, and what follows: most NLRI
+    /// of the family are such, and this reads one in a single step. `None`: something else, to be read field by field.
+    fn join(i: &[u8]) -> Option<(CMulticast<Self>, &[u8])>;
+    /// Writes the NLRI of a C-multicast route in a single step. `false`: nothing was written, the fields are to be written one by one.
+    fn emit_join(route_type: u8, join: &CMulticast<Self>, out: &mut impl BufMut) -> bool;
 }
 
 impl CAddress for Ipv4Addr {
@@ -42,10 +47,31 @@ impl CAddress for Ipv4Addr {
         matches!(address_family, 1 | 29)
     }
 
-    #[inline]
-    fn pair(octets: &[u8]) -> Option<(Self, Self)> {
-        let [32, a, b, c, d, 32, e, f, g, h] = *octets else { return None };
-        Some((Self::new(a, b, c, d), Self::new(e, f, g, h)))
+    #[inline(always)]
+    fn join(i: &[u8]) -> Option<(CMulticast<Self>, &[u8])> {
+        let (nlri, rest) = i.split_first_chunk::<24>()?;
+        let [7, 22, r0, r1, r2, r3, r4, r5, r6, r7, a0, a1, a2, a3, 32, s0, s1, s2, s3, 32, g0, g1, g2, g3] = *nlri
+        else {
+            return None;
+        };
+        let join = CMulticast {
+            rd: RouteDistinguisher::from_octets([r0, r1, r2, r3, r4, r5, r6, r7]),
+            source_as: u32::from_be_bytes([a0, a1, a2, a3]),
+            source: Self::new(s0, s1, s2, s3),
+            group: Self::new(g0, g1, g2, g3),
+        };
+        Some((join, rest))
+    }
+
+    #[inline(always)]
+    fn emit_join(route_type: u8, join: &CMulticast<Self>, out: &mut impl BufMut) -> bool {
+        let [r0, r1, r2, r3, r4, r5, r6, r7] = join.rd.octets();
+        let [a0, a1, a2, a3] = join.source_as.to_be_bytes();
+        let ([s0, s1, s2, s3], [g0, g1, g2, g3]) = (join.source.octets(), join.group.octets());
+        out.put_slice(&[
+            route_type, 22, r0, r1, r2, r3, r4, r5, r6, r7, a0, a1, a2, a3, 32, s0, s1, s2, s3, 32, g0, g1, g2, g3,
+        ]);
+        true
     }
 }
 
@@ -70,11 +96,13 @@ impl CAddress for Ipv6Addr {
     }
 
     #[inline]
-    fn pair(octets: &[u8]) -> Option<(Self, Self)> {
-        let octets: &[u8; 34] = octets.try_into().ok()?;
-        let (source, group) = octets.split_first_chunk::<17>()?;
-        let ([128, source @ ..], [128, group @ ..]) = (source, group) else { return None };
-        Some((Self::from(*source), Self::from(<[u8; 16]>::try_from(group).ok()?)))
+    fn join(_: &[u8]) -> Option<(CMulticast<Self>, &[u8])> {
+        None
+    }
+
+    #[inline]
+    fn emit_join(_: u8, _: &CMulticast<Self>, _: &mut impl BufMut) -> bool {
+        false
     }
 }
 
@@ -101,8 +129,12 @@ impl CAddress for IpAddr {
         Ipv4Addr::has_fec_family(address_family) || Ipv6Addr::has_fec_family(address_family)
     }
 
-    fn pair(_: &[u8]) -> Option<(Self, Self)> {
+    fn join(_: &[u8]) -> Option<(CMulticast<Self>, &[u8])> {
         None
+    }
+
+    fn emit_join(_: u8, _: &CMulticast<Self>, _: &mut impl BufMut) -> bool {
+        false
     }
 }
 

@@ -45,9 +45,6 @@ impl<A: CAddress> CMulticast<A> {
     pub fn take(i: &[u8]) -> Take<'_, Self> {
         let (i, rd) = RouteDistinguisher::take(i)?;
         let (i, source_as) = codec::be_u32(i, "source AS")?;
-        if let Some((source, group)) = A::pair(i) {
-            return Ok((&[], Self { rd, source_as, source, group }));
-        }
         let (i, source) = take_address(i, "multicast source")?;
         let (i, group) = take_address(i, "multicast group")?;
         Ok((i, Self { rd, source_as, source, group }))

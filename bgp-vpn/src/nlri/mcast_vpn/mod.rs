@@ -230,14 +230,12 @@ impl<'a, A> McastVpnNlri<'a, A> {
 impl<'a, A: CAddress> Nlri<'a> for McastVpnNlri<'a, A> {
     #[inline]
     fn take(i: &'a [u8], format: NlriFormat) -> Take<'a, Self> {
-        let (i, path_id) = take_path_id(i, format)?;
-        let (i, route_type) = codec::be_u8(i, "route type")?;
-        let (i, len) = codec::be_u8(i, "length")?;
-        let (rest, body) = codec::octets(i, usize::from(len), "route")?;
-        match McastVpnRoute::take(McastRouteType(route_type), body)? {
-            ([], route) => Ok((rest, Self { path_id, route })),
-            (surplus, _) => Err(trailing(surplus)),
+        if !format.add_path {
+            if let Some((join, rest)) = A::join(i) {
+                return Ok((rest, Self::new(McastVpnRoute::SourceTreeJoin(join))));
+            }
         }
+        Self::take_any(i, format)
     }
 
     #[inline]
@@ -248,9 +246,30 @@ impl<'a, A: CAddress> Nlri<'a> for McastVpnNlri<'a, A> {
     #[inline]
     fn emit(&self, format: NlriFormat, out: &mut impl BufMut) {
         emit_path_id(self.path_id, format, out);
+        let route_type = self.route.route_type().0;
+        if let McastVpnRoute::SourceTreeJoin(join) | McastVpnRoute::SharedTreeJoin(join) = &self.route {
+            if A::emit_join(route_type, join, out) {
+                return;
+            }
+        }
         let len = u8::try_from(self.route.wire_len()).unwrap_or(u8::MAX);
-        out.put_slice(&[self.route.route_type().0, len]);
+        out.put_slice(&[route_type, len]);
         self.route.emit(out);
+    }
+}
+
+impl<'a, A: CAddress> McastVpnNlri<'a, A> {
+    /// Takes an NLRI of any type, field by field.
+    #[inline(never)]
+    fn take_any(i: &'a [u8], format: NlriFormat) -> Take<'a, Self> {
+        let (i, path_id) = take_path_id(i, format)?;
+        let (i, route_type) = codec::be_u8(i, "route type")?;
+        let (i, len) = codec::be_u8(i, "length")?;
+        let (rest, body) = codec::octets(i, usize::from(len), "route")?;
+        match McastVpnRoute::take(McastRouteType(route_type), body)? {
+            ([], route) => Ok((rest, Self { path_id, route })),
+            (surplus, _) => Err(trailing(surplus)),
+        }
     }
 }
 

@@ -27,6 +27,7 @@ mod parse_gmp;
 mod parse_header;
 mod parse_ldp;
 mod parse_message;
+mod parse_msdp;
 mod parse_nlri;
 mod parse_pim;
 mod parse_update;
@@ -37,6 +38,7 @@ pub use parse_gmp::parse_gmp;
 pub use parse_header::parse_header;
 pub use parse_ldp::parse_ldp;
 pub use parse_message::parse_message;
+pub use parse_msdp::parse_msdp;
 pub use parse_nlri::parse_nlri;
 pub use parse_pim::parse_pim;
 pub use parse_update::parse_update;
@@ -96,6 +98,7 @@ pub const TARGETS: &[Target] = &[
     ("parse_header", parse_header),
     ("parse_ldp", parse_ldp),
     ("parse_message", parse_message),
+    ("parse_msdp", parse_msdp),
     ("parse_nlri", parse_nlri),
     ("parse_pim", parse_pim),
     ("parse_update", parse_update),

@@ -7,6 +7,7 @@ use mvpn::address::Address;
 use mvpn::gmp::{GroupRecord, Report, ReportBuf};
 use mvpn::igmp::IgmpMessage;
 use mvpn::mld::{Endpoints, MldMessage};
+use mvpn::msdp::tlv::{SaEntry, Tlv, emit_source_active};
 use proptest::prelude::*;
 
 fn gmp<'a, A: Address + Arbitrary<'a>>(u: &mut Unstructured<'a>) -> arbitrary::Result<ReportBuf<A>> {
@@ -46,11 +47,29 @@ fn group_management(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     Ok(())
 }
 
+fn msdp(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+    let (rp, entries): (Ipv4Addr, Vec<SaEntry>) = u.arbitrary()?;
+    let data: Vec<u8> = u.arbitrary()?;
+    let mut out = Vec::new();
+    emit_source_active(rp, &entries, &data, &mut out);
+    let Ok(Tlv::SourceActive { rp: read, entries: listed, data: packet }) = Tlv::parse(&out) else { panic!() };
+    assert_eq!((read, listed.iter().collect::<Vec<_>>(), packet), (rp, entries, &data[..]));
+    let mut again = Vec::new();
+    Tlv::parse(&out).unwrap().emit(&mut again);
+    assert_eq!(again, out);
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
     fn values_of_group_management(octets in prop::collection::vec(any::<u8>(), 0..2000)) {
         let _ = group_management(&mut Unstructured::new(&octets));
+    }
+
+    #[test]
+    fn values_of_msdp(octets in prop::collection::vec(any::<u8>(), 0..2000)) {
+        let _ = msdp(&mut Unstructured::new(&octets));
     }
 }

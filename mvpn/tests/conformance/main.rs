@@ -2,4 +2,5 @@
 
 mod bsr;
 mod gmp;
+mod msdp;
 mod pim_fsm;

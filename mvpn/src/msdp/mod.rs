@@ -1,0 +1,19 @@
+//! Multicast Source Discovery Protocol (RFC 3618): RPs tell each other of active sources; also between Anycast-RPs (RFC 3446).
+//!
+//! | File | What |
+//! |---|---|
+//! | `tlv.rs` | messages and their framing |
+//! | `fsm.rs` | the connection state machine |
+//! | `config.rs` | what an operator says |
+//! | `speaker.rs` | the machine: peers, timers, outputs |
+//! | `cache.rs` | the SA cache, Peer-RPF, mesh groups |
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod cache;
+mod config;
+pub mod fsm;
+mod speaker;
+pub mod tlv;
+
+pub use config::{MsdpConfig, MsdpConfigError, MsdpLimits, MsdpPeerConfig, MsdpTimers};
+pub use speaker::{Input, MsdpEvent, MsdpSpeaker, Output};

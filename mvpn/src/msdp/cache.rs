@@ -1,5 +1,6 @@
 //! The SA cache: what is taken, from whom, and who is told (RFC 3618 §4, §10).
 
+use alloc::collections::btree_map::Entry;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 use core::time::Duration;
@@ -50,8 +51,8 @@ impl MsdpSpeaker {
             Some(true) => {}
             Some(false) => return self.push_event(MsdpEvent::RpfFailed { peer: from, rp }),
             None if self.waiting.len() < WAITING => {
-                if !self.rpf.contains_key(&rp) {
-                    self.rpf.insert(rp, None);
+                if let Entry::Vacant(unknown) = self.rpf.entry(rp) {
+                    unknown.insert(None);
                     self.outputs.push_back(Output::Track(rp));
                 }
                 return self.waiting.push_back((from, rp, entries, data));

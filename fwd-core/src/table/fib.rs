@@ -69,17 +69,46 @@ impl<'m> Fib<'m> {
         entry & VALUE
     }
 
-    /// Looks up many addresses, each in the VRF with this root, level by level, so that their loads overlap.
+    /// Looks up at most 256 addresses, each in the VRF with this root, level by level, so that their loads overlap.
     #[inline]
     pub(crate) fn lookup_batch<K: Key, const N: usize>(self, roots: &[u32; N], keys: &[K; N], routes: &mut [u32; N]) {
+        let mut waiting = [0_u8; N];
+        let mut many = 0_usize;
         let mut depths = [0_u8; N];
-        for (((root, key), entry), depth) in roots.iter().zip(keys).zip(routes.iter_mut()).zip(&mut depths) {
+        let begin = roots.iter().zip(keys).zip(routes.iter_mut()).zip(&mut depths);
+        for ((((root, key), entry), depth), at) in begin.zip(0_u8..) {
             (*entry, *depth) = self.first(*root, *key);
+            many = wait(&mut waiting, many, at, *entry);
         }
-        for ((key, entry), depth) in keys.iter().zip(routes).zip(depths) {
-            *entry = self.rest(*entry, *key, depth);
+        for _ in 0..LEVELS {
+            if many == 0 {
+                break;
+            }
+            let mut still = 0_usize;
+            for i in 0..many {
+                let Some(&at) = waiting.get(i) else { break };
+                let lane = usize::from(at);
+                if let (Some(key), Some(entry), Some(depth)) =
+                    (keys.get(lane), routes.get_mut(lane), depths.get_mut(lane))
+                {
+                    *entry = step(self.words, *entry, key.six(*depth)).unwrap_or(0);
+                    *depth = depth.wrapping_add(STRIDE);
+                    still = wait(&mut waiting, still, at, *entry);
+                }
+            }
+            many = still;
         }
+        routes.iter_mut().for_each(|entry| *entry &= VALUE);
     }
+}
+
+/// Notes a lane that has to go on, if its entry is a node, without a branch; how many are noted then.
+#[inline(always)]
+fn wait(waiting: &mut [u8], many: usize, lane: u8, entry: u32) -> usize {
+    if let Some(slot) = waiting.get_mut(many) {
+        *slot = lane;
+    }
+    many.wrapping_add(usize::from(is_node(entry)))
 }
 
 impl Fib<'_> {

@@ -81,22 +81,20 @@ const fn half(pair: u32, run: u32) -> u32 {
 /// What the entry of `slot` says: a route, a node, or zero for no route.
 #[inline(always)]
 pub(super) fn step(words: &[Word], place: u32, slot: u32) -> Option<u32> {
-    let head = Head::at(words, place)?;
+    let node: &[Word] = words.get(place as usize..)?;
+    let [low, high, third]: &[Word; 3] = node.first_chunk()?;
+    let head = Head { runs: u64::from(low.peek()) | u64::from(high.peek()) << 32, rest: third.peek() };
     let run = head.run_of(slot);
-    let entry = if head.is_narrow() {
-        let pair = word(words, place, run >> 1)?.load();
-        let half = half(pair, run);
-        if half == 0 { 0 } else { ROUTE | half }
-    } else {
-        word(words, place, run)?.load()
-    };
+    let narrow = head.rest >> 31;
+    let word = node.get((run >> narrow).wrapping_add(HEAD) as usize)?.load();
+    let entry = if narrow == 0 { word } else { half(word, run) };
     // The inherited route is read after the entry: it is right for as long as the entry is zero.
-    if entry == 0 { Some(Head { rest: word_2(words, place)?, ..head }.inherited()) } else { Some(entry) }
-}
-
-#[inline(always)]
-fn word_2(words: &[Word], place: u32) -> Option<u32> {
-    Some(words.get(place.wrapping_add(2) as usize)?.load())
+    let inherited = Head { rest: third.peek(), ..head }.inherited();
+    Some(match (entry, narrow) {
+        (0, _) => inherited,
+        (_, 0) => entry,
+        _ => ROUTE | entry,
+    })
 }
 
 /// Writes an entry into whole runs of a node in place, if they are whole and no reader could be misled.

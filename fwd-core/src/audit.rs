@@ -221,6 +221,14 @@ impl Path {
             self = self.and(Step::Nhlfe(at, nhlfe.push));
             at = match nhlfe.next {
                 NextHop::Nhlfe(next) => next,
+                NextHop::Ecmp(group) => match tables.tables().groups.pick(group, 0) {
+                    Some(next) => next,
+                    None => return self.and(Step::Nothing),
+                },
+                NextHop::Protected(pair) => match tables.tables().pairs.active(pair) {
+                    Some(next) => next,
+                    None => return self.and(Step::Nothing),
+                },
                 NextHop::Vlink(link) => {
                     self = self.and(Step::Vlink(link));
                     match tables.vlink(link) {

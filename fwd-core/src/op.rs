@@ -4,7 +4,10 @@ mod bridge;
 mod encoding;
 mod multicast;
 mod police;
+mod spread;
 pub(crate) mod vlink;
+
+pub use spread::Bucket;
 
 pub use bridge::{Attachment, BridgePort, Class, Flush, LinkLocal, Tags, Vsi, VsiGroupKey};
 pub use multicast::{LegTarget, Mroute, MrouteKey, MulticastVrf, Origin, Rpf};
@@ -12,8 +15,8 @@ pub use police::{PolicePoint, Policer, Rates, TrafficType, Unit};
 pub use vlink::{Deliver, Dscp, Encapsulation, Ends, Protection, Session, Vlink, VlinkOutput};
 
 use crate::net::{
-    IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelStack, Mac, NhlfeId, PolicerId, PortId, ReplicationId, RpfSetId,
-    TunnelId, VlanId, VlinkId, VrfId, VsiId,
+    EcmpId, IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelStack, Mac, NhlfeId, PolicerId, PortId, ProtectionId,
+    ReplicationId, RpfSetId, TunnelId, VlanId, VlinkId, VrfId, VsiId,
 };
 
 /// One change of the forwarding tables.
@@ -58,6 +61,44 @@ pub enum FwdOp {
     ClearIlm {
         /// The incoming top label.
         label: Label,
+    },
+    /// Writes one bucket of a group. Flows of the other buckets stay where they are.
+    SetBucket {
+        /// The group.
+        group: EcmpId,
+        /// The bucket.
+        bucket: Bucket,
+        /// The entry that its flows take.
+        entry: NhlfeId,
+    },
+    /// Empties a bucket: its flows take the next bucket that is not empty.
+    ClearBucket {
+        /// The group.
+        group: EcmpId,
+        /// The bucket.
+        bucket: Bucket,
+    },
+    /// Pairs an entry with the one that takes over when it fails. Whether it has taken over stays as it was; of a new pair, it
+    /// has not.
+    SetProtection {
+        /// The pair.
+        id: ProtectionId,
+        /// The entry that packets take.
+        primary: NhlfeId,
+        /// The entry that they take after a [`FwdOp::SwitchOver`].
+        backup: NhlfeId,
+    },
+    /// Dissolves a pair; packets to it are dropped.
+    ClearProtection {
+        /// The pair.
+        id: ProtectionId,
+    },
+    /// Sends everything behind a pair by its backup, or by its primary again: one store, whatever the number of routes.
+    SwitchOver {
+        /// The pair.
+        id: ProtectionId,
+        /// Whether by the backup.
+        backup: bool,
     },
     /// Writes an IPv4 route of a VRF.
     SetRoute4 {
@@ -352,6 +393,11 @@ pub enum NextHop {
     Nhlfe(NhlfeId),
     /// Through a virtual link, whose headers go on top. At most one in a chain of entries.
     Vlink(VlinkId),
+    /// Through the entry that a hash of the packet's flow picks from a group: of addresses, protocol and ports of IP, of the
+    /// labels, or of the entropy label (RFC 6790 §4.3).
+    Ecmp(EcmpId),
+    /// Through the primary or the backup entry of a pair.
+    Protected(ProtectionId),
     /// To this router's own software.
     Local,
     /// Nowhere; counted.

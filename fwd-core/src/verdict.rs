@@ -192,7 +192,7 @@ pub enum DropReason {
     NoRoute,
     /// A route, label or entry that discards.
     Discard,
-    /// The next hop label forwarding entry does not exist.
+    /// The next hop label forwarding entry does not exist, or the group or pair that is to name it.
     NoNhlfe,
     /// The entries form a chain longer than [`crate::op::NextHop::MAX_DEPTH`].
     ChainTooDeep,

@@ -54,10 +54,10 @@ enum Begun<'m> {
 }
 
 impl<'m> Begun<'m> {
-    fn look_up(self, tables: &Tables<'m>) -> Step<(Hop<'m>, Rewrite)> {
+    fn look_up(self, tables: &Tables<'m>, frame: &Frame<'_>) -> Step<(Hop<'m>, Rewrite)> {
         match self {
             Self::Found(hop, rewrite) => Ok((hop, rewrite)),
-            Self::Routed(checked) => route::look_up(tables, &checked),
+            Self::Routed(checked) => route::look_up(tables, frame, &checked),
             // It has no next hop of its own.
             Self::Ended(_) | Self::Bridged(_) => Err(Verdict::Drop(DropReason::NoRoute)),
         }
@@ -135,7 +135,7 @@ impl<'m> Worker<'m> {
         match self.begin(frame, arrival) {
             Ok(Begun::Ended(ended)) => self.end_tunnel(frame, ended),
             begun => {
-                let found = begun.and_then(|begun| begun.look_up(&self.tables));
+                let found = begun.and_then(|begun| begun.look_up(&self.tables, frame));
                 self.conclude(frame, found, (ingress, through))
             }
         }
@@ -219,7 +219,7 @@ impl<'m> Worker<'m> {
 
     /// Where a packet goes that did not come by a virtual link.
     fn look_up(&self, frame: &Frame<'_>, arrival: Arrival) -> Step<(Hop<'m>, Rewrite)> {
-        self.begin(frame, arrival)?.look_up(&self.tables)
+        self.begin(frame, arrival)?.look_up(&self.tables, frame)
     }
 
     /// The stages before a route is looked up.
@@ -288,7 +288,7 @@ impl<'m> Worker<'m> {
                 Ok(Begun::Found(hop, rewrite)) => self.conclude(&mut packet.frame, Ok((hop, rewrite)), through),
                 Ok(Begun::Routed(checked)) => {
                     let route = if matches!(checked.destination, Destination::V4(_)) { route4 } else { route6 };
-                    let found = route::finish(&self.tables, &checked, vrf::unpack(route));
+                    let found = route::finish(&self.tables, &packet.frame, &checked, vrf::unpack(route));
                     self.conclude(&mut packet.frame, found, through)
                 }
                 Err(verdict) => self.conclude(&mut packet.frame, Err(verdict), through),
@@ -331,7 +331,7 @@ impl<'m> Worker<'m> {
                 if let Begun::Ended(ended) = begun {
                     return self.end_tunnel(frame, ended);
                 }
-                let (hop, rewrite) = begun.look_up(&self.tables)?;
+                let (hop, rewrite) = begun.look_up(&self.tables, frame)?;
                 self.send(frame, &hop, &rewrite)
             }
             Inner::Ethernet { port, class } => {
@@ -344,7 +344,7 @@ impl<'m> Worker<'m> {
                 let before = mark.map(|mark| vlink::remark(frame, received.offset, mark));
                 let packet = Routed { vrf, offset: received.offset, tunnel: Some(tunnel), group: false };
                 let checked = check_unlabelled(frame, packet, None);
-                let way = checked.and_then(|checked| route::look_up(&self.tables, &checked));
+                let way = checked.and_then(|checked| route::look_up(&self.tables, frame, &checked));
                 let sent = way.and_then(|(hop, rewrite)| self.send(frame, &hop, &rewrite));
                 if let (Err(_), Some(before)) = (&sent, before) {
                     // What is not sent stays as it arrived.

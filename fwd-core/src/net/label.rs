@@ -22,6 +22,9 @@ impl Label {
     pub const IPV6_EXPLICIT_NULL: Self = Self(2);
     /// Signalled only, never in a stack: asks the neighbour for penultimate hop popping.
     pub const IMPLICIT_NULL: Self = Self(3);
+    /// Entropy label indicator: the label below is no label but the hash of a flow (RFC 6790 §3). In a stack to push, it stands for
+    /// itself and the entropy label, which the forwarder computes.
+    pub const ENTROPY_INDICATOR: Self = Self(7);
     /// The first value that is not special-purpose (RFC 7274 §3).
     pub const FIRST_UNRESERVED: Self = Self(16);
     /// The largest label value.

@@ -8,7 +8,10 @@ mod prefix;
 mod vlan;
 mod vpn_id;
 
-pub use id::{IfIndex, NhlfeId, PolicerId, PortId, ReplicationId, RpfSetId, SaId, TunnelId, VlinkId, VrfId, VsiId};
+pub use id::{
+    EcmpId, IfIndex, NhlfeId, PolicerId, PortId, ProtectionId, ReplicationId, RpfSetId, SaId, TunnelId, VlinkId, VrfId,
+    VsiId,
+};
 pub use label::Label;
 pub use label_stack::LabelStack;
 pub use mac::Mac;

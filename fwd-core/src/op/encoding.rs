@@ -42,6 +42,9 @@
 //! | `SetVsiGroup`, `ClearVsiGroup` | form of the key; 5: the MAC | | prefix length | VSI | replication | | 1: replication | source, group |
 //! | `SetVlanDomain`, `ClearVlanDomain` | | | | VSI | VSI of the domain | VLAN | | |
 //! | `SetPolicer` | 1 single rate, 2 two rates | 1: drop yellow | unit | policer | | | | CIR, PIR, 8 octets each; CBS, EBS or PBS, 4 each |
+//! | `SetBucket`, `ClearBucket` | | | bucket | group | entry | | | |
+//! | `SetProtection`, `ClearProtection` | | | | pair | primary | | backup | |
+//! | `SwitchOver` | 1: to the backup | | | pair | | | | |
 //! | `SetVlink` | encapsulation | DSCP model | flags: 1 IPv6, 2 MPLS, 4 ordered, 8 protected, 16 sublayer, 32 port; octets of the cookie in units of 64 × 4 | link | VRF or port | association | key or session | both ends, 16 octets each; cookie |
 //! | `ClearVlink` | | | | link | | | | |
 //! | `SetVlinkOutput` (and in place of the MAC: DSCP, overhead, ports) | flags: 1 key, 2 numbered, 4 DSCP, 8 protected | TTL | octets of the cookie in units of 4 | link | entry | MTU | key or session | association; cookie |
@@ -51,10 +54,11 @@
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
-use super::{bridge, multicast, police, vlink};
+use super::{bridge, multicast, police, spread, vlink};
 use crate::malformed::{Fault, Malformed};
 use crate::net::{
-    IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelStack, Mac, NhlfeId, PortId, ReplicationId, TunnelId, VlinkId, VrfId,
+    EcmpId, IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelStack, Mac, NhlfeId, PortId, ProtectionId, ReplicationId,
+    TunnelId, VlinkId, VrfId,
 };
 
 /// The value of octet 0.
@@ -84,6 +88,8 @@ impl Kind {
     const LOCAL: Self = Self(3);
     const DISCARD: Self = Self(4);
     const VLINK: Self = Self(5);
+    const ECMP: Self = Self(6);
+    const PROTECTED: Self = Self(7);
 
     const FORWARD: Self = Self(1);
     const POP_LOOKUP: Self = Self(2);
@@ -202,7 +208,7 @@ impl FwdOp {
             }
             _ => {
                 let fields = multicast::fields(self).or_else(|| bridge::fields(self)).or_else(|| police::fields(self));
-                let fields = fields.or_else(|| vlink::fields(self));
+                let fields = fields.or_else(|| vlink::fields(self)).or_else(|| spread::fields(self));
                 fields.unwrap_or((Tag(0), Fields::default()))
             }
         }
@@ -236,6 +242,8 @@ impl Fields {
             NextHop::Neighbor { iface, mac } => (Kind::NEIGHBOR, iface.0, mac),
             NextHop::Nhlfe(next) => (Kind::NHLFE, next.0, Mac::default()),
             NextHop::Vlink(link) => (Kind::VLINK, link.0, Mac::default()),
+            NextHop::Ecmp(group) => (Kind::ECMP, group.0, Mac::default()),
+            NextHop::Protected(pair) => (Kind::PROTECTED, pair.0, Mac::default()),
             NextHop::Local => (Kind::LOCAL, 0, Mac::default()),
             NextHop::Discard => (Kind::DISCARD, 0, Mac::default()),
         };
@@ -305,7 +313,7 @@ impl Fields {
             Tag::CLEAR_ROUTE6 => FwdOp::ClearRoute6 { vrf: vrf(self.key, 4)?, prefix: self.prefix6()? },
             tag => {
                 let op = multicast::op(tag, self).or_else(|| bridge::op(tag, self)).or_else(|| police::op(tag, self));
-                let op = op.or_else(|| vlink::op(tag, self));
+                let op = op.or_else(|| vlink::op(tag, self)).or_else(|| spread::op(tag, self));
                 return op.unwrap_or(Err(malformed(0, "op", u32::from(tag.0))));
             }
         })
@@ -345,6 +353,8 @@ impl Fields {
             Kind::NEIGHBOR => Ok(NextHop::Neighbor { iface: IfIndex(self.value), mac: self.mac }),
             Kind::NHLFE => Ok(NextHop::Nhlfe(NhlfeId(self.value))),
             Kind::VLINK => Ok(NextHop::Vlink(VlinkId(self.value))),
+            Kind::ECMP => Ok(NextHop::Ecmp(EcmpId(self.value))),
+            Kind::PROTECTED => Ok(NextHop::Protected(ProtectionId(self.value))),
             Kind::LOCAL => Ok(NextHop::Local),
             Kind::DISCARD => Ok(NextHop::Discard),
             Kind(other) => Err(malformed(1, "next hop", u32::from(other))),
@@ -446,7 +456,7 @@ mod tests {
             (set_ilm, 2, 3, "model"),
             (set_ilm, 4, 1, "label"),
             (set_ilm, 8, 1, "VRF"),
-            (set_nhlfe, 1, 6, "next hop"),
+            (set_nhlfe, 1, 8, "next hop"),
             (set_nhlfe, 3, 9, "label count"),
             (set_nhlfe, 24, 1, "label"),
             (set_nhlfe, 55, 1, "unused field"),

@@ -1,6 +1,7 @@
 //! Last stage: follow the forwarding entries, check the size, rewrite the frame.
 
 use super::encapsulate::{Carried, Outgoing};
+use super::flow::entropy_label;
 use super::{Below, Rewrite, Step, punt};
 use crate::frame::Frame;
 use crate::net::{IfIndex, Label, Mac, NhlfeId, SaId, VrfId};
@@ -25,6 +26,8 @@ pub(crate) struct Hop<'m> {
     pub(crate) interface: Interface,
     /// The neighbour.
     pub(super) mac: Mac,
+    /// The hash of the packet's flow, if an entry asked for it.
+    pub(super) flow: Option<u32>,
     /// Labels outside of a virtual link; of all entries together, if there is none.
     pub(super) labels: usize,
     /// The virtual link on the way.
@@ -34,25 +37,41 @@ pub(crate) struct Hop<'m> {
 }
 
 impl<'m> Hop<'m> {
-    /// Follows the entries from `id` on, at most [`NextHop::MAX_DEPTH`]. `vrf` and `offset` are for a punt.
-    pub(crate) fn resolve(tables: &Tables<'m>, id: NhlfeId, vrf: VrfId, offset: usize) -> Step<Self> {
+    /// Follows the entries from `id` on, at most [`NextHop::MAX_DEPTH`]. `vrf` and `offset` are for a punt; `hash` gives that of the
+    /// packet's flow.
+    pub(crate) fn resolve(
+        tables: &Tables<'m>,
+        id: NhlfeId,
+        (vrf, offset): (VrfId, usize),
+        hash: impl Fn() -> u32,
+    ) -> Step<Self> {
+        const NO_ENTRY: Verdict = Verdict::Drop(DropReason::NoNhlfe);
+        let mut flow = None;
         let mut at = id;
         let mut labels = 0_usize;
         let mut first_is_empty = true;
         let mut link: Option<Outgoing<'m>> = None;
         let mut entries = [None; NextHop::MAX_DEPTH];
         for depth in 0..NextHop::MAX_DEPTH {
-            let nhlfe = tables.nhlfe(at).ok_or(Verdict::Drop(DropReason::NoNhlfe))?;
+            let nhlfe = tables.nhlfe(at).ok_or(NO_ENTRY)?;
             entries.iter_mut().skip(depth).take(1).for_each(|entry| *entry = Some(nhlfe));
-            let pushed = nhlfe.label_count();
-            labels = labels.saturating_add(pushed);
+            let (pushed, entropy) = (nhlfe.label_count(), nhlfe.entropy_count());
+            labels = labels.saturating_add(pushed).saturating_add(entropy);
+            if entropy > 0 {
+                flow = flow.or_else(|| Some(hash()));
+            }
             first_is_empty = first_is_empty && (depth > 0 || pushed == 0);
             match nhlfe.next() {
                 NextHop::Neighbor { iface, mac } => {
                     let interface = tables.interface(iface).ok_or(Verdict::Drop(DropReason::NoEgress))?;
-                    return Ok(Self { entries, iface, interface, mac, labels, link, first_is_empty });
+                    return Ok(Self { entries, iface, interface, mac, flow, labels, link, first_is_empty });
                 }
                 NextHop::Nhlfe(next) => at = next,
+                NextHop::Ecmp(group) => {
+                    let hash = *flow.get_or_insert_with(&hash);
+                    at = tables.groups.pick(group, hash).ok_or(NO_ENTRY)?;
+                }
+                NextHop::Protected(pair) => at = tables.pairs.active(pair).ok_or(NO_ENTRY)?,
                 NextHop::Vlink(_) if link.is_some() => return Err(Verdict::Drop(DropReason::ChainTooDeep)),
                 NextHop::Vlink(id) => {
                     const NO_VLINK: Verdict = Verdict::Drop(DropReason::NoVlink);
@@ -236,6 +255,19 @@ fn write_labels(hop: &Hop<'_>, rewrite: &Rewrite, stacks: [&mut [u8]; 2]) {
     let mut ttl = rewrite.ttl;
     for nhlfe in hop.entries.into_iter().flatten() {
         for label in nhlfe.labels() {
+            if label == Label::ENTROPY_INDICATOR {
+                // RFC 6790 §4.2: TTL 0, and the bottom of the stack if what it stands on is no label.
+                let bottom = swapped.as_mut().map_or(is_bottom, |(_, bottom)| core::mem::take(bottom));
+                let entropy = LabelEntry::new(entropy_label(hop.flow.unwrap_or_default()), rewrite.phb, bottom, 0);
+                let indicator = pushed(label, nhlfe.model(), rewrite.phb, false, ttl);
+                for entry in [entropy, indicator] {
+                    if let Some(slot) = slots.next() {
+                        slot.copy_from_slice(&entry.0);
+                    }
+                }
+                is_bottom = false;
+                continue;
+            }
             let entry = match swapped.take() {
                 Some((class, bottom)) => LabelEntry::new(label, class, bottom, ttl),
                 None => pushed(label, nhlfe.model(), rewrite.phb, is_bottom, ttl),

@@ -2,7 +2,7 @@
 
 use super::egress::Hop;
 use super::exposed::{Exposed, Tunnel, dscp_for};
-use super::{Below, Rewrite, Step, outgoing_ttl, punt};
+use super::{Below, Rewrite, Step, flow, outgoing_ttl, punt};
 use crate::frame::Frame;
 use crate::net::{Label, NhlfeId, PortId, ReplicationId, TunnelId, VrfId};
 use crate::op::{IlmAction, TunnelModel};
@@ -51,6 +51,8 @@ pub(crate) enum Version {
 pub(crate) fn process<'m>(tables: &Tables<'m>, frame: &Frame<'_>, vrf: VrfId, offset: usize) -> Step<Labelled<'m>> {
     let mut offset = offset;
     let mut tunnel: Option<Tunnel> = None;
+    // Where IP below an entropy label is looked up: as the label above says.
+    let mut below = VrfId::GLOBAL;
     for _ in 0..=MAX_POPS {
         let entry = LabelEntry::of(frame.after(offset)).ok_or(Verdict::Drop(DropReason::Truncated))?;
         let state = tunnel.unwrap_or(Tunnel::of(entry));
@@ -60,6 +62,17 @@ pub(crate) fn process<'m>(tables: &Tables<'m>, frame: &Frame<'_>, vrf: VrfId, of
             Label::IPV6_EXPLICIT_NULL => (tables.explicit_null_model(label), VrfId::GLOBAL, Some(Version::V6)),
             Label::ROUTER_ALERT if entry.is_bottom() => return Err(Verdict::Drop(DropReason::RouterAlertAtBottom)),
             Label::ROUTER_ALERT => return Err(punt(PuntReason::RouterAlert, vrf, offset)),
+            Label::ENTROPY_INDICATOR if !entry.is_bottom() => {
+                // RFC 6790 §4.2: the indicator and the label below go; what they tell of TTL and class is the tunnel's.
+                offset = offset.saturating_add(LabelEntry::LEN);
+                let entropy = LabelEntry::of(frame.after(offset)).ok_or(Verdict::Drop(DropReason::Truncated))?;
+                offset = offset.saturating_add(LabelEntry::LEN);
+                if entropy.is_bottom() {
+                    return Ok(Labelled::Route { vrf: below, offset, tunnel: state, version: None });
+                }
+                tunnel = Some(state);
+                continue;
+            }
             Label::IMPLICIT_NULL => return Err(Verdict::Drop(DropReason::ImplicitNull)),
             _ if label.is_special_purpose() => return Err(Verdict::Drop(DropReason::SpecialPurposeLabel)),
             _ => {
@@ -92,7 +105,7 @@ pub(crate) fn process<'m>(tables: &Tables<'m>, frame: &Frame<'_>, vrf: VrfId, of
         if entry.is_bottom() {
             return Ok(Labelled::Route { vrf: next_vrf, offset, tunnel: state, version });
         }
-        tunnel = Some(state);
+        (tunnel, below) = (Some(state), next_vrf);
     }
     Err(Verdict::Drop(DropReason::StackTooDeep))
 }
@@ -133,7 +146,7 @@ pub(super) fn forward<'m>(
     entry: LabelEntry,
     tunnel: Tunnel,
 ) -> Step<Labelled<'m>> {
-    let hop = Hop::resolve(tables, at.id, at.vrf, at.offset)?;
+    let hop = Hop::resolve(tables, at.id, (at.vrf, at.offset), || flow::of_labels(frame.after(at.offset)))?;
     if hop.first_is_empty {
         return pop(frame, hop, at, entry, tunnel);
     }

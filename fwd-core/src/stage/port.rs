@@ -63,18 +63,18 @@ impl<'m> Exit<'m> {
         tags: [Option<(EtherType, VlanId)>; 2],
     ) -> Result<Self, Lost> {
         let flow = port.flow_label.then(|| flow_label(frame, b));
-        Self::core(tables, b, nhlfe, (flow, port.control_word), tags)
+        Self::core((tables, frame), b, nhlfe, (flow, port.control_word), tags)
     }
 
     /// Through an entry that pushes a pseudowire's label, on an interface of the core.
     fn core(
-        tables: &Tables<'m>,
+        (tables, frame): (&Tables<'m>, &Frame<'_>),
         b: &Bridged,
         nhlfe: NhlfeId,
         (flow, control_word): (Option<Label>, bool),
         tags: [Option<(EtherType, VlanId)>; 2],
     ) -> Result<Self, Lost> {
-        let hop = Hop::resolve(tables, nhlfe, VrfId::GLOBAL, b.at)?;
+        let hop = Hop::resolve(tables, nhlfe, (VrfId::GLOBAL, b.at), || flow_label(frame, b).value())?;
         if hop.interface.vrf != VrfId::GLOBAL || (hop.labels == 0 && hop.link.is_none()) {
             return Err(Lost::Drop(DropReason::ForeignGroup));
         }
@@ -243,7 +243,7 @@ pub(super) fn tree(
     if b.split_horizon != 0 {
         return Err(Lost::Skip);
     }
-    let exit = Exit::core(&worker.tables, b, id, (None, false), [None; 2])?;
+    let exit = Exit::core((&worker.tables, frame), b, id, (None, false), [None; 2])?;
     copy_to(worker, frame, b, &exit, header)
 }
 

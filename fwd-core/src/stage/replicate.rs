@@ -11,7 +11,7 @@ use super::exposed::Tunnel;
 use super::label::{Ended, Incoming, Labelled, forward, leave_tree};
 use super::police::State;
 use super::port::number;
-use super::{Below, Rewrite, bridge, multicast, port};
+use super::{Below, Rewrite, bridge, flow, multicast, port};
 use crate::frame::Frame;
 use crate::net::{IfIndex, Mac, ReplicationId, SaId, VrfId};
 use crate::op::{LegTarget, NextHop, Origin, VsiOrVrf};
@@ -282,12 +282,13 @@ impl<'w, 'm> Copies<'w, 'm> {
                     return Err(Lost::Drop(DropReason::ForeignGroup));
                 }
                 let entries = [None; NextHop::MAX_DEPTH];
-                let hop = Hop { entries, iface, interface, mac, labels: 0, link: None, first_is_empty: true };
+                let hop =
+                    Hop { entries, iface, interface, mac, flow: None, labels: 0, link: None, first_is_empty: true };
                 write(self.worker, frame, &hop, &rewrite, &mut self.header)
             }
             (Packet::Routed { rewrite, origin, .. }, LegTarget::Nhlfe(id)) => {
                 let (vrf, offset) = rewrite.punt;
-                let hop = Hop::resolve(tables, id, vrf, offset)?;
+                let hop = Hop::resolve(tables, id, (vrf, offset), || flow::of_ip(frame.after(rewrite.strip)))?;
                 if origin == Origin::Interface(hop.iface) {
                     return Err(Lost::Skip);
                 }

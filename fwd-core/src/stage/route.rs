@@ -4,7 +4,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::egress::Hop;
 use super::exposed::{Tunnel, class_of, dscp_for};
-use super::{Below, Rewrite, Step, outgoing_ttl, punt};
+use super::{Below, Rewrite, Step, flow, outgoing_ttl, punt};
 use crate::frame::Frame;
 use crate::net::VrfId;
 use crate::op::RouteAction;
@@ -47,13 +47,13 @@ pub(crate) enum Destination {
 }
 
 /// Looks a packet up and does what its route says (RFC 1812 §5.2.4, §5.3).
-pub(crate) fn look_up<'m>(tables: &Tables<'m>, checked: &Checked) -> Step<(Hop<'m>, Rewrite)> {
+pub(crate) fn look_up<'m>(tables: &Tables<'m>, frame: &Frame<'_>, checked: &Checked) -> Step<(Hop<'m>, Rewrite)> {
     let vrf = checked.packet.vrf;
     let action = match checked.destination {
         Destination::V4(addr) => tables.lookup4(vrf, addr),
         Destination::V6(addr) => tables.lookup6(vrf, addr),
     };
-    finish(tables, checked, action)
+    finish(tables, frame, checked, action)
 }
 
 /// Checks an IPv4 packet before its look-up (RFC 1812 §5.2.2, §5.3.7).
@@ -138,6 +138,7 @@ pub(crate) fn check6(frame: &Frame<'_>, packet: Routed) -> Step<Checked> {
 /// Does what a route says.
 pub(crate) fn finish<'m>(
     tables: &Tables<'m>,
+    frame: &Frame<'_>,
     checked: &Checked,
     action: Option<RouteAction>,
 ) -> Step<(Hop<'m>, Rewrite)> {
@@ -150,7 +151,7 @@ pub(crate) fn finish<'m>(
             if let Some(verdict) = checked.stays {
                 return Err(verdict);
             }
-            Hop::resolve(tables, id, packet.vrf, packet.offset)?
+            Hop::resolve(tables, id, (packet.vrf, packet.offset), || flow::of_ip(frame.after(packet.offset)))?
         }
     };
     let tunnel = packet.tunnel.unwrap_or(unlabelled(checked.ttl, checked.dscp));

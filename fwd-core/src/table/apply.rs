@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::records::Refused;
 use super::vrf::{model_bits, pack};
-use super::{Writer, ilm, interface, nhlfe};
+use super::{ProtectionSlot, Writer, ilm, interface, nhlfe};
 use crate::net::{Ipv4Prefix, Ipv6Prefix, Label, Mac, NhlfeId, PolicerId, PortId, VlinkId, VrfId};
 use crate::op::{Deliver, FwdOp, Ilm, IlmAction, MrouteKey, PolicePoint, RouteAction, TunnelModel, Vlink};
 
@@ -17,6 +17,10 @@ pub enum Table {
     Vrf,
     /// Next hop label forwarding entries.
     Nhlfe,
+    /// Groups of entries that packets are spread over.
+    Ecmp,
+    /// Pairs of an entry and the one that protects it.
+    Protection,
     /// Incoming labels.
     Ilm,
     /// IPv4 routes.
@@ -103,6 +107,26 @@ impl Writer<'_> {
             }
             FwdOp::ClearNhlfe { id } => {
                 self.nhlfes.clear(&self.grace, id.0);
+                Ok(())
+            }
+            FwdOp::SetBucket { group, bucket, entry } => {
+                let word = self.groups.bucket(group, bucket).ok_or(ApplyError::TableFull(Table::Ecmp))?;
+                word.publish(entry.0.checked_add(1).ok_or(ApplyError::NhlfeId(entry))?);
+                Ok(())
+            }
+            FwdOp::ClearBucket { group, bucket } => {
+                self.groups.bucket(group, bucket).into_iter().for_each(|word| word.publish(0));
+                Ok(())
+            }
+            FwdOp::SetProtection { id, primary, backup } => {
+                self.pairs.set(id, primary, backup).ok_or(ApplyError::TableFull(Table::Protection))
+            }
+            FwdOp::ClearProtection { id } => {
+                self.pairs.slot(id).into_iter().for_each(ProtectionSlot::clear);
+                Ok(())
+            }
+            FwdOp::SwitchOver { id, backup } => {
+                self.pairs.switch_over(id, backup);
                 Ok(())
             }
             FwdOp::SetIlm { label, ilm } => self.set_ilm(label, ilm),

@@ -12,11 +12,12 @@ use super::policer::PolicerWriter;
 use super::pool;
 use super::records::RecordWriter;
 use super::rib::Rib;
+use super::spread::{Groups, Pairs};
 use super::vlink::VlinkWriter;
 use super::vrf::Vrfs;
 use super::{
-    BridgeMemory, IlmSlot, InterfaceSlot, Learn, MulticastMemory, NhlfeSlot, PolicerSlot, ReaderSlot, Retired,
-    Rib4Node, Rib6Node, TokenBuckets, VlinkSlot, VlinkState, VrfSlot, Word, Writer,
+    BridgeMemory, EcmpSlot, IlmSlot, InterfaceSlot, Learn, MulticastMemory, NhlfeSlot, PolicerSlot, ProtectionSlot,
+    ReaderSlot, Retired, Rib4Node, Rib6Node, TokenBuckets, VlinkSlot, VlinkState, VrfSlot, Word, Writer,
 };
 use crate::counters::{BridgeCounters, GroupCounters, VrfCounters};
 use crate::net::Label;
@@ -156,6 +157,10 @@ pub struct Memory<'m> {
     pub vrfs: &'m mut [VrfSlot],
     /// Next hop label forwarding entries: one slot more than there are.
     pub nhlfes: &'m mut [NhlfeSlot],
+    /// Groups of entries that packets are spread over.
+    pub groups: &'m mut [EcmpSlot],
+    /// Pairs of an entry and the one that protects it.
+    pub pairs: &'m mut [ProtectionSlot],
     /// The label that the first of `ilm` stands for; not special-purpose.
     pub first_label: Label,
     /// Incoming labels, from `first_label` on.
@@ -221,6 +226,8 @@ impl Default for Memory<'_> {
             interfaces: &mut [],
             vrfs: &mut [],
             nhlfes: &mut [],
+            groups: &mut [],
+            pairs: &mut [],
             first_label: Label::FIRST_UNRESERVED,
             ilm: &mut [],
             rib4: &mut [],
@@ -281,6 +288,8 @@ impl<'m> Writer<'m> {
         // Whatever the arrays held is gone: tables start empty.
         memory.vrfs.iter().for_each(VrfSlot::reset);
         memory.ilm.iter().for_each(|slot| slot.put(0));
+        memory.groups.iter().for_each(EcmpSlot::reset);
+        memory.pairs.iter().for_each(ProtectionSlot::clear);
         let half = memory.retired.len() / 2;
         let (retired4, retired6) = memory.retired.split_at_mut_checked(half).unwrap_or_default();
         Ok(Self {
@@ -289,6 +298,8 @@ impl<'m> Writer<'m> {
             interfaces: RecordWriter::new(memory.interfaces),
             vrfs: Vrfs(memory.vrfs),
             nhlfes: RecordWriter::new(memory.nhlfes),
+            groups: Groups(memory.groups),
+            pairs: Pairs(memory.pairs),
             ilm: IlmTable { first: memory.first_label, slots: memory.ilm },
             fib4: FibWriter::new(Rib::new(memory.rib4), memory.fib4, memory.direct4, retired4),
             fib6: FibWriter::new(Rib::new(memory.rib6), memory.fib6, memory.direct6, retired6),

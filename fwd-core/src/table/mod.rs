@@ -45,6 +45,7 @@ mod pool;
 pub(crate) mod records;
 pub(crate) mod replication;
 mod rib;
+pub(crate) mod spread;
 mod switching;
 pub(crate) mod vlink;
 pub(crate) mod vrf;
@@ -67,6 +68,7 @@ pub use policer::{PolicerSlot, TokenBuckets};
 pub use records::Slot;
 pub use replication::{LegSlot, ReplicationSlot};
 pub use rib::{Node, Rib4Node, Rib6Node};
+pub use spread::{EcmpSlot, ProtectionSlot};
 pub use vlink::{VlinkSlot, VlinkState};
 pub use vrf::VrfSlot;
 pub use vsi::{CircuitSlot, PortSlot, PortState, VsiSlot, VsiState};
@@ -82,6 +84,7 @@ use self::mac::Macs;
 use self::multicast::Multicast;
 use self::nhlfe::{Entry, Nhlfes};
 use self::policer::Policers;
+use self::spread::{Groups, Pairs};
 use self::vlink::Vlinks;
 use self::vrf::Vrfs;
 use self::vsi::Bridges;
@@ -94,6 +97,8 @@ pub(crate) struct Tables<'m> {
     pub(crate) interfaces: Interfaces<'m>,
     pub(crate) vrfs: Vrfs<'m>,
     pub(crate) nhlfes: Nhlfes<'m>,
+    pub(crate) groups: Groups<'m>,
+    pub(crate) pairs: Pairs<'m>,
     pub(crate) ilm: IlmTable<'m>,
     pub(crate) fib4: Fib<'m>,
     pub(crate) fib6: Fib<'m>,

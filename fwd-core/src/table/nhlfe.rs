@@ -2,11 +2,11 @@
 
 use super::records::{RecordWriter, Records, Slot};
 use super::word::Word;
-use crate::net::{IfIndex, Label, LabelStack, Mac, NhlfeId, VlinkId};
+use crate::net::{EcmpId, IfIndex, Label, LabelStack, Mac, NhlfeId, ProtectionId, VlinkId};
 use crate::op::{NextHop, Nhlfe, TunnelModel};
 
 /// ```text
-/// word 0: unused (16) | labels (8) | model (4) | next hop (4)      1: interface, entry or link
+/// word 0: unused (8) | entropy indicators (8) | labels (8) | model (4) | next hop (4)      1: interface, entry or link
 /// 2, 3: MAC address (48) | unused (16)      4 to 11: labels, the bottom one first, as high bits of their stack entries
 /// ```
 const WORDS: usize = 13;
@@ -30,6 +30,8 @@ const NHLFE: u32 = 1;
 const LOCAL: u32 = 2;
 const DISCARD: u32 = 3;
 const VLINK: u32 = 4;
+const ECMP: u32 = 5;
+const PROTECTED: u32 = 6;
 
 impl<'m> Nhlfes<'m> {
     #[inline]
@@ -44,6 +46,13 @@ impl<'m> Entry<'m> {
     pub(crate) fn label_count(self) -> usize {
         let [head, ..] = self.0;
         ((head.peek() >> 8) & 0xff) as usize
+    }
+
+    /// How many of them are entropy label indicators: each brings an entropy label with it.
+    #[inline]
+    pub(crate) fn entropy_count(self) -> usize {
+        let [head, ..] = self.0;
+        ((head.peek() >> 16) & 0xff) as usize
     }
 
     /// The labels it pushes, the bottom one first.
@@ -74,6 +83,8 @@ impl<'m> Entry<'m> {
             }
             NHLFE => NextHop::Nhlfe(NhlfeId(value.peek())),
             VLINK => NextHop::Vlink(VlinkId(value.peek())),
+            ECMP => NextHop::Ecmp(EcmpId(value.peek())),
+            PROTECTED => NextHop::Protected(ProtectionId(value.peek())),
             LOCAL => NextHop::Local,
             _ => NextHop::Discard,
         }
@@ -95,10 +106,11 @@ pub(super) fn pack(nhlfe: &Nhlfe) -> [u32; WORDS] {
     let mut record = [0; WORDS];
     let [head, value, high, low, labels @ ..] = &mut record;
     let real = nhlfe.push.as_slice().iter().rev().filter(|&&label| label != Label::IMPLICIT_NULL);
-    let mut count = 0_u32;
+    let (mut count, mut entropy) = (0_u32, 0_u32);
     for (word, label) in labels.iter_mut().zip(real) {
         *word = label.value() << 12;
         count = count.saturating_add(1);
+        entropy = entropy.saturating_add(u32::from(*label == Label::ENTROPY_INDICATOR));
     }
     let kind = match nhlfe.next {
         NextHop::Neighbor { iface, mac: Mac([a, b, c, d, e, f]) } => {
@@ -113,6 +125,14 @@ pub(super) fn pack(nhlfe: &Nhlfe) -> [u32; WORDS] {
             *value = link.0;
             VLINK
         }
+        NextHop::Ecmp(group) => {
+            *value = group.0;
+            ECMP
+        }
+        NextHop::Protected(pair) => {
+            *value = pair.0;
+            PROTECTED
+        }
         NextHop::Local => LOCAL,
         NextHop::Discard => DISCARD,
     };
@@ -121,7 +141,7 @@ pub(super) fn pack(nhlfe: &Nhlfe) -> [u32; WORDS] {
         TunnelModel::Pipe => 1,
         TunnelModel::ShortPipe => 2,
     };
-    *head = count << 8 | model << 4 | kind;
+    *head = entropy << 16 | count << 8 | model << 4 | kind;
     record
 }
 
@@ -138,6 +158,8 @@ mod tests {
             (LabelStack::new(&all).unwrap(), next, TunnelModel::Uniform),
             (LabelStack::EMPTY, NextHop::Nhlfe(NhlfeId(u32::MAX)), TunnelModel::Pipe),
             (LabelStack::single(label(17)), NextHop::Vlink(VlinkId(u32::MAX)), TunnelModel::Pipe),
+            (LabelStack::single(label(7)), NextHop::Ecmp(EcmpId(u32::MAX)), TunnelModel::Pipe),
+            (LabelStack::single(label(17)), NextHop::Protected(ProtectionId(5)), TunnelModel::Pipe),
             (LabelStack::single(label(16)), NextHop::Local, TunnelModel::ShortPipe),
             (LabelStack::single(label(0)), NextHop::Discard, TunnelModel::Uniform),
         ] {

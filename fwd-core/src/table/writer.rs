@@ -11,6 +11,7 @@ use super::multicast::MulticastTables;
 use super::nhlfe::{Entry, NhlfeWriter, Nhlfes};
 use super::policer::PolicerWriter;
 use super::rib::NIL;
+use super::spread::{Groups, Pairs};
 use super::vlink::VlinkWriter;
 use super::vrf::{Vrfs, unpack};
 use super::{CounterMemory, ReaderSlot, Tables};
@@ -55,6 +56,8 @@ pub struct Writer<'m> {
     pub(super) interfaces: InterfaceWriter<'m>,
     pub(super) vrfs: Vrfs<'m>,
     pub(super) nhlfes: NhlfeWriter<'m>,
+    pub(super) groups: Groups<'m>,
+    pub(super) pairs: Pairs<'m>,
     pub(super) ilm: IlmTable<'m>,
     pub(super) fib4: FibWriter<'m, u32>,
     pub(super) fib6: FibWriter<'m, u128>,
@@ -71,6 +74,8 @@ impl<'m> Writer<'m> {
             interfaces: Interfaces(self.interfaces.reader()),
             vrfs: self.vrfs,
             nhlfes: Nhlfes(self.nhlfes.reader()),
+            groups: self.groups,
+            pairs: self.pairs,
             ilm: self.ilm,
             fib4: self.fib4.reader(),
             fib6: self.fib6.reader(),

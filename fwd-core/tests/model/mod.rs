@@ -265,7 +265,9 @@ pub fn op(u: &mut Unstructured<'_>) -> Result<FwdOp> {
         FwdOp::ClearInterface { iface } if u.ratio(1, 8)? => FwdOp::ClearInterface { iface: interface_of(iface) },
         FwdOp::ClearInterface { iface } => FwdOp::ClearNhlfe { id: entry(NhlfeId(iface.0)) },
         FwdOp::SetNhlfe { id, nhlfe } => {
-            let labels: Vec<Label> = nhlfe.push.as_slice().iter().map(|&l| label(l)).collect();
+            // What is pushed for an entropy label indicator is a hash, which the model does not know.
+            let known = |l: &Label| *l != Label::ENTROPY_INDICATOR;
+            let labels: Vec<Label> = nhlfe.push.as_slice().iter().map(|&l| label(l)).filter(known).collect();
             let next = match nhlfe.next {
                 NextHop::Neighbor { iface, mac } => NextHop::Neighbor { iface: interface_of(iface), mac },
                 NextHop::Nhlfe(id) => NextHop::Nhlfe(entry(id)),

@@ -99,7 +99,7 @@ impl Naive {
             (0x86, 0xdd) => self.ipv6(frame, 14, port.vrf, None, group),
             (0x88, 0x47) if !port.mpls => dropped(D::MplsDisabled),
             (0x88, 0x47) if group => dropped(D::LinkBroadcast),
-            (0x88, 0x47) => self.labelled(frame, 14, port.vrf, None, 0),
+            (0x88, 0x47) => self.labelled(frame, 14, (port.vrf, VrfId::GLOBAL), None, 0),
             _ => dropped(D::UnknownEthertype),
         }
     }
@@ -108,7 +108,7 @@ impl Naive {
         &self,
         frame: &[u8],
         at: usize,
-        vrf: VrfId,
+        (vrf, above): (VrfId, VrfId),
         state: Option<State>,
         popped: usize,
     ) -> Way<(Verdict, Vec<u8>)> {
@@ -125,6 +125,14 @@ impl Naive {
             (1, _) if bottom => return dropped(D::RouterAlertAtBottom),
             (1, _) => return punted(P::RouterAlert, (vrf, at)),
             (3, _) => return dropped(D::ImplicitNull),
+            (7, _) if !bottom => {
+                let Some(&[_, _, c, _]) = frame.get(at + 4..at + 8) else { return dropped(D::Truncated) };
+                return match (c & 1, frame.get(at + 8).map(|first| first >> 4)) {
+                    (0, _) => self.labelled(frame, at + 8, (vrf, above), Some(state), popped + 1),
+                    (_, Some(6)) => self.ipv6(frame, at + 8, above, Some(state), false),
+                    _ => self.ipv4(frame, at + 8, above, Some(state), false),
+                };
+            }
             (4..=15, _) => return dropped(D::SpecialPurposeLabel),
             (_, None) => return dropped(D::UnknownLabel),
             (_, Some(Ilm { action: IlmAction::PopLookup(into), model })) => (*model, *into),
@@ -143,7 +151,7 @@ impl Naive {
             TunnelModel::ShortPipe => State { ttl: own_ttl, class: own_class, phb: own_class },
         };
         match (bottom, frame[at + 4] >> 4, label) {
-            (false, _, _) => self.labelled(frame, at + 4, vrf, Some(state), popped + 1),
+            (false, _, _) => self.labelled(frame, at + 4, (vrf, into), Some(state), popped + 1),
             (true, 6, 0) | (true, 4, 2) => dropped(D::IpVersion),
             (true, 6, _) => self.ipv6(frame, at + 4, into, Some(state), false),
             (true, _, _) => self.ipv4(frame, at + 4, into, Some(state), false),
@@ -307,6 +315,8 @@ impl Naive {
                 NextHop::Nhlfe(next) => id = next,
                 // The model has no virtual links.
                 NextHop::Vlink(_) => return dropped(D::NoVlink),
+                // Nor groups, nor pairs.
+                NextHop::Ecmp(_) | NextHop::Protected(_) => return dropped(D::NoNhlfe),
                 NextHop::Local => return punted(P::Local, punt),
                 NextHop::Discard => return dropped(D::Discard),
                 NextHop::Neighbor { iface, .. } if !self.interfaces.contains_key(&iface) => {

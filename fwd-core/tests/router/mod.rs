@@ -6,7 +6,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use fwd_core::net::{IfIndex, Label, LabelStack, Mac, NhlfeId, VrfId};
 use fwd_core::op::{FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
 use fwd_core::table::{
-    CounterMemory, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, Rib4Node, Rib6Node, VlinkSlot, VlinkState, VrfSlot, Word,
+    CounterMemory, EcmpSlot, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, ProtectionSlot, Rib4Node, Rib6Node, VlinkSlot,
+    VlinkState, VrfSlot, Word,
 };
 use fwd_core::wire::{EtherType, Ethernet, Ipv4, Ipv6, LabelEntry};
 use fwd_core::{Forwarder, Frame, Verdict, VrfCounters};
@@ -40,6 +41,8 @@ impl Router {
                 interfaces: vec![InterfaceSlot::EMPTY; 9].leak(),
                 vrfs: vec![VrfSlot::EMPTY; 4].leak(),
                 nhlfes: vec![NhlfeSlot::EMPTY; 65].leak(),
+                groups: vec![EcmpSlot::EMPTY; 2].leak(),
+                pairs: vec![ProtectionSlot::EMPTY; 2].leak(),
                 first_label: Label::FIRST_UNRESERVED,
                 ilm: vec![IlmSlot::EMPTY; 1000].leak(),
                 rib4: vec![Rib4Node::EMPTY; 100].leak(),

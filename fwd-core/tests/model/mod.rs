@@ -174,6 +174,7 @@ fn fits(op: &FwdOp) -> bool {
         },
         FwdOp::SetRoute4 { vrf, .. } | FwdOp::SetRoute6 { vrf, .. } => vrf.0 < VRFS,
         // The tables of these have no memory here.
+        FwdOp::SetBucket { .. } | FwdOp::SetProtection { .. } => false,
         FwdOp::SetMroute { .. } | FwdOp::SetMulticastVrf { .. } | FwdOp::SetRpfMember { .. } => false,
         FwdOp::SetReplication { .. } | FwdOp::SetLeg { .. } | FwdOp::SetMulticastTunnel { .. } => false,
         FwdOp::SetVsi { .. } | FwdOp::SetVsiGroup { .. } | FwdOp::SetVlanDomain { .. } => false,

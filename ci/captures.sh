@@ -7,4 +7,10 @@ if [ -z "${LAB_CAPTURES:-}" ]; then
   echo "SKIPPED captures elsewhere: LAB_CAPTURES names no directory"
   exit 0
 fi
-cargo test -p lab --features elsewhere --test captures
+# Vectors of other projects: LAB_VECTORS names their directory.
+only=()
+if [ -z "${LAB_VECTORS:-}" ]; then
+  echo "SKIPPED vectors elsewhere: LAB_VECTORS names no directory"
+  only=(--skip vectors_elsewhere)
+fi
+cargo test -p lab --features elsewhere --test captures -- "${only[@]}"

@@ -7,8 +7,12 @@ mod recordings;
 
 use bgp_vpn::attr::{AsWidth, Attribute, NextHop};
 use bgp_vpn::message::{Header, MpPosition, Update, UpdateWriter, emit_end_of_rib};
-use bgp_vpn::nlri::{Family, LabeledNlri, Nlri, UnicastNlri, VpnNlri};
+use bgp_vpn::nlri::{
+    EvpnNlri, Family, LabeledNlri, McastVpnNlri, Nlri, RtMembershipNlri, UnicastNlri, VplsNlri, VpnMulticastNlri,
+    VpnNlri,
+};
 use bgp_vpn::session::Negotiated;
+use core::net::{Ipv4Addr, Ipv6Addr};
 use fwd_core::net::{Ipv4Prefix, Ipv6Prefix};
 
 use invariants::consistent;
@@ -29,7 +33,8 @@ const NOT_CANONICAL: [&str; 6] = [
 
 /// Every recording is read, has exactly the faults and actions that `expected.txt` says, and is written again as it came.
 ///
-/// Shows: L3VPN-8.1-13, L3VPN-8.2-1, L3VPN-8.2-2, L3VPN-8.2-4, L3VPN-8.2-5, L3VPN-8.2-6, L3VPN-8.3-1, L3VPN-8.3-4
+/// Shows: L3VPN-8.1-13, L3VPN-8.2-1, L3VPN-8.2-2, L3VPN-8.2-4, L3VPN-8.2-5, L3VPN-8.2-6, L3VPN-8.2-8, L3VPN-8.2-14, L3VPN-8.3-1,
+/// L3VPN-8.3-4, L3VPN-8.3-6, L3VPN-8.3-7, L3VPN-8.3-8, L3VPN-8.3-11
 #[test]
 fn recordings_round_trip_octet_for_octet() {
     let expected: std::collections::HashMap<_, _> = EXPECTED.lines().filter_map(|line| line.split_once(' ')).collect();
@@ -55,7 +60,7 @@ fn recordings_round_trip_octet_for_octet() {
 
 /// The families of the recordings, their next hops, and NLRI written by the writer from what was read.
 ///
-/// Shows: L3VPN-FEA-2, L3VPN-8.3-1, L3VPN-8.3-4, L3VPN-8.3-5
+/// Shows: L3VPN-FEA-2, L3VPN-8.3-1, L3VPN-8.3-4, L3VPN-8.3-5, L3VPN-8.3-6, L3VPN-8.3-7, L3VPN-8.3-8, L3VPN-8.3-11
 #[test]
 fn routes_read_from_recordings_are_announced_again_in_the_same_octets() {
     let mut families = std::collections::BTreeMap::new();
@@ -71,6 +76,13 @@ fn routes_read_from_recordings_are_announced_again_in_the_same_octets() {
             Family::IPV4_LABELED_UNICAST => write::<LabeledNlri<'_, Ipv4Prefix>>(&update, &negotiated, next_hop),
             Family::VPN_IPV4 => write::<VpnNlri<'_, Ipv4Prefix>>(&update, &negotiated, next_hop),
             Family::VPN_IPV6 => write::<VpnNlri<'_, Ipv6Prefix>>(&update, &negotiated, next_hop),
+            Family::MCAST_VPN_IPV4 => write::<McastVpnNlri<'_, Ipv4Addr>>(&update, &negotiated, next_hop),
+            Family::MCAST_VPN_IPV6 => write::<McastVpnNlri<'_, Ipv6Addr>>(&update, &negotiated, next_hop),
+            Family::VPN_IPV4_MULTICAST => write::<VpnMulticastNlri<Ipv4Prefix>>(&update, &negotiated, next_hop),
+            Family::VPN_IPV6_MULTICAST => write::<VpnMulticastNlri<Ipv6Prefix>>(&update, &negotiated, next_hop),
+            Family::RT_CONSTRAINT => write::<RtMembershipNlri>(&update, &negotiated, next_hop),
+            Family::VPLS => write::<VplsNlri<'_>>(&update, &negotiated, next_hop),
+            Family::EVPN => write::<EvpnNlri<'_>>(&update, &negotiated, next_hop),
             _ => continue,
         };
         // What was written is read as what was received: the same routes, the same next hop, equal attributes.
@@ -87,7 +99,8 @@ fn routes_read_from_recordings_are_announced_again_in_the_same_octets() {
         assert_eq!(a, b, "{name}");
         *families.entry(reach.family.to_string()).or_insert(0) += 1;
     }
-    for family in ["ipv6-unicast", "vpn-ipv4", "vpn-ipv6", "ipv4-labeled-unicast"] {
+    let service = ["mcast-vpn-ipv4", "mcast-vpn-ipv6", "vpn-ipv4-multicast", "rt-constraint", "vpls", "evpn"];
+    for family in ["ipv6-unicast", "vpn-ipv4", "vpn-ipv6", "ipv4-labeled-unicast"].into_iter().chain(service) {
         assert!(families.get(family).is_some_and(|n| *n > 0), "{family}: {families:?}");
     }
 }

@@ -90,6 +90,46 @@ fn captures_elsewhere_read_as_expected() {
     }
 }
 
+/// Whole messages among the vectors of other projects, in the directory that `LAB_VECTORS` names: those with routes of the service
+/// families are read without a fault and written again octet for octet.
+#[cfg(feature = "elsewhere")]
+#[test]
+fn vectors_elsewhere_are_written_as_they_came() {
+    use bgp_vpn::message::{Header, Update};
+    use bgp_vpn::nlri::Family;
+    use bgp_vpn::session::{Negotiated, PeerKind};
+    let dir = PathBuf::from(std::env::var_os("LAB_VECTORS").expect("LAB_VECTORS names a directory"));
+    let families = [Family::MCAST_VPN_IPV4, Family::MCAST_VPN_IPV6, Family::RT_CONSTRAINT, Family::VPLS, Family::EVPN];
+    let negotiated = Negotiated { four_octet_as: true, ..Negotiated::baseline(PeerKind::Internal) };
+    let mut read = BTreeMap::new();
+    for file in [
+        "bgpcep-functional-mvpn.txt",
+        "bgpcep-functional-rt_constrain.txt",
+        "bgpcep-functional-l2vpn_evpn.txt",
+        "exabgp-qa.txt",
+    ] {
+        let text = fs::read_to_string(dir.join(file)).unwrap();
+        for hex in text.lines().filter_map(|line| line.split_once(": ")).map(|(_, value)| value.trim()) {
+            let digits = |at: usize| hex.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+            let Some(message) = (0..hex.len()).step_by(2).map(digits).collect::<Option<Vec<u8>>>() else { continue };
+            if message.len() < Header::LEN || message[..16] != [0xff; 16] || message[18] != 2 {
+                continue;
+            }
+            let Ok(update) = Update::parse(&message[Header::LEN..], &negotiated) else { continue };
+            let family = update.mp_reach().map(|mp| mp.family).or(update.mp_unreach().map(|mp| mp.family));
+            let Some(family) = family.filter(|family| families.contains(family)) else { continue };
+            assert_eq!(update.check_nlri(), Ok(()), "{file} {hex}");
+            let mut out = Vec::new();
+            update.emit(&mut out);
+            assert_eq!(out, message[Header::LEN..], "{file} {hex}");
+            *read.entry(family.to_string()).or_insert(0) += 1;
+        }
+    }
+    for family in families {
+        assert!(read.get(&family.to_string()).is_some_and(|n| *n > 0), "{family}: {read:?}");
+    }
+}
+
 /// Every capture cut anywhere and damaged anywhere: no panic, and reading ends.
 #[test]
 fn cut_and_damaged_captures_do_no_harm() {

@@ -6,6 +6,7 @@
 //! read from the next one on.
 
 pub mod context;
+mod service;
 mod stream;
 mod value;
 

@@ -317,7 +317,7 @@ fn attribute_value(raw: &RawAttribute<'_>, a: &Attributes<'_>) -> Option<Value> 
             let mp = a.mp_unreach()?;
             json!({"family": mp.family.to_string(), "withdrawn": routes(mp.family, mp.nlri, mp.format)})
         }
-        _ => return None,
+        other => return super::service::attribute(other, a),
     })
 }
 
@@ -330,7 +330,7 @@ fn routes(family: Family, octets: &[u8], format: NlriFormat) -> Value {
         Family::IPV6_LABELED_UNICAST => each(octets, format, labeled::<Ipv6Prefix>),
         Family::VPN_IPV4 => each(octets, format, vpn::<Ipv4Prefix>),
         Family::VPN_IPV6 => each(octets, format, vpn::<Ipv6Prefix>),
-        _ => json!({"octets": hex(octets)}),
+        _ => super::service::routes(family, octets, format).unwrap_or_else(|| json!({"octets": hex(octets)})),
     }
 }
 

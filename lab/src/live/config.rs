@@ -72,6 +72,20 @@ pub enum FamilyName {
     VpnIpv4,
     /// 2/128.
     VpnIpv6,
+    /// 1/132.
+    RtConstraint,
+    /// 1/5.
+    McastVpnIpv4,
+    /// 2/5.
+    McastVpnIpv6,
+    /// 1/66.
+    Mdt,
+    /// 25/65.
+    Vpls,
+    /// 25/8.
+    McastVpls,
+    /// 25/70.
+    Evpn,
 }
 
 impl FamilyName {
@@ -83,6 +97,13 @@ impl FamilyName {
             Self::Ipv6LabeledUnicast => Family::IPV6_LABELED_UNICAST,
             Self::VpnIpv4 => Family::VPN_IPV4,
             Self::VpnIpv6 => Family::VPN_IPV6,
+            Self::RtConstraint => Family::RT_CONSTRAINT,
+            Self::McastVpnIpv4 => Family::MCAST_VPN_IPV4,
+            Self::McastVpnIpv6 => Family::MCAST_VPN_IPV6,
+            Self::Mdt => Family::MDT,
+            Self::Vpls => Family::VPLS,
+            Self::McastVpls => Family::MCAST_VPLS,
+            Self::Evpn => Family::EVPN,
         }
     }
 }

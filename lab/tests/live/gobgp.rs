@@ -30,6 +30,8 @@ pub struct Config {
     pub graceful_restart: bool,
     /// The RD of a VRF `red`.
     pub vrf: Option<String>,
+    /// Families by GoBGP's names; none stands for both of VPN unicast.
+    pub families: Vec<&'static str>,
 }
 
 impl Config {
@@ -62,7 +64,8 @@ impl Config {
             if self.graceful_restart {
                 t += "[neighbors.graceful-restart.config]\n enabled = true\n restart-time = 60\n";
             }
-            for family in ["l3vpn-ipv4-unicast", "l3vpn-ipv6-unicast"] {
+            let vpn = &["l3vpn-ipv4-unicast", "l3vpn-ipv6-unicast"][..];
+            for family in if self.families.is_empty() { vpn } else { &self.families } {
                 let _ = writeln!(
                     t,
                     "[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\n afi-safi-name = \"{family}\"\n\

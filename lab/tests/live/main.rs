@@ -17,6 +17,7 @@ mod manage;
 mod mpls_pe;
 mod net;
 mod openbgpd;
+mod oracle;
 mod ours;
 mod partition;
 mod port;
@@ -25,6 +26,7 @@ mod refresh;
 mod restart;
 mod route;
 mod security;
+mod services;
 mod uml;
 mod unknown;
 

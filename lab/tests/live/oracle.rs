@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -113,7 +113,8 @@ fn check(name: &str, cases: &[Case]) {
     }
 }
 
-const RD: &str = "00:00:fd:e9:00:00:00:07";
+/// As tshark writes octets.
+const RD: &str = "0000fde900000007";
 
 /// Shows: L3VPN-8.4-1, L3VPN-8.4-2, L3VPN-8.4-3, L3VPN-8.4-6, L3VPN-8.4-7, L3VPN-8.4-8, L3VPN-8.4-9, L3VPN-8.3-7
 #[test]
@@ -123,7 +124,7 @@ fn tshark_reads_our_mcast_vpn_routes() {
     let s_pmsi = SPmsiAd { rd: rd(), source: Some(source), group: CGroup::Group(group), originator: PE.into() };
     let key = [&[1, 12][..], &rd().octets(), &PE.octets()].concat();
     let leaf = LeafAd { route_key: &key, originator: Ipv4Addr::new(192, 0, 2, 9).into() };
-    let key_text = "01:0c:00:00:fd:e9:00:00:00:07:c0:00:02:01";
+    let key_text = "010c0000fde900000007c0000201";
     let sg = [("source_addr_ipv4", "10.0.0.1"), ("group_addr_ipv4", "232.1.1.1"), ("source_length", "32")];
     let inter = InterAsIPmsiAd { rd: rd(), source_as: 65001 };
     let routes: [(McastVpnRoute<'_, Ipv4Addr>, &[(&'static str, &str)]); 7] = [
@@ -160,7 +161,8 @@ fn tshark_reads_our_mcast_vpn_routes() {
             fields: fields("bgp.mcast_vpn_nlri_", list),
         })
         .collect();
-    let (source, group, pe) = ("2001:db8::5".parse().unwrap(), "ff3e::1".parse().unwrap(), "2001:db8::1");
+    let address = |text: &str| text.parse::<Ipv6Addr>().unwrap();
+    let (source, group, pe) = (address("2001:db8::5"), address("ff3e::1"), "2001:db8::1");
     let join = McastVpnRoute::SourceTreeJoin(CMulticast { rd: rd(), source_as: 65001, source, group });
     let (source, group) = (Some(source), CGroup::Group(group));
     let s_pmsi = SPmsiAd { rd: rd(), source, group, originator: pe.parse().unwrap() };

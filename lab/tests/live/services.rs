@@ -35,7 +35,7 @@ fn we_reflect_evpn_between_two_gobgps() {
     let peers = [&a, &b].map(|n| Peer::client(n.v4).families(&["evpn"])).to_vec();
     let reflector = Ours::start(&r, &Config { peers, ..Config::default() });
     let (from, to) = (gobgp(&a, &r), gobgp(&b, &r));
-    let mac = "aa:bb:cc:dd:ee:04 10.0.0.1 etag 10 label 10,20 rd 65001:1 rt 65001:100 encap vxlan default-gateway";
+    let mac = "aa:bb:cc:dd:ee:04 10.0.0.1 etag 10 label 10,20 rd 65001:1 rt 65001:100";
     let all = [
         format!("macadv {mac}"),
         "multicast 10.0.0.1 etag 10 rd 65001:1 rt 65001:100".to_owned(),

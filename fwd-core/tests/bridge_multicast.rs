@@ -36,7 +36,6 @@ fn from_core(label_value: u32, frame: &[u8]) -> Vec<u8> {
     [&front[..], &entry, &[0; 4], frame].concat()
 }
 
-/// Shows: VPLS-QOS-4, VPLS-PKT-3
 #[test]
 fn frames_are_learned_and_switched_between_circuits_and_pseudowires() {
     let mut f = vpls();
@@ -151,7 +150,6 @@ fn groups_are_told_apart_by_address_and_what_all_have_to_hear_goes_to_all() {
     assert_eq!((with_snooping, without), (vec![vec![7, 9, 9]; 4], vec![vec![7, 9, 9]; 4]));
 }
 
-/// Shows: VPLS-SEC-3
 #[test]
 fn invalid_addresses_are_dropped_each_for_its_reason() {
     let mut f = vpls();
@@ -271,7 +269,6 @@ fn ranges_of_groups_are_matched_after_groups_and_channels() {
     assert_eq!(exits(&other(&mut f)), [1, 2, 9]);
 }
 
-/// Shows: MVPN-MTU-4, MVPN-MTU-5
 #[test]
 fn a_copy_that_does_not_fit_is_lost_alone_and_counted_with_its_size() {
     let mut f = mvpn(|mroute| mroute);

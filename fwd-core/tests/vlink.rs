@@ -166,7 +166,7 @@ fn what_goes_in_comes_out() {
 /// A packet that just fits goes; one octet more is software's, with what it takes to tell the sender, and nothing is
 /// fragmented.
 ///
-/// Shows: MVPN-MTU-3, MVPN-MTU-4, MVPN-MTU-5, VLINK-4-8
+/// Shows: MVPN-MTU-5, VLINK-4-8
 #[test]
 fn sizes_are_kept_to_the_octet() {
     each(|mut a, mut b, destination, overhead| {
@@ -336,8 +336,6 @@ fn headers_and_payloads_that_do_not_fit_the_link_are_dropped() {
 }
 
 /// RFC 2983 §3, RFC 6040 §4: the outer code point is the payload's or a fixed one; at the end the model decides.
-///
-/// Shows: VLINK-4-9
 #[test]
 fn marks_follow_the_model() {
     for (model, class, dscp) in
@@ -380,7 +378,6 @@ fn marks_follow_the_model() {
     assert_eq!(make(1).forward(CORE, &marked), Err(Verdict::Drop(DropReason::VlinkCongestion)));
 }
 
-/// Shows: VLINK-4-10
 #[test]
 fn order_counts_where_it_is_asked_for() {
     for (ordered, encapsulation, out) in [

@@ -32,8 +32,6 @@ fn target(text: &str) -> RouteTarget {
 
 /// Two ASBRs of providers that trust each other by contract: routes of other VPNs than agreed on do not get in, and no label leads to
 /// them.
-///
-/// Shows: L3VPN-8.2-6
 #[test]
 fn routes_of_targets_that_were_not_agreed_on_do_not_cross() {
     let mut world = World::default();

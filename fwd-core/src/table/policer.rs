@@ -316,7 +316,6 @@ mod tests {
         }
     }
 
-    /// Shows: VPLS-CSEC-4
     #[test]
     fn ten_seconds_at_twice_the_rate_let_the_rate_through() {
         // 20 Mb/s offered, 10 Mb/s allowed, frames of 1,250 octets each half a millisecond.

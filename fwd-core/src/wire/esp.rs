@@ -474,8 +474,6 @@ mod tests {
         }
 
         /// Against a window that remembers everything.
-        ///
-        /// Shows: L2VPN-5.6-13
         #[test]
         fn the_window_takes_each_number_once(
             size in 0..1200_u32, start in 1..1_u64 << 40,

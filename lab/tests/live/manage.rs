@@ -49,7 +49,7 @@ fn start(node: &Node, more: &str) -> Ours {
     Ours::start(node, &Config { vrf: Some(("65001:1", routes)), limit: Some((3, 3, 4)), more, ..Config::default() })
 }
 
-/// Shows: L3VPN-TSK-3, L3VPN-REF-17
+/// Shows: L3VPN-TSK-3
 #[test]
 fn snmpwalk_sees_the_router_and_is_told_of_thresholds() {
     let mut net = Net::new();
@@ -104,7 +104,6 @@ fn snmpwalk_sees_the_router_and_is_told_of_thresholds() {
     assert_eq!(routes[&format!("1.3.1.1.4.{RED}")], "Counter32: 3");
 }
 
-/// Shows: L3VPN-REF-17
 #[test]
 fn nfcapd_collects_the_counters_of_a_vrf() {
     let mut net = Net::new();

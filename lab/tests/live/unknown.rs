@@ -35,7 +35,6 @@ fn received(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     }
 }
 
-/// Shows: L3VPN-8.2-5
 #[test]
 fn an_unknown_transitive_attribute_is_reflected_octet_for_octet() {
     let mut net = Net::new();

@@ -58,42 +58,36 @@ fn text<S: Debug, A: Debug, X>(r: Result<(S, &[A]), X>) -> Option<(String, Vec<S
     Some((format!("{next:?}"), actions.iter().map(|a| format!("{a:?}")).collect()))
 }
 
-/// Shows: MVPN-CEPE-2
 #[test]
 fn downstream_join_machines() {
     let script = include_str!("rfc7761-4.5.1-downstream/script.txt");
     run(script, &JoinState::ALL, &JoinEvent::ALL, |s, e| text(join_transition(s, e)));
 }
 
-/// Shows: MVPN-CEPE-2
 #[test]
 fn downstream_rpt_machine() {
     let script = include_str!("rfc7761-4.5.3-downstream-rpt/script.txt");
     run(script, &RptState::ALL, &RptEvent::ALL, |s, e| text(rpt_transition(s, e)));
 }
 
-/// Shows: MVPN-CEPE-2
 #[test]
 fn upstream_machines() {
     let script = include_str!("rfc7761-4.5.4-upstream/script.txt");
     run(script, &UpstreamState::ALL, &UpstreamEvent::ALL, |s, e| text(upstream_transition(s, e)));
 }
 
-/// Shows: MVPN-CEPE-2
 #[test]
 fn upstream_rpt_machine() {
     let script = include_str!("rfc7761-4.5.7-upstream-rpt/script.txt");
     run(script, &RptUpstreamState::ALL, &RptUpstreamEvent::ALL, |s, e| text(rpt_upstream_transition(s, e)));
 }
 
-/// Shows: MVPN-CEPE-2
 #[test]
 fn register_machine() {
     let script = include_str!("rfc7761-4.4.1-register/script.txt");
     run(script, &RegisterState::ALL, &RegisterEvent::ALL, |s, e| text(register_transition(s, e)));
 }
 
-/// Shows: MVPN-CEPE-2
 #[test]
 fn assert_machines() {
     let script = include_str!("rfc7761-4.6-assert/script.txt");

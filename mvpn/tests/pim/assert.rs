@@ -34,8 +34,6 @@ fn forwards(one: &One) -> bool {
 }
 
 /// Data on a downstream interface makes it assert; a worse Assert is answered, a better one silences it for Assert_Time.
-///
-/// Shows: MVPN-CEPE-2
 #[test]
 fn winner_and_loser_on_a_downstream_interface() {
     let mut one = One::new();

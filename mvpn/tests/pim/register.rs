@@ -39,8 +39,6 @@ fn registers(one: &mut One) -> Vec<(Ipv4Addr, RegisterFlags)> {
 }
 
 /// The DR registers, stops at the Register-Stop, asks with a Null-Register after 25 to 85 s, and begins again if nobody answers.
-///
-/// Shows: MVPN-CEPE-2
 #[test]
 fn the_dr_registers_its_sources() {
     let mut one = One::new();

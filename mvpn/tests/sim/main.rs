@@ -74,7 +74,6 @@ fn life<A: SimAddress>(lans: &[&[usize]], rp: Option<usize>, members: &[usize], 
     }
 }
 
-/// Shows: MVPN-CEPE-2
 #[test]
 fn channels_take_the_tree_of_unicast_routing() {
     life::<Ipv4Addr>(TWO, None, &[2], 0, 1);
@@ -85,8 +84,6 @@ fn channels_take_the_tree_of_unicast_routing() {
 
 /// The source registers, the RP joins it, the last hop leaves the shared tree: at the end every packet crosses each LAN of the source's
 /// tree once and no other, wherever the RP is.
-///
-/// Shows: MVPN-CEPE-2
 #[test]
 fn groups_end_on_the_tree_of_the_source_with_the_rp_at_any_router() {
     for rp in 0..2 {
@@ -111,8 +108,6 @@ fn loss_of_30_percent_and_reordering_end_in_the_same_trees() {
 
 /// Two routers forward onto one LAN until they assert; the better metric wins and the other stops. When the winner is gone, the loser
 /// takes over.
-///
-/// Shows: MVPN-CEPE-2
 #[test]
 fn two_upstream_routers_of_a_lan_assert() {
     // The source's LAN 0 has routers 0 and 1, LAN 1 has them too, with receivers' routers 2 and 3 that join by one each.

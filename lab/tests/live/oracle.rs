@@ -35,6 +35,9 @@ fn rd() -> RouteDistinguisher {
     RouteDistinguisher::two_octet_as(65001, 7)
 }
 
+/// Fields by name, without what their names share, and their values.
+type Expected<'a> = &'a [(&'static str, &'a str)];
+
 /// An UPDATE, and what tshark is to say of it: fields with all their values in order.
 struct Case {
     message: Vec<u8>,
@@ -42,7 +45,7 @@ struct Case {
 }
 
 /// A list of fields: the part of the name that is not common to all, and values.
-fn fields(prefix: &'static str, list: &[(&'static str, &str)]) -> Vec<(&'static str, Vec<String>)> {
+fn fields(prefix: &'static str, list: Expected<'_>) -> Vec<(&'static str, Vec<String>)> {
     let name = |field: &str| -> &'static str { Box::leak(format!("{prefix}{field}").into_boxed_str()) };
     list.iter().map(|(field, value)| (name(field), value.split(',').map(str::to_owned).collect())).collect()
 }
@@ -89,7 +92,9 @@ fn decode(name: &str, cases: &[Case]) -> Vec<BTreeMap<String, Vec<String>>> {
     names.dedup();
     let mut tshark = Command::new("tshark");
     tshark.arg("-r").arg(&path).args(["-T", "fields", "-E", "occurrence=a", "-E", "separator=/t"]);
-    names.iter().for_each(|name| drop(tshark.args(["-e", name])));
+    for name in &names {
+        tshark.args(["-e", name]);
+    }
     let output = tshark.output().expect("tshark");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     std::fs::remove_file(&path).unwrap();
@@ -127,7 +132,7 @@ fn tshark_reads_our_mcast_vpn_routes() {
     let key_text = "010c0000fde900000007c0000201";
     let sg = [("source_addr_ipv4", "10.0.0.1"), ("group_addr_ipv4", "232.1.1.1"), ("source_length", "32")];
     let inter = InterAsIPmsiAd { rd: rd(), source_as: 65001 };
-    let routes: [(McastVpnRoute<'_, Ipv4Addr>, &[(&'static str, &str)]); 7] = [
+    let routes: [(McastVpnRoute<'_, Ipv4Addr>, Expected<'_>); 7] = [
         (
             McastVpnRoute::IntraAsIPmsiAd(IntraAsIPmsiAd { rd: rd(), originator: PE.into() }),
             &[("route_type", "1"), ("length", "12"), ("rd", RD), ("origin_router_ipv4", "192.0.2.1")],
@@ -214,7 +219,7 @@ fn tshark_reads_our_vpls_evpn_and_membership_routes() {
     let ip = Some(IpAddr::from([10, 0, 0, 1]));
     let (prefix, gateway) = (IpAddr::from([10, 0, 0, 0]), IpAddr::from([0; 4]));
     let esi_text = "00:01:02:03:04:05:06:07:08:09";
-    let routes: [(EvpnRoute<'_>, &[(&'static str, &str)]); 5] = [
+    let routes: [(EvpnRoute<'_>, Expected<'_>); 5] = [
         (
             EvpnRoute::EthernetAd { rd, esi, tag, label },
             &[("rt", "1"), ("rd", RD), ("esi", esi_text), ("etag", "7"), ("mpls_ls1", "100")],
@@ -265,7 +270,7 @@ fn tshark_reads_our_pmsi_tunnels() {
     let tree = PimTree::V4 { source: PE, group: GROUP };
     let rsvp = PmsiTunnelId::RsvpTeP2mp { extended_tunnel_id: PE.into(), tunnel_id: 4660, p2mp_id: 0x0102_0304 };
     let fec_fields = [("mldp.fec.root_nodev4", "192.0.2.1"), ("mldp.fec.opaque_value_unique_id_rn", "9")];
-    let cases: [(PmsiTunnelId<'_>, &[(&'static str, &str)]); 8] = [
+    let cases: [(PmsiTunnelId<'_>, Expected<'_>); 8] = [
         (PmsiTunnelId::None, &[("tunnel.type", "0")]),
         // tshark names the fields in another order than RFC 6514 §5: their places are what counts.
         (
@@ -315,7 +320,7 @@ fn tshark_reads_our_extended_communities() {
     let options = OspfRouteOptions::TYPE_2_METRIC;
     let ospf = OspfRouteType { area: 51, route_type: OspfRouteType::EXTERNAL, options };
     let layer2 = Layer2Info { encaps: Layer2Info::VPLS, flags: Layer2Flags::CONTROL_WORD, mtu: 1500, reserved: 0 };
-    let cases: [(ExtCommunity, &[(&'static str, &str)]); 18] = [
+    let cases: [(ExtCommunity, Expected<'_>); 18] = [
         (target.community(), &[(".stype_tr_as2", "0x02"), (".value_as2", "65001"), (".value_an4", "7")]),
         (SourceAs(65001).community(), &[(".stype_tr_as2", "0x09"), (".value_as2", "65001")]),
         (SourceAs(4_200_000_000).community(), &[(".stype_tr_as4", "0x09"), (".value_as4", "4200000000")]),

@@ -36,6 +36,8 @@ struct Net {
     rpf: BTreeMap<(Ipv4Addr, Ipv4Addr), Ipv4Addr>,
     /// Connections do nothing while this holds.
     silent: bool,
+    /// RPs that a speaker gave up.
+    untracked: usize,
 }
 
 impl Net {
@@ -53,6 +55,7 @@ impl Net {
             active: BTreeMap::new(),
             events: Vec::new(),
             messages: 0,
+            untracked: 0,
             rpf: BTreeMap::new(),
             silent: false,
         }
@@ -133,6 +136,7 @@ impl Net {
                 let neighbor = self.rpf.get(&(at, rp)).copied();
                 self.input(at, Input::Rpf { rp, neighbor });
             }
+            Output::Untrack(_) => self.untracked += 1,
             Output::SourceActive { source, group, active, .. } => {
                 let known = self.active.entry(at).or_default();
                 let changed = if active { known.insert((source, group)) } else { known.remove(&(source, group)) };
@@ -301,4 +305,29 @@ fn filters_and_limits_hold() {
     }
     assert_eq!(net.knows(2), 3);
     assert!(net.events.iter().any(|(_, e)| matches!(e, MsdpEvent::Limit { .. })));
+}
+
+/// RPs that a peer makes up push each other out, and not the one of which something is cached.
+#[test]
+fn rps_without_an_entry_make_room_for_others() {
+    let (one, two) = (speaker_address(1), speaker_address(2));
+    let mut config = MsdpConfig::new(two);
+    config.limits.rps = 4;
+    let mut net = Net::new(2);
+    net.speakers.insert(two, MsdpSpeaker::new(net.now, config).unwrap());
+    net.peer(1, 2, |c| c.static_rpf = true);
+    let mut announce = |rp: u8, group: u8| {
+        let octets = [1, 0, 20, 1, 198, 51, 100, rp, 0, 0, 0, 32, group, 1, 1, 1, 10, 0, 0, rp];
+        net.input(two, Input::Stream { peer: one, octets: &octets });
+        net.settle();
+        (net.knows(2), net.untracked)
+    };
+    assert_eq!(announce(1, 225), (1, 0));
+    // Groups of the SSM range are not cached.
+    for rp in 2..=40 {
+        let (cached, untracked) = announce(rp, 232);
+        assert_eq!(cached, 1);
+        assert_eq!(untracked, usize::from(rp - 2) / 3 * 3);
+    }
+    assert_eq!(announce(1, 226).0, 2);
 }

@@ -1,6 +1,5 @@
 //! The SA cache: what is taken, from whom, and who is told (RFC 3618 §4, §10).
 
-use alloc::collections::btree_map::Entry;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 use core::time::Duration;
@@ -51,9 +50,8 @@ impl MsdpSpeaker {
             Some(true) => {}
             Some(false) => return self.push_event(MsdpEvent::RpfFailed { peer: from, rp }),
             None if self.waiting.len() < WAITING => {
-                if let Entry::Vacant(unknown) = self.rpf.entry(rp) {
-                    unknown.insert(None);
-                    self.outputs.push_back(Output::Track(rp));
+                if !self.track(rp) {
+                    return self.push_event(MsdpEvent::Limit { peer: from });
                 }
                 return self.waiting.push_back((from, rp, entries, data));
             }
@@ -64,6 +62,30 @@ impl MsdpSpeaker {
             let data = if at == last { data.clone() } else { Vec::new() };
             self.learn(from, Key { rp, entry }, data);
         }
+    }
+
+    /// Asks for the RPF peer of an RP. The table is bounded: when it is full, RPs of which nothing is cached go.
+    fn track(&mut self, rp: Ipv4Addr) -> bool {
+        if self.rpf.contains_key(&rp) {
+            return true;
+        }
+        if self.rpf.len() >= self.config.limits.rps {
+            let Self { rpf, cache, outputs, .. } = self;
+            rpf.retain(|&known, _| {
+                let first = Key { rp: known, entry: SaEntry::FIRST };
+                let used = cache.range(first..).next().is_some_and(|(key, _)| key.rp == known);
+                if !used {
+                    outputs.push_back(Output::Untrack(known));
+                }
+                used
+            });
+        }
+        let room = self.rpf.len() < self.config.limits.rps;
+        if room {
+            self.rpf.insert(rp, None);
+            self.outputs.push_back(Output::Track(rp));
+        }
+        room
     }
 
     /// Whether a peer is the RPF peer of an RP (RFC 3618 §10.1.3); `None` where the route to the RP must be asked for first.

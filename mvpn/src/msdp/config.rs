@@ -62,11 +62,13 @@ pub struct MsdpLimits {
     pub cache: usize,
     /// Entries that one peer may bring. Default 20,000.
     pub per_peer: usize,
+    /// RPs whose RPF peer is known or asked for. Those without an entry in the cache make room for others. Default 4,096.
+    pub rps: usize,
 }
 
 impl Default for MsdpLimits {
     fn default() -> Self {
-        Self { cache: 100_000, per_peer: 20_000 }
+        Self { cache: 100_000, per_peer: 20_000, rps: 4096 }
     }
 }
 

@@ -96,6 +96,8 @@ pub enum Output {
     },
     /// The RPF peer of this RP is needed: answer with [`Input::Rpf`] now and at every change.
     Track(Ipv4Addr),
+    /// The RPF peer of this RP is needed no more.
+    Untrack(Ipv4Addr),
     /// A source elsewhere sends, or has ceased to. PIM joins it, if it has members (RFC 3618 §3).
     SourceActive {
         /// The source.
@@ -136,7 +138,7 @@ pub enum MsdpEvent {
         /// The RP.
         rp: Ipv4Addr,
     },
-    /// The cache, or the peer's share of it, is full. At most one event a second.
+    /// The cache, the peer's share of it, or the table of RPs is full. At most one event a second.
     Limit {
         /// The peer.
         peer: Ipv4Addr,
@@ -300,7 +302,9 @@ impl MsdpSpeaker {
                 }
             }
             Input::Rpf { rp, neighbor } => {
-                self.rpf.insert(rp, Some(neighbor));
+                // An answer for an RP that was given up meanwhile.
+                let Some(answer) = self.rpf.get_mut(&rp) else { return };
+                *answer = Some(neighbor);
                 for (from, rp, entries, data) in core::mem::take(&mut self.waiting) {
                     self.source_active(from, rp, entries, data);
                 }

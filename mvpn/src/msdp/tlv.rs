@@ -50,6 +50,9 @@ pub struct SaEntry {
 }
 
 impl SaEntry {
+    /// The least of all.
+    pub(super) const FIRST: Self = Self { group: Ipv4Addr::UNSPECIFIED, source: Ipv4Addr::UNSPECIFIED };
+
     /// Octets of an entry.
     pub const LEN: usize = 12;
 

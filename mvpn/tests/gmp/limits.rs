@@ -8,7 +8,6 @@ both! {
     groups_sources_and_hosts_are_limited
     /// Shows: MVPN-CEPE-3, MVPN-CEPE-4
     the_ssm_range_takes_no_joins_of_all_sources_unless_mapped
-    /// Shows: MVPN-ADDR-1
     filters_refuse_groups_and_sources
     a_flood_is_cut_to_its_rate
 }

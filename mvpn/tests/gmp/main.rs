@@ -8,7 +8,6 @@ mod queries;
 mod versions;
 
 proptest::proptest! {
-    /// Shows: MVPN-CEPE-9
     #[test]
     fn arbitrary_stimuli_keep_the_invariants(data in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..1500)) {
         drive::run(&data);

@@ -3,16 +3,14 @@
 use crate::both;
 
 both! {
-    /// Shows: MVPN-CEPE-3, MVPN-CEPE-4, MVPN-CEPE-9
+    /// Shows: MVPN-CEPE-3, MVPN-CEPE-4
     a_member_of_all_sources_lasts_the_membership_interval
     /// Shows: MVPN-CEPE-3, MVPN-CEPE-4
     sources_are_included_and_excluded_one_by_one
     /// Shows: MVPN-CEPE-3, MVPN-CEPE-4
     exclude_falls_back_to_include_of_what_is_still_asked_for
-    /// Shows: MVPN-QOS-6
     explicit_tracking_acts_on_the_last_members_leave_at_once
     fast_leave_acts_on_every_leave_at_once
-    /// Shows: MVPN-CEPE-10
     static_joins_are_members_that_never_leave
     groups_of_the_link_are_no_members
     an_interface_that_goes_takes_its_members_along

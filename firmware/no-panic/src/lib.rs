@@ -7,10 +7,10 @@ use fwd_core::net::{IfIndex, Label, SaId, VlanId, VlinkId};
 use fwd_core::op::FwdOp;
 use fwd_core::sa::{InboundSa, OutboundSa};
 use fwd_core::table::{
-    BridgeMemory, CircuitSlot, CounterMemory, Exact6Slot, ExactSlot, IlmSlot, InterfaceSlot, Learn, LegSlot, MacBucket,
-    Memory, MulticastMemory, MulticastVrfSlot, NhlfeSlot, PolicerSlot, PortSlot, PortState, ReaderSlot,
-    ReplicationSlot, Retired, Rib4Node, Rib6Node, TokenBuckets, VlinkSlot, VlinkState, VrfSlot, VsiSlot, VsiState,
-    Word,
+    BridgeMemory, CircuitSlot, CounterMemory, EcmpSlot, Exact6Slot, ExactSlot, IlmSlot, InterfaceSlot, Learn, LegSlot,
+    MacBucket, Memory, MulticastMemory, MulticastVrfSlot, NhlfeSlot, PolicerSlot, PortSlot, PortState, ProtectionSlot,
+    ReaderSlot, ReplicationSlot, Retired, Rib4Node, Rib6Node, TokenBuckets, VlinkSlot, VlinkState, VrfSlot, VsiSlot,
+    VsiState, Word,
 };
 use fwd_core::time::Instant;
 use fwd_core::wire::esp::{Cipher, Context, Refused};
@@ -43,6 +43,8 @@ pub struct Run {
     interfaces: Array<InterfaceSlot>,
     vrfs: Array<VrfSlot>,
     nhlfes: Array<NhlfeSlot>,
+    ecmp: Array<EcmpSlot>,
+    pairs: Array<ProtectionSlot>,
     first_label: u32,
     ilm: Array<IlmSlot>,
     readers: Array<ReaderSlot>,
@@ -96,6 +98,8 @@ pub unsafe extern "C" fn fwd_core_run(run: &Run) -> i64 {
             interfaces: run.interfaces.slice(),
             vrfs: run.vrfs.slice(),
             nhlfes: run.nhlfes.slice(),
+            groups: run.ecmp.slice(),
+            pairs: run.pairs.slice(),
             first_label: Label::from_low_bits(run.first_label),
             ilm: run.ilm.slice(),
             readers: run.readers.slice(),

@@ -62,7 +62,7 @@ impl AssertState {
 }
 
 /// The events of both machines. What an Assert is (inferior, acceptable, preferred) and whether it counts is judged
-/// before: see [`super::router`].
+/// before: see `router.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AssertEvent {
     /// In NoInfo: an inferior Assert with the machine's RPT bit, or an RPT Assert to an (S,G) machine with CouldAssert. In Winner:

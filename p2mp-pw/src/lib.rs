@@ -8,7 +8,6 @@
 //! | RFC | Text | Here, and why |
 //! |---|---|---|
 //! | 5036 §3.4.2.1 | the figure draws the label in the upper 20 bits of the Generic Label TLV | in the lower 20 bits, as in every implementation |
-//! | 5036 §2.5.4 | a lost session is opened again at once | after 1 s, so that a peer that resets what it accepts costs little |
 //! | 7361 §5.1.1 | the figure draws 8 bits for the type of a sub-TLV | 16 bits: the assigned values need them |
 //! | 8338 §3.2.1 | the info length may or may not count types and lengths; the unit of the lengths in a selective tree is not said | counts everything after itself; octets, and 32 and 128 are taken as bits |
 #![no_std]

@@ -2,6 +2,7 @@
 
 mod path;
 mod report;
+pub mod scene;
 mod topology;
 mod traffic;
 
@@ -74,7 +75,11 @@ pub fn main(args: &Args) -> Result<ExitCode> {
         extended_next_hop: true,
         table,
     };
-    let report = run(&plan, Some((&args.out, args.capture << 20)), usize::MAX)?;
+    let mut report = run(&plan, Some((&args.out, args.capture << 20)), usize::MAX)?;
+    for scene in scene::SCENES {
+        report.heading(scene.title);
+        (scene.run)(args.seed, &mut report)?;
+    }
     print!("{}", report.print());
     Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -57,7 +57,18 @@ impl Report {
         format!("{}\nExpectations\n{}\n{verdict}\n", self.text, columns(["expected", "met", "found"], &rows))
     }
 
-    fn check(&mut self, what: impl Into<String>, good: bool, found: impl Into<String>) {
+    /// Begins a part of the text.
+    pub(super) fn heading(&mut self, title: &str) {
+        let _ = writeln!(self.text, "\n{title}");
+    }
+
+    /// Adds to the text.
+    pub fn say(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    /// Notes what had to be so, and whether it is.
+    pub fn check(&mut self, what: impl Into<String>, good: bool, found: impl Into<String>) {
         self.checks.push(Check { what: what.into(), good, found: found.into() });
     }
 

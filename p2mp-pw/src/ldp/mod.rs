@@ -8,6 +8,7 @@
 //! | TLVs | `tlv.rs`, `capability.rs`, `mac_withdraw.rs`, `interface_id.rs`, `mp_status.rs`, `pw_status.rs` |
 //! | messages | `message/` |
 //! | discovery, sessions | `discovery/`, `session/` |
+//! | what applications share | `neighbour.rs` |
 //! | FEC elements, with those of mLDP and of pseudowires | `fec/` |
 #![cfg_attr(
     not(test),
@@ -29,6 +30,7 @@ mod interface_id;
 mod mac_withdraw;
 pub mod message;
 mod mp_status;
+pub mod neighbour;
 mod octets;
 mod pdu;
 mod pw_status;

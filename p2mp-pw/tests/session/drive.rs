@@ -82,7 +82,7 @@ fn apply(session: &mut Session, now: &mut Instant, stimulus: Stimulus, connected
             let octets = from_peer(Message { id: 2, body: MessageBody::KeepAlive });
             session.handle_input(*now, Input::Stream { octets: &octets });
         }
-        Stimulus::Send(message) => session.handle_input(*now, Input::Send(message.body)),
+        Stimulus::Send(message) => session.handle_input(*now, Input::Send(message.body.into())),
         Stimulus::Reconfigured => session.handle_input(*now, Input::PeerReconfigured),
         Stimulus::Wait(ms) => {
             *now = *now + Duration::from_millis(u64::from(ms) * 10);

@@ -177,6 +177,13 @@ pub enum MessageBody {
     Unknown(MessageType, Octets),
 }
 
+impl From<MessageBody> for Message {
+    /// A message that the session numbers.
+    fn from(body: MessageBody) -> Self {
+        Self { id: 0, body }
+    }
+}
+
 impl Message {
     /// Octets before the parameters.
     pub const HEADER_LEN: usize = 8;

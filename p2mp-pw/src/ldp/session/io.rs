@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::super::capability::{Capability, FaultTolerance};
-use super::super::message::{Message, MessageBody};
+use super::super::message::Message;
 use super::super::status::{Status, StatusCode};
 use super::super::tlv::TlvType;
 use super::config::AdvertisementDiscipline;
@@ -27,8 +27,9 @@ pub enum Input<'a> {
     },
     /// The connection is gone, or the attempt to open it failed.
     Closed,
-    /// A message to send. Ignored unless the session is operational.
-    Send(MessageBody),
+    /// A message to send. Ignored unless the session is operational. Identifier 0: the session numbers it; others are the
+    /// sender's, from [`OWN_MESSAGE_ID`](super::super::neighbour::OWN_MESSAGE_ID) on.
+    Send(Message),
     /// The peer's Hellos have another configuration sequence number: no delay is left from refusals (RFC 5036 §3.5.2.1).
     PeerReconfigured,
 }

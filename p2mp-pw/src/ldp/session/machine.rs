@@ -9,6 +9,7 @@ use fwd_core::timers::Timers;
 
 use super::super::Pdu;
 use super::super::message::{Initialization, Message, MessageBody, Notification, SessionFlags};
+use super::super::neighbour::OWN_MESSAGE_ID;
 use super::super::status::{Status, StatusCode};
 use super::config::{AdvertisementDiscipline, ConfigError, SessionConfig};
 use super::fsm::{Action, SessionEvent, State, transition};
@@ -74,7 +75,7 @@ pub struct Session {
     next_id: u32,
     refusals: u32,
     timers: Timers<Timer>,
-    outbox: Vec<Message>,
+    outbox: VecDeque<Message>,
     pub(super) outputs: VecDeque<Output>,
     pub(super) counters: SessionCounters,
 }
@@ -113,7 +114,7 @@ impl Session {
             next_id: 1,
             refusals: 0,
             timers: Timers::new(),
-            outbox: Vec::new(),
+            outbox: VecDeque::new(),
             outputs: VecDeque::new(),
             counters: SessionCounters::default(),
         })
@@ -173,9 +174,10 @@ impl Session {
                     self.retry_in(now, self.config.initialization);
                 }
             }
-            Input::Send(body) => {
+            Input::Send(message) => {
                 if self.state == State::Operational {
-                    self.send(body);
+                    let id = if message.id == 0 { self.number() } else { message.id };
+                    self.outbox.push_back(Message { id, ..message });
                 }
             }
             Input::PeerReconfigured => {
@@ -186,7 +188,7 @@ impl Session {
                 }
             }
         }
-        self.flush(now);
+        self.pause_keep_alive(now);
     }
 
     /// Lets timers expire that are due.
@@ -205,12 +207,19 @@ impl Session {
                 Timer::Connect => self.connect(now),
             }
         }
-        self.flush(now);
+        self.pause_keep_alive(now);
     }
 
     /// What is to be done next, if anything.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        // Messages wait for others that may share their PDU.
+        self.outputs.pop_front().or_else(|| self.next_pdu())
+    }
+
+    /// Messages that wait to be sent.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.outbox.len()
     }
 
     /// When [`Self::handle_timeout`] is due. Inputs and timeouts change it.
@@ -266,7 +275,7 @@ impl Session {
                     let status = cause.status.unwrap_or(Status::new(StatusCode::SHUTDOWN));
                     sent = Some(status.code);
                     self.send(MessageBody::Notification(Notification::new(status)));
-                    self.flush(now);
+                    self.flush();
                 }
                 Action::Close => self.outputs.push_back(Output::Close),
                 Action::Process => self.outputs.extend(message.take().map(Output::Message)),
@@ -292,7 +301,7 @@ impl Session {
     fn ended(&mut self, now: Instant, before: State, mut down: Down, actions: &[Action]) {
         self.connecting = false;
         self.partial = Vec::new();
-        self.outbox = Vec::new();
+        self.outbox = VecDeque::new();
         self.timers.clear(Timer::Peer);
         self.timers.clear(Timer::KeepAlive);
         let negotiated = self.negotiated.take();
@@ -345,37 +354,48 @@ impl Session {
     }
 
     pub(super) fn send(&mut self, body: MessageBody) {
-        let id = self.next_id;
-        // 0 means no message in a Status TLV.
-        self.next_id = self.next_id.checked_add(1).unwrap_or(1);
-        self.outbox.push(Message { id, body });
+        let id = self.number();
+        self.outbox.push_back(Message { id, body });
     }
 
-    /// Packs what is to be sent into PDUs.
-    fn flush(&mut self, now: Instant) {
+    /// The next identifier: below those that applications choose, and not 0, which means no message in a Status TLV.
+    fn number(&mut self) -> u32 {
+        let id = self.next_id;
+        self.next_id = self.next_id.checked_add(1).filter(|next| *next < OWN_MESSAGE_ID).unwrap_or(1);
+        id
+    }
+
+    /// What is sent from here on starts the time until a KeepAlive is due (RFC 5036 §2.5.6).
+    fn pause_keep_alive(&mut self, now: Instant) {
         if self.outbox.is_empty() {
             return;
-        }
-        let room = Pdu::room(self.max_pdu_length());
-        let messages = core::mem::take(&mut self.outbox);
-        let mut rest = messages.as_slice();
-        while let Some(first) = rest.first() {
-            let mut used = first.wire_len();
-            let fits = rest.iter().skip(1).take_while(|message| {
-                used = used.saturating_add(message.wire_len());
-                used <= room
-            });
-            let count = fits.count().saturating_add(1);
-            let (pdu, after) = rest.split_at_checked(count).unwrap_or((rest, &[]));
-            rest = after;
-            let mut octets = Vec::new();
-            Pdu::emit(self.config.local, pdu, &mut octets);
-            self.counters.pdus_sent = self.counters.pdus_sent.saturating_add(1);
-            self.counters.messages_sent = self.counters.messages_sent.saturating_add(pdu.len() as u64);
-            self.outputs.push_back(Output::Send { octets });
         }
         if let Some(negotiated) = &self.negotiated {
             self.timers.set(Timer::KeepAlive, now + negotiated.keepalive / 3);
         }
+    }
+
+    /// Packs what is to be sent into PDUs, ahead of what follows.
+    fn flush(&mut self) {
+        while let Some(pdu) = self.next_pdu() {
+            self.outputs.push_back(pdu);
+        }
+    }
+
+    /// A PDU of as many waiting messages as it has room for.
+    fn next_pdu(&mut self) -> Option<Output> {
+        let room = Pdu::room(self.max_pdu_length());
+        let mut used = self.outbox.front()?.wire_len();
+        let fits = self.outbox.iter().skip(1).take_while(|message| {
+            used = used.saturating_add(message.wire_len());
+            used <= room
+        });
+        let count = fits.count().saturating_add(1);
+        let messages: Vec<Message> = self.outbox.drain(..count).collect();
+        let mut octets = Vec::with_capacity(used.min(room).saturating_add(Pdu::HEADER_LEN));
+        Pdu::emit(self.config.local, &messages, &mut octets);
+        self.counters.pdus_sent = self.counters.pdus_sent.saturating_add(1);
+        self.counters.messages_sent = self.counters.messages_sent.saturating_add(messages.len() as u64);
+        Some(Output::Send { octets })
     }
 }

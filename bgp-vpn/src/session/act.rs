@@ -100,6 +100,13 @@ impl Session {
         connection.release();
     }
 
+    /// Waits for the ConnectRetryTimer in Active, without an attempt to connect.
+    pub(super) fn rest(&mut self, now: Instant, side: Side) {
+        self.drop_connection(side);
+        self.side_mut(side).state = State::Active;
+        self.start_retry(now, side, State::Active);
+    }
+
     fn send_open(&mut self, side: Side) {
         if let Some(open) = self.local_open() {
             self.send(side, &Message::Open(open.clone()));

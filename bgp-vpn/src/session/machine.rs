@@ -230,6 +230,10 @@ impl Session {
                     self.idle_hold = None;
                     self.fire(now, Side::Outgoing, SessionEvent::IdleHoldTimerExpires, Cause::default());
                 }
+                // While the other connection carries the session there is nothing to connect for (RFC 4271 §6.8, §8.2.1).
+                Some((side, Timer::ConnectRetry)) if self.side(other(side)).state == State::Established => {
+                    self.rest(now, side);
+                }
                 Some((side, timer)) => {
                     self.side_mut(side).stop(timer);
                     let event = match timer {

@@ -147,3 +147,23 @@ proptest! {
         prop_assert!(ups <= 8, "up {ups} times");
     }
 }
+
+/// The connection that lost a collision is not tried again while the other one carries the session.
+#[test]
+fn the_loser_of_a_collision_rests_while_the_session_stands() {
+    let mut configs = [config(1, 65001, 65002), config(2, 65002, 65001)];
+    for (n, c) in configs.iter_mut().enumerate() {
+        c.seed = [0, 3_391_851_564_463_436_672][n];
+        c.local.router_id = [10, 0, 0, [102, 1][n]].into();
+        c.peer.timers.delay_open = [true, false][n].then_some(Duration::from_secs(2));
+    }
+    let mut net = Net::new(configs);
+    net.delays = vec![Duration::from_millis(441)];
+    net.input(0, Input::Start);
+    net.input(1, Input::Start);
+    net.run(Duration::from_secs(600));
+    for end in &net.ends {
+        assert!(end.connects <= 3, "{} attempts to connect", end.connects);
+    }
+    assert!(net.agreed(), "{:?}", net.ends.each_ref().map(|e| &e.told));
+}

@@ -139,7 +139,7 @@ static void version6(void)
     size_t count = size / sizeof *routes;
     struct rte_fib6_conf config = { .type = RTE_FIB6_TRIE, .max_routes = 400000 };
     config.trie.nh_sz = RTE_FIB6_TRIE_4B;
-    config.trie.num_tbl8 = 1 << 17;
+    config.trie.num_tbl8 = 1 << 18;
     size_t before = heap();
     struct rte_fib6 *fib = rte_fib6_create("fib6", SOCKET_ID_ANY, &config);
     if (!fib) exit(2);

@@ -12,6 +12,9 @@ mod session_drive;
 #[path = "../../p2mp-pw/tests/session/drive.rs"]
 mod ldp_session_drive;
 
+#[path = "../../p2mp-pw/tests/bfd/drive.rs"]
+mod bfd_drive;
+
 #[path = "../../bgp-vpn/tests/sim/drive.rs"]
 mod speaker_drive;
 
@@ -22,6 +25,7 @@ mod pim_drive;
 mod gmp_drive;
 
 mod bridge_vlink;
+mod parse_bfd;
 mod parse_fwd_op;
 mod parse_gmp;
 mod parse_header;
@@ -33,6 +37,7 @@ mod parse_pim;
 mod parse_update;
 
 pub use bridge_vlink::bridge_vlink;
+pub use parse_bfd::parse_bfd;
 pub use parse_fwd_op::parse_fwd_op;
 pub use parse_gmp::parse_gmp;
 pub use parse_header::parse_header;
@@ -70,6 +75,11 @@ pub fn drive_ldp_session(data: &[u8]) {
     ldp_session_drive::run(data);
 }
 
+/// Arbitrary stimuli against a node with a BFD session of each kind.
+pub fn drive_bfd(data: &[u8]) {
+    bfd_drive::run(data);
+}
+
 /// Arbitrary stimuli against a speaker with two core peers, a CE and two VRFs.
 pub fn drive_speaker(data: &[u8]) {
     speaker_drive::run(data);
@@ -86,13 +96,15 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every target. A new one needs a line here, a `[[bin]]` in Cargo.toml, and a file in `fuzz_targets/`.
 pub const TARGETS: &[Target] = &[
     ("bridge_forward", bridge_forward),
-    ("bridge_vlink", bridge_vlink),
     ("bridge_multicast", bridge_multicast),
+    ("bridge_vlink", bridge_vlink),
+    ("drive_bfd", drive_bfd),
     ("drive_gmp", drive_gmp),
     ("drive_ldp_session", drive_ldp_session),
     ("drive_pim", drive_pim),
     ("drive_session", drive_session),
     ("drive_speaker", drive_speaker),
+    ("parse_bfd", parse_bfd),
     ("parse_fwd_op", parse_fwd_op),
     ("parse_gmp", parse_gmp),
     ("parse_header", parse_header),

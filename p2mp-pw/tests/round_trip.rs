@@ -1,6 +1,7 @@
 //! `parse(emit(x)) == x` for every LDP message.
 
 use arbitrary::{Arbitrary, Unstructured};
+use p2mp_pw::bfd::ControlPacket;
 use p2mp_pw::ldp::fec::Fec;
 use p2mp_pw::ldp::message::Message;
 use p2mp_pw::ldp::{LdpId, Pdu, frame_len};
@@ -34,5 +35,14 @@ proptest! {
             prop_assert_eq!(out.len(), fec.wire_len());
             prop_assert_eq!(Fec::parse(&out), Ok(fec));
         }
+    }
+
+    #[test]
+    fn bfd_control_packets(octets in prop::collection::vec(any::<u8>(), 0..120)) {
+        let Ok(packet) = ControlPacket::arbitrary(&mut Unstructured::new(&octets)) else { return Ok(()) };
+        let mut out = Vec::new();
+        packet.emit(&mut out);
+        prop_assert_eq!(out.len(), packet.wire_len());
+        prop_assert_eq!(ControlPacket::parse(&out), Ok(packet));
     }
 }

@@ -31,7 +31,7 @@ mod mac_withdraw;
 pub mod message;
 mod mp_status;
 pub mod neighbour;
-mod octets;
+pub(crate) mod octets;
 mod pdu;
 mod pw_status;
 pub mod session;

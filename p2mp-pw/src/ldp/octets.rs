@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 pub type Octets = SmallVec<[u8; 16]>;
 
 /// Runs `take` over all of `body`, the value of a TLV: octets left over are a fault of the value.
-pub(super) fn whole<'a, T>(
+pub(crate) fn whole<'a, T>(
     body: &'a [u8],
     take: impl FnOnce(&'a [u8]) -> Take<'a, T>,
 ) -> Result<T, nom::Err<Fail<'a>>> {
@@ -18,7 +18,7 @@ pub(super) fn whole<'a, T>(
 }
 
 /// Takes values up to the end of `i`.
-pub(super) fn list<'a, T, L: Default + Extend<T>>(
+pub(crate) fn list<'a, T, L: Default + Extend<T>>(
     mut i: &'a [u8],
     take: impl Fn(&'a [u8]) -> Take<'a, T>,
 ) -> Take<'a, L> {
@@ -32,25 +32,25 @@ pub(super) fn list<'a, T, L: Default + Extend<T>>(
 }
 
 /// A length of at most 16 bits: what does not fit is not constructed.
-pub(super) fn len16(len: usize) -> u16 {
+pub(crate) fn len16(len: usize) -> u16 {
     u16::try_from(len).unwrap_or(u16::MAX)
 }
 
 /// A length of at most 8 bits: what does not fit is not constructed.
-pub(super) fn len8(len: usize) -> u8 {
+pub(crate) fn len8(len: usize) -> u8 {
     u8::try_from(len).unwrap_or(u8::MAX)
 }
 
 /// Up to `max` arbitrary octets.
 #[cfg(feature = "arbitrary")]
-pub(super) fn arbitrary_octets(u: &mut arbitrary::Unstructured<'_>, max: usize) -> arbitrary::Result<Octets> {
+pub(crate) fn arbitrary_octets(u: &mut arbitrary::Unstructured<'_>, max: usize) -> arbitrary::Result<Octets> {
     let len = u.int_in_range(0..=max.min(u.len()))?;
     Ok(Octets::from_slice(u.bytes(len)?))
 }
 
 /// Up to `max` arbitrary values.
 #[cfg(feature = "arbitrary")]
-pub(super) fn arbitrary_list<'a, T: arbitrary::Arbitrary<'a>, L: FromIterator<T>>(
+pub(crate) fn arbitrary_list<'a, T: arbitrary::Arbitrary<'a>, L: FromIterator<T>>(
     u: &mut arbitrary::Unstructured<'a>,
     max: usize,
 ) -> arbitrary::Result<L> {

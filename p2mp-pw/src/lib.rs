@@ -2,14 +2,16 @@
 //!
 //! Bidirectional Forwarding Detection of links, LSPs, pseudowires and multipoint paths is in [`bfd`].
 //!
-//! LDP's messages with all their parameters, its discovery and its sessions are in [`ldp`]; label distribution, mLDP and
-//! pseudowires are not there yet.
+//! LDP's messages with all their parameters, its discovery and its sessions are in [`ldp`]; multipoint LSPs are in [`mldp`].
 //!
 //! # Deviations from the RFCs
 //!
 //! | RFC | Text | Here, and why |
 //! |---|---|---|
 //! | 5036 §3.4.2.1 | the figure draws the label in the upper 20 bits of the Generic Label TLV | in the lower 20 bits, as in every implementation |
+//! | 6388 §2.4.1.4 | a second label of the same downstream LSR is added to the first | replaces it: an LSR has one label for a tree at a neighbour, and two would double every packet |
+//! | 6388 §3.3.2 | nothing about ways up when the way to the root is lost | labels for them are withdrawn, so that leaves do not send into nothing |
+//! | 6512 §2 | recursive opaque values of any FEC | of P2MP LSPs; in a VPN (§3) they are values |
 //! | 7361 §5.1.1 | the figure draws 8 bits for the type of a sub-TLV | 16 bits: the assigned values need them |
 //! | 8338 §3.2.1 | the info length may or may not count types and lengths; the unit of the lengths in a selective tree is not said | counts everything after itself; octets, and 32 and 128 are taken as bits |
 //! | 5880 §6.4 | a system may send and loop back Echo packets | neither: Required Min Echo RX Interval is 0, as RFC 5884 and 5885 want it |
@@ -23,4 +25,5 @@ extern crate std;
 
 pub mod bfd;
 pub mod ldp;
+pub mod mldp;
 mod random;

@@ -63,6 +63,7 @@ impl Pe {
                 Output::Connect { .. } | Output::Close { .. } => {} // the connection of this example is always there
                 Output::Stream { octets, .. } => sent.push(octets),
                 Output::Program(op) => println!("{}: program {op:?}", self.name),
+                Output::Igp { prefix, route, .. } => println!("{}: the IGP announces {prefix}: {route:?}", self.name),
                 Output::Event(Event::Established { .. }) => println!("{}: established", self.name),
                 Output::Event(event) => println!("{}: {event:?}", self.name),
             }

@@ -24,7 +24,7 @@ mod inter_as;
 pub mod message;
 pub mod mib;
 pub mod nlri;
-mod pe_ce;
+pub mod pe_ce;
 pub mod policy;
 mod rib;
 mod rt_constraint;

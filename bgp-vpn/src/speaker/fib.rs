@@ -120,6 +120,7 @@ impl Routing {
             }
         };
         self.replace::<P>(slot, dest, prefix, id, now);
+        self.tell_igp(slot, prefix.into());
         if exhausted {
             // What cannot be forwarded is not announced either.
             self.refuse_dest::<P>(slot, dest);

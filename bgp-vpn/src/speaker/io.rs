@@ -8,6 +8,7 @@ use fwd_core::op::FwdOp;
 
 use crate::message::Notification;
 use crate::nlri::Family;
+use crate::pe_ce::{IgpRoute, RemoteRoute};
 use crate::session::LocalIdentity;
 
 /// A peer of the speaker, as `add_peer` numbered it.
@@ -108,6 +109,16 @@ pub enum Input<'a> {
         /// How it is reached; `None`: withdrawn.
         route: Option<LocalRoute>,
     },
+    /// A route that the IGP of a VRF brought. It takes the place of [`Input::Local`] for the same destination.
+    Igp {
+        /// The VRF.
+        vrf: VrfId,
+        /// The destination.
+        prefix: IpPrefix,
+        /// How it is reached, and what the IGP says of it; `None`: withdrawn. A route that came from a PE (RFC 4577 §4.2.6) counts as
+        /// withdrawn.
+        route: Option<(LocalRoute, IgpRoute)>,
+    },
     /// A destination that is announced with a label of ours in the labelled families, because this router or its IGP leads
     /// there: a PE announces its own address, an ASBR the PEs of its AS (RFC 8277 §2; RFC 4364 §10 c).
     Labeled {
@@ -189,6 +200,15 @@ pub enum Output {
     },
     /// Change the forwarding plane.
     Program(FwdOp),
+    /// The IGP of a VRF is to announce this route from elsewhere, or no longer. It is programmed before.
+    Igp {
+        /// The VRF.
+        vrf: VrfId,
+        /// The destination.
+        prefix: IpPrefix,
+        /// How it is announced; `None`: withdrawn.
+        route: Option<RemoteRoute>,
+    },
     /// Something an operator may want to know.
     Event(Event),
 }

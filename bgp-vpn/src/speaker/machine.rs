@@ -120,7 +120,10 @@ impl Speaker {
             }
             Input::NextHop { address, reach } => self.routing.next_hop(address, reach),
             Input::Circuit { iface, circuit } => self.routing.circuit(iface, circuit),
-            Input::Local { vrf, prefix, route } => self.routing.local(vrf, prefix, route),
+            Input::Local { vrf, prefix, route } => self.routing.local(vrf, prefix, route.map(|route| (route, None))),
+            Input::Igp { vrf, prefix, route } => {
+                self.routing.local(vrf, prefix, route.map(|(route, from)| (route, Some(from))));
+            }
             Input::Labeled { prefix, route } => self.routing.originate_labeled(prefix, route),
             Input::Refused(op) => self.routing.refused(op),
         }
@@ -181,6 +184,9 @@ impl Speaker {
         }
         if let Some(event) = self.routing.shared.events.pop_front() {
             return Some(Output::Event(event));
+        }
+        if let Some((vrf, prefix, route)) = self.routing.poll_igp() {
+            return Some(Output::Igp { vrf, prefix, route });
         }
         while let Some(peer) = self.routing.wake.next(self.turn).or_else(|| self.routing.wake.next(0)) {
             // A peer stays awake as long as it has something to be told and takes it.

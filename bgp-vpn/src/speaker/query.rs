@@ -218,13 +218,13 @@ impl Speaker {
     /// The routes of a VRF that BGP did not bring, in ascending order; those included that the bound refused.
     pub fn local_routes(&self, vrf: VrfId) -> impl Iterator<Item = (IpPrefix, LocalRoute)> + '_ {
         let vrf = self.routing.tables.vrf_by_id(vrf).map(|(_, vrf)| vrf);
-        vrf.into_iter().flat_map(|vrf| vrf.locals.iter().map(|(prefix, route)| (*prefix, *route)))
+        vrf.into_iter().flat_map(|vrf| vrf.locals.iter().map(|(prefix, (route, _))| (*prefix, *route)))
     }
 
     /// The route of a VRF to exactly this prefix that BGP did not bring.
     #[must_use]
     pub fn local_route(&self, vrf: VrfId, prefix: IpPrefix) -> Option<LocalRoute> {
-        self.routing.tables.vrf_by_id(vrf)?.1.locals.get(&prefix).copied()
+        self.routing.tables.vrf_by_id(vrf)?.1.locals.get(&prefix).map(|(route, _)| *route)
     }
 
     /// Every path of a VRF, or of the global unicast tables; those that are not in use too. In no particular order, but in

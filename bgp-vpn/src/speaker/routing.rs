@@ -10,10 +10,10 @@
 //! to it and on other VRFs' exports; what it exports is never something it imported; and a route leaked from another VRF of
 //! this PE never beats one of the VRF's own.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
-use fwd_core::net::{Ipv4Prefix, Ipv6Prefix, Label};
+use fwd_core::net::{IpPrefix, Ipv4Prefix, Ipv6Prefix, Label};
 use fwd_core::op::FwdOp;
 use fwd_core::time::Instant;
 use hashbrown::HashMap;
@@ -60,6 +60,8 @@ pub(crate) struct Routing {
     pub(crate) pending: BTreeMap<(u16, bool, u32), Option<Path>>,
     /// Route target memberships of peers that came or went in this input.
     pub(crate) filters: Vec<(PeerId, RtMembership)>,
+    /// Destinations of VRFs, by slot, of which an IGP may have to be told.
+    pub(crate) igp_untold: BTreeSet<(u16, IpPrefix)>,
     /// Peers that may have something to be told.
     pub(crate) wake: BitSet,
 }
@@ -106,6 +108,7 @@ impl Routing {
             asks: Vec::new(),
             pending: BTreeMap::new(),
             filters: Vec::new(),
+            igp_untold: BTreeSet::new(),
             wake: BitSet::default(),
         }
     }

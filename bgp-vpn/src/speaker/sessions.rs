@@ -11,7 +11,8 @@ use super::routing::Routing;
 use super::tables::{AddressFamily, GLOBAL};
 use crate::message::{RefreshSubtype, RouteRefresh};
 use crate::nlri::{Afi, Family};
-use crate::rib::{AttrId, NextHopId, Path, PlainKey, Resolution, Source};
+use crate::pe_ce::IgpRoute;
+use crate::rib::{NextHopId, Path, PlainKey, Resolution, Source};
 use crate::session::Negotiated;
 
 impl Routing {
@@ -244,24 +245,31 @@ impl Routing {
     }
 
     /// A route that BGP did not bring came or went.
-    pub(crate) fn local(&mut self, vrf: VrfId, prefix: IpPrefix, route: Option<LocalRoute>) {
+    pub(crate) fn local(&mut self, vrf: VrfId, prefix: IpPrefix, route: Option<(LocalRoute, Option<IgpRoute>)>) {
         let Some(slot) = self.tables.by_id.get(&vrf).copied() else { return };
         let Some(vrf) = self.tables.vrf_mut(slot) else { return };
+        let igp = vrf.config.as_ref().and_then(|c| c.igp.as_ref());
+        let route = route.filter(|(_, from)| from.as_ref().is_none_or(|from| !from.is_looped(igp)));
+        let sham = matches!(route, Some((_, Some(IgpRoute::OspfShamLink))));
+        let was = if sham { !vrf.over_sham_link.insert(prefix) } else { vrf.over_sham_link.remove(&prefix) };
+        let route = route.filter(|_| !sham);
         match route {
             Some(route) => vrf.locals.insert(prefix, route),
             None => vrf.locals.remove(&prefix),
         };
+        if was != sham {
+            self.tell_igp(slot, prefix);
+        }
         match prefix {
             IpPrefix::V4(prefix) => self.local_in(slot, prefix, route),
             IpPrefix::V6(prefix) => self.local_in(slot, prefix, route),
         }
     }
 
-    fn local_in<P: AddressFamily>(&mut self, slot: u16, prefix: P, route: Option<LocalRoute>) {
+    fn local_in<P: AddressFamily>(&mut self, slot: u16, prefix: P, route: Option<(LocalRoute, Option<IgpRoute>)>) {
         match route {
-            Some(route) => {
-                let path = Path::local(route, AttrId::EMPTY);
-                self.shared.retain(&path);
+            Some((route, from)) => {
+                let path = Path::local(route, self.igp_attributes(slot, from));
                 self.vrf_put(slot, prefix, path, None);
             }
             None => {

@@ -8,6 +8,7 @@ use fwd_core::op::TunnelModel;
 
 use crate::attr::ext_community::{ExtCommunity, RouteTarget};
 use crate::nlri::RouteDistinguisher;
+use crate::pe_ce::IgpConfig;
 use crate::policy::Policy;
 
 /// Which packets share a VPN label (RFC 4364 §4.3.2, §5).
@@ -60,6 +61,8 @@ pub struct VrfConfig {
     pub limit: Option<RouteLimit>,
     /// The AS number of the customer, where CEs are internal peers (RFC 6368). Default none: they are external.
     pub customer_as: Option<u32>,
+    /// The IGP to its sites, if there is one: routes from elsewhere are told to it. Default none.
+    pub igp: Option<IgpConfig>,
     /// What becomes of VPN routes that match an import target. Default: all are imported.
     pub import_policy: Policy,
     /// What becomes of the VRF's routes on their way out, with the attributes that export gave them. Default: all are exported.
@@ -82,6 +85,7 @@ impl VrfConfig {
             model: TunnelModel::default(),
             limit: None,
             customer_as: None,
+            igp: None,
             import_policy: Policy::default(),
             export_policy: Policy::default(),
         }

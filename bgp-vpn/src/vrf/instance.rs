@@ -1,6 +1,6 @@
 //! A VRF at work: its tables, its labels, what the forwarding plane holds of it.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use fwd_core::net::{IpPrefix, Ipv4Prefix, Ipv6Prefix, Label, NhlfeId, VrfId};
@@ -9,6 +9,7 @@ use fwd_core::time::Instant;
 use super::VrfConfig;
 use super::circuit::CircuitKey;
 use super::limits::Limits;
+use crate::pe_ce::IgpRoute;
 use crate::rib::{AttrId, Form, PlainKey, Rib};
 use crate::speaker::LocalRoute;
 
@@ -50,7 +51,11 @@ pub(crate) struct Vrf {
     /// When its configuration or its circuits changed last.
     pub(crate) changed: Instant,
     /// Routes that BGP did not bring, those included that the bound refused.
-    pub(crate) locals: BTreeMap<IpPrefix, LocalRoute>,
+    pub(crate) locals: BTreeMap<IpPrefix, (LocalRoute, Option<IgpRoute>)>,
+    /// Destinations that OSPF reaches over a sham link.
+    pub(crate) over_sham_link: BTreeSet<IpPrefix>,
+    /// Routes from elsewhere that the IGP was told.
+    pub(crate) redistributed: BTreeSet<IpPrefix>,
     /// The label whose packets are looked up here.
     pub(crate) label: Option<Label>,
     /// The labels of attachment circuits.
@@ -75,6 +80,8 @@ impl Vrf {
             created: Instant::ZERO,
             changed: Instant::ZERO,
             locals: BTreeMap::new(),
+            over_sham_link: BTreeSet::new(),
+            redistributed: BTreeSet::new(),
             label: None,
             circuit_labels: BTreeMap::new(),
             exported: None,

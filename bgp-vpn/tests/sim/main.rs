@@ -6,6 +6,7 @@ mod ce;
 mod churn;
 mod families;
 mod forwarding_limits;
+mod igp;
 mod inter_as;
 mod label_life;
 mod opaque;

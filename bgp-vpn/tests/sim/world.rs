@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use bgp_vpn::pe_ce::RemoteRoute;
 use bgp_vpn::session::{LocalIdentity, PeerConfig};
 use bgp_vpn::speaker::{Circuit, Event, Input, Output, PeerId, Reach, Side, Speaker, SpeakerConfig};
 use fwd_core::net::{IfIndex, IpPrefix, Label, NhlfeId, VrfId};
@@ -71,6 +72,8 @@ pub struct Node {
     pub speaker: Speaker,
     pub fib: Fib,
     pub events: Vec<Event>,
+    /// What the IGPs of its VRFs announce of routes from elsewhere.
+    pub igp: Vec<(VrfId, IpPrefix, RemoteRoute)>,
     pub ops: Vec<FwdOp>,
     pub sent: Vec<(PeerId, Vec<u8>)>,
     pub address: IpAddr,
@@ -141,7 +144,7 @@ impl World {
         };
         let speaker = Speaker::new(self.now, config).unwrap();
         let (events, ops, sent) = (Vec::new(), Vec::new(), Vec::new());
-        self.nodes.push(Node { speaker, fib: Fib::default(), events, ops, sent, address, room: ROOM });
+        self.nodes.push(Node { speaker, fib: Fib::default(), events, igp: Vec::new(), ops, sent, address, room: ROOM });
         self.nodes.len() - 1
     }
 
@@ -272,6 +275,10 @@ impl World {
                 Output::Program(op) => {
                     self.nodes[node].fib.apply(op);
                     self.nodes[node].ops.push(op);
+                }
+                Output::Igp { vrf, prefix, route } => {
+                    self.nodes[node].igp.retain(|(v, p, _)| (*v, *p) != (vrf, prefix));
+                    self.nodes[node].igp.extend(route.map(|route| (vrf, prefix, route)));
                 }
                 Output::Event(event) => self.nodes[node].events.push(event),
             }

@@ -294,6 +294,8 @@ impl<'m> Driver<'m> {
                 Output::Close { peer, side } => self.transport.close(peer, side),
                 Output::Stream { peer, side, octets } => self.transport.send(peer, side, &octets),
                 Output::Program(op) => self.program(op),
+                // No VRF of the driver has an IGP.
+                Output::Igp { .. } => {}
                 Output::Event(event) => {
                     // There is no IGP here: a next hop is reached unless an operator says otherwise.
                     if let Event::NextHopUnresolved { address } = event {

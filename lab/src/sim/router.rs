@@ -59,6 +59,8 @@ impl Router {
                         self.speaker.handle_input(now, Input::Refused(op));
                     }
                 }
+                // No VRF of the simulator has an IGP.
+                Output::Igp { .. } => {}
                 Output::Event(event) => self.events.push((now, event)),
             }
         }

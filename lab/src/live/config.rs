@@ -577,6 +577,7 @@ impl Vrf {
             model: fwd_core::op::TunnelModel::default(),
             limit: self.limit.map(|(mid, high, max)| RouteLimit { mid, high, max }),
             customer_as: None,
+            igp: None,
             import_policy: bgp_vpn::policy::Policy::default(),
             export_policy: bgp_vpn::policy::Policy::default(),
         }

@@ -8,6 +8,7 @@
 //! | TLVs | `tlv.rs`, `capability.rs`, `mac_withdraw.rs`, `interface_id.rs`, `mp_status.rs`, `pw_status.rs` |
 //! | messages | `message/` |
 //! | discovery, sessions | `discovery/`, `session/` |
+//! | label distribution for prefixes | `lde/` |
 //! | what applications share | `neighbour.rs` |
 //! | FEC elements, with those of mLDP and of pseudowires | `fec/` |
 #![cfg_attr(
@@ -27,6 +28,7 @@ pub mod discovery;
 pub mod fec;
 mod id;
 mod interface_id;
+pub mod lde;
 mod mac_withdraw;
 pub mod message;
 mod mp_status;

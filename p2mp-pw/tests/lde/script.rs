@@ -153,7 +153,7 @@ struct Run {
 }
 
 impl Run {
-    fn from_peer(&mut self, words: &Words<'_>, body: MessageBody) {
+    fn said_by_peer(&mut self, words: &Words<'_>, body: MessageBody) {
         self.next_id += 1;
         let id = words.number("id").unwrap_or(self.next_id);
         let message = Message { id, body };
@@ -218,7 +218,7 @@ impl Run {
                 let addresses: Vec<IpAddr> = words.plain.iter().skip(2).map(|a| a.parse().unwrap()).collect();
                 let list = Address::new(AddressFamily::IPV4, addresses).unwrap();
                 let up = words.plain[0] == "address";
-                self.from_peer(
+                self.said_by_peer(
                     &words,
                     if up { MessageBody::Address(list) } else { MessageBody::AddressWithdraw(list) },
                 );
@@ -230,25 +230,25 @@ impl Run {
             "mapping" => {
                 let label = LabelTlv::Generic(words.label(3).unwrap());
                 let mapping = LabelMapping { fec: words.fec(), label, optional: words.attributes() };
-                self.from_peer(&words, MessageBody::LabelMapping(mapping));
+                self.said_by_peer(&words, MessageBody::LabelMapping(mapping));
             }
             "request" => {
                 let request = LabelRequest { fec: words.fec(), optional: words.attributes() };
-                self.from_peer(&words, MessageBody::LabelRequest(request));
+                self.said_by_peer(&words, MessageBody::LabelRequest(request));
             }
             "abort" => {
                 let request_id = words.number("of").unwrap();
                 let abort = LabelAbortRequest { fec: words.fec(), request_id, optional: Vec::new() };
-                self.from_peer(&words, MessageBody::LabelAbortRequest(abort));
+                self.said_by_peer(&words, MessageBody::LabelAbortRequest(abort));
             }
             kind @ ("withdraw" | "release") => {
                 let label = words.label(3).map(|label| Tlv::new(TlvValue::GenericLabel(label)));
                 let body = LabelWithdraw { fec: words.fec(), optional: label.into_iter().collect() };
                 let withdraw = kind == "withdraw";
                 let body = if withdraw { MessageBody::LabelWithdraw(body) } else { MessageBody::LabelRelease(body) };
-                self.from_peer(&words, body);
+                self.said_by_peer(&words, body);
             }
-            "notification" => self.from_peer(&words, MessageBody::Notification(Self::notification(&words))),
+            "notification" => self.said_by_peer(&words, MessageBody::Notification(Self::notification(&words))),
             "writable" => {
                 let writable = words.has("on");
                 self.lde.handle_input(self.now, Input::Writable { peer: words.peer(), writable });

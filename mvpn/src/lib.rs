@@ -15,6 +15,14 @@
 //! | 3376 §6.2, 3810 §7.2 | state is kept of every group that is reported | not of groups of link scope: they are never routed |
 //! | 5059 §5 | BS_Rand_Override is computed with logarithms | they are linear between powers of two, at most 0.2 s off: there is no floating point |
 //! | 5059 §3.5 | a new neighbour is told the RP-Set after our triggered Hello | five seconds after it appeared: Triggered_Hello_Delay is at most that by default |
+//! | 7761 §4.2.2 | a packet sets the SPT bit | set at once where nobody wants the packet on the RP tree, or both trees come from the same neighbour: no packet would be told from another, and until the bit is set the first ones would be lost |
+//! | 7761 §4.4.1 | the DR registers with the RP | not where it is the RP itself; with Anycast-RP it tells the other members and no one else |
+//! | 7761 §4.5.3 | no cell for an (S,G,rpt) holdtime that ends in Prune-Pending | to NoInfo |
+//! | 7761 §4.3.2 | every router on the link acts if it is DR | with DR load balancing the flow's GDR does; the Assert metric of RFC 8775 §5.7 is not lowered |
+//! | 5015 §3.3.2 | a source-only branch needs no state of the group | so where every group of a range has the RPA; in other ranges the first packet of a group makes a route, which the packets after it take |
+//! | 5015 §3.4 | trees are of groups | a member of one source of a group gets all of it |
+//! | 3973 §4.4.1 | a source that becomes directly connected while it is pruned stays pruned | it is forwarded as soon as somebody wants it |
+//! | 3973 §4.5.1 | a State Refresh that is passed on has the mask of the route | that of the router of the source: routes say no mask here |
 //! | 3618 §10.1.3 | rules (ii) to (iv) look at routes | the embedder, who has the routes, names the peer |
 //! | 3618 §11 | no event is a connection that TCP closed | it ends the session as the Hold Timer does; peering is enabled again after 1 s |
 #![no_std]

@@ -16,8 +16,11 @@ impl<A: PimAddress> PimRouter<A> {
     /// An Assert of a neighbour.
     pub(super) fn receive_assert(&mut self, now: Instant, i: IfIndex, from: A, assert: &Assert) {
         let (Some(g), Some(s)) = (A::from_ip(assert.group.addr()), A::from_ip(assert.source)) else { return };
-        if !assert.group.is_host() || !g.is_multicast() || g.is_link_scope_group() {
+        if !assert.group.is_host() || !g.is_multicast() || g.is_link_scope_group() || self.net.is_bidir(g) {
             return;
+        }
+        if self.net.is_dense(g) {
+            return self.receive_dense_assert(now, i, from, g, assert);
         }
         let metric = AssertMetric {
             rpt: assert.rpt,

@@ -105,6 +105,108 @@ impl Default for PimTimers {
     }
 }
 
+/// BIDIR-PIM (RFC 5015) of a router.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BidirConfig {
+    /// Numbers of sets of interfaces in the forwarder that are this router's alone, one for each RPA.
+    pub rpf_sets: RangeInclusive<u32>,
+    /// Offer_Period: 10 ms to 10 s, default 100 ms.
+    pub offer_period: Duration,
+    /// Backoff_Period: more than the offer period and at most 65,535 ms, default 1 s.
+    pub backoff_period: Duration,
+    /// Election_Robustness: 1 to 10, default 3.
+    pub robustness: u8,
+    /// How often the DF says that it is (RFC 5015 §3.5.6): at least 1 s, default 60 s. A router that missed the outcome of an election
+    /// learns it so.
+    pub winner_period: Duration,
+}
+
+impl BidirConfig {
+    /// The RFC's defaults.
+    #[must_use]
+    pub const fn new(rpf_sets: RangeInclusive<u32>) -> Self {
+        Self {
+            rpf_sets,
+            offer_period: Duration::from_millis(100),
+            backoff_period: Duration::from_secs(1),
+            robustness: 3,
+            winner_period: Duration::from_secs(60),
+        }
+    }
+
+    fn check(&self) -> Result<(), PimConfigError> {
+        let millis = Duration::from_millis;
+        if self.rpf_sets.is_empty() {
+            return Err(PimConfigError::RpfSets);
+        }
+        if !(millis(10)..=millis(10_000)).contains(&self.offer_period) {
+            return Err(PimConfigError::OfferPeriod);
+        }
+        if self.backoff_period <= self.offer_period || self.backoff_period > millis(0xffff) {
+            return Err(PimConfigError::BackoffPeriod);
+        }
+        if self.winner_period < millis(1000) {
+            return Err(PimConfigError::WinnerPeriod);
+        }
+        if !(1..=10).contains(&self.robustness) {
+            return Err(PimConfigError::ElectionRobustness);
+        }
+        Ok(())
+    }
+}
+
+/// PIM-DM (RFC 3973) of a router.
+#[derive(Clone, Debug)]
+pub struct DenseConfig<A: PimAddress> {
+    /// Groups that are flooded and pruned. The SSM range never is.
+    pub ranges: Vec<A::Prefix>,
+    /// StateRefreshInterval: 1 to 255 s, default 60 s. Without one, State Refreshes are neither sent nor taken.
+    pub state_refresh: Option<Duration>,
+    /// RefreshLimitInterval: State Refreshes of a source and group that follow sooner are not passed on. Default 30 s.
+    pub refresh_limit: Duration,
+    /// TTL of State Refreshes of this router, not zero, default 255: the embedder does not say those of packets.
+    pub refresh_ttl: u8,
+    /// SourceLifetime: at least 10 s, default 210 s. State of a source without packets and messages is kept as long.
+    pub source_lifetime: Duration,
+    /// Graft_Retry_Period: at least 1 s, default 3 s.
+    pub graft_retry: Duration,
+    /// t_limit, and the holdtime of Prunes: 10 to 65,534 s, default 210 s.
+    pub prune_limit: Duration,
+}
+
+impl<A: PimAddress> Default for DenseConfig<A> {
+    fn default() -> Self {
+        Self {
+            ranges: Vec::new(),
+            state_refresh: Some(Duration::from_secs(60)),
+            refresh_limit: Duration::from_secs(30),
+            refresh_ttl: u8::MAX,
+            source_lifetime: Duration::from_secs(210),
+            graft_retry: Duration::from_secs(3),
+            prune_limit: Duration::from_secs(210),
+        }
+    }
+}
+
+impl<A: PimAddress> DenseConfig<A> {
+    fn check(&self) -> Result<(), PimConfigError> {
+        let secs = Duration::from_secs;
+        if self.state_refresh.is_some_and(|i| !(secs(1)..=secs(255)).contains(&i)) || self.refresh_ttl == 0 {
+            return Err(PimConfigError::StateRefresh);
+        }
+        if self.source_lifetime < secs(10) {
+            return Err(PimConfigError::SourceLifetime);
+        }
+        if self.graft_retry < secs(1) {
+            return Err(PimConfigError::GraftRetry);
+        }
+        if !(secs(10)..secs(0xffff)).contains(&self.prune_limit) {
+            return Err(PimConfigError::PruneLimit);
+        }
+        Ok(())
+    }
+}
+
 /// A PIM router: one VRF and one family.
 #[derive(Clone, Debug)]
 pub struct PimConfig<A: PimAddress> {
@@ -128,6 +230,10 @@ pub struct PimConfig<A: PimAddress> {
     pub source_filter: PrefixFilter<A>,
     /// The other members of the Anycast-RP set (RFC 4610) of each RP address that is this router's.
     pub anycast_rp: Vec<(A, Vec<A>)>,
+    /// BIDIR-PIM; without it, groups whose RP says BIDIR have no state.
+    pub bidir: Option<BidirConfig>,
+    /// PIM-DM; without it no group is flooded.
+    pub dense: Option<DenseConfig<A>>,
     /// Limits.
     pub limits: PimLimits,
     /// Timers.
@@ -149,6 +255,8 @@ impl<A: PimAddress> PimConfig<A> {
             group_filter: PrefixFilter::default(),
             source_filter: PrefixFilter::default(),
             anycast_rp: Vec::new(),
+            bidir: None,
+            dense: None,
             limits: PimLimits::default(),
             timers: PimTimers::default(),
         }
@@ -185,7 +293,8 @@ impl<A: PimAddress> PimConfig<A> {
         if l.states == 0 || l.states_per_interface == 0 || l.neighbors_per_interface == 0 || rates.contains(&0) {
             return Err(PimConfigError::Limits);
         }
-        Ok(())
+        self.bidir.as_ref().map_or(Ok(()), BidirConfig::check)?;
+        self.dense.as_ref().map_or(Ok(()), DenseConfig::check)
     }
 }
 
@@ -331,6 +440,33 @@ pub enum PimConfigError {
     /// `limits`.
     #[error("limits: a limit of 0")]
     Limits,
+    /// `bidir.rpf_sets`.
+    #[error("rpf_sets: an empty range")]
+    RpfSets,
+    /// `bidir.offer_period`.
+    #[error("offer_period: not 10 ms to 10 s")]
+    OfferPeriod,
+    /// `bidir.backoff_period`.
+    #[error("backoff_period: not more than offer_period, or more than 65,535 ms")]
+    BackoffPeriod,
+    /// `dense.state_refresh`, `dense.refresh_ttl`.
+    #[error("state_refresh: not 1 to 255 s, or a TTL of 0")]
+    StateRefresh,
+    /// `dense.source_lifetime`.
+    #[error("source_lifetime: below 10 s")]
+    SourceLifetime,
+    /// `dense.graft_retry`.
+    #[error("graft_retry: below 1 s")]
+    GraftRetry,
+    /// `dense.prune_limit`.
+    #[error("prune_limit: not 10 to 65,534 s")]
+    PruneLimit,
+    /// `bidir.winner_period`.
+    #[error("winner_period: below 1 s")]
+    WinnerPeriod,
+    /// `bidir.robustness`.
+    #[error("robustness: not 1 to 10")]
+    ElectionRobustness,
     /// `address`.
     #[error("address: not an address that PIM messages are sent from")]
     Address,

@@ -36,6 +36,12 @@ impl<A: PimAddress> PimRouter<A> {
         if here && !interface.config.senders {
             return self.reject(now, PimReject::Role, fault);
         }
+        if self.net.is_bidir(g) {
+            return self.bidir_data(now, iif, g);
+        }
+        if self.net.is_dense(g) {
+            return self.dense_data(now, iif, g, s);
+        }
         let known = self.source_view(g, s).is_some_and(|v| v.source.is_some());
         let wanted = self.view(g).is_some_and(|v| v.join_desired_g());
         if !known && !here && !wanted || self.source_entry(now, g, s, iif).is_none() {
@@ -113,6 +119,12 @@ impl<A: PimAddress> PimRouter<A> {
     /// The forwarder's counters say that (S,G) is active.
     pub(super) fn active(&mut self, now: Instant, s: A, g: A, octets_per_second: u64) {
         let period = self.net.config.timers.keepalive;
+        if self.groups.get(&g).is_some_and(|group| group.active) {
+            return self.bidir_active(now, g);
+        }
+        if self.dense.sources.contains_key(&(g, s)) {
+            return self.dense_active(now, g, s);
+        }
         let Some(view) = self.source_view(g, s).filter(|v| v.source.is_some()) else { return };
         let keep = view.directly_connected() || view.is_joined() && !view.inherited_olist_sg().is_empty();
         if keep {
@@ -167,7 +179,7 @@ impl<A: PimAddress> PimRouter<A> {
         }
         // RFC 7761 §4.8.1 for groups of the SSM range, which have no RP. A member of the Anycast-RP set sends to an address of its own
         // choice (RFC 4610 §3).
-        let rp = self.net.rp(g).filter(|rp| self.net.is_local(*rp));
+        let rp = self.net.rp(g).filter(|rp| self.net.is_local(*rp) && !self.net.is_bidir(g));
         let member = |rp: A| self.net.config.anycast_rp.iter().any(|(a, m)| *a == rp && m.contains(&from));
         let Some(rp) = rp.filter(|rp| *rp == to || member(*rp)) else {
             self.send_register_stop(to, from, g, s);

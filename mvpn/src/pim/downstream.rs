@@ -36,12 +36,19 @@ pub enum JoinEvent {
     PrunePendingTimerExpires,
     /// The Expiry Timer expires.
     ExpiryTimerExpires,
+    /// This router ceases to be the designated forwarder of the interface (BIDIR-PIM only).
+    StopBeingDf,
 }
 
 impl JoinEvent {
     /// All events.
-    pub const ALL: [Self; 4] =
-        [Self::ReceiveJoin, Self::ReceivePrune, Self::PrunePendingTimerExpires, Self::ExpiryTimerExpires];
+    pub const ALL: [Self; 5] = [
+        Self::ReceiveJoin,
+        Self::ReceivePrune,
+        Self::PrunePendingTimerExpires,
+        Self::ExpiryTimerExpires,
+        Self::StopBeingDf,
+    ];
 }
 
 /// What a transition of a downstream machine does.
@@ -70,7 +77,7 @@ use DownstreamAction::{
     StartPrunePendingTimer,
 };
 
-/// The transition of a (*,G) or (S,G) machine (RFC 7761 figures 2 and 3).
+/// The transition of a (*,G) or (S,G) machine (RFC 7761 figures 2 and 3; RFC 5015 figure 1).
 ///
 /// # Errors
 /// [`Unexpected`]: a timer that does not run in this state.
@@ -82,16 +89,18 @@ pub const fn join_transition(
     use JoinState as S;
     Ok(match (state, event) {
         (S::NoInfo, E::ReceiveJoin) => (S::Join, &[StartExpiryTimer]),
-        (S::NoInfo, E::ReceivePrune) => (S::NoInfo, &[]),
+        (S::NoInfo, E::ReceivePrune | E::StopBeingDf) => (S::NoInfo, &[]),
         (S::NoInfo, E::PrunePendingTimerExpires | E::ExpiryTimerExpires) => return Err(Unexpected),
         (S::Join, E::ReceiveJoin) => (S::Join, &[RestartExpiryTimer]),
         (S::Join, E::ReceivePrune) => (S::PrunePending, &[StartPrunePendingTimer]),
         (S::Join, E::PrunePendingTimerExpires) => return Err(Unexpected),
         (S::Join, E::ExpiryTimerExpires) => (S::NoInfo, &[]),
+        (S::Join, E::StopBeingDf) => (S::NoInfo, &[CancelExpiryTimer]),
         (S::PrunePending, E::ReceiveJoin) => (S::Join, &[RestartExpiryTimer, CancelPrunePendingTimer]),
         (S::PrunePending, E::ReceivePrune) => (S::PrunePending, &[]),
         (S::PrunePending, E::PrunePendingTimerExpires) => (S::NoInfo, &[CancelExpiryTimer, SendPruneEcho]),
         (S::PrunePending, E::ExpiryTimerExpires) => (S::NoInfo, &[CancelPrunePendingTimer]),
+        (S::PrunePending, E::StopBeingDf) => (S::NoInfo, &[CancelExpiryTimer, CancelPrunePendingTimer]),
     })
 }
 

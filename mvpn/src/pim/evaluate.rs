@@ -7,6 +7,7 @@ use fwd_core::net::IfIndex;
 use fwd_core::time::Instant;
 
 use super::assert::{AssertEvent, AssertState};
+use super::downstream::{JoinState, RptState};
 use super::macros::{GroupView, SourceView};
 use super::network::PimAddress;
 use super::register::{RegisterAction, RegisterEvent, RegisterState, register_transition};
@@ -84,9 +85,12 @@ impl<A: PimAddress> PimRouter<A> {
     }
 
     fn rp_may_change(&mut self, now: Instant, g: A) {
-        let new = self.net.rp(g);
+        let (new, bidir) = (self.net.rp(g), self.net.is_bidir(g));
         let Some(group) = self.groups.get_mut(&g) else { return };
         let old = core::mem::replace(&mut group.rp, new);
+        if core::mem::replace(&mut group.bidir, bidir) != bidir {
+            self.mode_changed(now, g);
+        }
         if old == new {
             return;
         }
@@ -103,6 +107,37 @@ impl<A: PimAddress> PimRouter<A> {
             .unwrap_or_default();
         for s in registering {
             self.fire_register(now, g, s, RegisterEvent::RpChanged);
+        }
+    }
+
+    /// A group goes from PIM-SM to BIDIR-PIM or back: only what local members want stays.
+    fn mode_changed(&mut self, now: Instant, g: A) {
+        let Some(group) = self.groups.get_mut(&g) else { return };
+        let interfaces: Vec<IfIndex> = group.noted.to_vec();
+        let sources: Vec<A> = group.sources.keys().copied().collect();
+        group.active = false;
+        self.timers.clear(Timer::GroupActive(g));
+        for s in &sources {
+            for timer in [Timer::Keepalive(g, *s), Timer::RegisterStop(g, *s), Timer::RptOverride(g, *s)] {
+                self.timers.clear(timer);
+            }
+            self.fire_register(now, g, *s, RegisterEvent::CouldNotRegister);
+            if let Some(source) = self.source_mut(g, *s) {
+                (source.keepalive, source.spt_bit) = (false, false);
+            }
+        }
+        for i in interfaces {
+            let joined = |join: JoinState| join != JoinState::NoInfo;
+            let of_group = self.groups.get(&g).and_then(|x| x.interfaces.get(i)).is_some_and(|x| joined(x.join));
+            let of_sources = self.groups.get(&g).into_iter().flat_map(|x| x.sources.values());
+            let states: usize = of_sources
+                .filter_map(|x| x.interfaces.get(i))
+                .map(|x| usize::from(joined(x.join)).saturating_add(usize::from(x.rpt != RptState::NoInfo)))
+                .sum();
+            for _ in 0..states.saturating_add(usize::from(of_group)) {
+                self.count_interface_state(i, g, true, false);
+            }
+            self.forget_joins(g, i);
         }
     }
 
@@ -162,6 +197,9 @@ impl<A: PimAddress> PimRouter<A> {
     fn evaluate_source(&mut self, now: Instant, g: A, s: A) -> bool {
         let Some(view) = self.source_view(g, s) else { return false };
         let Some(source) = view.source else { return false };
+        if view.group.group.bidir && source.upstream.state == UpstreamState::NotJoined {
+            return false;
+        }
         let (desired, rpf, old) = (view.join_desired_sg(), view.rpf_sg(), source.upstream.rpf);
         let (state, register, could) = (source.upstream.state, source.register, view.could_register());
         let mut changed = self.evaluate_source_asserts(now, g, s);

@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
-use fwd_core::net::{IfIndex, ReplicationId};
+use fwd_core::net::{IfIndex, ReplicationId, RpfSetId};
 use fwd_core::op::{FwdOp, LegTarget, Mroute, Origin, Rpf, VsiOrVrf};
 use smallvec::SmallVec;
 
@@ -14,34 +14,70 @@ use super::network::PimAddress;
 use super::router::PimRouter;
 use super::state::Installed;
 
-/// Numbers of replication groups that are not in use, and whose the others are.
+/// Numbers of a range, lent and taken back.
 #[derive(Clone, Debug)]
-pub(super) struct Pool {
+struct Numbers {
     range: RangeInclusive<u32>,
     next: Option<u32>,
     free: Vec<u32>,
+}
+
+impl Numbers {
+    const fn new(range: RangeInclusive<u32>) -> Self {
+        Self { next: Some(*range.start()), range, free: Vec::new() }
+    }
+
+    fn take(&mut self) -> Option<u32> {
+        self.free.pop().or_else(|| {
+            let number = self.next.filter(|n| self.range.contains(n))?;
+            self.next = number.checked_add(1);
+            Some(number)
+        })
+    }
+}
+
+/// Numbers of sets of interfaces that are not in use.
+#[derive(Clone, Debug)]
+pub(super) struct RpfSets(Option<Numbers>);
+
+impl RpfSets {
+    pub(super) fn new(range: Option<RangeInclusive<u32>>) -> Self {
+        Self(range.map(Numbers::new))
+    }
+
+    pub(super) fn take(&mut self) -> Option<RpfSetId> {
+        self.0.as_mut()?.take().map(RpfSetId)
+    }
+
+    pub(super) fn give_back(&mut self, set: RpfSetId) {
+        if let Some(numbers) = &mut self.0 {
+            numbers.free.push(set.0);
+        }
+    }
+}
+
+/// Numbers of replication groups that are not in use, and whose the others are.
+#[derive(Clone, Debug)]
+pub(super) struct Pool {
+    numbers: Numbers,
     /// Octets of source (if any) and group, for ops that are refused.
     owners: BTreeMap<u32, (Option<u128>, u128)>,
 }
 
 impl Pool {
-    pub(super) fn new(range: RangeInclusive<u32>) -> Self {
-        Self { next: Some(*range.start()), range, free: Vec::new(), owners: BTreeMap::new() }
+    pub(super) const fn new(range: RangeInclusive<u32>) -> Self {
+        Self { numbers: Numbers::new(range), owners: BTreeMap::new() }
     }
 
-    fn take<A: PimAddress>(&mut self, source: Option<A>, group: A) -> Option<ReplicationId> {
-        let id = self.free.pop().or_else(|| {
-            let id = self.next.filter(|id| self.range.contains(id))?;
-            self.next = id.checked_add(1);
-            Some(id)
-        })?;
+    pub(super) fn take<A: PimAddress>(&mut self, source: Option<A>, group: A) -> Option<ReplicationId> {
+        let id = self.numbers.take()?;
         self.owners.insert(id, (source.map(A::bits), group.bits()));
         Some(ReplicationId(id))
     }
 
-    fn give_back(&mut self, id: ReplicationId) {
+    pub(super) fn give_back(&mut self, id: ReplicationId) {
         if self.owners.remove(&id.0).is_some() {
-            self.free.push(id.0);
+            self.numbers.free.push(id.0);
         }
     }
 
@@ -58,6 +94,7 @@ struct Wanted {
     legs: Vec<LegTarget>,
     register: bool,
     spt: Option<IfIndex>,
+    punt_wrong_interface: bool,
 }
 
 fn from(interface: Option<IfIndex>) -> Rpf {
@@ -66,10 +103,20 @@ fn from(interface: Option<IfIndex>) -> Rpf {
 
 impl<A: PimAddress> PimRouter<A> {
     fn wanted(&self, g: A, s: Option<A>) -> Option<Wanted> {
+        if let Some((rpf, olist, software)) = s.and_then(|s| self.dense_route(g, s)) {
+            let mut legs: Vec<LegTarget> = olist.into_iter().map(LegTarget::Interface).collect();
+            if software {
+                legs.push(LegTarget::Local);
+            }
+            return Some(Wanted { rpf: from(rpf), legs, register: false, spt: None, punt_wrong_interface: true });
+        }
         let view = self.view(g)?;
         let legs = |olist: super::macros::Olist, rpf: Option<IfIndex>| {
             olist.into_iter().filter(|i| Some(*i) != rpf).map(LegTarget::Interface).collect::<Vec<_>>()
         };
+        if view.group.bidir {
+            return if s.is_none() { self.wanted_bidir(&view) } else { None };
+        }
         let Some(s) = s else {
             if view.group.refused || view.group.ssm {
                 return None;
@@ -85,7 +132,7 @@ impl<A: PimAddress> PimRouter<A> {
             if switch {
                 legs.push(LegTarget::Local);
             }
-            return Some(Wanted { rpf: from(rpf), legs, register: false, spt: None });
+            return Some(Wanted { rpf: from(rpf), legs, register: false, spt: None, punt_wrong_interface: true });
         };
         let view = view.source(s);
         if view.source.is_none_or(|x| x.refused) {
@@ -94,14 +141,30 @@ impl<A: PimAddress> PimRouter<A> {
         let register = view.register_tunnel();
         let own = view.rpf_interface_s();
         if view.spt_bit() || view.directly_connected() {
-            return Some(Wanted { rpf: from(own), legs: legs(view.inherited_olist_sg(), own), register, spt: None });
+            let legs = legs(view.inherited_olist_sg(), own);
+            return Some(Wanted { rpf: from(own), legs, register, spt: None, punt_wrong_interface: true });
         }
         let rp = view.group.rpf_interface_rp();
         let spt = own.filter(|i| view.join_desired_sg() && Some(*i) != rp);
-        Some(Wanted { rpf: from(rp), legs: legs(view.inherited_olist_sg_rpt(), rp), register, spt })
+        let legs = legs(view.inherited_olist_sg_rpt(), rp);
+        Some(Wanted { rpf: from(rp), legs, register, spt, punt_wrong_interface: true })
+    }
+
+    /// Of a group of BIDIR-PIM: olist(G), from wherever the RPA's packets may come (RFC 5015 §3.3).
+    fn wanted_bidir(&self, view: &super::macros::GroupView<'_, A>) -> Option<Wanted> {
+        let rpa = view.group.rp?;
+        if view.group.refused || view.group.is_idle() {
+            return None;
+        }
+        let set = self.net.rpas.get(&rpa)?.set();
+        let legs = view.olist_bidir().into_iter().map(LegTarget::Interface).collect();
+        Some(Wanted { rpf: Rpf::AnyOf(set), legs, register: false, spt: None, punt_wrong_interface: false })
     }
 
     fn installed(&mut self, g: A, s: Option<A>) -> Option<&mut Option<Installed>> {
+        if let Some(dense) = s.and_then(|s| self.dense.sources.get_mut(&(g, s))) {
+            return Some(&mut dense.installed);
+        }
         let group = self.groups.get_mut(&g)?;
         match s {
             None => Some(&mut group.installed),
@@ -109,7 +172,7 @@ impl<A: PimAddress> PimRouter<A> {
         }
     }
 
-    fn op(&mut self, op: FwdOp) {
+    pub(super) fn op(&mut self, op: FwdOp) {
         self.outputs.push_back(Output::Program(op));
     }
 
@@ -155,7 +218,7 @@ impl<A: PimAddress> PimRouter<A> {
         let mroute = Mroute {
             rpf: wanted.rpf,
             replication: used,
-            punt_wrong_interface: true,
+            punt_wrong_interface: wanted.punt_wrong_interface,
             register: wanted.register,
             spt: wanted.spt,
         };

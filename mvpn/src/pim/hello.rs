@@ -6,11 +6,11 @@ use core::time::Duration;
 use fwd_core::net::IfIndex;
 use fwd_core::time::Instant;
 
-use super::io::{Output, PimEvent, PimLimit};
+use super::io::{Output, PimEvent, PimLimit, PimReject};
 use super::network::{Interface, Neighbor, PimAddress, Rate};
-use super::router::PimRouter;
+use super::router::{Fault, PimRouter};
 use super::state::Timer;
-use super::wire::{DrlbList, Hello, HelloOption, LanPruneDelay, Message};
+use super::wire::{DrlbList, Hello, HelloOption, LanPruneDelay, Message, MessageType};
 
 /// Default_Hello_Holdtime, of a Hello without the option.
 const DEFAULT_HOLDTIME: u16 = 105;
@@ -31,7 +31,7 @@ fn holdtime(period: Duration) -> u16 {
 
 impl<A: PimAddress> Interface<A> {
     /// The Hello of this router; `goodbye` has Holdtime 0.
-    fn hello(&self, goodbye: bool) -> Hello {
+    fn hello(&self, goodbye: bool, bidirectional: bool, refresh: Option<Duration>) -> Hello {
         let c = &self.config;
         let mut options = Vec::from([
             HelloOption::Holdtime(if goodbye { 0 } else { holdtime(c.hello_period) }),
@@ -43,6 +43,12 @@ impl<A: PimAddress> Interface<A> {
             HelloOption::DrPriority(c.dr_priority),
             HelloOption::GenerationId(self.generation_id),
         ]);
+        if bidirectional {
+            options.push(HelloOption::BidirectionalCapable);
+        }
+        if let Some(interval) = refresh {
+            options.push(HelloOption::StateRefreshCapable(u8::try_from(interval.as_secs()).unwrap_or(u8::MAX)));
+        }
         if !c.secondary.is_empty() {
             options.push(HelloOption::AddressList(c.secondary.iter().map(|a| (*a).into()).collect()));
         }
@@ -77,6 +83,8 @@ impl<A: PimAddress> Said<A> {
             drlb_capability: None,
             drlb_list: None,
             router_id: 0,
+            bidirectional: false,
+            state_refresh: false,
             messages,
         };
         let mut holdtime = DEFAULT_HOLDTIME;
@@ -96,6 +104,8 @@ impl<A: PimAddress> Said<A> {
                 HelloOption::DrlbCapability(v) => neighbor.drlb_capability = Some(*v),
                 HelloOption::DrlbList(list) => neighbor.drlb_list = Some(list.clone()),
                 HelloOption::InterfaceId { router, .. } => neighbor.router_id = *router,
+                HelloOption::StateRefreshCapable(_) => neighbor.state_refresh = true,
+                HelloOption::BidirectionalCapable => neighbor.bidirectional = true,
                 _ => {}
             }
         }
@@ -106,13 +116,15 @@ impl<A: PimAddress> Said<A> {
 impl<A: PimAddress> PimRouter<A> {
     /// Sends a Hello out of an interface.
     pub(super) fn send_hello(&mut self, index: IfIndex, goodbye: bool) {
+        let bidirectional = self.net.config.bidir.is_some();
+        let refresh = self.net.config.dense.as_ref().and_then(|d| d.state_refresh);
         let Some(interface) = self.net.interfaces.get_mut(&index) else { return };
         if interface.config.passive {
             return;
         }
         interface.hello_sent = !goodbye;
         let (from, to) = (interface.config.address, A::ALL_PIM_ROUTERS);
-        let octets = Message::Hello(interface.hello(goodbye)).to_packet(from.into(), to.into());
+        let octets = Message::Hello(interface.hello(goodbye, bidirectional, refresh)).to_packet(from.into(), to.into());
         self.outputs.push_back(Output::Datagram { interface: Some(index), from, to, octets });
     }
 
@@ -142,6 +154,7 @@ impl<A: PimAddress> PimRouter<A> {
         }
         let rate = known.map_or_else(|| Rate::new(limits.messages_per_neighbor, now), |n| n.messages);
         let Said { neighbor, holdtime } = Said::of(hello, rate);
+        let unfit = self.net.config.bidir.is_some() && !neighbor.bidirectional;
         if holdtime == 0 {
             if known.is_some() && interface.news.take(now) {
                 self.neighbor_gone(now, index, from);
@@ -167,12 +180,21 @@ impl<A: PimAddress> PimRouter<A> {
         if new || restarted {
             self.greet(now, index, from, new);
         }
+        if unfit {
+            let message_type = Some(MessageType::HELLO);
+            let fault = Fault { interface: Some(index), from, message_type, malformed: None };
+            self.reject(now, PimReject::NotBidirectional, fault);
+        }
         self.dr_may_change(now, index, rebalanced);
         if new || moved {
             self.neighbor_changes_rpf(now, index);
         }
+        if new {
+            self.dense_interfaces_changed(now);
+        }
         if restarted {
             self.generation_changed(now, index, from);
+            self.dense_neighbor_restarted(index, from);
         }
     }
 
@@ -203,6 +225,8 @@ impl<A: PimAddress> PimRouter<A> {
         self.outputs.push_back(Output::Event(PimEvent::NeighborDown { interface: index, neighbor }));
         self.pending.forget_neighbor(index, neighbor);
         self.winner_restarts(now, index, neighbor);
+        self.df_neighbor_gone(now, index, neighbor);
+        self.dense_neighbor_gone(now, index, neighbor);
         self.dr_may_change(now, index, gone.is_some_and(|n| n.drlb_capability.is_some()));
         self.neighbor_changes_rpf(now, index);
     }

@@ -141,6 +141,8 @@ pub enum PimLimit {
     Registers,
     /// Data packets in a second.
     Data,
+    /// RPAs of BIDIR-PIM.
+    RpfSets,
 }
 
 /// Why a message or a part of it was not taken.
@@ -162,6 +164,8 @@ pub enum PimReject {
     NotRp,
     /// The interface does not serve receivers or senders.
     Role,
+    /// A Hello of a router that cannot do BIDIR-PIM, which this one is configured for (RFC 5015 §3.2).
+    NotBidirectional,
 }
 
 /// An event. Events that peers cause come at most once in a second for each kind and interface, with the number since the last.
@@ -196,6 +200,15 @@ pub enum PimEvent<A> {
         /// The DR.
         dr: A,
     },
+    /// The designated forwarder of an RPA on a link is another (RFC 5015 §3.5).
+    DfChanged {
+        /// Where.
+        interface: IfIndex,
+        /// The RPA.
+        rpa: A,
+        /// The DF; `None` while there is none.
+        df: Option<A>,
+    },
     /// A limit was reached.
     Limit {
         /// Which.
@@ -219,6 +232,11 @@ pub enum PimEvent<A> {
         malformed: Option<Malformed>,
         /// How often since the last such event.
         times: u64,
+    },
+    /// The forwarder had no room for what BIDIR-PIM needs for an RPA; it is tried again when the RPA's interfaces change.
+    RpaRefused {
+        /// The RPA.
+        rpa: A,
     },
     /// The forwarder had no room for a route; the router left its tree.
     Refused {

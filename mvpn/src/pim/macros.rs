@@ -42,15 +42,45 @@ impl<'a, A: PimAddress> GroupView<'a, A> {
 
     /// RPF_interface(RP(G)); at the RP, and without one, none: the register tunnel is no interface.
     pub(super) fn rpf_interface_rp(&self) -> Option<IfIndex> {
-        self.group.rp.and_then(|rp| self.net.rpf_interface(rp))
+        let of = |rp| if self.group.bidir { self.net.rpa_interface(rp) } else { self.net.rpf_interface(rp) };
+        self.group.rp.and_then(of)
+    }
+
+    /// I_am_DF(RPA(G),I) (RFC 5015 §3.1.4).
+    fn i_am_df(&self, i: IfIndex) -> bool {
+        self.group.rp.is_some_and(|rpa| self.net.i_am_df(rpa, i))
     }
 
     pub(super) fn joins_g(&self, i: IfIndex) -> bool {
-        self.interface(i).is_some_and(|s| s.join.is_joined())
+        let may = !self.group.bidir || self.i_am_df(i);
+        may && self.interface(i).is_some_and(|s| s.join.is_joined())
     }
 
+    /// Members of one source of a BIDIR group get all of them: the tree has no sources.
     pub(super) fn local_receiver_include_g(&self, i: IfIndex) -> bool {
+        let of_source = |s: &Source<A>| s.interfaces.get(i).is_some_and(|s| s.include);
         self.interface(i).is_some_and(|s| s.include)
+            || self.group.bidir && self.group.sources.values().any(|s| of_source(s))
+    }
+
+    /// Interfaces with state of the group; of a BIDIR group also of its sources.
+    fn interfaces(&self) -> Olist {
+        let mut all: Olist = self.group.interfaces.interfaces().collect();
+        if self.group.bidir {
+            all.extend(self.group.sources.values().flat_map(|s| s.interfaces.interfaces()));
+            all.sort_unstable();
+            all.dedup();
+        }
+        all
+    }
+
+    /// olist(G) (RFC 5015 §3.1.4).
+    pub(super) fn olist_bidir(&self) -> Olist {
+        let mut list = self.immediate_olist_g();
+        list.extend(self.rpf_interface_rp());
+        list.sort_unstable();
+        list.dedup();
+        list
     }
 
     pub(super) fn assert_g(&self, i: IfIndex) -> Option<&AssertInfo<A>> {
@@ -79,7 +109,8 @@ impl<'a, A: PimAddress> GroupView<'a, A> {
 
     // RFC 7761 §4.1.5
     pub(super) fn pim_include_g(&self, i: IfIndex) -> bool {
-        self.local_receiver_include_g(i) && self.responsible_g(i, None)
+        let mine = if self.group.bidir { self.i_am_df(i) } else { self.responsible_g(i, None) };
+        self.local_receiver_include_g(i) && mine
     }
 
     pub(super) fn in_immediate_olist_g(&self, i: IfIndex) -> bool {
@@ -87,12 +118,15 @@ impl<'a, A: PimAddress> GroupView<'a, A> {
     }
 
     pub(super) fn immediate_olist_g(&self) -> Olist {
-        self.group.interfaces.interfaces().filter(|i| self.in_immediate_olist_g(*i)).collect()
+        let mut list = self.interfaces();
+        list.retain(|i| self.in_immediate_olist_g(*i));
+        list
     }
 
-    // RFC 7761 §4.5.4
+    // RFC 7761 §4.5.4; RFC 5015 §3.4.2 leaves the RPF interface out.
     pub(super) fn join_desired_g(&self) -> bool {
-        !self.group.refused && self.group.interfaces.interfaces().any(|i| self.in_immediate_olist_g(i))
+        let up = self.rpf_interface_rp().filter(|_| self.group.bidir);
+        !self.group.refused && self.interfaces().iter().any(|i| self.in_immediate_olist_g(*i) && up != Some(*i))
     }
 
     // RFC 7761 §4.5.7
@@ -103,6 +137,14 @@ impl<'a, A: PimAddress> GroupView<'a, A> {
     /// RPF'(*,G).
     pub(super) fn rpf_g(&self) -> Rpf<A> {
         let Some(rp) = self.group.rp else { return Rpf::default() };
+        if self.group.bidir {
+            // RPF_DF(RPA); on the RPL itself there is none.
+            let interface = self.rpf_interface_rp();
+            let df = interface
+                .and_then(|i| self.net.df(rp, i))
+                .filter(|df| interface.map(|i| self.net.address(i)) != Some(*df));
+            return Rpf { interface, next_hop: df, neighbor: df };
+        }
         let mut rpf = self.net.rpf(rp);
         if let Some(info) = rpf.interface.and_then(|i| self.assert_g(i)).filter(|a| !a.me) {
             rpf.neighbor = Some(info.winner.address);
@@ -112,7 +154,7 @@ impl<'a, A: PimAddress> GroupView<'a, A> {
 
     // RFC 7761 §4.6.2
     pub(super) fn could_assert_g(&self, i: IfIndex) -> bool {
-        (self.joins_g(i) || self.pim_include_g(i)) && self.rpf_interface_rp() != Some(i)
+        !self.group.bidir && (self.joins_g(i) || self.pim_include_g(i)) && self.rpf_interface_rp() != Some(i)
     }
 
     pub(super) fn assert_tracking_desired_g(&self, i: IfIndex) -> bool {
@@ -258,7 +300,7 @@ impl<A: PimAddress> SourceView<'_, A> {
 
     // RFC 7761 §4.5.5; the register tunnel is in joins(S,G).
     pub(super) fn join_desired_sg(&self) -> bool {
-        if self.source.is_none_or(|s| s.refused) {
+        if self.group.group.bidir || self.source.is_none_or(|s| s.refused) {
             return false;
         }
         let immediate = self.register_tunnel()

@@ -13,26 +13,20 @@
 //! | 4.6 | `assert.rs`, `asserting.rs` | Assert machines |
 //! | 4.7 | `rp_set.rs` | group-to-RP mapping |
 //! | 4.9 | `wire/` | messages |
+//! | RFC 5015 | `bidir/` | BIDIR-PIM |
+//! | RFC 3973 | `dense/` | PIM-DM |
 //! | | `mib.rs` | tables of PIM-STD-MIB (RFC 5060) |
 //!
-//! Groups whose RP mapping says BIDIR have no state here; PIM-DM, State Refresh, DF Election, ECMP Redirect, PIM over TCP and the flooding
-//! mechanism are messages only.
-//!
-//! # Deviations from RFC 7761
-//!
-//! | Text | Here, and why |
-//! |---|---|
-//! | 4.2.2: a packet sets the SPT bit | set at once where nobody wants the packet on the RP tree, or both trees come from the same neighbour: no packet would be told from another, and until the bit is set the first ones would be lost |
-//! | 4.4.1: the DR registers with the RP | not where it is the RP itself; with Anycast-RP it tells the other members and no one else |
-//! | 4.5.3: no cell for an (S,G,rpt) holdtime that ends in Prune-Pending | to NoInfo |
-//! | 4.3.2: every router on the link acts if it is DR | with DR load balancing the flow's GDR does; the Assert metric of RFC 8775 §5.7 is not lowered |
+//! PIM over TCP and the flooding mechanism are messages only.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod assert;
 mod asserting;
+pub mod bidir;
 pub mod bsr;
 mod config;
 mod data;
+pub mod dense;
 pub mod downstream;
 pub mod dr_election;
 mod evaluate;
@@ -52,7 +46,8 @@ pub mod upstream;
 pub mod wire;
 
 pub use config::{
-    DrLoadBalancing, PimConfig, PimConfigError, PimInterfaceConfig, PimLimits, PimTimers, PrefixFilter, SptThreshold,
+    BidirConfig, DenseConfig, DrLoadBalancing, PimConfig, PimConfigError, PimInterfaceConfig, PimLimits, PimTimers,
+    PrefixFilter, SptThreshold,
 };
 pub use io::{Input, Membership, MribRoute, Output, PimEvent, PimLimit, PimReject};
 pub use network::PimAddress;

@@ -9,6 +9,7 @@ use fwd_core::net::IfIndex;
 use fwd_core::op::MrouteKey;
 use fwd_core::time::Instant;
 
+use super::bidir::Rpa;
 use super::config::{PimConfig, PimInterfaceConfig};
 use super::dr_election::{DrCandidate, Flow, dr, gdr_ordinal};
 use super::io::MribRoute;
@@ -28,6 +29,10 @@ pub trait PimAddress: RpAddress {
     fn mroute_key(source: Option<Self>, group: Self) -> MrouteKey;
     /// The source and group of a forwarder's key; `None` if it is of the other family or of a range of groups.
     fn of_mroute_key(key: MrouteKey) -> Option<(Option<Self>, Self)>;
+    /// The forwarder's key of a range of groups.
+    fn range_key(range: Self::Prefix) -> MrouteKey;
+    /// Ranges whose groups are not routed by an RP of the mapping: source-specific ones, and with `embedded` those that hold their RP.
+    fn special_groups(embedded: bool) -> impl Iterator<Item = Self::Prefix>;
 }
 
 impl PimAddress for Ipv4Addr {
@@ -55,6 +60,14 @@ impl PimAddress for Ipv4Addr {
             _ => None,
         }
     }
+
+    fn range_key(group: fwd_core::net::Ipv4Prefix) -> MrouteKey {
+        MrouteKey::Group4 { group }
+    }
+
+    fn special_groups(_: bool) -> impl Iterator<Item = fwd_core::net::Ipv4Prefix> {
+        fwd_core::net::Ipv4Prefix::new(Self::new(232, 0, 0, 0), 8).into_iter()
+    }
 }
 
 impl PimAddress for Ipv6Addr {
@@ -81,6 +94,16 @@ impl PimAddress for Ipv6Addr {
             MrouteKey::Group6 { group } if group.bit_len() == 128 => Some((None, group.addr())),
             _ => None,
         }
+    }
+
+    fn range_key(group: fwd_core::net::Ipv6Prefix) -> MrouteKey {
+        MrouteKey::Group6 { group }
+    }
+
+    fn special_groups(embedded: bool) -> impl Iterator<Item = fwd_core::net::Ipv6Prefix> {
+        let of = |first: u16, len| fwd_core::net::Ipv6Prefix::new(Self::new(first, 0, 0, 0, 0, 0, 0, 0), len);
+        let ssm = (0xff30..=0xff3f).filter_map(move |first| of(first, 32));
+        ssm.chain(of(0xff70, 12).filter(|_| embedded))
     }
 }
 
@@ -122,6 +145,10 @@ pub(super) struct Neighbor<A> {
     pub(super) drlb_list: Option<DrlbList>,
     /// Router identifier of the Interface ID option.
     pub(super) router_id: u32,
+    /// Bidirectional Capable.
+    pub(super) bidirectional: bool,
+    /// State Refresh Capable.
+    pub(super) state_refresh: bool,
     pub(super) messages: Rate,
 }
 
@@ -249,6 +276,17 @@ pub(super) struct Watch<A> {
     pub(super) groups: BTreeSet<A>,
     /// Groups in which it is a source.
     pub(super) source_of: BTreeSet<A>,
+    /// It is an RPA of BIDIR-PIM.
+    pub(super) rpa: bool,
+    /// Groups of PIM-DM in which it is a source.
+    pub(super) dense: BTreeSet<A>,
+}
+
+impl<A> Watch<A> {
+    /// Whether nothing depends on it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.groups.is_empty() && self.source_of.is_empty() && self.dense.is_empty() && !self.rpa
+    }
 }
 
 /// Interfaces, routes and RPs.
@@ -260,6 +298,8 @@ pub(super) struct Network<A: PimAddress> {
     /// The watched addresses whose route leads out of an interface.
     pub(super) via: BTreeMap<IfIndex, BTreeSet<A>>,
     pub(super) rp_set: RpSet<A>,
+    /// RPAs of BIDIR-PIM.
+    pub(super) rpas: BTreeMap<A, Rpa<A>>,
 }
 
 impl<A: PimAddress> Network<A> {
@@ -280,12 +320,13 @@ impl<A: PimAddress> Network<A> {
         group.is_ssm_group() || self.config.ssm_ranges.iter().any(|p| group.is_in(p))
     }
 
-    /// RP(G), for groups of PIM-SM.
+    /// RP(G), or RPA(G) if this router does BIDIR-PIM.
     pub(super) fn rp(&self, group: A) -> Option<A> {
-        if self.is_ssm(group) {
+        if self.is_ssm(group) || self.is_dense(group) {
             return None;
         }
-        self.rp_set.rp(group).filter(|rp| rp.mode == RpMode::Sparse).map(|rp| rp.address)
+        let bidir = self.config.bidir.is_some();
+        self.rp_set.rp(group).filter(|rp| bidir || rp.mode == RpMode::Sparse).map(|rp| rp.address)
     }
 
     fn route(&self, address: A) -> Option<&MribRoute<A>> {

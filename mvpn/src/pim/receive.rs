@@ -51,6 +51,10 @@ impl<A: PimAddress> PimRouter<A> {
             Ok(Message::Hello(hello)) => self.receive_hello(now, i, from, &hello),
             Ok(Message::JoinPrune(message)) => self.receive_join_prune(now, i, &message),
             Ok(Message::Assert(assert)) => self.receive_assert(now, i, from, &assert),
+            Ok(Message::Graft(message)) => self.receive_graft(now, i, from, &message),
+            Ok(Message::GraftAck(message)) => self.receive_graft_ack(now, i, from, &message),
+            Ok(Message::StateRefresh(message)) => self.receive_state_refresh(now, i, from, &message),
+            Ok(Message::DfElection(message)) => self.receive_df_election(now, i, from, &message),
             Ok(Message::Register(register)) => self.receive_register(now, i, from, to, &register),
             Ok(Message::RegisterStop(stop)) => self.receive_register_stop(now, from, &stop),
             Ok(_) => {}
@@ -120,7 +124,13 @@ impl<A: PimAddress> PimRouter<A> {
             let Some(g) = A::from_ip(set.group.addr()).filter(|g| set.group.is_host() && g.is_multicast()) else {
                 continue;
             };
-            if for_me {
+            if self.net.is_dense(g) {
+                if for_me {
+                    self.receive_dense_set(now, i, g, &set, cx.holdtime);
+                } else {
+                    self.see_dense_set(now, i, upstream, g, &set);
+                }
+            } else if for_me {
                 self.receive_group_set(cx, g, &set);
             } else {
                 self.see_group_set(cx, upstream, g, &set);
@@ -130,6 +140,9 @@ impl<A: PimAddress> PimRouter<A> {
 
     /// A group set for this router, from top to bottom.
     fn receive_group_set(&mut self, cx: Context, g: A, set: &GroupSet<'_>) {
+        if self.net.is_bidir(g) {
+            return self.receive_bidir_set(cx, g, set);
+        }
         let mut star = false;
         for source in set.joins() {
             if let Some(Entry::Group(rp)) = entry::<A>(&source) {
@@ -178,6 +191,26 @@ impl<A: PimAddress> PimRouter<A> {
                 self.evaluate(cx.now, g, Some(s));
             }
         }
+    }
+
+    /// The same of a group of BIDIR-PIM, of which only (*,G) is known (RFC 5015 §3.4.1).
+    fn receive_bidir_set(&mut self, cx: Context, g: A, set: &GroupSet<'_>) {
+        for source in set.joins() {
+            if let Some(Entry::Group(rp)) = entry::<A>(&source) {
+                self.receive_join_g(cx, g, rp);
+            }
+        }
+        for source in set.prunes() {
+            if entry::<A>(&source).is_some_and(|e| e == Entry::Group(self.net.rp(g).unwrap_or(A::UNSPECIFIED))) {
+                self.fire_join_g(cx, g, JoinEvent::ReceivePrune);
+            }
+        }
+        self.evaluate(cx.now, g, None);
+    }
+
+    /// Something other than a message or a timer happens to the downstream (*,G) machine.
+    pub(super) fn fire_join_of(&mut self, now: Instant, g: A, interface: IfIndex, event: JoinEvent) {
+        self.fire_join_g(Context { now, interface, holdtime: 0 }, g, event);
     }
 
     fn receive_join_g(&mut self, cx: Context, g: A, rp: A) -> bool {
@@ -481,6 +514,14 @@ impl<A: PimAddress> PimRouter<A> {
                 self.fire_rpt_upstream(now, g, s, RptUpstreamEvent::OverrideTimerExpires);
                 (g, Some(s))
             }
+            Timer::Dense(timer) => return self.dense_timer(now, timer),
+            Timer::DfElection(rpa, i) => return self.df_timer(now, rpa, i),
+            Timer::GroupActive(g) => {
+                if let Some(group) = self.groups.get_mut(&g) {
+                    group.active = false;
+                }
+                (g, None)
+            }
             Timer::RegisterStop(g, s) => {
                 self.fire_register(now, g, s, super::register::RegisterEvent::RegisterStopTimerExpires);
                 (g, Some(s))
@@ -494,13 +535,26 @@ impl<A: PimAddress> PimRouter<A> {
 
     /// Forgets what a group has on an interface that is gone.
     pub(super) fn forget_interface_state(&mut self, g: A, i: IfIndex) {
+        self.forget_joins(g, i);
         let Some(group) = self.groups.get_mut(&g) else { return };
-        group.interfaces.update(i, |x| *x = super::state::GroupInterface::default());
+        group.interfaces.update(i, |x| x.include = false);
+        for source in group.sources.values_mut() {
+            source.interfaces.update(i, |x| (x.include, x.exclude) = (false, false));
+        }
+    }
+
+    /// Forgets what PIM knows of a group on an interface: all but what local members want.
+    pub(super) fn forget_joins(&mut self, g: A, i: IfIndex) {
+        let Some(group) = self.groups.get_mut(&g) else { return };
+        group.interfaces.update(i, |x| *x = super::state::GroupInterface { include: x.include, ..Default::default() });
         for timer in [Timer::GroupExpiry(g, i), Timer::GroupPrunePending(g, i), Timer::GroupAssert(g, i)] {
             self.timers.clear(timer);
         }
         for (s, source) in &mut group.sources {
-            source.interfaces.update(i, |x| *x = super::state::SourceInterface::default());
+            source.interfaces.update(i, |x| {
+                let (include, exclude) = (x.include, x.exclude);
+                *x = super::state::SourceInterface { include, exclude, ..Default::default() };
+            });
             for timer in [
                 Timer::SourceExpiry(g, *s, i),
                 Timer::SourcePrunePending(g, *s, i),

@@ -1,15 +1,16 @@
-//! The PIM router: PIM-SM and SSM of one VRF and one family (RFC 7761), as one machine.
+//! The PIM router of one VRF and one family, as one machine: PIM-SM and SSM (RFC 7761), BIDIR-PIM, PIM-DM.
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use fwd_core::net::IfIndex;
-use fwd_core::op::FwdOp;
+use fwd_core::op::{FwdOp, Origin};
 use fwd_core::time::Instant;
 use fwd_core::timers::Timers;
 
 use super::config::{PimConfig, PimConfigError, PimInterfaceConfig};
-use super::forwarding::Pool;
+use super::dense::Dense;
+use super::forwarding::{Pool, RpfSets};
 use super::io::{Input, Membership, MribRoute, Output, PimEvent, PimLimit, PimReject};
 use super::network::{Interface, Network, PimAddress, Rate, Watch};
 use super::rp_set::RpSet;
@@ -50,6 +51,8 @@ pub struct PimRouter<A: PimAddress> {
     /// Routes that may differ from what the forwarder was told.
     pub(super) dirty: BTreeSet<(A, Option<A>)>,
     pub(super) pool: Pool,
+    pub(super) rpf_sets: RpfSets,
+    pub(super) dense: Dense<A>,
     pub(super) random: Random,
     /// (*,G) and (S,G) states.
     pub(super) states: usize,
@@ -82,6 +85,7 @@ impl<A: PimAddress> PimRouter<A> {
     pub fn new(now: Instant, config: PimConfig<A>) -> Result<Self, PimConfigError> {
         config.check()?;
         let (random, pool) = (Random::new(config.seed), Pool::new(config.replication.clone()));
+        let rpf_sets = RpfSets::new(config.bidir.as_ref().map(|b| b.rpf_sets.clone()));
         let limits = config.limits;
         Ok(Self {
             net: Network {
@@ -90,6 +94,7 @@ impl<A: PimAddress> PimRouter<A> {
                 watches: BTreeMap::new(),
                 via: BTreeMap::new(),
                 rp_set: RpSet::new(),
+                rpas: BTreeMap::new(),
             },
             groups: BTreeMap::new(),
             timers: Timers::new(),
@@ -97,6 +102,8 @@ impl<A: PimAddress> PimRouter<A> {
             pending: Pending::default(),
             dirty: BTreeSet::new(),
             pool,
+            rpf_sets,
+            dense: Dense::default(),
             random,
             states: 0,
             registers: Rate::new(limits.registers_per_second, now),
@@ -132,6 +139,7 @@ impl<A: PimAddress> PimRouter<A> {
         }
         self.net.interfaces.insert(index, interface);
         self.links_changed(now);
+        self.sync_rpas(now);
         Ok(())
     }
 
@@ -158,13 +166,17 @@ impl<A: PimAddress> PimRouter<A> {
             self.forget_interface_state(g, index);
             self.evaluate(now, g, None);
         }
+        self.dense_forget_interface(index);
         self.links_changed(now);
+        self.sync_rpas(now);
+        self.dense_interfaces_changed(now);
         Ok(())
     }
 
     /// Changes the mapping of groups to RPs, and what follows from it.
     pub fn update_rp_set(&mut self, now: Instant, change: impl FnOnce(&mut RpSet<A>)) {
         change(&mut self.net.rp_set);
+        self.sync_rpas(now);
         let groups: alloc::vec::Vec<A> = self.groups.keys().copied().collect();
         for g in groups {
             self.evaluate(now, g, None);
@@ -233,6 +245,36 @@ impl<A: PimAddress> PimRouter<A> {
         self.net.interfaces.get(&interface).map(|i| i.dr)
     }
 
+    /// The designated forwarder of an RPA on an interface, as far as this router knows.
+    #[must_use]
+    pub fn designated_forwarder(&self, rpa: A, interface: IfIndex) -> Option<A> {
+        self.net.df(rpa, interface)
+    }
+
+    /// Whether this router is the designated forwarder of an RPA on an interface.
+    #[must_use]
+    pub fn is_designated_forwarder(&self, rpa: A, interface: IfIndex) -> bool {
+        self.net.i_am_df(rpa, interface)
+    }
+
+    /// This router's primary address on an interface.
+    #[must_use]
+    pub fn address(&self, interface: IfIndex) -> Option<A> {
+        self.net.interfaces.get(&interface).map(|i| i.config.address)
+    }
+
+    /// The interface on whose link an address is.
+    #[must_use]
+    pub fn link_of(&self, address: A) -> Option<IfIndex> {
+        self.net.link_of(address)
+    }
+
+    /// NBR(I, A): the primary address of the neighbour that has this address, primary or secondary.
+    #[must_use]
+    pub fn neighbor_with(&self, interface: IfIndex, address: A) -> Option<A> {
+        self.net.nbr(interface, address)
+    }
+
     /// The neighbours of an interface, by primary address.
     pub fn neighbors(&self, interface: IfIndex) -> impl Iterator<Item = A> + '_ {
         self.net.interfaces.get(&interface).into_iter().flat_map(|i| i.neighbors.keys().copied())
@@ -272,8 +314,8 @@ impl<A: PimAddress> PimRouter<A> {
                 return None;
             }
             self.states = self.states.saturating_add(1);
-            let (ssm, rp) = (self.net.is_ssm(g), self.net.rp(g));
-            self.groups.insert(g, Group { rp, ..Group::new(ssm) });
+            let (ssm, rp, bidir) = (self.net.is_ssm(g), self.net.rp(g), self.net.is_bidir(g));
+            self.groups.insert(g, Group { rp, bidir, ..Group::new(ssm) });
             if let Some(rp) = rp {
                 self.watch(rp, |w| &mut w.groups, g);
             }
@@ -354,6 +396,19 @@ impl<A: PimAddress> PimRouter<A> {
 
     /// Begins to watch the route to an address for a group.
     pub(super) fn watch(&mut self, address: A, list: impl FnOnce(&mut Watch<A>) -> &mut BTreeSet<A>, g: A) {
+        if let Some(watch) = self.watched(address) {
+            list(watch).insert(g);
+        }
+    }
+
+    /// Begins to watch the route to an RPA.
+    pub(super) fn watch_rpa(&mut self, address: A) {
+        if let Some(watch) = self.watched(address) {
+            watch.rpa = true;
+        }
+    }
+
+    fn watched(&mut self, address: A) -> Option<&mut Watch<A>> {
         if !self.net.watches.contains_key(&address) {
             let link = self.net.link_of(address);
             let local = self.net.is_local(address);
@@ -370,21 +425,37 @@ impl<A: PimAddress> PimRouter<A> {
             if tracked {
                 self.outputs.push_back(Output::Track(address));
             }
-            let watch = Watch { route, tracked, groups: BTreeSet::new(), source_of: BTreeSet::new() };
+            let watch = Watch {
+                route,
+                tracked,
+                groups: BTreeSet::new(),
+                source_of: BTreeSet::new(),
+                rpa: false,
+                dense: BTreeSet::new(),
+            };
             self.net.watches.insert(address, watch);
         }
-        if let Some(watch) = self.net.watches.get_mut(&address) {
-            list(watch).insert(g);
-        }
+        self.net.watches.get_mut(&address)
     }
 
     /// Ends it.
     pub(super) fn unwatch(&mut self, address: A, list: impl FnOnce(&mut Watch<A>) -> &mut BTreeSet<A>, g: A) {
-        let Some(watch) = self.net.watches.get_mut(&address) else { return };
-        list(watch).remove(&g);
-        if !watch.groups.is_empty() || !watch.source_of.is_empty() {
-            return;
+        if let Some(watch) = self.net.watches.get_mut(&address) {
+            list(watch).remove(&g);
+            self.unwatch_idle(address);
         }
+    }
+
+    /// Ends the watch of an RPA.
+    pub(super) fn unwatch_rpa(&mut self, address: A) {
+        if let Some(watch) = self.net.watches.get_mut(&address) {
+            watch.rpa = false;
+            self.unwatch_idle(address);
+        }
+    }
+
+    fn unwatch_idle(&mut self, address: A) {
+        let Some(watch) = self.net.watches.get(&address).filter(|w| w.is_idle()) else { return };
         if watch.tracked {
             self.outputs.push_back(Output::Untrack(address));
         }
@@ -419,7 +490,13 @@ impl<A: PimAddress> PimRouter<A> {
     /// What depends on the route to an address is evaluated anew.
     pub(super) fn address_changed(&mut self, now: Instant, address: A) {
         let Some(watch) = self.net.watches.get(&address) else { return };
-        let (groups, source_of) = (watch.groups.clone(), watch.source_of.clone());
+        let (groups, source_of, rpa) = (watch.groups.clone(), watch.source_of.clone(), watch.rpa);
+        for g in watch.dense.clone() {
+            self.dense_evaluate(now, g, address);
+        }
+        if rpa {
+            self.rpa_changed(now, address);
+        }
         for g in groups {
             self.evaluate(now, g, None);
         }
@@ -466,6 +543,9 @@ impl<A: PimAddress> PimRouter<A> {
         let wanted = membership != Membership::None;
         if wanted && !(served && self.may_join(now, i, g, source)) {
             return;
+        }
+        if self.net.is_dense(g) {
+            return self.dense_membership(now, i, g, source, membership);
         }
         let known = self.groups.get(&g).is_some_and(|group| {
             source.map_or_else(
@@ -539,6 +619,9 @@ impl<A: PimAddress> PimRouter<A> {
     }
 
     fn refused(&mut self, now: Instant, op: FwdOp) {
+        if let FwdOp::SetRpfMember { set, from: Origin::Interface(i) } = op {
+            return self.rpa_refused(set, i);
+        }
         let refused = match op {
             FwdOp::SetMroute { key, .. } => A::of_mroute_key(key),
             FwdOp::SetReplication { id, .. } => self.pool.owner(id),
@@ -546,6 +629,10 @@ impl<A: PimAddress> PimRouter<A> {
             _ => None,
         };
         let Some((source, group)) = refused else { return };
+        if let Some(s) = source.filter(|s| self.dense.sources.contains_key(&(group, *s))) {
+            self.dense_refused(now, group, s);
+            return self.outputs.push_back(Output::Event(PimEvent::Refused { group, source }));
+        }
         let Some(state) = self.groups.get_mut(&group) else { return };
         match source {
             Some(s) => {

@@ -196,6 +196,26 @@ impl<A: RpAddress> RpSet<A> {
         fixed.into_iter().chain(learnt).max_by_key(|rp| (rp.mode, rp.origin))
     }
 
+    /// Whether RPs that are embedded in group addresses are used.
+    #[must_use]
+    pub const fn has_embedded(&self) -> bool {
+        self.embedded
+    }
+
+    /// The ranges of BIDIR-PIM with each RPA that one of their groups may have.
+    pub fn bidir(&self) -> impl Iterator<Item = (A::Prefix, A)> + '_ {
+        let fixed = self.fixed.values().filter(|rp| rp.mode == RpMode::Bidir).map(|rp| (rp.range, rp.address));
+        let learnt = self.learnt.iter().filter(|(_, l)| l.mode == RpMode::Bidir);
+        fixed.chain(learnt.flat_map(|(range, l)| l.candidates.iter().map(move |c| (*range, c.address))))
+    }
+
+    /// Every range with the RPs that one of its groups may have; a range that is both static and learnt comes twice.
+    pub fn ranges(&self) -> impl Iterator<Item = (A::Prefix, Vec<A>)> + '_ {
+        let fixed = self.fixed.values().map(|rp| (rp.range, Vec::from([rp.address])));
+        let learnt = self.learnt.iter().map(|(r, l)| (*r, l.candidates.iter().map(|c| c.address).collect()));
+        fixed.chain(learnt)
+    }
+
     /// The ranges and their learnt candidates, in order of the ranges.
     pub fn learnt(&self) -> impl Iterator<Item = (&A::Prefix, &[CandidateRp<A>])> {
         self.learnt.iter().map(|(range, learnt)| (range, learnt.candidates.as_slice()))

@@ -8,6 +8,7 @@ use fwd_core::op::{LegTarget, Mroute};
 use smallvec::SmallVec;
 
 use super::assert::{AssertMetric, AssertState};
+use super::dense::DenseTimer;
 use super::downstream::{JoinState, RptState};
 use super::register::RegisterState;
 use super::upstream::{RptUpstreamState, UpstreamState};
@@ -200,6 +201,10 @@ impl<A> Source<A> {
 pub(super) struct Group<A> {
     /// In the range of source-specific multicast.
     pub(super) ssm: bool,
+    /// Of BIDIR-PIM: there are no sources, Asserts and Registers.
+    pub(super) bidir: bool,
+    /// Of BIDIR-PIM: packets come without anyone having joined.
+    pub(super) active: bool,
     /// RP(G), as last looked up.
     pub(super) rp: Option<A>,
     pub(super) interfaces: ByInterface<GroupInterface<A>>,
@@ -216,6 +221,8 @@ impl<A> Group<A> {
     pub(super) const fn new(ssm: bool) -> Self {
         Self {
             ssm,
+            bidir: false,
+            active: false,
             rp: None,
             interfaces: ByInterface(SmallVec::new_const()),
             noted: SmallVec::new_const(),
@@ -231,7 +238,10 @@ impl<A> Group<A> {
 
     /// Whether nothing is known of it.
     pub(super) fn is_idle(&self) -> bool {
-        self.sources.is_empty() && self.interfaces.0.is_empty() && self.upstream.state == UpstreamState::NotJoined
+        self.sources.is_empty()
+            && self.interfaces.0.is_empty()
+            && self.upstream.state == UpstreamState::NotJoined
+            && !self.active
     }
 }
 
@@ -272,4 +282,10 @@ pub(super) enum Timer<A> {
     RegisterStop(A, A),
     /// No route to a source whose data arrived was told.
     Arrived(A, A),
+    /// A source-only branch of BIDIR-PIM is forgotten.
+    GroupActive(A),
+    /// DFT(RPA,I) (RFC 5015 §3.6)
+    DfElection(A, IfIndex),
+    /// Of PIM-DM.
+    Dense(DenseTimer<A>),
 }

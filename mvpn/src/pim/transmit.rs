@@ -106,7 +106,7 @@ impl<A: PimAddress> PimRouter<A> {
     /// asks for, and stays in one set with them as far as they fit (§4.9.5.2).
     fn group_sets(&self, g: A, mut entries: Entries<A>, room: usize) -> Vec<GroupSetBuf> {
         if entries.iter().any(|(e, join)| matches!(e, Entry::Group(_)) && *join) {
-            if let Some(group) = self.groups.get(&g) {
+            if let Some(group) = self.groups.get(&g).filter(|group| !group.bidir) {
                 let view = GroupView { net: &self.net, g, group };
                 for s in group.sources.keys() {
                     if view.source(*s).prune_with_join_g() {

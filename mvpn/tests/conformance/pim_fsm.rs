@@ -6,6 +6,8 @@
 use std::fmt::Debug;
 
 use mvpn::pim::assert::{AssertEvent, AssertState, assert_transition};
+use mvpn::pim::bidir::fsm::{DfEvent, DfState, df_transition};
+use mvpn::pim::dense::fsm as dense;
 use mvpn::pim::downstream::{JoinEvent, JoinState, RptEvent, RptState, join_transition, rpt_transition};
 use mvpn::pim::register::{RegisterEvent, RegisterState, register_transition};
 use mvpn::pim::upstream::{
@@ -58,40 +60,68 @@ fn text<S: Debug, A: Debug, X>(r: Result<(S, &[A]), X>) -> Option<(String, Vec<S
     Some((format!("{next:?}"), actions.iter().map(|a| format!("{a:?}")).collect()))
 }
 
+/// Shows: MVPN-CEPE-2
 #[test]
 fn downstream_join_machines() {
     let script = include_str!("rfc7761-4.5.1-downstream/script.txt");
     run(script, &JoinState::ALL, &JoinEvent::ALL, |s, e| text(join_transition(s, e)));
 }
 
+/// Shows: MVPN-CEPE-2
 #[test]
 fn downstream_rpt_machine() {
     let script = include_str!("rfc7761-4.5.3-downstream-rpt/script.txt");
     run(script, &RptState::ALL, &RptEvent::ALL, |s, e| text(rpt_transition(s, e)));
 }
 
+/// Shows: MVPN-CEPE-2
 #[test]
 fn upstream_machines() {
     let script = include_str!("rfc7761-4.5.4-upstream/script.txt");
     run(script, &UpstreamState::ALL, &UpstreamEvent::ALL, |s, e| text(upstream_transition(s, e)));
 }
 
+/// Shows: MVPN-CEPE-2
 #[test]
 fn upstream_rpt_machine() {
     let script = include_str!("rfc7761-4.5.7-upstream-rpt/script.txt");
     run(script, &RptUpstreamState::ALL, &RptUpstreamEvent::ALL, |s, e| text(rpt_upstream_transition(s, e)));
 }
 
+/// Shows: MVPN-CEPE-2
 #[test]
 fn register_machine() {
     let script = include_str!("rfc7761-4.4.1-register/script.txt");
     run(script, &RegisterState::ALL, &RegisterEvent::ALL, |s, e| text(register_transition(s, e)));
 }
 
+/// Shows: MVPN-CEPE-2
 #[test]
 fn assert_machines() {
     let script = include_str!("rfc7761-4.6-assert/script.txt");
     let transition =
         |s, e| text(assert_transition(s, e).as_ref().map(|(next, action)| (*next, std::slice::from_ref(action))));
     run(script, &AssertState::ALL, &AssertEvent::ALL, transition);
+}
+
+/// Shows: MVPN-CEPE-6
+#[test]
+fn df_election() {
+    let script = include_str!("rfc5015-3.5.3-df-election/script.txt");
+    run(script, &DfState::ALL, &DfEvent::ALL, |s, e| text(df_transition(s, e)));
+}
+
+/// Shows: MVPN-CEPE-7
+#[test]
+fn dense_mode_machines() {
+    let script = include_str!("rfc3973-4.4.1-upstream/script.txt");
+    run(script, &dense::UpstreamState::ALL, &dense::UpstreamEvent::ALL, |s, e| text(dense::upstream_transition(s, e)));
+    let script = include_str!("rfc3973-4.4.2-downstream/script.txt");
+    run(script, &dense::PruneState::ALL, &dense::PruneEvent::ALL, |s, e| text(dense::prune_transition(s, e)));
+    let script = include_str!("rfc3973-4.5.2-origination/script.txt");
+    let (states, events) = (&dense::OriginationState::ALL, &dense::OriginationEvent::ALL);
+    run(script, states, events, |s, e| text(dense::origination_transition(s, e)));
+    let script = include_str!("rfc3973-4.6.4-assert/script.txt");
+    let transition = |s, e| text(dense::dense_assert_transition(s, e));
+    run(script, &AssertState::ALL, &dense::DenseAssertEvent::ALL, transition);
 }

@@ -4,16 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use arbitrary::{Result, Unstructured};
-use fwd_core::net::{IfIndex, ReplicationId, VrfId};
-use fwd_core::op::{FwdOp, LegTarget, Mroute, MrouteKey};
+use arbitrary::{Arbitrary, Result, Unstructured};
+use fwd_core::net::{IfIndex, ReplicationId, RpfSetId, VrfId};
+use fwd_core::op::{FwdOp, LegTarget, Mroute, MrouteKey, Origin};
 use fwd_core::time::Instant;
 use mvpn::pim::rp_set::{RpMode, StaticRp};
 use mvpn::pim::wire::{
-    Assert, EncodedGroup, GroupSetBuf, Hello, HelloOption, JoinPruneBuf, Message, MessageType, Register, RegisterFlags,
-    RegisterStop, SourceBuf, SourceFlags, packet,
+    Assert, DfElection, EncodedGroup, GroupSetBuf, Hello, HelloOption, JoinPruneBuf, Message, MessageType, Register,
+    RegisterFlags, RegisterStop, SourceBuf, SourceFlags, StateRefresh, packet,
 };
-use mvpn::pim::{Input, Membership, MribRoute, Output, PimConfig, PimInterfaceConfig, PimLimits, PimRouter};
+use mvpn::pim::{
+    BidirConfig, DenseConfig, Input, Membership, MribRoute, Output, PimConfig, PimInterfaceConfig, PimLimits, PimRouter,
+};
 
 const STATES: usize = 12;
 
@@ -24,6 +26,7 @@ struct Driven {
     tracked: BTreeSet<Ipv4Addr>,
     mroutes: BTreeMap<MrouteKey, Mroute>,
     groups: BTreeMap<ReplicationId, BTreeMap<u16, LegTarget>>,
+    sets: BTreeSet<(RpfSetId, Origin)>,
 }
 
 fn address(interface: u32, host: u8) -> Ipv4Addr {
@@ -32,7 +35,8 @@ fn address(interface: u32, host: u8) -> Ipv4Addr {
 
 fn group(u: &mut Unstructured<'_>) -> Result<Ipv4Addr> {
     Ok(match u.int_in_range(0..=9)? {
-        0..=3 => Ipv4Addr::new(239, 1, 1, u.int_in_range(1..=3)?),
+        0..=2 => Ipv4Addr::new(239, 1, 1, u.int_in_range(1..=3)?),
+        3 => Ipv4Addr::new(u.int_in_range(238..=239)?, 7, 1, u.int_in_range(1..=2)?),
         4..=7 => Ipv4Addr::new(232, 1, 1, u.int_in_range(1..=3)?),
         8 => Ipv4Addr::new(224, 0, 0, 5),
         _ => u.arbitrary()?,
@@ -54,12 +58,22 @@ impl Driven {
         let limits =
             PimLimits { states: STATES, states_per_interface: 8, neighbors_per_interface: 3, ..PimLimits::default() };
         config.limits = limits;
+        config.bidir = Some(BidirConfig::new(1..=2));
+        let ranges = vec!["239.7.0.0/16".parse().unwrap()];
+        config.dense = Some(DenseConfig { ranges, ..DenseConfig::default() });
         let mut pim = PimRouter::new(now, config).unwrap();
         for n in 1..=3 {
             let subnet = fwd_core::net::Ipv4Prefix::new(address(n, 0), 24).unwrap();
             pim.add_interface(now, PimInterfaceConfig::new(IfIndex(n), address(n, 2), vec![subnet])).unwrap();
         }
-        Self { pim, now, tracked: BTreeSet::new(), mroutes: BTreeMap::new(), groups: BTreeMap::new() }
+        Self {
+            pim,
+            now,
+            tracked: BTreeSet::new(),
+            mroutes: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            sets: BTreeSet::new(),
+        }
     }
 
     fn input(&mut self, input: Input<'_, Ipv4Addr>) {
@@ -70,12 +84,16 @@ impl Driven {
         let interface = u.int_in_range(1..=3)?;
         let from = address(interface, u.int_in_range(1..=5)?);
         let all = Ipv4Addr::new(224, 0, 0, 13);
-        let (to, octets) = match u.int_in_range(0..=5)? {
+        let (to, octets) = match u.int_in_range(0..=8)? {
             0 | 1 => {
                 let mut options = vec![
                     HelloOption::Holdtime(*u.choose(&[0, 1, 105, 65535])?),
                     HelloOption::GenerationId(u.int_in_range(0..=1)?),
                 ];
+                if u.arbitrary()? {
+                    options.push(HelloOption::BidirectionalCapable);
+                    options.push(HelloOption::StateRefreshCapable(60));
+                }
                 if u.arbitrary()? {
                     options.push(HelloOption::DrPriority(u.int_in_range(0..=2)?));
                 }
@@ -106,6 +124,27 @@ impl Driven {
                     metric: *u.choose(&[0, 20, u32::MAX])?,
                 };
                 (all, Message::Assert(assert).to_packet(from.into(), all.into()))
+            }
+            5 => {
+                let mut message: DfElection = Arbitrary::arbitrary(u)?;
+                message.rpa = Ipv4Addr::new(10, 255, 0, u.int_in_range(1..=2)?).into();
+                message.sender_metric.preference = *u.choose(&[0, 110, u32::MAX])?;
+                (all, Message::DfElection(message).to_packet(from.into(), all.into()))
+            }
+            6 => {
+                let mut message: StateRefresh = Arbitrary::arbitrary(u)?;
+                message.group = EncodedGroup::new(group(u)?.into());
+                message.source = source(u)?.into();
+                (all, Message::StateRefresh(message).to_packet(from.into(), all.into()))
+            }
+            7 => {
+                let to = address(interface, 2);
+                let mut m = JoinPruneBuf::new(*u.choose(&[to.into(), from.into()])?, 0);
+                let mut set = GroupSetBuf::new(EncodedGroup::new(group(u)?.into()));
+                set.joins.push(SourceBuf::dense(source(u)?.into()));
+                m.push(set);
+                let kind = if u.arbitrary()? { MessageType::GRAFT } else { MessageType::GRAFT_ACK };
+                (to, packet(kind, 0, from.into(), to.into(), |out| m.emit(out)))
             }
             4 => {
                 let to = Ipv4Addr::new(10, 255, 0, 1);
@@ -176,8 +215,9 @@ impl Driven {
         match u.int_in_range(0..=2)? {
             0 => {
                 let rp = Ipv4Addr::new(10, 255, 0, u.int_in_range(1..=2)?);
-                let range = "239.0.0.0/8".parse().unwrap();
-                let fixed = StaticRp { range, address: rp, mode: RpMode::Sparse, overrides: false };
+                let range = u.choose(&["239.0.0.0/8", "238.7.0.0/16"])?.parse().unwrap();
+                let mode = *u.choose(&[RpMode::Sparse, RpMode::Bidir])?;
+                let fixed = StaticRp { range, address: rp, mode, overrides: false };
                 self.pim.update_rp_set(self.now, |set| set.set_static(fixed).unwrap());
             }
             1 => {
@@ -213,7 +253,8 @@ impl Driven {
             }
         }
         assert!(self.pim.states() <= STATES, "{} states", self.pim.states());
-        assert!(self.mroutes.len() <= STATES);
+        // Beside a state's route that of a range of BIDIR-PIM.
+        assert!(self.mroutes.len() <= STATES + 2);
     }
 
     fn program(&mut self, op: FwdOp) {
@@ -235,6 +276,8 @@ impl Driven {
                 assert!(self.groups.get_mut(&group).unwrap().insert(leg, target).is_none());
             }
             FwdOp::ClearLeg { group, leg } => drop(self.groups.get_mut(&group).unwrap().remove(&leg).unwrap()),
+            FwdOp::SetRpfMember { set, from } => assert!(self.sets.insert((set, from))),
+            FwdOp::ClearRpfMember { set, from } => assert!(self.sets.remove(&(set, from))),
             other => panic!("{other:?}"),
         }
     }
@@ -251,6 +294,10 @@ pub fn run(data: &[u8]) {
         }
     }
     driven.drain();
+    driven.pim.update_rp_set(driven.now, |set| {
+        set.clear_static(&"239.0.0.0/8".parse().unwrap());
+        set.clear_static(&"238.7.0.0/16".parse().unwrap());
+    });
     for n in 1..=3 {
         let _ = driven.pim.remove_interface(driven.now, IfIndex(n));
     }
@@ -260,5 +307,6 @@ pub fn run(data: &[u8]) {
     }
     assert_eq!(driven.pim.states(), 0, "{:?}", driven.pim);
     assert!(driven.mroutes.is_empty() && driven.groups.is_empty() && driven.tracked.is_empty());
+    assert!(driven.sets.is_empty());
     assert_eq!(driven.pim.next_timeout(), None);
 }

@@ -1,5 +1,7 @@
 //! Several PIM routers in virtual time: what they build is the tree that unicast routing says, under loss and reordering too.
 
+mod bidir;
+mod dense;
 mod drive;
 mod world;
 

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use fwd_core::net::{IfIndex, ReplicationId, VrfId};
+use fwd_core::net::{IfIndex, ReplicationId, RpfSetId, VrfId};
 use fwd_core::op::{FwdOp, LegTarget, Mroute, MrouteKey, Origin, Rpf};
 use fwd_core::time::Instant;
 use mvpn::address::Address;
 use mvpn::pim::rp_set::{RpMode, StaticRp};
-use mvpn::pim::wire::Register;
+use mvpn::pim::wire::{MessageType, Register};
 use mvpn::pim::{Input, Membership, MribRoute, Output, PimAddress, PimConfig, PimEvent, PimInterfaceConfig, PimRouter};
 
 /// Addresses of the simulated network.
@@ -99,6 +99,7 @@ impl Rng {
 pub struct Forwarder {
     pub mroutes: BTreeMap<MrouteKey, Mroute>,
     pub groups: BTreeMap<ReplicationId, BTreeMap<u16, LegTarget>>,
+    pub sets: BTreeSet<(RpfSetId, IfIndex)>,
 }
 
 impl Forwarder {
@@ -122,8 +123,21 @@ impl Forwarder {
             FwdOp::ClearLeg { group, leg } => {
                 assert!(self.groups.get_mut(&group).unwrap().remove(&leg).is_some());
             }
+            FwdOp::SetRpfMember { set, from: Origin::Interface(i) } => assert!(self.sets.insert((set, i))),
+            FwdOp::ClearRpfMember { set, from: Origin::Interface(i) } => assert!(self.sets.remove(&(set, i))),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// The route of (S,G), else that of the longest range of G.
+    pub fn route<A: PimAddress>(&self, s: A, g: A) -> Option<Mroute> {
+        if let Some(found) = self.mroutes.get(&A::mroute_key(Some(s), g)) {
+            return Some(*found);
+        }
+        (0..=A::BITS)
+            .rev()
+            .filter_map(|n| g.prefix(n))
+            .find_map(|range| self.mroutes.get(&A::range_key(range)).copied())
     }
 
     pub fn legs(&self, mroute: &Mroute) -> Vec<LegTarget> {
@@ -188,6 +202,8 @@ pub struct World<A: SimAddress> {
     seq: u64,
     /// How often a packet crossed each LAN: (packet's number, LAN) → copies.
     pub crossed: BTreeMap<(u64, usize), u64>,
+    /// The types of messages that routers sent.
+    pub log: Vec<(usize, MessageType)>,
     /// Whether PIM messages are delayed by up to 100 ms, so that they overtake one another, or by 1 ms.
     pub reorder: bool,
 }
@@ -244,6 +260,7 @@ impl<A: SimAddress> World<A> {
             queue: BinaryHeap::new(),
             seq: 0,
             crossed: BTreeMap::new(),
+            log: Vec::new(),
             reorder: false,
         }
     }
@@ -328,13 +345,14 @@ impl<A: SimAddress> World<A> {
             match output {
                 Output::Datagram { interface: Some(i), from, to, octets } => {
                     self.nodes[r].sent += 1;
+                    self.log.push((r, MessageType(octets[0] & 15)));
                     let lan = lan_of(i);
-                    assert_eq!(to, A::ALL_PIM_ROUTERS);
                     if self.down.contains(&lan) {
                         continue;
                     }
                     for other in self.lans[lan].clone() {
-                        if other != r && self.rng.below(100) >= self.loss {
+                        let here = to == A::ALL_PIM_ROUTERS || to == A::on_lan(lan, other);
+                        if other != r && here && self.rng.below(100) >= self.loss {
                             let delay = self.delay();
                             self.push(delay, What::Pim { lan, router: other, from, to, octets: octets.clone() });
                         }
@@ -447,12 +465,15 @@ impl<A: SimAddress> World<A> {
         let register = Register { flags: mvpn::pim::wire::RegisterFlags::empty(), packet };
         let (s, g) = register.source_group().unwrap();
         let (s, g) = (A::from_ip(s).unwrap(), A::from_ip(g).unwrap());
-        let table = &self.nodes[r].forwarder.mroutes;
-        let found = table.get(&A::mroute_key(Some(s), g)).or_else(|| table.get(&A::mroute_key(None, g))).copied();
+        let found = self.nodes[r].forwarder.route(s, g);
         let data = Input::Data { interface: iface(lan), source: s, group: g };
         let Some(mroute) = found else { return self.input(r, data) };
         let here = Origin::Interface(iface(lan));
-        if mroute.rpf != Rpf::Any && mroute.rpf != Rpf::From(here) {
+        let expected = match mroute.rpf {
+            Rpf::AnyOf(set) => self.nodes[r].forwarder.sets.contains(&(set, iface(lan))),
+            rpf => rpf == Rpf::Any || rpf == Rpf::From(here),
+        };
+        if !expected {
             if mroute.punt_wrong_interface || mroute.spt == Some(iface(lan)) {
                 self.input(r, data);
             }
@@ -460,6 +481,7 @@ impl<A: SimAddress> World<A> {
         }
         for leg in self.nodes[r].forwarder.legs(&mroute) {
             match leg {
+                LegTarget::Interface(i) if i == iface(lan) => {}
                 LegTarget::Interface(i) => self.emit(r, lan_of(i), packet, ttl - 1),
                 LegTarget::Local => self.input(r, data),
                 other => panic!("{other:?}"),

@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 use fwd_core::Malformed;
 use fwd_core::codec::{self, BufMut, Take};
 
-use super::encoded::{EncodedGroup, EncodedSource, SourceFlags, emit_unicast, take_unicast, unicast_len};
+use super::encoded::{
+    AddressFamily, EncodedGroup, EncodedSource, SourceFlags, emit_unicast, take_unicast, unicast_len,
+};
 use super::join_attribute::JoinAttributesBuf;
 
 /// A received Join/Prune, Graft or Graft-Ack: a view, walked through once when it was taken.
@@ -215,6 +217,12 @@ impl SourceBuf {
         EncodedSource::new(addr, flags).into()
     }
 
+    /// A source of PIM-DM: no flag, not even S (RFC 3973 §4.7.4).
+    #[must_use]
+    pub fn dense(addr: IpAddr) -> Self {
+        EncodedSource::with_mask(addr, SourceFlags::empty(), AddressFamily::of(addr).bits()).into()
+    }
+
     /// The same with these attributes, which must be of the address's family.
     #[must_use]
     pub fn with_attributes(mut self, attributes: JoinAttributesBuf) -> Self {
@@ -336,7 +344,6 @@ impl JoinPruneBuf {
 #[cfg(feature = "arbitrary")]
 impl<'a> arbitrary::Arbitrary<'a> for SourceBuf {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
-        use super::encoded::AddressFamily;
         use super::join_attribute::{JoinAttribute, JoinAttributeType, JoinAttributeValue};
         let addr: IpAddr = u.arbitrary()?;
         let family = AddressFamily::of(addr);

@@ -24,11 +24,15 @@ mod pim_drive;
 #[path = "../../mvpn/tests/gmp/drive.rs"]
 mod gmp_drive;
 
+#[path = "../../ipsec-vlink/tests/l2tp/drive.rs"]
+mod l2tp_drive;
+
 mod bridge_vlink;
 mod parse_bfd;
 mod parse_fwd_op;
 mod parse_gmp;
 mod parse_header;
+mod parse_l2tp;
 mod parse_ldp;
 mod parse_message;
 mod parse_msdp;
@@ -41,6 +45,7 @@ pub use parse_bfd::parse_bfd;
 pub use parse_fwd_op::parse_fwd_op;
 pub use parse_gmp::parse_gmp;
 pub use parse_header::parse_header;
+pub use parse_l2tp::parse_l2tp;
 pub use parse_ldp::parse_ldp;
 pub use parse_message::parse_message;
 pub use parse_msdp::parse_msdp;
@@ -68,6 +73,11 @@ pub fn drive_gmp(data: &[u8]) {
 /// Arbitrary stimuli against one BGP session.
 pub fn drive_session(data: &[u8]) {
     session_drive::run(data);
+}
+
+/// Arbitrary stimuli against two L2TP endpoints.
+pub fn drive_l2tp(data: &[u8]) {
+    l2tp_drive::run(data);
 }
 
 /// Arbitrary stimuli against one LDP session.
@@ -100,6 +110,7 @@ pub const TARGETS: &[Target] = &[
     ("bridge_vlink", bridge_vlink),
     ("drive_bfd", drive_bfd),
     ("drive_gmp", drive_gmp),
+    ("drive_l2tp", drive_l2tp),
     ("drive_ldp_session", drive_ldp_session),
     ("drive_pim", drive_pim),
     ("drive_session", drive_session),
@@ -108,6 +119,7 @@ pub const TARGETS: &[Target] = &[
     ("parse_fwd_op", parse_fwd_op),
     ("parse_gmp", parse_gmp),
     ("parse_header", parse_header),
+    ("parse_l2tp", parse_l2tp),
     ("parse_ldp", parse_ldp),
     ("parse_message", parse_message),
     ("parse_msdp", parse_msdp),

@@ -1,6 +1,6 @@
 //! VPN virtual links over L2TP, GRE, IP-in-IP and MPLS-in-IP, protected by IPsec, as sans-IO, no_std state machines.
 //!
-//! [`ike`] negotiates keys: IKEv1 and IKEv2.
+//! [`ike`] negotiates keys: IKEv1 and IKEv2. [`l2tp`] sets up tunnels and sessions: versions 2 and 3.
 #![no_std]
 
 extern crate alloc;
@@ -8,3 +8,6 @@ extern crate alloc;
 extern crate std;
 
 pub mod ike;
+pub mod l2tp;
+#[cfg(test)]
+mod test_hashes;

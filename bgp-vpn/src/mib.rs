@@ -42,6 +42,26 @@ pub struct Outside<'a> {
     pub notifications: bool,
     /// The most routes that [`L3VpnMib::routes`] shows, over all VRFs; the VRFs of the lowest handles come first.
     pub max_routes: usize,
+    /// For whom the picture is.
+    pub view: View<'a>,
+}
+
+/// What of a PE is shown (RFC 4176 §2.2: the views of the provider and of a customer).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View<'a> {
+    /// All.
+    Provider,
+    /// These VRFs, and nothing of the core: routes from other sites have no next hop, and scalars count these VRFs only.
+    Customer(&'a [VrfId]),
+}
+
+impl View<'_> {
+    fn shows(self, vrf: VrfId) -> bool {
+        match self {
+            Self::Provider => true,
+            Self::Customer(vrfs) => vrfs.contains(&vrf),
+        }
+    }
 }
 
 /// The scalars (mplsL3VpnScalars).
@@ -284,11 +304,12 @@ impl L3VpnMib {
     #[must_use]
     pub fn new(speaker: &Speaker, outside: Outside<'_>) -> Self {
         let interfaces = interfaces(speaker, outside);
-        let vrf_rows: Vec<VrfRow> = speaker.vrfs().map(|config| row(speaker, outside, config, &interfaces)).collect();
+        let vrfs = || speaker.vrfs().filter(|config| outside.view.shows(config.id));
+        let vrf_rows: Vec<VrfRow> = vrfs().map(|config| row(speaker, outside, config, &interfaces)).collect();
         let mut room = outside.max_routes;
         let mut routes = Vec::new();
-        for config in speaker.vrfs() {
-            let of_vrf = route::of_vrf(speaker, config, room);
+        for config in vrfs() {
+            let of_vrf = route::of_vrf(speaker, config, room, outside.view);
             room = room.saturating_sub(of_vrf.len());
             routes.extend(of_vrf);
         }
@@ -300,7 +321,7 @@ impl L3VpnMib {
                 notifications: outside.notifications,
                 illegal_label_threshold: outside.illegal_label_threshold,
             }]),
-            targets: Table::new(speaker.vrfs().flat_map(targets)),
+            targets: Table::new(vrfs().flat_map(targets)),
             vrfs: Table::new(vrf_rows.iter().cloned().map(VrfEntry)),
             security: Table::new(vrf_rows.iter().cloned().map(VrfSec)),
             performance: Table::new(vrf_rows.into_iter().map(VrfPerf)),
@@ -331,7 +352,7 @@ fn ticks(at: Instant) -> Value {
 
 fn interfaces(speaker: &Speaker, outside: Outside<'_>) -> Vec<IfConf> {
     let mut rows: Vec<IfConf> = Vec::new();
-    for (iface, circuit) in speaker.circuits() {
+    for (iface, circuit) in speaker.circuits().filter(|(_, circuit)| outside.view.shows(circuit.vrf)) {
         let Some(config) = speaker.vrfs().find(|v| v.id == circuit.vrf) else { continue };
         let peers = speaker.peers();
         let bgp = peers

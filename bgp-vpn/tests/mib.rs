@@ -1,6 +1,6 @@
 //! MPLS-L3VPN-STD-MIB (RFC 4382) of a PE whose state is known.
 
-use bgp_vpn::mib::{L3VpnMib, MODULE, NotificationType, Outside};
+use bgp_vpn::mib::{L3VpnMib, MODULE, NotificationType, Outside, View};
 use bgp_vpn::session::LocalIdentity;
 use bgp_vpn::speaker::{Circuit, Event, Input, LocalRoute, Output, Speaker, SpeakerConfig};
 use bgp_vpn::vrf::{RouteLimit, VrfConfig};
@@ -49,6 +49,7 @@ const OUTSIDE: Outside<'static> = Outside {
     illegal_label_threshold: 150,
     notifications: true,
     max_routes: 1000,
+    view: View::Provider,
 };
 
 /// The value below the module's objects, as `1.2.3.0` behind the module's identifier.
@@ -156,4 +157,46 @@ fn each_threshold_is_notified_once_per_crossing() {
     assert_eq!(of(&before.changes(&down)), [(VrfUp, VrfId(1)), (IllegalLabelThreshExceeded, VrfId(2))][..1]);
     let off = L3VpnMib::new(&pe, Outside { notifications: false, interface_up: &|_| false, ..OUTSIDE });
     assert_eq!(off.changes(&before), []);
+}
+
+/// Every object that a customer sees is one of its own VRF: it is named after it, and says what the provider's view says; another VRF's
+/// name, targets and addresses are nowhere, nor is an address of the core.
+///
+/// Shows: L3VPN-REF-17
+#[test]
+fn a_customer_sees_its_own_vrf_and_nothing_of_the_core() {
+    let mut pe = pe();
+    local(&mut pe, "10.9.0.0/16", Some(LocalRoute::Via(IfIndex(7))));
+    let far = Input::Local { vrf: VrfId(2), prefix: "10.8.0.0/16".parse().unwrap(), route: Some(LocalRoute::Local) };
+    pe.handle_input(Instant::from_secs(20), far);
+    let circuit = Circuit { vrf: VrfId(2), address: "10.0.0.6".parse().unwrap(), nhlfe: NhlfeId(6) };
+    pe.handle_input(Instant::from_secs(20), Input::Circuit { iface: IfIndex(8), circuit: Some(circuit) });
+    // Red imports a route of blue's.
+    let targets = || vec!["65001:1".parse().unwrap(), "65001:2".parse().unwrap()];
+    pe.set_vrf_targets(Instant::from_secs(21), VrfId(1), targets(), targets()).unwrap();
+    let provider = L3VpnMib::new(&pe, OUTSIDE);
+    for (vrf, name, other) in [(VrfId(1), "red", "blue"), (VrfId(2), "blue", "red")] {
+        let view = [vrf];
+        let customer = L3VpnMib::new(&pe, Outside { view: View::Customer(&view), ..OUTSIDE });
+        let index = |name: &str| {
+            let octets = name.bytes().map(u32::from);
+            [name.len() as u32].into_iter().chain(octets).collect::<Vec<u32>>()
+        };
+        let (mut at, mut seen) = (Oid::new(MODULE), 0);
+        while let Some((oid, value)) = customer.next(&at) {
+            let ids = oid.ids();
+            let names = |name: &str| ids.windows(name.len() + 1).any(|w| w == index(name));
+            let scalar = ids.starts_with(&[MODULE, &[1, 1]].concat());
+            assert!(scalar || names(name), "{oid}");
+            assert!(!names(other), "{oid}");
+            if !scalar {
+                assert_eq!(provider.get(&oid), Some(value), "{oid}");
+            }
+            (at, seen) = (oid, seen + 1);
+        }
+        assert!(seen > 7 + 21, "{seen}");
+        assert_eq!(customer.interfaces.rows().len(), 1);
+        let scalars = customer.scalars.rows().next().unwrap();
+        assert_eq!((scalars.configured_vrfs, scalars.active_vrfs, scalars.connected_interfaces), (1, 1, 1));
+    }
 }

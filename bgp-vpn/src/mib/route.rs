@@ -6,7 +6,7 @@ use core::net::IpAddr;
 use fwd_core::mib::{Oid, Row, Value};
 use fwd_core::net::{IfIndex, IpPrefix};
 
-use super::{ACTIVE, push_prefix};
+use super::{ACTIVE, View, push_prefix};
 use crate::attr::Attributes;
 use crate::speaker::{LocalRoute, RouteSource, Speaker};
 use crate::vrf::VrfConfig;
@@ -70,20 +70,20 @@ impl Row for VrfRte {
     }
 }
 
-/// The routes in use of a VRF, at most `room`.
-pub(super) fn of_vrf(speaker: &Speaker, config: &VrfConfig, room: usize) -> Vec<VrfRte> {
+/// The routes in use of a VRF, at most `room`, for those whom the view is for.
+pub(super) fn of_vrf(speaker: &Speaker, config: &VrfConfig, room: usize, view: View<'_>) -> Vec<VrfRte> {
     if room == 0 {
         return Vec::new();
     }
     let views = speaker.vrf_routes(config.id).into_iter().filter(|v| v.best).take(room);
     let circuits: Vec<_> = speaker.circuits().filter(|(_, c)| c.vrf == config.id).collect();
     let over = |address: Option<IpAddr>| circuits.iter().find(|(_, c)| Some(c.address) == address).map(|(i, _)| *i);
-    let row = |view: crate::speaker::RouteView| {
-        let local = speaker.local_route(config.id, view.prefix).filter(|_| view.source == RouteSource::Local);
+    let row = |route: crate::speaker::RouteView| {
+        let local = speaker.local_route(config.id, route.prefix).filter(|_| route.source == RouteSource::Local);
         let via = |iface: IfIndex| {
             let same = |c: &&(IfIndex, crate::speaker::Circuit)| c.0 == iface;
             let family = |c: &&(IfIndex, crate::speaker::Circuit)| {
-                same(c) && c.1.address.is_ipv6() == view.prefix.addr().is_ipv6()
+                same(c) && c.1.address.is_ipv6() == route.prefix.addr().is_ipv6()
             };
             circuits.iter().find(family).or_else(|| circuits.iter().find(same)).map(|(_, c)| c.address)
         };
@@ -93,12 +93,17 @@ pub(super) fn of_vrf(speaker: &Speaker, config: &VrfConfig, room: usize) -> Vec<
             Some(LocalRoute::Via(iface)) => (via(iface), Some(iface), 4, protocol::STATIC),
             Some(LocalRoute::Discard) => (None, None, 5, protocol::STATIC),
             Some(LocalRoute::Local) => (None, None, 3, protocol::LOCAL),
-            None => (view.next_hop, over(view.next_hop), 4, protocol::BGP),
+            None => {
+                let iface = over(route.next_hop);
+                // What lies across the core is not the customer's to see.
+                let seen = route.next_hop.filter(|_| iface.is_some() || view == View::Provider);
+                (seen, iface, 4, protocol::BGP)
+            }
         };
-        let attributes = Attributes::of_canonical(&view.attributes);
+        let attributes = Attributes::of_canonical(&route.attributes);
         VrfRte {
             vrf: config.name.as_bytes().to_vec(),
-            prefix: view.prefix,
+            prefix: route.prefix,
             next_hop,
             iface,
             kind,

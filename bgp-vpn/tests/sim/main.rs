@@ -19,6 +19,7 @@ mod refresh;
 mod rt_constraint;
 mod world;
 
+mod customer_view;
 mod drive;
 
 proptest::proptest! {

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use bgp_vpn::mib::{L3VpnMib, MODULE, Outside, Scalars};
+use bgp_vpn::mib::{L3VpnMib, MODULE, Outside, Scalars, View};
 use bgp_vpn::speaker::{Event, Speaker};
 use fwd_core::mib::{Oid, Row, Value};
 use fwd_core::net::VrfId;
@@ -109,6 +109,7 @@ impl Management {
             illegal_label_threshold: settings.illegal_label_threshold,
             notifications: settings.notifications,
             max_routes,
+            view: View::Provider,
         };
         L3VpnMib::new(router.speaker, outside)
     }

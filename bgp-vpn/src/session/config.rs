@@ -3,7 +3,7 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use fwd_core::net::VrfId;
@@ -172,6 +172,9 @@ pub struct PeerConfig {
     pub address: IpAddr,
     /// Our address on the session; it becomes the next hop we announce.
     pub local_address: IpAddr,
+    /// Our link-local address on a subnet that the peer shares: told beside [`Self::local_address`], an IPv6 one, as next hop (RFC 2545 §3;
+    /// RFC 4659 §3.2.1.1, §8). Default none.
+    pub link_local: Option<Ipv6Addr>,
     /// The peer's AS number, 1 to 2^32 - 1. Equal to ours: IBGP.
     pub remote_as: u32,
     /// What the peer is to us.
@@ -224,6 +227,7 @@ impl PeerConfig {
             vrf: VrfId::GLOBAL,
             address,
             local_address,
+            link_local: None,
             remote_as,
             role: PeerRole::Peer,
             families: families.iter().copied().map(FamilyConfig::new).collect(),
@@ -354,6 +358,11 @@ impl PeerConfig {
         }
         if self.local_address.is_unspecified() || self.local_address.is_multicast() {
             return refuse("local_address", self.local_address, "a unicast address");
+        }
+        if let Some(address) = self.link_local {
+            if !address.is_unicast_link_local() || !self.local_address.is_ipv6() {
+                return refuse("link_local", address, "in fe80::/10, beside an IPv6 local_address");
+            }
         }
         if self.update_rate.is_some_and(|r| r.per_second == 0) {
             return refuse("update_rate", 0, "from 1 route a second");

@@ -370,8 +370,15 @@ fn may_tell(shared: &Shared, to: &Target<'_>, family: Family, path: &Path) -> bo
 fn next_hop(shared: &Shared, to: &Target<'_>, source: Source, attr: AttrId) -> NextHop {
     let ours = to.is_next_hop_ours(source);
     let learnt = shared.next_hops.address(shared.attributes.get(attr).next_hop);
-    let address = if ours { None } else { learnt }.unwrap_or(to.peer.config.local_address);
-    NextHop::new(address.to_canonical())
+    let config = &to.peer.config;
+    let address = if ours { None } else { learnt }.unwrap_or(config.local_address).to_canonical();
+    match (NextHop::new(address), config.link_local) {
+        // RFC 2545 §3: both addresses, on a subnet that the peer shares.
+        (NextHop::Ipv6 { global, .. }, link_local @ Some(_)) if address == config.local_address => {
+            NextHop::Ipv6 { global, link_local }
+        }
+        (next_hop, _) => next_hop,
+    }
 }
 
 /// Writes the attributes that a peer is told with the routes of a group, and returns the next hop.

@@ -75,6 +75,48 @@ fn swaps(world: &World, node: usize) -> usize {
     world.nodes[node].fib.ilm.values().filter(|ilm| matches!(ilm.action, IlmAction::Forward(_))).count()
 }
 
+/// ASBRs on one subnet tell each other their link-local addresses beside the global ones (RFC 4659 §8, §3.2.1.1).
+///
+/// Shows: L3VPN-FEA-5
+#[test]
+fn asbrs_that_share_a_subnet_tell_both_next_hops() {
+    let mut world = World::default();
+    let v6 = |n: u16| std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, n);
+    let local = |n: u16| std::net::Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, n);
+    let nodes = [65001, 65001, 65002, 65002];
+    let [pe1, a, b, pe2] = std::array::from_fn(|n| world.node(nodes[n], n as u8 + 1, v6(n as u16 + 1).into()));
+    for (from, to) in [(a, pe1), (b, pe2), (a, b)] {
+        world.link(from, to, |node, peer| {
+            peer.families = VPN.map(FamilyConfig::new).to_vec();
+            for family in &mut peer.families {
+                family.extended_next_hop = family.family == Family::VPN_IPV4;
+                family.next_hop = NextHopRule::Own;
+            }
+            peer.link_local = ([from, to] == [a, b]).then(|| local(node as u16 + 1));
+        });
+        world.reach(from, to);
+        world.reach(to, from);
+    }
+    site(&mut world, pe1, 1, T, LabelMode::PerVrf, &["10.1.0.0/16", "fd01::/16"]);
+    site(&mut world, pe2, 1, T, LabelMode::PerVrf, &["10.2.0.0/16", "fd02::/16"]);
+    world.run(Duration::from_secs(5));
+    for (from, to, pe) in [(pe1, "10.2.0.1", pe2), (pe1, "fd02::1", pe2), (pe2, "10.1.0.1", pe1), (pe2, "fd01::1", pe1)]
+    {
+        assert!(reaches(&world, from, to, pe), "{from} {to}");
+    }
+    let told = |node: usize, octets: &[u8]| {
+        world.nodes[node].sent.iter().filter(|(_, sent)| sent.windows(octets.len()).any(|w| w == octets)).count()
+    };
+    for node in [a, b] {
+        let n = node as u16 + 1;
+        let both = [&[0, 2, 128, 48][..], &[0; 8], &v6(n).octets(), &[0; 8], &local(n).octets()].concat();
+        assert!(told(node, &both) > 0, "VPN-IPv6 to the other AS");
+        // Within the AS there is no subnet that all share.
+        let global = [&[0, 2, 128, 24][..], &[0; 8], &v6(n).octets()].concat();
+        assert!(told(node, &global) > 0, "VPN-IPv6 to our own AS");
+    }
+}
+
 /// Shows: L3VPN-SCN-3
 #[test]
 fn option_b_swaps_labels_at_every_asbr_that_is_a_next_hop() {

@@ -329,3 +329,37 @@ impl fmt::Debug for RouteTarget {
         self.0.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+    use crate::attr::Ipv6ExtCommunity;
+
+    /// Route Origin in its three forms, and in its form for IPv6 addresses (RFC 4360 §5, RFC 5668 §2, RFC 5701 §3).
+    ///
+    /// Shows: L3VPN-8.6-2
+    #[test]
+    fn route_origins_octet_for_octet() {
+        const SOO: u8 = ExtCommunity::ROUTE_ORIGIN;
+        for (community, octets, text) in [
+            (ExtCommunity::two_octet_as(SOO, 65001, 9), [0, 3, 0xfd, 0xe9, 0, 0, 0, 9], "origin:65001:9"),
+            (
+                ExtCommunity::ipv4_address(SOO, Ipv4Addr::new(192, 0, 2, 1), 9),
+                [1, 3, 192, 0, 2, 1, 0, 9],
+                "origin:192.0.2.1:9",
+            ),
+            (ExtCommunity::four_octet_as(SOO, 65551, 9), [2, 3, 0, 1, 0, 15, 0, 9], "origin:65551:9"),
+        ] {
+            assert_eq!(community.0, octets);
+            assert!(community.is_route_origin() && !community.is_route_target());
+            assert_eq!(community.to_string(), text);
+        }
+        let community = Ipv6ExtCommunity::new(SOO, core::net::Ipv6Addr::LOCALHOST, 9);
+        let mut octets = [0; 20];
+        (octets[1], octets[17], octets[19]) = (3, 1, 9);
+        assert_eq!(community.0, octets);
+        assert!(community.is_route_origin() && !community.is_route_target());
+    }
+}

@@ -6,7 +6,7 @@
 use core::fmt;
 use core::net::IpAddr;
 
-use crate::net::{IfIndex, Label, LabelStack, Mac, NhlfeId, VlinkId, VrfId};
+use crate::net::{IfIndex, Label, LabelSpaceId, LabelStack, Mac, NhlfeId, VlinkId, VrfId};
 use crate::op::{FwdOp, IlmAction, NextHop, RouteAction};
 use crate::table::Writer;
 
@@ -82,6 +82,8 @@ fn found(tables: &Writer<'_>, op: &FwdOp) -> Option<(Option<FwdOp>, bool)> {
         FwdOp::SetIlm { label, .. } | FwdOp::ClearIlm { label } if label.is_special_purpose() => return None,
         FwdOp::SetIlm { label, .. } => (set_ilm(tables, label), false),
         FwdOp::ClearIlm { label } => (set_ilm(tables, label), true),
+        FwdOp::SetContextIlm { space, label, .. } => (set_context(tables, space, label), false),
+        FwdOp::ClearContextIlm { space, label } => (set_context(tables, space, label), true),
         FwdOp::SetRoute4 { vrf, prefix, .. } | FwdOp::ClearRoute4 { vrf, prefix } => {
             let set = |action| FwdOp::SetRoute4 { vrf, prefix, action };
             (tables.route4(vrf, prefix).map(set), matches!(op, FwdOp::ClearRoute4 { .. }))
@@ -107,6 +109,10 @@ fn set_nhlfe(tables: &Writer<'_>, id: NhlfeId) -> Option<FwdOp> {
 
 fn set_ilm(tables: &Writer<'_>, label: Label) -> Option<FwdOp> {
     tables.ilm(label).map(|ilm| FwdOp::SetIlm { label, ilm })
+}
+
+fn set_context(tables: &Writer<'_>, space: LabelSpaceId, label: Label) -> Option<FwdOp> {
+    tables.context_ilm(space, label).map(|ilm| FwdOp::SetContextIlm { space, label, ilm })
 }
 
 fn set_vlink(tables: &Writer<'_>, id: VlinkId) -> Option<FwdOp> {
@@ -258,6 +264,7 @@ impl fmt::Display for Path {
             match step {
                 Step::Route(vrf, _) => write!(f, "route of {vrf}")?,
                 Step::Label(label, IlmAction::PopLookup(vrf)) => write!(f, "label {label}, look up in {vrf}")?,
+                Step::Label(label, IlmAction::Context(space)) => write!(f, "label {label}, look up in {space}")?,
                 Step::Label(label, _) => write!(f, "label {label}")?,
                 Step::Nhlfe(id, push) if push.as_slice().is_empty() => write!(f, "{id}")?,
                 Step::Nhlfe(id, push) => write!(f, "{id} push {push:?}")?,

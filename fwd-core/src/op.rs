@@ -1,6 +1,7 @@
 //! `FwdOp`: the only way from a control plane to the forwarding plane.
 
 mod bridge;
+mod context;
 mod encoding;
 mod multicast;
 mod police;
@@ -15,8 +16,8 @@ pub use police::{PolicePoint, Policer, Rates, TrafficType, Unit};
 pub use vlink::{Deliver, Dscp, Encapsulation, Ends, Protection, Session, Vlink, VlinkOutput};
 
 use crate::net::{
-    EcmpId, IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelStack, Mac, NhlfeId, PolicerId, PortId, ProtectionId,
-    ReplicationId, RpfSetId, TunnelId, VlanId, VlinkId, VrfId, VsiId,
+    EcmpId, IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelSpaceId, LabelStack, Mac, NhlfeId, PolicerId, PortId,
+    ProtectionId, ReplicationId, RpfSetId, TunnelId, VlanId, VlinkId, VrfId, VsiId,
 };
 
 /// One change of the forwarding tables.
@@ -60,6 +61,23 @@ pub enum FwdOp {
     /// Removes an incoming label.
     ClearIlm {
         /// The incoming top label.
+        label: Label,
+    },
+    /// Maps a label of another router's label space to where it leads: to a bridge port or a multicast tunnel (RFC 5331 §7, RFC 8338
+    /// §3.5). Labels reach the space through [`IlmAction::Context`].
+    SetContextIlm {
+        /// The space.
+        space: LabelSpaceId,
+        /// The label, as the other router assigned it.
+        label: Label,
+        /// What to do with packets that carry it.
+        ilm: Ilm,
+    },
+    /// Removes a label of another router's label space.
+    ClearContextIlm {
+        /// The space.
+        space: LabelSpaceId,
+        /// The label.
         label: Label,
     },
     /// Writes one bucket of a group. Flows of the other buckets stay where they are.
@@ -434,6 +452,8 @@ pub enum IlmAction {
     Multicast(TunnelId),
     /// Pop. The Ethernet frame below arrived at this bridge port (RFC 4448 §4).
     Bridge(PortId),
+    /// Pop. The label below is looked up in this label space: that of the router at the root of the tunnel (RFC 5331 §7).
+    Context(LabelSpaceId),
 }
 
 /// What to do with a packet to a route.

@@ -225,6 +225,9 @@ pub enum DropReason {
     NoReceivers,
     /// A multicast packet whose TTL ran out; no ICMP message is due (RFC 1812 §4.3.2.7).
     MulticastTtl,
+    /// A label below a multipoint tunnel that is unknown in the label space of the tunnel's root (RFC 5331 §7), or none: the packet is
+    /// for other leaves.
+    NoContextBinding,
     /// Multicast by a tunnel that is bound to no VRF.
     UnknownTunnel,
     /// A replication group, interface or port of another VPN.
@@ -259,7 +262,7 @@ pub enum DropReason {
 
 impl DropReason {
     /// Every reason.
-    pub const ALL: [Self; 52] = [
+    pub const ALL: [Self; 53] = [
         Self::NoIngress,
         Self::Truncated,
         Self::NotOurMac,
@@ -297,6 +300,7 @@ impl DropReason {
         Self::RpfFailed,
         Self::NoReceivers,
         Self::MulticastTtl,
+        Self::NoContextBinding,
         Self::UnknownTunnel,
         Self::ForeignGroup,
         Self::LegUnfit,
@@ -355,6 +359,7 @@ impl DropReason {
             Self::RpfFailed => "rpf-failed",
             Self::NoReceivers => "no-receivers",
             Self::MulticastTtl => "multicast-ttl",
+            Self::NoContextBinding => "no-context-binding",
             Self::UnknownTunnel => "unknown-tunnel",
             Self::ForeignGroup => "foreign-group",
             Self::LegUnfit => "leg-unfit",

@@ -4,6 +4,7 @@ mod switching;
 
 use fwd_core::net::*;
 use fwd_core::op::*;
+use fwd_core::table::ApplyError;
 use fwd_core::time::Instant;
 use fwd_core::wire::{EtherType, Ethernet, LabelEntry};
 use fwd_core::{DropReason, Forwarder, PuntReason};
@@ -314,6 +315,58 @@ fn a_bud_node_swaps_for_its_branches_and_routes_what_ends_here() {
     apply(&mut f, [FwdOp::SetLeg { group: tree, leg: 0, target: LegTarget::Multicast(TunnelId(2)) }]);
     assert_eq!(exits(&forward(&mut f, 9, &arriving)), [9]);
     assert_eq!(f.counters().lost(DropReason::RpfFailed), 1);
+}
+
+/// Two P2MP pseudowires on one P2MP LSP, at a bud node that is a leaf of one of them: labels that the root assigned mean what they
+/// mean in its label space, and what is for other leaves is dropped (RFC 5331 §7).
+///
+/// Shows: P2MP-UND-7
+#[test]
+fn labels_below_a_tree_are_those_of_its_root() {
+    let mut f = vpls();
+    let (tree, space, other) = (ReplicationId(4), LabelSpaceId(1), LabelSpaceId(2));
+    let port = |n| Ilm { action: IlmAction::Bridge(PortId(n)), model: TunnelModel::Pipe };
+    let context = Ilm { action: IlmAction::Context(space), model: TunnelModel::Pipe };
+    apply(&mut f, [FwdOp::SetIlm { label: label(40), ilm: context }]);
+    // The same label of two roots, and as a label of this router: three things.
+    apply(&mut f, [FwdOp::SetContextIlm { space, label: label(16), ilm: port(3) }]);
+    apply(&mut f, [FwdOp::SetContextIlm { space: other, label: label(16), ilm: port(2) }]);
+    assert_eq!(f.context_ilm(space, label(16)), Some(port(3)));
+    let frame = ethernet(mac(2), mac(1), &DATA);
+    let arriving = |outer: u32, inner: Option<u32>| {
+        let front = Ethernet::new(OURS, NEXT, EtherType::MPLS).0;
+        let outer = LabelEntry::new(label(outer), 5, inner.is_none(), 30).0;
+        let inner = inner.map(|inner| LabelEntry::new(label(inner), 5, true, 64).0).unwrap_or_default();
+        [&front[..], &outer, &inner, &[0; 4], &frame].concat()
+    };
+    let to_circuits = |fate| match fate {
+        Fate::Sent(sent) => sent.keys().map(|iface| iface.0).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(to_circuits(forward(&mut f, 9, &arriving(40, Some(16)))), [6, 7]);
+    for inner in [Some(17), None] {
+        assert_eq!(forward(&mut f, 9, &arriving(40, inner)), Fate::Drop(DropReason::NoContextBinding));
+    }
+    // The same at a bud: copies go on whatever becomes of the packet here.
+    apply(&mut f, [FwdOp::SetReplication { id: tree, owner: VsiOrVrf::Vrf(VrfId::GLOBAL) }]);
+    apply(&mut f, [FwdOp::SetLeg { group: tree, leg: 0, target: LegTarget::Context(space) }]);
+    apply(&mut f, [FwdOp::SetLeg { group: tree, leg: 1, target: LegTarget::Nhlfe(NhlfeId(7)) }]);
+    let replicate = Ilm { action: IlmAction::Replicate(tree), model: TunnelModel::Pipe };
+    apply(&mut f, [FwdOp::SetIlm { label: label(40), ilm: replicate }]);
+    assert_eq!(to_circuits(forward(&mut f, 9, &arriving(40, Some(16)))), [6, 7, 9]);
+    let Fate::Sent(sent) = forward(&mut f, 9, &arriving(40, Some(17))) else { panic!() };
+    assert_eq!(
+        sent[&CORE][0][14..22],
+        [&LabelEntry::new(label(1007), 5, false, 29).0[..], &LabelEntry::new(label(17), 5, true, 64).0].concat()
+    );
+    assert_eq!(f.counters().lost(DropReason::NoContextBinding), 1);
+    // Only ports and tunnels are behind such labels.
+    let nested = FwdOp::SetContextIlm { space, label: label(18), ilm: context };
+    assert_eq!(f.apply(&nested), Err(ApplyError::ContextAction(label(18))));
+    let special = FwdOp::SetContextIlm { space, label: label(3), ilm: port(3) };
+    assert_eq!(f.apply(&special), Err(ApplyError::SpecialPurposeLabel(label(3))));
+    apply(&mut f, [FwdOp::ClearContextIlm { space, label: label(16) }]);
+    assert_eq!((f.context_ilm(space, label(16)), f.context_ilm(other, label(16))), (None, Some(port(2))));
 }
 
 proptest! {

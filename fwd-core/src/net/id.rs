@@ -38,6 +38,12 @@ pub struct TunnelId(pub u32);
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct RpfSetId(pub u32);
 
+/// A label space of another router's, in which labels below those of its tunnels are looked up (RFC 5331 §4): one for each root of
+/// multipoint LSPs that assigns labels for what it sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct LabelSpaceId(pub u32);
+
 /// A virtual switch instance (RFC 4762 §3.1) of this router.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
@@ -106,6 +112,12 @@ impl fmt::Display for TunnelId {
 impl fmt::Display for RpfSetId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "rpf-set{}", self.0)
+    }
+}
+
+impl fmt::Display for LabelSpaceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "label-space{}", self.0)
     }
 }
 

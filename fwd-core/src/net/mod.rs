@@ -9,8 +9,8 @@ mod vlan;
 mod vpn_id;
 
 pub use id::{
-    EcmpId, IfIndex, NhlfeId, PolicerId, PortId, ProtectionId, ReplicationId, RpfSetId, SaId, TunnelId, VlinkId, VrfId,
-    VsiId,
+    EcmpId, IfIndex, LabelSpaceId, NhlfeId, PolicerId, PortId, ProtectionId, ReplicationId, RpfSetId, SaId, TunnelId,
+    VlinkId, VrfId, VsiId,
 };
 pub use label::Label;
 pub use label_stack::LabelStack;

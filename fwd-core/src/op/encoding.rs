@@ -44,6 +44,7 @@
 //! | `SetPolicer` | 1 single rate, 2 two rates | 1: drop yellow | unit | policer | | | | CIR, PIR, 8 octets each; CBS, EBS or PBS, 4 each |
 //! | `SetBucket`, `ClearBucket` | | | bucket | group | entry | | | |
 //! | `SetProtection`, `ClearProtection` | | | | pair | primary | | backup | |
+//! | `SetContextIlm`, `ClearContextIlm` | action | model | | label | as of `SetIlm` | | space | |
 //! | `SwitchOver` | 1: to the backup | | | pair | | | | |
 //! | `SetVlink` | encapsulation | DSCP model | flags: 1 IPv6, 2 MPLS, 4 ordered, 8 protected, 16 sublayer, 32 port; octets of the cookie in units of 64 × 4 | link | VRF or port | association | key or session | both ends, 16 octets each; cookie |
 //! | `ClearVlink` | | | | link | | | | |
@@ -54,11 +55,11 @@
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
-use super::{bridge, multicast, police, spread, vlink};
+use super::{bridge, context, multicast, police, spread, vlink};
 use crate::malformed::{Fault, Malformed};
 use crate::net::{
-    EcmpId, IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelStack, Mac, NhlfeId, PortId, ProtectionId, ReplicationId,
-    TunnelId, VlinkId, VrfId,
+    EcmpId, IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelSpaceId, LabelStack, Mac, NhlfeId, PortId, ProtectionId,
+    ReplicationId, TunnelId, VlinkId, VrfId,
 };
 
 /// The value of octet 0.
@@ -96,6 +97,7 @@ impl Kind {
     const REPLICATE: Self = Self(16);
     const MULTICAST: Self = Self(17);
     const BRIDGE: Self = Self(18);
+    const CONTEXT: Self = Self(19);
 
     const MPLS_OFF: Self = Self(0);
     const MPLS_ON: Self = Self(1);
@@ -209,6 +211,7 @@ impl FwdOp {
             _ => {
                 let fields = multicast::fields(self).or_else(|| bridge::fields(self)).or_else(|| police::fields(self));
                 let fields = fields.or_else(|| vlink::fields(self)).or_else(|| spread::fields(self));
+                let fields = fields.or_else(|| context::fields(self));
                 fields.unwrap_or((Tag(0), Fields::default()))
             }
         }
@@ -257,13 +260,14 @@ impl Fields {
         Self { kind, model: model_octet(nhlfe.model), count, key: id.0, value, mac, body, ..Self::default() }
     }
 
-    fn ilm(label: Label, ilm: Ilm) -> Self {
+    pub(super) fn ilm(label: Label, ilm: Ilm) -> Self {
         let (kind, value) = match ilm.action {
             IlmAction::Forward(id) => (Kind::FORWARD, id.0),
             IlmAction::PopLookup(vrf) => (Kind::POP_LOOKUP, u32::from(vrf.0)),
             IlmAction::Replicate(id) => (Kind::REPLICATE, id.0),
             IlmAction::Multicast(tunnel) => (Kind::MULTICAST, tunnel.0),
             IlmAction::Bridge(port) => (Kind::BRIDGE, port.0),
+            IlmAction::Context(space) => (Kind::CONTEXT, space.0),
         };
         Self { kind, model: model_octet(ilm.model), key: label.value(), value, ..Self::default() }
     }
@@ -314,6 +318,7 @@ impl Fields {
             tag => {
                 let op = multicast::op(tag, self).or_else(|| bridge::op(tag, self)).or_else(|| police::op(tag, self));
                 let op = op.or_else(|| vlink::op(tag, self)).or_else(|| spread::op(tag, self));
+                let op = op.or_else(|| context::op(tag, self));
                 return op.unwrap_or(Err(malformed(0, "op", u32::from(tag.0))));
             }
         })
@@ -361,13 +366,14 @@ impl Fields {
         }
     }
 
-    fn ilm_action(&self) -> Result<IlmAction, Malformed> {
+    pub(super) fn ilm_action(&self) -> Result<IlmAction, Malformed> {
         match self.kind {
             Kind::FORWARD => Ok(IlmAction::Forward(NhlfeId(self.value))),
             Kind::POP_LOOKUP => Ok(IlmAction::PopLookup(vrf(self.value, 8)?)),
             Kind::REPLICATE => Ok(IlmAction::Replicate(ReplicationId(self.value))),
             Kind::MULTICAST => Ok(IlmAction::Multicast(TunnelId(self.value))),
             Kind::BRIDGE => Ok(IlmAction::Bridge(PortId(self.value))),
+            Kind::CONTEXT => Ok(IlmAction::Context(LabelSpaceId(self.value))),
             Kind(other) => Err(malformed(1, "ILM action", u32::from(other))),
         }
     }

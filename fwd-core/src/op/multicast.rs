@@ -5,7 +5,9 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use super::encoding::{Fields, Kind, Tag, malformed, vrf};
 use super::{FwdOp, VsiOrVrf};
 use crate::malformed::Malformed;
-use crate::net::{IfIndex, Ipv4Prefix, Ipv6Prefix, NhlfeId, PortId, ReplicationId, RpfSetId, TunnelId, VsiId};
+use crate::net::{
+    IfIndex, Ipv4Prefix, Ipv6Prefix, LabelSpaceId, NhlfeId, PortId, ReplicationId, RpfSetId, TunnelId, VsiId,
+};
 
 /// Which packets a multicast route is for (RFC 7761 §2.2, RFC 5015 §2.1, RFC 6625 §3.1).
 ///
@@ -126,6 +128,8 @@ pub enum LegTarget {
     /// Of a labelled packet: it also ends here. The label is popped, and what is below goes on as a frame that arrived at this
     /// bridge port.
     Arrive(PortId),
+    /// Of a labelled packet: it also ends here. The label is popped, and the label below is looked up in this label space.
+    Context(LabelSpaceId),
     /// This router's own software gets a copy.
     Local,
 }
@@ -338,6 +342,7 @@ impl Fields {
             LegTarget::Multicast(tunnel) => (5, tunnel.0),
             LegTarget::Arrive(port) => (6, port.0),
             LegTarget::Local => (7, 0),
+            LegTarget::Context(space) => (8, space.0),
         };
         Self { kind: Kind(kind), key: group.0, value, half, ..Self::default() }
     }
@@ -351,6 +356,7 @@ impl Fields {
             Kind(5) => LegTarget::Multicast(TunnelId(self.value)),
             Kind(6) => LegTarget::Arrive(PortId(self.value)),
             Kind(7) => LegTarget::Local,
+            Kind(8) => LegTarget::Context(LabelSpaceId(self.value)),
             Kind(other) => return Err(malformed(1, "leg", u32::from(other))),
         })
     }

@@ -4,7 +4,7 @@ use super::egress::Hop;
 use super::exposed::{Exposed, Tunnel, dscp_for};
 use super::{Below, Rewrite, Step, flow, outgoing_ttl, punt};
 use crate::frame::Frame;
-use crate::net::{Label, NhlfeId, PortId, ReplicationId, TunnelId, VrfId};
+use crate::net::{Label, LabelSpaceId, NhlfeId, PortId, ReplicationId, TunnelId, VrfId};
 use crate::op::{IlmAction, TunnelModel};
 use crate::table::Tables;
 use crate::verdict::{DropReason, PuntReason, Verdict};
@@ -88,6 +88,10 @@ pub(crate) fn process<'m>(tables: &Tables<'m>, frame: &Frame<'_>, vrf: VrfId, of
                         let at = Incoming { id: NhlfeId(0), model: ilm.model, offset, vrf };
                         return leave_tree(tables, frame, origin, &at, entry, state).map(Labelled::Ended);
                     }
+                    IlmAction::Context(space) => {
+                        let at = Incoming { id: NhlfeId(0), model: ilm.model, offset, vrf };
+                        return context(tables, frame, space, &at, entry, state).map(Labelled::Ended);
+                    }
                     IlmAction::Bridge(port) => {
                         let offset = offset.saturating_add(LabelEntry::LEN);
                         let is_bottom = entry.is_bottom();
@@ -127,6 +131,36 @@ pub(super) fn leave_tree(
     let offset = at.offset.saturating_add(LabelEntry::LEN);
     let exposed = Exposed::read(frame, offset, true)?;
     Ok(Ended::Multicast { origin, vrf, offset, tunnel: tunnel.pop(at.model, &exposed) })
+}
+
+/// Looks the label below a tunnel's up in the label space of the tunnel's root (RFC 5331 §7). A leaf of the tunnel that the root
+/// told nothing about the label drops the packet: it is for others.
+pub(super) fn context(
+    tables: &Tables<'_>,
+    frame: &Frame<'_>,
+    space: LabelSpaceId,
+    at: &Incoming,
+    entry: LabelEntry,
+    tunnel: Tunnel,
+) -> Step<Ended> {
+    const UNBOUND: Verdict = Verdict::Drop(DropReason::NoContextBinding);
+    if entry.is_bottom() {
+        return Err(UNBOUND);
+    }
+    let offset = at.offset.saturating_add(LabelEntry::LEN);
+    let below = LabelEntry::of(frame.after(offset)).ok_or(Verdict::Drop(DropReason::Truncated))?;
+    let ilm = tables.multicast.routes.context(space, below.label()).ok_or(UNBOUND)?;
+    let tunnel = tunnel.pop(at.model, &Exposed::read(frame, offset, false)?);
+    match ilm.action {
+        IlmAction::Multicast(origin) => {
+            leave_tree(tables, frame, origin, &Incoming { model: ilm.model, offset, ..*at }, below, tunnel)
+        }
+        IlmAction::Bridge(port) => {
+            let offset = offset.saturating_add(LabelEntry::LEN);
+            Ok(Ended::Bridge { port, offset, is_bottom: below.is_bottom(), tunnel })
+        }
+        _ => Err(UNBOUND),
+    }
 }
 
 /// Where a label leads, and where it stands.

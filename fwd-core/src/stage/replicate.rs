@@ -8,7 +8,7 @@ use core::ops::Range;
 use super::bridge::Bridged;
 use super::egress::{Hop, carried, write_below, write_front};
 use super::exposed::Tunnel;
-use super::label::{Ended, Incoming, Labelled, forward, leave_tree};
+use super::label::{Ended, Incoming, Labelled, context, forward, leave_tree};
 use super::police::State;
 use super::port::number;
 use super::{Below, Rewrite, bridge, flow, multicast, port};
@@ -309,7 +309,9 @@ impl<'w, 'm> Copies<'w, 'm> {
                 }
                 write(self.worker, frame, &hop, &rewrite, &mut self.header)
             }
-            (Packet::Labelled { .. }, LegTarget::Multicast(_) | LegTarget::Arrive(_)) if self.ending.is_none() => {
+            (Packet::Labelled { .. }, LegTarget::Multicast(_) | LegTarget::Arrive(_) | LegTarget::Context(_))
+                if self.ending.is_none() =>
+            {
                 self.ending = Some(target);
                 return Ok(None);
             }
@@ -325,21 +327,26 @@ impl<'w, 'm> Copies<'w, 'm> {
         let target = self.ending.take()?;
         let Packet::Labelled { at, entry, tunnel } = self.replication.packet else { return None };
         let (frame, Worker { tables, state, .. }) = (self.frame, &mut *self.worker);
-        let below = match target {
-            LegTarget::Multicast(origin) => match leave_tree(tables, frame, origin, &at, entry, tunnel) {
-                Ok(Ended::Multicast { origin, vrf, offset, tunnel }) => {
-                    let origin = Origin::Tunnel(origin);
-                    let arrival = multicast::Arrival { vrf, offset, tunnel: Some(tunnel), origin };
-                    multicast::process(tables, state, frame, arrival).map(bridge::Way::Replicate)
-                }
-                Ok(_) => Err(Verdict::Drop(DropReason::LegUnfit)),
-                Err(verdict) => Err(verdict),
-            },
-            LegTarget::Arrive(id) => {
+        let ended = match target {
+            LegTarget::Multicast(origin) => leave_tree(tables, frame, origin, &at, entry, tunnel),
+            LegTarget::Context(space) => context(tables, frame, space, &at, entry, tunnel),
+            LegTarget::Arrive(port) => {
                 let offset = at.offset.saturating_add(LabelEntry::LEN);
-                bridge::from_pseudowire(tables, state, frame, id, (offset, entry.is_bottom()), tunnel.phb)
+                Ok(Ended::Bridge { port, offset, is_bottom: entry.is_bottom(), tunnel })
             }
             _ => return None,
+        };
+        let below = match ended {
+            Ok(Ended::Multicast { origin, vrf, offset, tunnel }) => {
+                let origin = Origin::Tunnel(origin);
+                let arrival = multicast::Arrival { vrf, offset, tunnel: Some(tunnel), origin };
+                multicast::process(tables, state, frame, arrival).map(bridge::Way::Replicate)
+            }
+            Ok(Ended::Bridge { port, offset, is_bottom, tunnel }) => {
+                bridge::from_pseudowire(tables, state, frame, port, (offset, is_bottom), tunnel.phb)
+            }
+            Ok(Ended::Replicate(..)) => Err(Verdict::Drop(DropReason::LegUnfit)),
+            Err(verdict) => Err(verdict),
         };
         Some(match below {
             Ok(bridge::Way::Replicate(next)) => {

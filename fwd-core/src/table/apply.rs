@@ -58,6 +58,8 @@ pub enum ApplyError {
     NhlfeId(NhlfeId),
     /// A multicast route whose groups are no multicast addresses, or whose source is one.
     NotMulticast(MrouteKey),
+    /// A label of another router's label space that is to lead to something else than a bridge port or a multicast tunnel.
+    ContextAction(Label),
     /// A group entry of a MAC address that is not a group's.
     NotGroupMac(Mac),
     /// A static address that is a group's.
@@ -76,6 +78,9 @@ impl fmt::Display for ApplyError {
             Self::SpecialPurposeLabel(label) => write!(f, "label {label} is special-purpose"),
             Self::NhlfeId(id) => write!(f, "{id}: number too large"),
             Self::NotMulticast(key) => write!(f, "route {key:?}: groups have to be multicast, the source not"),
+            Self::ContextAction(label) => {
+                write!(f, "label {label} of a context: neither bridge port nor multicast tunnel")
+            }
             Self::NotGroupMac(mac) => write!(f, "group entry {mac}: not a group address"),
             Self::GroupMac(mac) => write!(f, "static address {mac}: a group address"),
             Self::InUse(port) => write!(f, "circuit is that of {port}"),
@@ -209,7 +214,7 @@ impl Writer<'_> {
         match ilm.action {
             IlmAction::Forward(_) => {}
             IlmAction::PopLookup(vrf) => drop(self.vrfs.get(vrf).ok_or(ApplyError::TableFull(Table::Vrf))?),
-            IlmAction::Multicast(_) | IlmAction::Replicate(_) | IlmAction::Bridge(_) => {}
+            IlmAction::Multicast(_) | IlmAction::Replicate(_) | IlmAction::Bridge(_) | IlmAction::Context(_) => {}
         }
         let word = ilm::pack(&ilm)?;
         self.ilm.slot(label).ok_or(ApplyError::TableFull(Table::Ilm))?.publish(word);

@@ -2,7 +2,7 @@
 
 use super::word::Word;
 use super::{ApplyError, Table};
-use crate::net::{Label, NhlfeId, PortId, ReplicationId, TunnelId, VrfId};
+use crate::net::{Label, LabelSpaceId, NhlfeId, PortId, ReplicationId, TunnelId, VrfId};
 use crate::op::{Ilm, IlmAction, TunnelModel};
 
 /// What one label means, in one word, so that one store changes it:
@@ -23,6 +23,7 @@ const POP_LOOKUP: u32 = 2;
 const REPLICATE: u32 = 3;
 const MULTICAST: u32 = 4;
 const BRIDGE: u32 = 5;
+const CONTEXT: u32 = 6;
 
 /// Numbers in a word are below this.
 const NUMBERS: u32 = 1 << 26;
@@ -34,6 +35,7 @@ pub(super) fn pack(ilm: &Ilm) -> Result<u32, ApplyError> {
         IlmAction::Replicate(group) => (REPLICATE, group.0),
         IlmAction::Multicast(tunnel) => (MULTICAST, tunnel.0),
         IlmAction::Bridge(port) => (BRIDGE, port.0),
+        IlmAction::Context(space) => (CONTEXT, space.0),
     };
     if value >= NUMBERS {
         return Err(match ilm.action {
@@ -42,6 +44,7 @@ pub(super) fn pack(ilm: &Ilm) -> Result<u32, ApplyError> {
             IlmAction::Replicate(_) => ApplyError::TableFull(Table::Replication),
             IlmAction::Multicast(_) => ApplyError::TableFull(Table::Mroute),
             IlmAction::Bridge(_) => ApplyError::TableFull(Table::Port),
+            IlmAction::Context(_) => ApplyError::TableFull(Table::Ilm),
         });
     }
     let model = match ilm.model {
@@ -53,7 +56,7 @@ pub(super) fn pack(ilm: &Ilm) -> Result<u32, ApplyError> {
 }
 
 #[inline]
-fn unpack(word: u32) -> Option<Ilm> {
+pub(super) fn unpack(word: u32) -> Option<Ilm> {
     let value = word >> 6;
     let action = match word & 0xf {
         FORWARD => IlmAction::Forward(NhlfeId(value)),
@@ -61,6 +64,7 @@ fn unpack(word: u32) -> Option<Ilm> {
         REPLICATE => IlmAction::Replicate(ReplicationId(value)),
         MULTICAST => IlmAction::Multicast(TunnelId(value)),
         BRIDGE => IlmAction::Bridge(PortId(value)),
+        CONTEXT => IlmAction::Context(LabelSpaceId(value)),
         _ => return None,
     };
     let model = match (word >> 4) & 3 {
@@ -106,6 +110,7 @@ mod tests {
             (IlmAction::Replicate(ReplicationId(NUMBERS - 1)), TunnelModel::Uniform),
             (IlmAction::Multicast(TunnelId(NUMBERS - 1)), TunnelModel::Pipe),
             (IlmAction::Bridge(PortId(NUMBERS - 1)), TunnelModel::Pipe),
+            (IlmAction::Context(LabelSpaceId(NUMBERS - 1)), TunnelModel::Pipe),
         ] {
             let ilm = Ilm { action, model };
             table.slot(label(103)).unwrap().publish(pack(&ilm).unwrap());

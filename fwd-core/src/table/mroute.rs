@@ -6,11 +6,14 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use super::ApplyError;
 use super::apply::{Table, refused};
 use super::grace::Grace;
+use super::ilm;
 use super::keyed::{Keyed, KeyedWriter};
 use super::records::Slot;
 use super::word::Word;
-use crate::net::{IfIndex, Ipv4Prefix, Ipv6Prefix, Mac, ReplicationId, RpfSetId, TunnelId, VlanId, VsiId};
-use crate::op::{Mroute, MrouteKey, Origin, Rpf, Tags, VsiGroupKey, VsiOrVrf};
+use crate::net::{
+    IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelSpaceId, Mac, ReplicationId, RpfSetId, TunnelId, VlanId, VsiId,
+};
+use crate::op::{Ilm, IlmAction, Mroute, MrouteKey, Origin, Rpf, Tags, VsiGroupKey, VsiOrVrf};
 
 const K4: usize = 3;
 const W4: usize = 7;
@@ -30,6 +33,7 @@ const RPF_INTERFACE: u32 = 3;
 const RPF_TUNNEL: u32 = 4;
 const VLAN: u32 = 5;
 const CIRCUIT: u32 = 6;
+const CONTEXT: u32 = 7;
 
 /// A route's value, in three words:
 ///
@@ -113,6 +117,10 @@ const fn rpf_key(set: RpfSetId, from: Origin) -> [u32; K4] {
 
 const fn vlan_key(vsi: VsiId, vlan: VlanId) -> [u32; K4] {
     [VLAN << 24 | vsi.0 as u32, vlan.value() as u32, 0]
+}
+
+const fn context_key(space: LabelSpaceId, label: Label) -> [u32; K4] {
+    [CONTEXT << 24, space.0, label.value()]
 }
 
 /// The key of a circuit with tags.
@@ -213,6 +221,12 @@ impl Routes<'_> {
     #[inline]
     pub(crate) fn vlan_domain(&self, vsi: VsiId, vlan: VlanId) -> Option<VsiId> {
         self.exact.value(&vlan_key(vsi, vlan)).map(|[domain]| VsiId(domain as u16))
+    }
+
+    /// What a label of another router's label space means.
+    #[inline]
+    pub(crate) fn context(&self, space: LabelSpaceId, label: Label) -> Option<Ilm> {
+        self.exact.value(&context_key(space, label)).and_then(|[word]| ilm::unpack(word))
     }
 
     /// The port of a circuit.
@@ -373,6 +387,26 @@ impl<'m> RouteWriter<'m> {
 
     pub(crate) fn clear_vlan(&mut self, grace: &Grace<'_>, vsi: VsiId, vlan: VlanId) {
         self.exact.clear(grace, &vlan_key(vsi, vlan));
+    }
+
+    pub(crate) fn set_context(
+        &mut self,
+        grace: &mut Grace<'_>,
+        space: LabelSpaceId,
+        label: Label,
+        ilm: &Ilm,
+    ) -> Result<(), ApplyError> {
+        if label.is_special_purpose() {
+            return Err(ApplyError::SpecialPurposeLabel(label));
+        }
+        if !matches!(ilm.action, IlmAction::Bridge(_) | IlmAction::Multicast(_)) {
+            return Err(ApplyError::ContextAction(label));
+        }
+        self.exact.set(grace, context_key(space, label), &[ilm::pack(ilm)?]).map_err(refused(Table::Ilm))
+    }
+
+    pub(crate) fn clear_context(&mut self, grace: &Grace<'_>, space: LabelSpaceId, label: Label) {
+        self.exact.clear(grace, &context_key(space, label));
     }
 
     pub(crate) fn set_circuit(&mut self, grace: &mut Grace<'_>, key: [u32; K4], port: u32) -> Result<(), ApplyError> {

@@ -16,8 +16,8 @@ use crate::op::{FwdOp, LegTarget, Mroute, MrouteKey, VsiOrVrf};
 pub struct MulticastMemory<'m> {
     /// VRFs that may have multicast, numbered from 0.
     pub vrfs: &'m mut [MulticastVrfSlot],
-    /// IPv4 multicast routes, group entries by IPv4 and MAC address, members of RPF sets, VLAN domains, and circuits with tags
-    /// together: one slot more than there are.
+    /// IPv4 multicast routes, group entries by IPv4 and MAC address, members of RPF sets, VLAN domains, circuits with tags, and
+    /// labels of other routers' label spaces together: one slot more than there are.
     pub routes: &'m mut [ExactSlot],
     /// IPv6 multicast routes and group entries: one slot more than there are.
     pub routes6: &'m mut [Exact6Slot],
@@ -123,6 +123,11 @@ impl<'m> MulticastTables<'m> {
                 if let Ok(word) = self.tunnel(tunnel) {
                     word.publish(0);
                 }
+                Ok(())
+            }
+            FwdOp::SetContextIlm { space, label, ilm } => self.routes.set_context(grace, space, label, &ilm),
+            FwdOp::ClearContextIlm { space, label } => {
+                self.routes.clear_context(grace, space, label);
                 Ok(())
             }
             FwdOp::SetReplication { id, owner } => {

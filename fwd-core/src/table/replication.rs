@@ -6,7 +6,7 @@
 use super::grace::Grace;
 use super::records::{RecordWriter, Records, Refused, Slot};
 use super::word::Word;
-use crate::net::{IfIndex, NhlfeId, PortId, ReplicationId, TunnelId, VrfId, VsiId};
+use crate::net::{IfIndex, LabelSpaceId, NhlfeId, PortId, ReplicationId, TunnelId, VrfId, VsiId};
 use crate::op::{LegTarget, VsiOrVrf};
 
 /// ```text
@@ -95,6 +95,7 @@ impl<'m> Replications<'m> {
             4 => LegTarget::Group(ReplicationId(value)),
             5 => LegTarget::Multicast(TunnelId(value)),
             6 => LegTarget::Arrive(PortId(value)),
+            8 => LegTarget::Context(LabelSpaceId(value)),
             _ => LegTarget::Local,
         };
         Some(((head >> 16) as u16, target))
@@ -181,6 +182,7 @@ impl<'m> ReplicationWriter<'m> {
             LegTarget::Multicast(tunnel) => (5, tunnel.0),
             LegTarget::Arrive(port) => (6, port.0),
             LegTarget::Local => (7, 0),
+            LegTarget::Context(space) => (8, space.0),
         };
         let head = u32::from(leg) << 16 | kind;
         let link = self.find(group, leg);
@@ -239,6 +241,7 @@ mod tests {
             LegTarget::Group(ReplicationId(2)),
             LegTarget::Multicast(TunnelId(3)),
             LegTarget::Arrive(PortId(4)),
+            LegTarget::Context(LabelSpaceId(5)),
             LegTarget::Local,
         ];
         for (leg, target) in all.into_iter().enumerate().rev() {

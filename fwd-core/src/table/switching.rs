@@ -2,8 +2,8 @@
 
 use super::Writer;
 use super::mroute::unpack;
-use crate::net::{Mac, PolicerId, PortId, ReplicationId, VrfId, VsiId};
-use crate::op::{BridgePort, LegTarget, Mroute, MrouteKey, Policer, Vsi, VsiOrVrf};
+use crate::net::{Label, LabelSpaceId, Mac, PolicerId, PortId, ReplicationId, VrfId, VsiId};
+use crate::op::{BridgePort, Ilm, LegTarget, Mroute, MrouteKey, Policer, Vsi, VsiOrVrf};
 
 impl Writer<'_> {
     /// A multicast route.
@@ -15,6 +15,12 @@ impl Writer<'_> {
     /// The multicast routes of a VRF, in no order. The work is proportional to all multicast routes.
     pub fn mroutes(&self, vrf: VrfId) -> impl Iterator<Item = (MrouteKey, Mroute)> + '_ {
         self.multicast.iter(vrf)
+    }
+
+    /// What a label of another router's label space means.
+    #[must_use]
+    pub fn context_ilm(&self, space: LabelSpaceId, label: Label) -> Option<Ilm> {
+        self.multicast.reader().routes.context(space, label)
     }
 
     /// The owner of a replication group.

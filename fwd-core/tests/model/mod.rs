@@ -4,7 +4,8 @@ pub mod naive;
 
 use arbitrary::{Result, Unstructured};
 use fwd_core::net::{
-    IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelStack, Mac, NhlfeId, PortId, ReplicationId, TunnelId, VrfId,
+    IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelSpaceId, LabelStack, Mac, NhlfeId, PortId, ReplicationId, TunnelId,
+    VrfId,
 };
 use fwd_core::op::{FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
 use fwd_core::table::{
@@ -169,13 +170,15 @@ fn fits(op: &FwdOp) -> bool {
                 label,
                 IlmAction::Replicate(ReplicationId(n))
                 | IlmAction::Multicast(TunnelId(n))
-                | IlmAction::Bridge(PortId(n)),
+                | IlmAction::Bridge(PortId(n))
+                | IlmAction::Context(LabelSpaceId(n)),
             ) => label < 16 + LABELS && n < 1 << 26,
         },
         FwdOp::SetRoute4 { vrf, .. } | FwdOp::SetRoute6 { vrf, .. } => vrf.0 < VRFS,
         // The tables of these have no memory here.
         FwdOp::SetBucket { .. } | FwdOp::SetProtection { .. } => false,
         FwdOp::SetMroute { .. } | FwdOp::SetMulticastVrf { .. } | FwdOp::SetRpfMember { .. } => false,
+        FwdOp::SetContextIlm { .. } => false,
         FwdOp::SetReplication { .. } | FwdOp::SetLeg { .. } | FwdOp::SetMulticastTunnel { .. } => false,
         FwdOp::SetVsi { .. } | FwdOp::SetVsiGroup { .. } | FwdOp::SetVlanDomain { .. } => false,
         FwdOp::SetPort { .. } | FwdOp::SetMac { .. } => false,
@@ -285,6 +288,7 @@ pub fn op(u: &mut Unstructured<'_>) -> Result<FwdOp> {
                 IlmAction::Replicate(id) => IlmAction::Replicate(ReplicationId(id.0 >> 5)),
                 IlmAction::Multicast(id) => IlmAction::Multicast(TunnelId(id.0 >> 5)),
                 IlmAction::Bridge(id) => IlmAction::Bridge(PortId(id.0 >> 5)),
+                IlmAction::Context(id) => IlmAction::Context(LabelSpaceId(id.0 >> 5)),
             };
             FwdOp::SetIlm { label: label(l), ilm: Ilm { action, model: ilm.model } }
         }

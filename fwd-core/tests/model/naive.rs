@@ -143,6 +143,10 @@ impl Naive {
             (_, Some(Ilm { action: IlmAction::Replicate(_), .. })) => return dropped(D::NoReceivers),
             (_, Some(Ilm { action: IlmAction::Multicast(_), .. })) => return dropped(D::UnknownTunnel),
             (_, Some(Ilm { action: IlmAction::Bridge(_), .. })) => return dropped(D::NoPort),
+            (_, Some(Ilm { action: IlmAction::Context(_), .. })) => {
+                let is_cut = !bottom && frame.len() < at + 8;
+                return dropped(if is_cut { D::Truncated } else { D::NoContextBinding });
+            }
         };
         let (own_ttl, own_class) = exposed(&frame[at + 4..], bottom)?;
         let state = match model {

@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use fwd_core::net::{PortId, TunnelId};
+use fwd_core::net::{LabelSpaceId, PortId, TunnelId};
 use fwd_core::op::{IlmAction, LegTarget};
 
 use crate::ldp::fec::{Fec, FecElement, MultipointFec, MultipointKind, OpaqueElement, OpaqueValue, RouteDistinguisher};
@@ -147,6 +147,9 @@ pub enum Deliver {
     Multicast(TunnelId),
     /// The frame below the label arrived at this bridge port (VPLS, pseudowires with a tree of their own).
     Bridge(PortId),
+    /// The label below is one that the root assigned: it is looked up in the root's label space (RFC 5331 §7). For trees that carry
+    /// several VPNs or pseudowires.
+    Context(LabelSpaceId),
 }
 
 impl Deliver {
@@ -156,6 +159,7 @@ impl Deliver {
         match self {
             Self::Multicast(tunnel) => IlmAction::Multicast(tunnel),
             Self::Bridge(port) => IlmAction::Bridge(port),
+            Self::Context(space) => IlmAction::Context(space),
         }
     }
 
@@ -165,6 +169,7 @@ impl Deliver {
         match self {
             Self::Multicast(tunnel) => LegTarget::Multicast(tunnel),
             Self::Bridge(port) => LegTarget::Arrive(port),
+            Self::Context(space) => LegTarget::Context(space),
         }
     }
 }

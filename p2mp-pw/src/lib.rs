@@ -26,4 +26,5 @@ extern crate std;
 pub mod bfd;
 pub mod ldp;
 pub mod mldp;
+pub mod pw;
 mod random;

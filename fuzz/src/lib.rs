@@ -34,6 +34,7 @@ mod parse_gmp;
 mod parse_header;
 mod parse_l2tp;
 mod parse_ldp;
+mod parse_lsp_ping;
 mod parse_message;
 mod parse_msdp;
 mod parse_nlri;
@@ -47,6 +48,7 @@ pub use parse_gmp::parse_gmp;
 pub use parse_header::parse_header;
 pub use parse_l2tp::parse_l2tp;
 pub use parse_ldp::parse_ldp;
+pub use parse_lsp_ping::parse_lsp_ping;
 pub use parse_message::parse_message;
 pub use parse_msdp::parse_msdp;
 pub use parse_nlri::parse_nlri;
@@ -121,6 +123,7 @@ pub const TARGETS: &[Target] = &[
     ("parse_header", parse_header),
     ("parse_l2tp", parse_l2tp),
     ("parse_ldp", parse_ldp),
+    ("parse_lsp_ping", parse_lsp_ping),
     ("parse_message", parse_message),
     ("parse_msdp", parse_msdp),
     ("parse_nlri", parse_nlri),

@@ -1,6 +1,7 @@
 //! LDP, mLDP and point-to-multipoint pseudowires (RFC 5036, 6388, 8077, 8338) as sans-IO, no_std state machines.
 //!
-//! Bidirectional Forwarding Detection of links, LSPs, pseudowires and multipoint paths is in [`bfd`].
+//! Bidirectional Forwarding Detection of links, LSPs, pseudowires and multipoint paths is in [`bfd`], LSP ping
+//! and traceroute of them in [`lsp_ping`].
 //!
 //! LDP's messages with all their parameters, its discovery and its sessions are in [`ldp`]; multipoint LSPs are in [`mldp`].
 //!
@@ -17,6 +18,8 @@
 //! | 5880 §6.4 | a system may send and loop back Echo packets | neither: Required Min Echo RX Interval is 0, as RFC 5884 and 5885 want it |
 //! | 8563 §6.10 | a Poll to one tail carries the state of the head's session for that tail | it carries the head's own state: a tail takes what it reads for the head's state, and a head that is in doubt of a tail would take it down |
 //! | 8563 | the port of unicast packets is not said | 4784 (RFC 5883): tail and head may be several hops apart |
+//! | 8029 §4.4 step 3 | at the last node the label under test is taken for implicit null once all labels are popped | it is the bottom label that came: else no FEC with a label of its own would ever pass |
+//! | 6425 §3.1 | the table gives RSVP P2MP IPv6 Session 56 octets, the figure has 44 | 44 |
 #![no_std]
 
 extern crate alloc;
@@ -25,6 +28,8 @@ extern crate std;
 
 pub mod bfd;
 pub mod ldp;
+pub mod lsp_ping;
 pub mod mldp;
 pub mod pw;
 mod random;
+pub(crate) mod wire_address;

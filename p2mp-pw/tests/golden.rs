@@ -96,3 +96,21 @@ fn mutations_never_panic_and_stay_consistent() {
         }
     }
 }
+
+/// An echo reply of the-tcpdump-group/tcpdump @39b50f76672b, tests/lsp-ping-timestamp.pcap (BSD-3-Clause), and its damaged kin.
+#[test]
+fn a_recorded_echo_reply() {
+    use p2mp_pw::lsp_ping::{EchoMessage, MessageType, ReplyMode, ReturnCode};
+    let hex = "00010000020203000000000000000001e30e8abb53893fafe30e8abb53d8f0c7";
+    let octets: Vec<u8> = (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap()).collect();
+    let message = EchoMessage::parse(&octets).unwrap();
+    assert_eq!((message.kind, message.reply_mode), (MessageType::ECHO_REPLY, ReplyMode::UDP));
+    assert_eq!((message.return_code, message.sequence), (ReturnCode::EGRESS, 1));
+    assert!(message.received > message.sent);
+    let mut out = Vec::new();
+    message.emit(&mut out);
+    assert_eq!(out, octets);
+    for len in 0..octets.len() {
+        assert!(EchoMessage::parse(&octets[..len]).is_err());
+    }
+}

@@ -5,6 +5,7 @@ use p2mp_pw::bfd::ControlPacket;
 use p2mp_pw::ldp::fec::Fec;
 use p2mp_pw::ldp::message::Message;
 use p2mp_pw::ldp::{LdpId, Pdu, frame_len};
+use p2mp_pw::lsp_ping::EchoMessage;
 use proptest::prelude::*;
 
 proptest! {
@@ -44,5 +45,14 @@ proptest! {
         packet.emit(&mut out);
         prop_assert_eq!(out.len(), packet.wire_len());
         prop_assert_eq!(ControlPacket::parse(&out), Ok(packet));
+    }
+
+    #[test]
+    fn echo_messages(octets in prop::collection::vec(any::<u8>(), 0..700)) {
+        let Ok(message) = EchoMessage::arbitrary(&mut Unstructured::new(&octets)) else { return Ok(()) };
+        let mut out = Vec::new();
+        message.emit(&mut out);
+        prop_assert_eq!(out.len(), message.wire_len());
+        prop_assert_eq!(EchoMessage::parse(&out), Ok(message));
     }
 }

@@ -88,18 +88,18 @@ impl Attachment {
         (self.kind == AttachmentType::TYPE_2).then_some(parts)
     }
 
-    pub(super) fn take<'a>(i: &'a [u8], field: &'static str) -> Take<'a, Self> {
+    pub(crate) fn take<'a>(i: &'a [u8], field: &'static str) -> Take<'a, Self> {
         let (i, kind) = codec::be_u8(i, field)?;
         let (i, len) = codec::be_u8(i, field)?;
         let (i, value) = codec::octets(i, len.into(), field)?;
         Ok((i, Self { kind: AttachmentType(kind), value: SmallVec::from_slice(value) }))
     }
 
-    pub(super) fn wire_len(&self) -> usize {
+    pub(crate) fn wire_len(&self) -> usize {
         self.value.len().saturating_add(2)
     }
 
-    pub(super) fn emit(&self, out: &mut impl BufMut) {
+    pub(crate) fn emit(&self, out: &mut impl BufMut) {
         out.put_slice(&[self.kind.0, len8(self.value.len())]);
         out.put_slice(&self.value);
     }

@@ -72,7 +72,7 @@ pub struct MultipointFec {
 impl MultipointFec {
     /// Takes the value after the element's type; `None` if family and length of the root's address do not match, which
     /// makes the FEC unknown (RFC 6388 §2.2).
-    pub(super) fn take(i: &[u8], kind: MultipointKind) -> Take<'_, Option<Self>> {
+    pub(crate) fn take(i: &[u8], kind: MultipointKind) -> Take<'_, Option<Self>> {
         let (i, family) = codec::be_u16(i, "root address family")?;
         let (i, len) = codec::be_u8(i, "root address length")?;
         if AddressFamily(family).address_len() != Some(len.into()) {
@@ -86,12 +86,12 @@ impl MultipointFec {
     }
 
     /// Octets of the value after the element's type.
-    pub(super) fn wire_len(&self) -> usize {
+    pub(crate) fn wire_len(&self) -> usize {
         address_len(self.root).saturating_add(self.opaque.wire_len()).saturating_add(5)
     }
 
     /// Writes the value after the element's type.
-    pub(super) fn emit(&self, out: &mut impl BufMut) {
+    pub(crate) fn emit(&self, out: &mut impl BufMut) {
         out.put_u16(AddressFamily::of(self.root).0);
         out.put_u8(if self.root.is_ipv4() { 4 } else { 16 });
         emit_address(self.root, out);

@@ -39,6 +39,7 @@ mod parse_message;
 mod parse_msdp;
 mod parse_nlri;
 mod parse_pim;
+mod parse_rsvp;
 mod parse_update;
 
 pub use bridge_vlink::bridge_vlink;
@@ -53,6 +54,7 @@ pub use parse_message::parse_message;
 pub use parse_msdp::parse_msdp;
 pub use parse_nlri::parse_nlri;
 pub use parse_pim::parse_pim;
+pub use parse_rsvp::parse_rsvp;
 pub use parse_update::parse_update;
 
 /// Arbitrary groups, legs, multicast routes and instances, and frames: nothing of a VPN leaves by another's port.
@@ -128,5 +130,6 @@ pub const TARGETS: &[Target] = &[
     ("parse_msdp", parse_msdp),
     ("parse_nlri", parse_nlri),
     ("parse_pim", parse_pim),
+    ("parse_rsvp", parse_rsvp),
     ("parse_update", parse_update),
 ];

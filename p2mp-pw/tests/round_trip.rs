@@ -55,4 +55,13 @@ proptest! {
         prop_assert_eq!(out.len(), message.wire_len());
         prop_assert_eq!(EchoMessage::parse(&out), Ok(message));
     }
+
+    #[test]
+    fn rsvp_messages(octets in prop::collection::vec(any::<u8>(), 0..700)) {
+        let Ok(message) = p2mp_pw::rsvp_te::Message::arbitrary(&mut Unstructured::new(&octets)) else { return Ok(()) };
+        let mut out = Vec::new();
+        message.emit(&mut out);
+        prop_assert_eq!(out.len(), message.wire_len());
+        prop_assert_eq!(p2mp_pw::rsvp_te::Message::parse(&out), Ok(message));
+    }
 }

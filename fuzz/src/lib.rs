@@ -27,6 +27,9 @@ mod gmp_drive;
 #[path = "../../ipsec-vlink/tests/l2tp/drive.rs"]
 mod l2tp_drive;
 
+#[path = "../../mvpn/tests/mvpn/drive.rs"]
+mod mvpn_drive;
+
 mod bridge_vlink;
 mod parse_bfd;
 mod parse_fwd_op;
@@ -104,6 +107,11 @@ pub fn drive_pim(data: &[u8]) {
     pim_drive::run(data);
 }
 
+/// Arbitrary stimuli against a PE with two multicast VRFs.
+pub fn drive_mvpn(data: &[u8]) {
+    mvpn_drive::run(data);
+}
+
 /// A target's name and body.
 pub type Target = (&'static str, fn(&[u8]));
 
@@ -116,6 +124,7 @@ pub const TARGETS: &[Target] = &[
     ("drive_gmp", drive_gmp),
     ("drive_l2tp", drive_l2tp),
     ("drive_ldp_session", drive_ldp_session),
+    ("drive_mvpn", drive_mvpn),
     ("drive_pim", drive_pim),
     ("drive_session", drive_session),
     ("drive_speaker", drive_speaker),

@@ -7,6 +7,7 @@
 //! | [`gmp`] | what both share; the router side |
 //! | [`msdp`] | MSDP between RPs |
 //! | [`pim`] | PIM between PE and CE |
+//! | [`mvrf`] | the provider side: a PE with its MVRFs |
 //!
 //! # Deviations from the RFCs
 //!
@@ -25,6 +26,11 @@
 //! | 3973 §4.5.1 | a State Refresh that is passed on has the mask of the route | that of the router of the source: routes say no mask here |
 //! | 3618 §10.1.3 | rules (ii) to (iv) look at routes | the embedder, who has the routes, names the peer |
 //! | 3618 §11 | no event is a connection that TCP closed | it ends the session as the Hold Timer does; peering is enabled again after 1 s |
+//! | 6513 §9.1.1 | the P-tunnel of a packet tells the PE that sent it | all P-tunnels of a VRF of a PE arrive by one number: a flow changes its tunnel and no route changes |
+//! | 6514 §11.3 | a C-multicast route whose source is not advertised from the VRF should be discarded | it waits: the route to the source may come later |
+//! | 6514 §12.1 | route targets of S-PMSI A-D routes are an intersection of those of other routes by default | the VRF's export route targets: all routes of the VRF carry these |
+//! | 6514 §14.2 | a PE sends PIM Joins towards active sources behind its own CEs | left to the customers' PIM, which knows its own sources |
+//! | 7900 §2.3 | several VRFs of a PE may take packets from one P-tunnel | one: the tunnel of another is refused and said |
 #![no_std]
 
 extern crate alloc;
@@ -36,5 +42,6 @@ pub mod gmp;
 pub mod igmp;
 pub mod mld;
 pub mod msdp;
+pub mod mvrf;
 pub mod pim;
 mod random;

@@ -2,6 +2,8 @@
 //!
 //! One file per service; the list is the order of the report.
 
+pub mod mvpn;
+
 use anyhow::Result;
 
 use super::Report;
@@ -16,4 +18,4 @@ pub struct Scene {
 }
 
 /// All scenes.
-pub const SCENES: &[Scene] = &[];
+pub const SCENES: &[Scene] = &[Scene { title: "Multicast in a VPN", run: mvpn::run }];

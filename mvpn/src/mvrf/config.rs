@@ -1,0 +1,431 @@
+//! What an operator says about a PE and its MVRFs.
+
+use core::net::IpAddr;
+use core::ops::RangeInclusive;
+use core::time::Duration;
+
+use alloc::vec::Vec;
+use bgp_vpn::attr::RouteTarget;
+use bgp_vpn::nlri::RouteDistinguisher;
+use fwd_core::net::{IfIndex, IpPrefix, Label, VrfId};
+
+use super::attributes::Target;
+use super::damping::DampingConfig;
+use super::route::SFlow;
+use super::umh::UmhSelection;
+use crate::pim::wire::AddressFamily;
+
+/// The technology of a P-tunnel (RFC 6513 §6.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TunnelKind {
+    /// Copies through unicast tunnels (RFC 7988).
+    IngressReplication,
+    /// mLDP point to multipoint (RFC 6388 §2).
+    MldpP2mp,
+    /// RSVP-TE point to multipoint (RFC 4875).
+    RsvpTeP2mp,
+    /// PIM-SSM over GRE, groups from [`MvpnConfig::p_groups`].
+    PimSsm,
+    /// PIM-SM over GRE with this P-group.
+    PimSm(IpAddr),
+    /// BIDIR-PIM over GRE with this P-group.
+    BidirPim(IpAddr),
+}
+
+/// How ASM groups cross the backbone (RFC 6514 §13, §14).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AsmMode {
+    /// Shared and source trees: RPT-SPT mode (RFC 6514 §13). All PEs of the MVPN need the same.
+    #[default]
+    RptSpt,
+    /// Source trees only: SPT-only mode (RFC 6514 §14).
+    SptOnly,
+}
+
+/// How joins of customers' trees reach other PEs (RFC 6513 §3.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CMulticastProtocol {
+    /// By C-multicast routes (RFC 6514 §11).
+    #[default]
+    Bgp,
+    /// By PIM between the PEs, over the I-PMSI (RFC 6513 §5.2), which then needs a tunnel.
+    Pim,
+}
+
+/// How an MVPN spans ASes (RFC 6513 §8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InterAs {
+    /// It does not: type 1 routes stay in the AS.
+    #[default]
+    None,
+    /// P-tunnels reach from PE to PE (RFC 6514 §11.1.3). Needs an IPv4 `router`.
+    NonSegmented,
+    /// ASBRs stitch P-tunnels (RFC 6514 §9.2).
+    Segmented,
+}
+
+/// Which sites are attached (RFC 6513 §2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sites {
+    /// Senders: traffic of the sites may enter the PMSI.
+    pub senders: bool,
+    /// Receivers: traffic of the PMSI may enter the sites.
+    pub receivers: bool,
+}
+
+impl Default for Sites {
+    fn default() -> Self {
+        Self { senders: true, receivers: true }
+    }
+}
+
+/// When a flow moves to an S-PMSI and back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threshold {
+    /// It moves when it sends this many octets in a second, or more.
+    pub up: u64,
+    /// It may return when it sends fewer than this; at most `up`.
+    pub down: u64,
+}
+
+/// Which flows get S-PMSIs (RFC 6513 §7.2).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SPmsiPolicy {
+    /// S-PMSIs that are always there: wildcards (RFC 6625), or flows placed by hand.
+    pub fixed: Vec<SFlow>,
+    /// Groups of which each flow that has a receiver gets one at once.
+    pub always: Vec<IpPrefix>,
+    /// Flows that are fast get one.
+    pub threshold: Option<Threshold>,
+    /// Whether leaves of wildcard S-PMSIs announce themselves flow by flow (RFC 8534 §2).
+    pub explicit_tracking: bool,
+}
+
+/// Timer values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MvpnTimers {
+    /// From the announcement of an S-PMSI to its use, and from its withdrawal to the end of its use: at most 60 s, default 3 s.
+    pub switch_over: Duration,
+    /// How long a flow stays on an S-PMSI at least: default 60 s.
+    pub hold_down: Duration,
+    /// How long a leaf stays on an S-PMSI after it needs it no more: more than `switch_over`, default 10 s.
+    pub leave: Duration,
+    /// How long an ASM flow is sent on after the last Source Tree Join is withdrawn (RFC 6514 §11.3.1.1): default 10 s.
+    pub join_removal: Duration,
+    /// How long a source stays on the shared tree after its Source Active A-D route came (RFC 6514 §13.2.1): default 10 s.
+    pub source_prune: Duration,
+}
+
+impl Default for MvpnTimers {
+    fn default() -> Self {
+        let secs = Duration::from_secs;
+        Self {
+            switch_over: secs(3),
+            hold_down: secs(60),
+            leave: secs(10),
+            join_removal: secs(10),
+            source_prune: secs(10),
+        }
+    }
+}
+
+/// How much state others may make in an MVRF (RFC 6513 §13, RFC 6514 §17).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MvpnLimits {
+    /// PEs with I-PMSI A-D routes. Default 5,000.
+    pub members: usize,
+    /// C-multicast routes for this PE. Default 50,000.
+    pub joins: usize,
+    /// S-PMSI A-D routes of other PEs. Default 50,000.
+    pub s_pmsis: usize,
+    /// Source Active A-D routes of other PEs. Default 50,000.
+    pub sources: usize,
+    /// Trees joined towards other PEs. Default 50,000.
+    pub trees: usize,
+    /// Sources of ASM groups that this PE announces. Default 10,000.
+    pub own_sources: usize,
+    /// S-PMSIs of this PE. Default 1,000.
+    pub own_s_pmsis: usize,
+    /// Leaf A-D routes for this PE. Default 100,000.
+    pub leaves: usize,
+}
+
+impl Default for MvpnLimits {
+    fn default() -> Self {
+        Self {
+            members: 5_000,
+            joins: 50_000,
+            s_pmsis: 50_000,
+            sources: 50_000,
+            trees: 50_000,
+            own_sources: 10_000,
+            own_s_pmsis: 1_000,
+            leaves: 100_000,
+        }
+    }
+}
+
+/// A PE.
+#[derive(Clone, Debug)]
+pub struct MvpnConfig {
+    /// The PE's address: next hop, Originating Router and VRF Route Import of its routes.
+    pub router: IpAddr,
+    /// The AS.
+    pub asn: u32,
+    /// Labels that are this machine's alone.
+    pub labels: RangeInclusive<u32>,
+    /// Numbers of next hop label forwarding entries that are this machine's alone.
+    pub nhlfes: RangeInclusive<u32>,
+    /// Numbers of replication groups that are this machine's alone.
+    pub groups: RangeInclusive<u32>,
+    /// Numbers of tunnels that multicast arrives by, and of RPF sets, that are this machine's alone.
+    pub tunnels: RangeInclusive<u32>,
+    /// P-groups of PIM-SSM tunnels.
+    pub p_groups: Option<IpPrefix>,
+    /// P-tunnels that this PE is the root of, of all MVRFs together: the state that it makes in the core. Default 10,000.
+    pub tunnel_budget: usize,
+    /// Timers.
+    pub timers: MvpnTimers,
+}
+
+impl MvpnConfig {
+    /// Defaults for everything but what has none.
+    #[must_use]
+    pub fn new(router: IpAddr, asn: u32) -> Self {
+        Self {
+            router,
+            asn,
+            labels: 100_000..=199_999,
+            nhlfes: 100_000..=199_999,
+            groups: 100_000..=199_999,
+            tunnels: 1..=100_000,
+            p_groups: None,
+            tunnel_budget: 10_000,
+            timers: MvpnTimers::default(),
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), MvpnConfigError> {
+        let router = self.router;
+        if router.is_unspecified() || router.is_multicast() || router.is_loopback() {
+            return Err(MvpnConfigError::Router);
+        }
+        if self.asn == 0 {
+            return Err(MvpnConfigError::Asn);
+        }
+        let first = Label::FIRST_UNRESERVED.value();
+        if self.labels.is_empty() || *self.labels.start() < first || *self.labels.end() > Label::MAX.value() {
+            return Err(MvpnConfigError::Labels);
+        }
+        for (range, error) in [
+            (&self.nhlfes, MvpnConfigError::Nhlfes),
+            (&self.groups, MvpnConfigError::Groups),
+            (&self.tunnels, MvpnConfigError::Tunnels),
+        ] {
+            if range.is_empty() {
+                return Err(error);
+            }
+        }
+        let same_family = |p: &IpPrefix| p.addr().is_ipv4() == router.is_ipv4() && p.addr().is_multicast();
+        if self.p_groups.as_ref().is_some_and(|p| !same_family(p)) {
+            return Err(MvpnConfigError::PGroups);
+        }
+        let t = &self.timers;
+        if t.switch_over > Duration::from_secs(60) {
+            return Err(MvpnConfigError::SwitchOver);
+        }
+        if t.leave <= t.switch_over {
+            return Err(MvpnConfigError::Leave);
+        }
+        Ok(())
+    }
+}
+
+/// An MVRF.
+#[derive(Clone, Debug)]
+pub struct MvrfConfig {
+    /// The VRF.
+    pub vrf: VrfId,
+    /// Its RD; unique to this PE.
+    pub rd: RouteDistinguisher,
+    /// Import route targets.
+    pub import: Vec<Target>,
+    /// Export route targets: those of the VRF's unicast routes, unless multicast has its own.
+    pub export: Vec<Target>,
+    /// The interface that the customers' PIM knows the PMSI by.
+    pub pmsi: IfIndex,
+    /// Families of customers' addresses.
+    pub families: Vec<AddressFamily>,
+    /// Local Administrator of VRF Route Import (RFC 6514 §7); default the VRF's number.
+    pub number: u16,
+    /// The tunnel of the I-PMSI; `None`: S-PMSIs only (RFC 6625 §4.4).
+    pub inclusive: Option<TunnelKind>,
+    /// The tunnels of S-PMSIs.
+    pub selective: TunnelKind,
+    /// Which flows get S-PMSIs.
+    pub s_pmsi: SPmsiPolicy,
+    /// How the upstream PE is selected.
+    pub umh: UmhSelection,
+    /// How ASM groups cross the backbone, where joins go by BGP.
+    pub asm: AsmMode,
+    /// How joins reach other PEs. All PEs of the MVPN need the same.
+    pub protocol: CMulticastProtocol,
+    /// Groups of source-specific multicast beside 232.0.0.0/8 and ff3x::/32.
+    pub ssm_ranges: Vec<IpPrefix>,
+    /// How the MVPN spans ASes.
+    pub inter_as: InterAs,
+    /// Which sites are attached.
+    pub sites: Sites,
+    /// Damping of C-multicast and Leaf A-D routes (RFC 7899); `None`: none.
+    pub damping: Option<DampingConfig>,
+    /// Limits.
+    pub limits: MvpnLimits,
+}
+
+impl MvrfConfig {
+    /// Defaults for everything but what has none: one route target, an I-PMSI and S-PMSIs by mLDP.
+    #[must_use]
+    pub fn new(vrf: VrfId, rd: RouteDistinguisher, target: RouteTarget, pmsi: IfIndex) -> Self {
+        Self {
+            vrf,
+            rd,
+            import: alloc::vec![target.into()],
+            export: alloc::vec![target.into()],
+            pmsi,
+            families: alloc::vec![AddressFamily::V4, AddressFamily::V6],
+            number: vrf.0,
+            inclusive: Some(TunnelKind::MldpP2mp),
+            selective: TunnelKind::MldpP2mp,
+            s_pmsi: SPmsiPolicy::default(),
+            umh: UmhSelection::default(),
+            asm: AsmMode::default(),
+            protocol: CMulticastProtocol::default(),
+            ssm_ranges: Vec::new(),
+            inter_as: InterAs::default(),
+            sites: Sites::default(),
+            damping: None,
+            limits: MvpnLimits::default(),
+        }
+    }
+
+    pub(super) fn check(&self, pe: &MvpnConfig) -> Result<(), MvpnConfigError> {
+        if self.vrf == VrfId::GLOBAL {
+            return Err(MvpnConfigError::Vrf);
+        }
+        if self.import.is_empty() {
+            return Err(MvpnConfigError::Import);
+        }
+        if self.export.is_empty() {
+            return Err(MvpnConfigError::Export);
+        }
+        if self.families.is_empty() {
+            return Err(MvpnConfigError::Families);
+        }
+        if self.s_pmsi.threshold.is_some_and(|t| t.down > t.up || t.up == 0) {
+            return Err(MvpnConfigError::Threshold);
+        }
+        // RFC 6514 §11.1.3: the Source AS field holds the upstream PE's address, of four octets.
+        if self.inter_as == InterAs::NonSegmented && pe.router.is_ipv6() {
+            return Err(MvpnConfigError::InterAs);
+        }
+        for kind in self.inclusive.iter().chain([&self.selective]) {
+            let is_good = match kind {
+                TunnelKind::PimSsm => pe.p_groups.is_some(),
+                TunnelKind::PimSm(group) | TunnelKind::BidirPim(group) => {
+                    group.is_multicast() && group.is_ipv4() == pe.router.is_ipv4()
+                }
+                _ => true,
+            };
+            if !is_good {
+                return Err(MvpnConfigError::PGroups);
+            }
+        }
+        // RFC 6513 leaves S-PMSIs on shared trees out.
+        if matches!(self.selective, TunnelKind::PimSm(_) | TunnelKind::BidirPim(_)) {
+            return Err(MvpnConfigError::Selective);
+        }
+        if self.protocol == CMulticastProtocol::Pim && self.inclusive.is_none() {
+            return Err(MvpnConfigError::Protocol);
+        }
+        if self.damping.as_ref().is_some_and(|d| !d.is_valid()) {
+            return Err(MvpnConfigError::Damping);
+        }
+        let l = &self.limits;
+        if [l.members, l.joins, l.s_pmsis, l.sources, l.trees, l.own_sources, l.leaves].contains(&0) {
+            return Err(MvpnConfigError::Limits);
+        }
+        Ok(())
+    }
+}
+
+/// A configuration that cannot be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MvpnConfigError {
+    /// `router`.
+    #[error("router: not a unicast address")]
+    Router,
+    /// `asn`.
+    #[error("asn: 0")]
+    Asn,
+    /// `labels`.
+    #[error("labels: empty, or with special-purpose labels, or beyond 20 bits")]
+    Labels,
+    /// `nhlfes`.
+    #[error("nhlfes: an empty range")]
+    Nhlfes,
+    /// `groups`.
+    #[error("groups: an empty range")]
+    Groups,
+    /// `tunnels`.
+    #[error("tunnels: an empty range")]
+    Tunnels,
+    /// `p_groups`, or the group of a tunnel.
+    #[error("p_groups: missing, not multicast, or of another family than router")]
+    PGroups,
+    /// `timers.switch_over`.
+    #[error("switch_over: more than 60 s")]
+    SwitchOver,
+    /// `timers.leave`.
+    #[error("leave: not more than switch_over")]
+    Leave,
+    /// `vrf`.
+    #[error("vrf: the global table, in use already, or unknown")]
+    Vrf,
+    /// `rd`.
+    #[error("rd: another MVRF's")]
+    Rd,
+    /// `number`.
+    #[error("number: another MVRF's")]
+    Number,
+    /// `import`.
+    #[error("import: no route target")]
+    Import,
+    /// `export`.
+    #[error("export: no route target")]
+    Export,
+    /// `families`.
+    #[error("families: none")]
+    Families,
+    /// `s_pmsi.threshold`.
+    #[error("threshold: down above up, or 0")]
+    Threshold,
+    /// `selective`.
+    #[error("selective: a shared tree")]
+    Selective,
+    /// `inter_as`.
+    #[error("inter_as: non-segmented with an IPv6 router address")]
+    InterAs,
+    /// `protocol`.
+    #[error("protocol: PIM needs an inclusive tunnel")]
+    Protocol,
+    /// `damping`.
+    #[error("damping: half-life above 60 s, cutoff above 50,000, or reuse not below cutoff")]
+    Damping,
+    /// `limits`.
+    #[error("limits: a limit of 0")]
+    Limits,
+    /// `inclusive`.
+    #[error("inclusive: no numbers, or no room in the tunnel budget")]
+    Inclusive,
+}

@@ -1,0 +1,99 @@
+//! What happened.
+
+use core::net::IpAddr;
+
+use fwd_core::net::VrfId;
+
+use super::p_tunnel::PTunnel;
+use super::route::{McastRoute, SFlow};
+
+/// What was refused for a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MvpnLimit {
+    /// PEs of an MVPN.
+    Members,
+    /// C-multicast routes for this PE.
+    Joins,
+    /// S-PMSI A-D routes of other PEs.
+    SPmsis,
+    /// Source Active A-D routes of other PEs.
+    Sources,
+    /// Trees joined.
+    Trees,
+    /// Sources announced.
+    OwnSources,
+    /// S-PMSIs of this PE.
+    OwnSPmsis,
+    /// Leaf A-D routes.
+    Leaves,
+    /// P-tunnels that this PE is the root of.
+    TunnelBudget,
+    /// Labels, entries, groups or tunnel numbers.
+    Numbers,
+}
+
+/// Why a route was not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MvpnReject {
+    /// A tunnel that another MVRF of this PE receives from.
+    TunnelInUse,
+    /// A C-multicast route with another RD than the MVRF's.
+    Rd,
+    /// A Shared Tree Join in SPT-only mode (RFC 6514 §14.3).
+    SharedTree,
+    /// A Leaf A-D route without the label that ingress replication needs.
+    NoLabel,
+    /// An address that its field cannot hold.
+    Address,
+}
+
+/// An event. Events that peers cause come at most once in a second for each kind and MVRF, with the number since the last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MvpnEvent {
+    /// A limit was reached.
+    Limit {
+        /// Which.
+        limit: MvpnLimit,
+        /// Where.
+        vrf: VrfId,
+        /// How often since the last such event.
+        times: u64,
+    },
+    /// Routes were not used.
+    Rejected {
+        /// Why.
+        reason: MvpnReject,
+        /// Where.
+        vrf: VrfId,
+        /// The last one.
+        route: McastRoute,
+        /// How often since the last such event.
+        times: u64,
+    },
+    /// A flow moved to an S-PMSI, or back to the default tunnel.
+    Moved {
+        /// Where.
+        vrf: VrfId,
+        /// The flows.
+        flow: SFlow,
+        /// The tunnel that they take.
+        to: Option<PTunnel>,
+    },
+    /// The selected upstream PE of a flow changed.
+    UpstreamChanged {
+        /// Where.
+        vrf: VrfId,
+        /// The source; `None` is the shared tree.
+        source: Option<IpAddr>,
+        /// The group.
+        group: IpAddr,
+        /// The PE.
+        pe: Option<IpAddr>,
+    },
+    /// The forwarder had no room for an op; what needed it does not work.
+    Refused {
+        /// The op.
+        op: fwd_core::op::FwdOp,
+    },
+}

@@ -1,0 +1,245 @@
+//! Intra-AS I-PMSI A-D routes (RFC 6514 §9.1), and what an inclusive tunnel is bound to.
+
+use core::net::IpAddr;
+
+use alloc::vec::Vec;
+use bgp_vpn::nlri::mcast_vpn::IntraAsIPmsiAd;
+use fwd_core::time::Instant;
+
+use super::attributes::McastAttributes;
+use super::config::{InterAs, MvpnConfigError, TunnelKind};
+use super::event::{MvpnLimit, MvpnReject};
+use super::instance::{Member, Mvrf, PeKey};
+use super::p_tunnel::{PTunnel, PmsiTunnelValue};
+use super::root::TreeId;
+use super::route::{McastRoute, SFlow};
+use super::shared::Shared;
+use crate::pim::wire::AddressFamily;
+
+impl Mvrf {
+    /// Builds the inclusive tunnel and originates the routes of the MVRF.
+    pub(super) fn start(&mut self, shared: &mut Shared, now: Instant) -> Result<(), MvpnConfigError> {
+        let sites = self.config.sites;
+        if let Some(kind) = self.config.inclusive {
+            if sites.senders {
+                self.inclusive = Some(shared.new_root(now, self.config.vrf, kind).ok_or(MvpnConfigError::Inclusive)?);
+            }
+            if kind == TunnelKind::IngressReplication && sites.receivers {
+                self.own_label = self.new_own_label(shared, now);
+                if self.own_label.is_none() {
+                    return Err(MvpnConfigError::Inclusive);
+                }
+            }
+        }
+        self.originate_i_pmsi(shared);
+        let is_ours = |flow: &SFlow| self.config.families.contains(&flow.family);
+        let fixed: Vec<SFlow> = self.config.s_pmsi.fixed.iter().copied().filter(is_ours).collect();
+        for flow in fixed {
+            self.set_wanted(shared, now, flow, true);
+        }
+        Ok(())
+    }
+
+    fn new_own_label(
+        &self,
+        shared: &mut Shared,
+        now: Instant,
+    ) -> Option<(fwd_core::net::Label, fwd_core::net::TunnelId)> {
+        let tunnel = shared.new_tunnel(now, self.config.vrf)?;
+        match shared.new_label(now, self.config.vrf, tunnel) {
+            Some(label) => Some((label, tunnel)),
+            None => {
+                shared.drop_tunnel(tunnel);
+                None
+            }
+        }
+    }
+
+    // RFC 6514 §9.1.1
+    fn originate_i_pmsi(&self, shared: &mut Shared) {
+        let (sites, inclusive) = (self.config.sites, self.config.inclusive);
+        let replicates = inclusive == Some(TunnelKind::IngressReplication);
+        let is_needed = match (sites.senders, sites.receivers) {
+            (true, true) => true,
+            // Receivers only: needed to be replicated to, or to be a leaf of RSVP-TE tunnels.
+            (false, true) => replicates || inclusive == Some(TunnelKind::RsvpTeP2mp),
+            (true, false) => !replicates,
+            (false, false) => false,
+        };
+        if !is_needed {
+            return;
+        }
+        let mut attributes = self.attributes(&shared.config);
+        attributes.no_export = self.config.inter_as != InterAs::NonSegmented;
+        attributes.pmsi = self.i_pmsi_tunnel(shared);
+        for family in &self.config.families {
+            let route = McastRoute::i_pmsi(*family, self.config.rd, shared.config.router);
+            shared.originate(self.config.vrf, route, attributes.clone());
+        }
+    }
+
+    fn i_pmsi_tunnel(&self, shared: &Shared) -> Option<PmsiTunnelValue> {
+        if let Some((label, _)) = self.own_label {
+            let mut value = PmsiTunnelValue::new(PTunnel::IngressReplication(shared.config.router));
+            value.label = Some(label);
+            return Some(value);
+        }
+        let root = shared.roots.get(&self.inclusive?)?;
+        match root.kind {
+            // Senders only: nobody replicates to it.
+            TunnelKind::IngressReplication => None,
+            _ => Some(PmsiTunnelValue::new(root.tunnel.clone())),
+        }
+    }
+
+    /// An Intra-AS I-PMSI A-D route of another PE (RFC 6514 §9.1.2).
+    pub(super) fn member_changed(
+        &mut self,
+        shared: &mut Shared,
+        now: Instant,
+        (family, ad): (AddressFamily, IntraAsIPmsiAd),
+        attributes: Option<&McastAttributes>,
+    ) {
+        let key = PeKey { address: ad.originator, rd: ad.rd };
+        self.forget_member(shared, key, family);
+        if let Some(attributes) = attributes {
+            if !self.members.contains_key(&key) && self.members.len() >= self.config.limits.members {
+                shared.limit(now, self.config.vrf, MvpnLimit::Members);
+            } else {
+                let route = McastRoute::i_pmsi(family, ad.rd, ad.originator);
+                self.learn_member(shared, now, key, route, attributes.pmsi.as_ref());
+            }
+        }
+        self.update_leaves_of_inclusive(shared, now, key.address);
+        let flows: Vec<_> = self.by_pe.get(&key).into_iter().flatten().copied().collect();
+        for flow in flows {
+            self.refresh_routes(shared, flow);
+        }
+        self.trees_towards(shared, now, key.address);
+    }
+
+    fn learn_member(
+        &mut self,
+        shared: &mut Shared,
+        now: Instant,
+        key: PeKey,
+        route: McastRoute,
+        pmsi: Option<&PmsiTunnelValue>,
+    ) {
+        let Some(arrives_by) = self.hold(shared, now, key) else { return };
+        let mut tunnel = pmsi.cloned();
+        if let Some(value) = pmsi.filter(|_| self.config.sites.receivers).filter(|v| is_tree(&v.tunnel)) {
+            if !shared.join(&value.tunnel, arrives_by) {
+                shared.reject(now, self.config.vrf, MvpnReject::TunnelInUse, route);
+                tunnel = None;
+            }
+        }
+        let tunnels = alloc::collections::BTreeMap::new();
+        self.members.entry(key).or_insert(Member { tunnels }).tunnels.insert(route.family, tunnel);
+    }
+
+    fn forget_member(&mut self, shared: &mut Shared, key: PeKey, family: AddressFamily) {
+        let Some(member) = self.members.get_mut(&key) else { return };
+        let Some(old) = member.tunnels.remove(&family) else { return };
+        if member.tunnels.is_empty() {
+            self.members.remove(&key);
+        }
+        if let (Some(old), Some(upstream)) = (old.filter(|v| is_tree(&v.tunnel)), self.upstreams.get(&key)) {
+            if self.config.sites.receivers {
+                shared.leave(&old.tunnel, upstream.tunnel);
+            }
+        }
+        self.release(shared, key);
+    }
+
+    /// A PE is a leaf of the inclusive tunnel, or not, by what its routes say.
+    fn update_leaves_of_inclusive(&self, shared: &mut Shared, now: Instant, pe: IpAddr) {
+        let Some(tree) = self.inclusive else { return };
+        let Some(kind) = shared.roots.get(&tree).map(|r| r.kind) else { return };
+        let mut of_pe = self.members.iter().filter(|(key, _)| key.address == pe).flat_map(|(_, m)| m.tunnels.values());
+        match kind {
+            TunnelKind::IngressReplication => {
+                let label = of_pe.find_map(|value| match value {
+                    Some(PmsiTunnelValue { tunnel: PTunnel::IngressReplication(_), label, .. }) => *label,
+                    _ => None,
+                });
+                match label {
+                    Some(label) => shared.set_leaf(now, tree, pe, Some(label)),
+                    None => shared.clear_leaf(tree, pe),
+                }
+            }
+            TunnelKind::RsvpTeP2mp => match of_pe.next() {
+                Some(_) => shared.set_leaf(now, tree, pe, None),
+                None => shared.clear_leaf(tree, pe),
+            },
+            _ => {}
+        }
+    }
+
+    /// The tree of the inclusive tunnel or S-PMSI that a flow takes from this PE, and whether it is an S-PMSI (RFC 6625 §3.1).
+    pub(super) fn tunnel_of(&self, source: Option<IpAddr>, group: IpAddr) -> (Option<TreeId>, bool) {
+        let candidates = SFlow::candidates(source, group, self.is_ssm(group));
+        let bound = candidates.into_iter().flatten().find_map(|flow| {
+            let out = self.s_out.get(&flow).filter(|out| out.state.carries())?;
+            Some(out.tree)
+        });
+        match bound {
+            Some(tree) => (Some(tree), true),
+            None => (self.inclusive, false),
+        }
+    }
+
+    /// Ends everything that the MVRF has with others.
+    pub(super) fn stop(&mut self, shared: &mut Shared, now: Instant) {
+        let trees: Vec<_> = self.trees.keys().copied().collect();
+        for tree in trees {
+            if let Some(known) = self.trees.get_mut(&tree) {
+                (known.by_pim, known.by_source) = (false, false);
+            }
+            self.update_tree(shared, now, tree);
+        }
+        let joins: Vec<_> = self.joins.keys().copied().collect();
+        for tree in joins {
+            self.join_changed(shared, now, tree, false);
+        }
+        let s_in: Vec<_> = self.s_in.keys().copied().collect();
+        for (key, flow) in s_in {
+            self.leave_s_pmsi(shared, key, flow);
+            self.s_in.remove(&(key, flow));
+        }
+        let members: Vec<_> = self.members.iter().flat_map(|(k, m)| m.tunnels.keys().map(|f| (*k, *f))).collect();
+        for (key, family) in members {
+            self.forget_member(shared, key, family);
+        }
+        let s_out: Vec<_> = self.s_out.keys().copied().collect();
+        for flow in s_out {
+            self.end_s_pmsi(shared, flow);
+        }
+        let keys: Vec<_> = self.c_routes.keys().copied().collect();
+        for key in keys {
+            self.program(shared, now, fwd_core::op::FwdOp::ClearMroute { vrf: self.config.vrf, key });
+        }
+        let groups: Vec<_> = self.c_groups.keys().copied().collect();
+        for id in groups {
+            self.program(shared, now, fwd_core::op::FwdOp::ClearReplication { id });
+        }
+        let mine: Vec<McastRoute> = shared.originated().map(|(route, _)| *route).collect();
+        for route in mine {
+            shared.withdraw(self.config.vrf, route);
+        }
+        if let Some(tree) = self.inclusive.take() {
+            shared.drop_root(tree);
+        }
+        if let Some((label, tunnel)) = self.own_label.take() {
+            shared.drop_label(label);
+            shared.drop_tunnel(tunnel);
+        }
+        let vrf = self.config.vrf;
+        shared.timers.retain(|timer| timer.vrf() != vrf);
+    }
+}
+
+/// Whether a leaf joins the tunnel, or is a leaf of it by signalling.
+pub(super) const fn is_tree(tunnel: &PTunnel) -> bool {
+    !matches!(tunnel, PTunnel::None | PTunnel::IngressReplication(_))
+}

@@ -1,0 +1,304 @@
+//! An MVRF: what a PE knows of one multicast VPN.
+
+use core::net::IpAddr;
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use bgp_vpn::attr::ext_community::VrfRouteImport;
+use bgp_vpn::nlri::RouteDistinguisher;
+use fwd_core::net::{Label, ReplicationId, RpfSetId, TunnelId};
+use fwd_core::op::{FwdOp, Mroute, MrouteKey, Origin};
+use fwd_core::time::Instant;
+
+use super::attributes::{McastAttributes, Target};
+use super::config::{MvpnConfig, MvrfConfig};
+use super::damping::Merit;
+use super::io::CTree;
+use super::p_tunnel::{PTunnel, PmsiTunnelValue};
+use super::root::TreeId;
+use super::route::{McastRoute, SFlow};
+use super::s_pmsi::State;
+use super::shared::Shared;
+use super::umh::{Umh, UmhTable, holds};
+use crate::address::Address;
+use crate::pim::wire::AddressFamily;
+
+/// Another PE's VRF: what sends into the PMSI. Its RD and address name it (RFC 6514 §9.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct PeKey {
+    pub(super) address: IpAddr,
+    pub(super) rd: RouteDistinguisher,
+}
+
+/// What is kept of a VRF of another PE.
+#[derive(Clone, Debug)]
+pub(super) struct Upstream {
+    /// All of its P-tunnels arrive by this one: it is who sent that counts (RFC 6513 §9.1.1).
+    pub(super) tunnel: TunnelId,
+    /// The label of ours that it replicates to, and in how many Leaf A-D routes it is.
+    pub(super) label: Option<(Label, usize)>,
+    /// The tunnels to accept from it: its own, and that of our I-PMSI label, which all PEs use.
+    pub(super) set: Option<RpfSetId>,
+    /// What needs it: I-PMSI A-D routes, S-PMSIs joined, flows received.
+    pub(super) uses: usize,
+}
+
+/// The I-PMSI A-D routes of a VRF of another PE.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    pub(super) tunnels: BTreeMap<AddressFamily, Option<PmsiTunnelValue>>,
+}
+
+/// A tree that the customers' PIM joined on the PMSI, or that a source made us join.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tree {
+    pub(super) by_pim: bool,
+    pub(super) by_source: bool,
+    pub(super) umh: Option<Umh>,
+    pub(super) route: Option<McastRoute>,
+    pub(super) merit: Merit,
+}
+
+impl Tree {
+    pub(super) const fn is_wanted(&self) -> bool {
+        self.by_pim || self.by_source
+    }
+}
+
+/// A flow that comes from another PE: C-S, if it is one source's, and C-G.
+pub(super) type FlowKey = (Option<IpAddr>, IpAddr);
+
+/// Where a flow comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Receiving {
+    pub(super) pe: PeKey,
+    /// The S-PMSI that it is matched to.
+    pub(super) matched: Option<SFlow>,
+}
+
+/// An S-PMSI A-D route of another PE.
+#[derive(Clone, Debug)]
+pub(super) struct SPmsiIn {
+    pub(super) attributes: McastAttributes,
+    /// Flows that are matched to it.
+    pub(super) users: BTreeSet<FlowKey>,
+    /// The tunnel that was joined.
+    pub(super) joined: Option<Joined>,
+}
+
+/// What was done to receive an S-PMSI.
+#[derive(Clone, Debug)]
+pub(super) struct Joined {
+    pub(super) tunnel: Option<PTunnel>,
+    pub(super) leaf: Option<McastRoute>,
+    pub(super) has_label: bool,
+}
+
+/// An S-PMSI of this PE.
+#[derive(Clone, Debug)]
+pub(super) struct SPmsiOut {
+    pub(super) state: State,
+    pub(super) tree: TreeId,
+    /// What it was made for is still so.
+    pub(super) is_wanted: bool,
+}
+
+/// A route of the customers' PIM.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CRoute {
+    pub(super) mroute: Mroute,
+    /// Octets in a second, lately.
+    pub(super) rate: u64,
+}
+
+/// A replication group of the customers' PIM.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CGroup {
+    pub(super) key: Option<MrouteKey>,
+    /// The leg out of the PMSI.
+    pub(super) pmsi: Option<u16>,
+    /// What the leg leads to, as the forwarder has it.
+    pub(super) bound: Option<ReplicationId>,
+    /// Legs out of other interfaces.
+    pub(super) others: BTreeSet<u16>,
+}
+
+/// How a flow is carried: what an operator asks first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// Sent: the tunnel that the flow takes from this PE.
+    pub sent_by: Option<PTunnel>,
+    /// Sent: whether that is an S-PMSI.
+    pub is_selective: bool,
+    /// Sent: the leaves, where the root knows them.
+    pub leaves: Vec<IpAddr>,
+    /// Received: the selected upstream PE.
+    pub from: Option<IpAddr>,
+    /// Received: the tunnel that it is expected by.
+    pub received_by: Option<PTunnel>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Mvrf {
+    pub(super) config: MvrfConfig,
+    pub(super) umh: UmhTable,
+    pub(super) upstreams: BTreeMap<PeKey, Upstream>,
+    pub(super) members: BTreeMap<PeKey, Member>,
+    /// Type 2 routes: RD and next hop by AS.
+    pub(super) ases: BTreeMap<u32, (RouteDistinguisher, IpAddr)>,
+    pub(super) trees: BTreeMap<CTree, Tree>,
+    /// Trees and joins by their roots.
+    pub(super) by_root: BTreeMap<IpAddr, BTreeSet<CTree>>,
+    pub(super) receiving: BTreeMap<FlowKey, Receiving>,
+    pub(super) by_pe: BTreeMap<PeKey, BTreeSet<FlowKey>>,
+    pub(super) s_in: BTreeMap<(PeKey, SFlow), SPmsiIn>,
+    pub(super) s_out: BTreeMap<SFlow, SPmsiOut>,
+    /// Leaves that announced themselves, by what they asked for.
+    pub(super) leaves: BTreeMap<SFlow, BTreeMap<IpAddr, Option<Label>>>,
+    pub(super) leaf_count: usize,
+    /// Source Active A-D routes of others: who says so, by group and source.
+    pub(super) sources: BTreeMap<(IpAddr, IpAddr), BTreeSet<PeKey>>,
+    /// Source Active A-D routes of ours.
+    pub(super) own_sources: BTreeSet<(IpAddr, IpAddr)>,
+    /// Sources pruned off the shared tree on the PMSI.
+    pub(super) pruned: BTreeSet<(IpAddr, IpAddr)>,
+    /// C-multicast routes for this PE, by tree; and whether the tree is joined.
+    pub(super) joins: BTreeMap<CTree, bool>,
+    pub(super) c_routes: BTreeMap<MrouteKey, CRoute>,
+    pub(super) c_by_group: BTreeMap<IpAddr, BTreeSet<MrouteKey>>,
+    pub(super) c_groups: BTreeMap<ReplicationId, CGroup>,
+    /// Leaf A-D routes for single flows of a wildcard (RFC 8534 §5).
+    pub(super) flow_leaves: BTreeMap<FlowKey, McastRoute>,
+    /// Sources that a CE pruned off the shared tree, by group and source.
+    pub(super) rpt_pruned: BTreeSet<(IpAddr, IpAddr)>,
+    /// (C-S,C-G) routes that this machine made, with the legs of (C-*,C-G).
+    pub(super) derived: BTreeSet<(IpAddr, IpAddr)>,
+    pub(super) inclusive: Option<TreeId>,
+    /// The label of our I-PMSI A-D routes with ingress replication, and what it arrives by.
+    pub(super) own_label: Option<(Label, TunnelId)>,
+}
+
+impl Mvrf {
+    pub(super) fn new(config: MvrfConfig) -> Self {
+        Self {
+            config,
+            umh: UmhTable::default(),
+            upstreams: BTreeMap::new(),
+            members: BTreeMap::new(),
+            ases: BTreeMap::new(),
+            trees: BTreeMap::new(),
+            by_root: BTreeMap::new(),
+            receiving: BTreeMap::new(),
+            by_pe: BTreeMap::new(),
+            s_in: BTreeMap::new(),
+            s_out: BTreeMap::new(),
+            leaves: BTreeMap::new(),
+            leaf_count: 0,
+            sources: BTreeMap::new(),
+            own_sources: BTreeSet::new(),
+            pruned: BTreeSet::new(),
+            joins: BTreeMap::new(),
+            c_routes: BTreeMap::new(),
+            c_by_group: BTreeMap::new(),
+            c_groups: BTreeMap::new(),
+            flow_leaves: BTreeMap::new(),
+            rpt_pruned: BTreeSet::new(),
+            derived: BTreeSet::new(),
+            inclusive: None,
+            own_label: None,
+        }
+    }
+
+    /// VRF Route Import of the VRF's routes (RFC 6514 §7).
+    pub(super) const fn route_import(&self, pe: &MvpnConfig) -> VrfRouteImport {
+        VrfRouteImport { address: pe.router, local: self.config.number }
+    }
+
+    /// The C-multicast Import route target of the VRF.
+    pub(super) const fn import_target(&self, pe: &MvpnConfig) -> Target {
+        Target::of(self.route_import(pe).c_multicast_import())
+    }
+
+    pub(super) fn is_ssm(&self, group: IpAddr) -> bool {
+        let well_known = match group {
+            IpAddr::V4(group) => group.is_ssm_group(),
+            IpAddr::V6(group) => group.is_ssm_group(),
+        };
+        well_known || self.config.ssm_ranges.iter().any(|range| holds(range, group))
+    }
+
+    /// Attributes of a route of ours with the VRF's export route targets.
+    pub(super) fn attributes(&self, pe: &MvpnConfig) -> McastAttributes {
+        McastAttributes::new(pe.router, self.config.export.clone())
+    }
+
+    /// One more needs the other PE's VRF. `None`: there are no numbers left.
+    pub(super) fn hold(&mut self, shared: &mut Shared, now: Instant, key: PeKey) -> Option<TunnelId> {
+        if let Some(known) = self.upstreams.get_mut(&key) {
+            known.uses = known.uses.saturating_add(1);
+            return Some(known.tunnel);
+        }
+        let tunnel = shared.new_tunnel(now, self.config.vrf)?;
+        self.upstreams.insert(key, Upstream { tunnel, label: None, set: None, uses: 1 });
+        if let Some((_, own)) = self.own_label {
+            if let Some(set) = shared.new_set(now, self.config.vrf) {
+                for from in [tunnel, own] {
+                    shared.op(FwdOp::SetRpfMember { set, from: Origin::Tunnel(from) });
+                }
+                if let Some(known) = self.upstreams.get_mut(&key) {
+                    known.set = Some(set);
+                }
+            }
+        }
+        Some(tunnel)
+    }
+
+    /// One less needs it.
+    pub(super) fn release(&mut self, shared: &mut Shared, key: PeKey) {
+        let Some(known) = self.upstreams.get_mut(&key) else { return };
+        known.uses = known.uses.saturating_sub(1);
+        if known.uses > 0 {
+            return;
+        }
+        if let Some(known) = self.upstreams.remove(&key) {
+            if let (Some(set), Some((_, own))) = (known.set, self.own_label) {
+                for from in [known.tunnel, own] {
+                    shared.op(FwdOp::ClearRpfMember { set, from: Origin::Tunnel(from) });
+                }
+                shared.tunnels.give_back(set.0);
+            }
+            if let Some((label, _)) = known.label {
+                shared.drop_label(label);
+            }
+            shared.drop_tunnel(known.tunnel);
+        }
+    }
+
+    /// Selects the upstream PE of a tree.
+    pub(super) fn select(&self, tree: &CTree) -> Option<Umh> {
+        self.umh.select(tree.root(), tree.group(), self.config.umh)
+    }
+
+    /// How a flow is carried.
+    pub(super) fn carried(&self, shared: &Shared, source: IpAddr, group: IpAddr) -> Carried {
+        let key = Some(super::forwarding::mroute_key(Some(source), group));
+        let sends = self.c_groups.values().any(|g| g.key == key && g.pmsi.is_some());
+        let (tree, is_selective) = self.tunnel_of(Some(source), group);
+        let root = tree.filter(|_| sends).and_then(|tree| shared.roots.get(&tree));
+        let flow = self.receiving.get(&(Some(source), group)).or_else(|| self.receiving.get(&(None, group)));
+        let received_by = flow.and_then(|r| match r.matched {
+            Some(matched) => self.s_in.get(&(r.pe, matched))?.attributes.pmsi.as_ref().map(|p| p.tunnel.clone()),
+            None => {
+                let member = self.members.get(&r.pe)?;
+                member.tunnels.get(&AddressFamily::of(group))?.as_ref().map(|p| p.tunnel.clone())
+            }
+        });
+        Carried {
+            sent_by: root.map(|r| r.tunnel.clone()),
+            is_selective: is_selective && root.is_some(),
+            leaves: root.map(|r| r.leaves().collect()).unwrap_or_default(),
+            from: flow.map(|r| r.pe.address),
+            received_by,
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! What goes into a PE and what comes out.
+
+use core::net::IpAddr;
+
+use alloc::vec::Vec;
+use bgp_vpn::nlri::RouteDistinguisher;
+use fwd_core::net::{IpPrefix, NhlfeId, TunnelId, VrfId};
+use fwd_core::op::FwdOp;
+
+use super::attributes::McastAttributes;
+use super::event::MvpnEvent;
+use super::p_tunnel::PTunnel;
+use super::root::TreeId;
+use super::route::McastRoute;
+use super::umh::UmhRoute;
+
+/// A customer's tree as PIM on the PMSI joins or prunes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CTree {
+    /// (C-*,C-G).
+    Shared {
+        /// C-G.
+        group: IpAddr,
+        /// C-RP.
+        rp: IpAddr,
+    },
+    /// (C-S,C-G).
+    Source {
+        /// C-G.
+        group: IpAddr,
+        /// C-S.
+        source: IpAddr,
+    },
+    /// (C-S,C-G,rpt): joined is pruned off the shared tree.
+    PrunedSource {
+        /// C-G.
+        group: IpAddr,
+        /// C-S.
+        source: IpAddr,
+        /// C-RP.
+        rp: IpAddr,
+    },
+}
+
+impl CTree {
+    /// C-G.
+    #[must_use]
+    pub const fn group(&self) -> IpAddr {
+        match self {
+            Self::Shared { group, .. } | Self::Source { group, .. } | Self::PrunedSource { group, .. } => *group,
+        }
+    }
+
+    /// C-S, or the C-RP of the shared tree.
+    #[must_use]
+    pub const fn root(&self) -> IpAddr {
+        match self {
+            Self::Shared { rp, .. } | Self::PrunedSource { rp, .. } => *rp,
+            Self::Source { source, .. } => *source,
+        }
+    }
+
+    /// The flow: C-S unless the tree is shared, and C-G.
+    #[must_use]
+    pub const fn flow(&self) -> (Option<IpAddr>, IpAddr) {
+        match self {
+            Self::Shared { group, .. } => (None, *group),
+            Self::Source { group, source } | Self::PrunedSource { group, source, .. } => (Some(*source), *group),
+        }
+    }
+}
+
+/// An input.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// BGP's best route of an MCAST-VPN NLRI; `None` when there is none any more. Not this PE's own.
+    Route {
+        /// The route.
+        route: McastRoute,
+        /// Its attributes.
+        attributes: Option<McastAttributes>,
+    },
+    /// A VPN-IP route (SAFI 128, or 129 where the MVPN has its own routes for RPF, RFC 6514 §10) that is imported into a VRF, or none
+    /// any more.
+    Umh {
+        /// The VRF.
+        vrf: VrfId,
+        /// Prefix.
+        prefix: IpPrefix,
+        /// RD.
+        rd: RouteDistinguisher,
+        /// What the route says.
+        route: Option<UmhRoute>,
+    },
+    /// A route of a VRF by its own CEs, which the PE advertises to others, or none any more.
+    Local {
+        /// The VRF.
+        vrf: VrfId,
+        /// Prefix.
+        prefix: IpPrefix,
+        /// Whether there is one.
+        reachable: bool,
+    },
+    /// The customers' PIM joined or pruned a tree on the PMSI.
+    Tree {
+        /// The VRF.
+        vrf: VrfId,
+        /// The tree.
+        tree: CTree,
+        /// Whether joined.
+        joined: bool,
+    },
+    /// An op of the customers' PIM for the forwarder.
+    Program {
+        /// The VRF.
+        vrf: VrfId,
+        /// The op.
+        op: FwdOp,
+    },
+    /// The entry that leads to another router, for copies to it; `None` if it is not reachable.
+    Transport {
+        /// The router.
+        router: IpAddr,
+        /// The entry.
+        entry: Option<NhlfeId>,
+    },
+    /// The entries of the branches of a tree that this PE is the root of.
+    Branches {
+        /// The tree.
+        tree: TreeId,
+        /// One for each branch; they may change at any time.
+        branches: Vec<NhlfeId>,
+    },
+    /// The rate of a flow of the PE's own sites, from the forwarder's counters.
+    Rate {
+        /// The VRF.
+        vrf: VrfId,
+        /// C-S.
+        source: IpAddr,
+        /// C-G.
+        group: IpAddr,
+        /// Octets in a second, lately.
+        octets_per_second: u64,
+    },
+    /// A source of an ASM group in the PE's own sites is active, or no more: the PE is RP, or an RP told it (RFC 6514 §14.1).
+    Active {
+        /// The VRF.
+        vrf: VrfId,
+        /// C-S.
+        source: IpAddr,
+        /// C-G.
+        group: IpAddr,
+        /// The RP that knows the source (RFC 9081 §3).
+        rp: Option<core::net::Ipv4Addr>,
+        /// Whether it is.
+        is_active: bool,
+    },
+    /// The forwarder had no room for an op.
+    Refused(FwdOp),
+}
+
+/// What a provider of P-tunnels (LDP, RSVP-TE, PIM of the provider) is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TreeRequest {
+    /// This PE is the root of a tunnel: answer with [`Input::Branches`] now and at every change.
+    Root {
+        /// The number of the tree.
+        tree: TreeId,
+        /// The tunnel.
+        tunnel: PTunnel,
+    },
+    /// A leaf for a tree whose root signals its leaves.
+    Leaf {
+        /// The tree.
+        tree: TreeId,
+        /// The leaf.
+        leaf: IpAddr,
+        /// Whether it is one.
+        present: bool,
+    },
+    /// The tree is needed no more.
+    Remove {
+        /// The tree.
+        tree: TreeId,
+    },
+    /// This PE is a leaf: what arrives is to be taken as multicast that came by this number.
+    Join {
+        /// The tunnel.
+        tunnel: PTunnel,
+        /// The number, for [`fwd_core::op::IlmAction::Multicast`] or a leg of that name.
+        arrives_by: TunnelId,
+    },
+    /// This PE is a leaf no more.
+    Leave {
+        /// The tunnel.
+        tunnel: PTunnel,
+    },
+}
+
+/// An output.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// An op for the forwarder.
+    Program(FwdOp),
+    /// Advertise this route, in place of what was advertised of its NLRI.
+    Advertise {
+        /// The route.
+        route: McastRoute,
+        /// Its attributes.
+        attributes: McastAttributes,
+    },
+    /// Withdraw this route.
+    Withdraw(McastRoute),
+    /// A tunnel is needed, or no more.
+    Tree(TreeRequest),
+    /// Tell the customers' PIM that the neighbour on the PMSI joined or pruned a tree.
+    Downstream {
+        /// The VRF.
+        vrf: VrfId,
+        /// The tree.
+        tree: CTree,
+        /// Whether joined.
+        joined: bool,
+    },
+    /// Something happened.
+    Event(MvpnEvent),
+}

@@ -1,0 +1,145 @@
+//! Leaf A-D routes: leaves of S-PMSIs announce themselves (RFC 6514 §9.2.3.4.1, §12.3, RFC 7988 §5, RFC 8534 §5).
+
+use core::net::IpAddr;
+
+use fwd_core::net::Label;
+use fwd_core::time::Instant;
+
+use super::attributes::{McastAttributes, Target};
+use super::config::TunnelKind;
+use super::event::{MvpnLimit, MvpnReject};
+use super::i_pmsi::is_tree;
+use super::instance::{Joined, Mvrf, PeKey};
+use super::p_tunnel::{PTunnel, PmsiTunnelValue};
+use super::route::{AdRoute, McastKind, McastRoute, SFlow};
+use super::shared::Shared;
+
+impl Mvrf {
+    /// A Leaf A-D route that answers an S-PMSI A-D route of this PE, or one that would be for a flow of a wildcard.
+    pub(super) fn leaf_changed(
+        &mut self,
+        shared: &mut Shared,
+        now: Instant,
+        (route, key, leaf): (McastRoute, AdRoute, IpAddr),
+        attributes: Option<&McastAttributes>,
+    ) {
+        let AdRoute::SPmsi { flow, .. } = key else { return };
+        let Some(attributes) = attributes else { return self.forget_leaf(shared, flow, leaf) };
+        let label = attributes.pmsi.as_ref().and_then(|p| p.label);
+        let known = self.leaves.get(&flow).is_some_and(|l| l.contains_key(&leaf));
+        if !known && self.leaf_count >= self.config.limits.leaves {
+            return shared.limit(now, self.config.vrf, MvpnLimit::Leaves);
+        }
+        self.leaf_count = self.leaf_count.saturating_add(usize::from(!known));
+        self.leaves.entry(flow).or_default().insert(leaf, label);
+        self.attach_leaf(shared, now, (route, flow), leaf, label);
+    }
+
+    fn attach_leaf(
+        &self,
+        shared: &mut Shared,
+        now: Instant,
+        (route, flow): (McastRoute, SFlow),
+        leaf: IpAddr,
+        label: Option<Label>,
+    ) {
+        let Some(tree) = self.s_out.get(&flow).map(|out| out.tree) else { return };
+        match (shared.roots.get(&tree).map(|r| r.kind), label) {
+            (Some(TunnelKind::IngressReplication), None) => {
+                shared.reject(now, self.config.vrf, MvpnReject::NoLabel, route);
+            }
+            (Some(TunnelKind::IngressReplication | TunnelKind::RsvpTeP2mp), _) => {
+                shared.set_leaf(now, tree, leaf, label);
+            }
+            _ => {}
+        }
+    }
+
+    fn forget_leaf(&mut self, shared: &mut Shared, flow: SFlow, leaf: IpAddr) {
+        let Some(leaves) = self.leaves.get_mut(&flow) else { return };
+        if leaves.remove(&leaf).is_none() {
+            return;
+        }
+        if leaves.is_empty() {
+            self.leaves.remove(&flow);
+        }
+        self.leaf_count = self.leaf_count.saturating_sub(1);
+        if let Some(out) = self.s_out.get(&flow) {
+            shared.clear_leaf(out.tree, leaf);
+        }
+    }
+
+    /// Receives an S-PMSI: joins its tunnel, and announces itself where that is asked for.
+    pub(super) fn join_s_pmsi(&mut self, shared: &mut Shared, now: Instant, key: PeKey, flow: SFlow) {
+        let Some(incoming) = self.s_in.get(&(key, flow)).filter(|s| s.joined.is_none()) else { return };
+        let Some(pmsi) = incoming.attributes.pmsi.clone() else { return };
+        let next_hop = incoming.attributes.next_hop;
+        let Some(arrives_by) = self.hold(shared, now, key) else { return };
+        let route = McastRoute::s_pmsi(key.rd, flow, key.address);
+        let mut joined = Joined { tunnel: None, leaf: None, has_label: false };
+        if is_tree(&pmsi.tunnel) {
+            if !shared.join(&pmsi.tunnel, arrives_by) {
+                shared.reject(now, self.config.vrf, MvpnReject::TunnelInUse, route);
+                return self.release(shared, key);
+            }
+            joined.tunnel = Some(pmsi.tunnel.clone());
+        }
+        let replicates = matches!(pmsi.tunnel, PTunnel::IngressReplication(_));
+        if pmsi.leaf_information_required || replicates {
+            let mut attributes = McastAttributes::new(shared.config.router, alloc::vec![Target::router(next_hop)]);
+            if replicates {
+                let Some(label) = self.hold_label(shared, now, key) else { return self.release(shared, key) };
+                joined.has_label = true;
+                let mut value = PmsiTunnelValue::new(PTunnel::IngressReplication(shared.config.router));
+                value.label = Some(label);
+                attributes.pmsi = Some(value);
+            }
+            let ad = AdRoute::SPmsi { rd: key.rd, flow, originator: key.address };
+            let leaf =
+                McastRoute { family: flow.family, kind: McastKind::Leaf { key: ad, originator: shared.config.router } };
+            shared.originate(self.config.vrf, leaf, attributes);
+            joined.leaf = Some(leaf);
+        }
+        if let Some(incoming) = self.s_in.get_mut(&(key, flow)) {
+            incoming.joined = Some(joined);
+        }
+    }
+
+    /// The label that another PE's VRF replicates to: one for each, so that what comes by it is known to be from there (RFC 7988 §7).
+    fn hold_label(&mut self, shared: &mut Shared, now: Instant, key: PeKey) -> Option<Label> {
+        let upstream = self.upstreams.get_mut(&key)?;
+        let label = match &mut upstream.label {
+            Some((label, uses)) => {
+                *uses = uses.saturating_add(1);
+                *label
+            }
+            None => {
+                let label = shared.new_label(now, self.config.vrf, upstream.tunnel)?;
+                upstream.label = Some((label, 1));
+                label
+            }
+        };
+        Some(label)
+    }
+
+    /// Receives an S-PMSI no more.
+    pub(super) fn leave_s_pmsi(&mut self, shared: &mut Shared, key: PeKey, flow: SFlow) {
+        let Some(joined) = self.s_in.get_mut(&(key, flow)).and_then(|s| s.joined.take()) else { return };
+        if let Some(leaf) = joined.leaf {
+            shared.withdraw(self.config.vrf, leaf);
+        }
+        if let Some(upstream) = self.upstreams.get_mut(&key) {
+            if let Some(tunnel) = &joined.tunnel {
+                shared.leave(tunnel, upstream.tunnel);
+            }
+            if let (true, Some((label, uses))) = (joined.has_label, &mut upstream.label) {
+                *uses = uses.saturating_sub(1);
+                if *uses == 0 {
+                    shared.drop_label(*label);
+                    upstream.label = None;
+                }
+            }
+        }
+        self.release(shared, key);
+    }
+}

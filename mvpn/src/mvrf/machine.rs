@@ -1,0 +1,391 @@
+//! The machine: a PE and its MVRFs.
+
+use core::net::IpAddr;
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use bgp_vpn::attr::ext_community::VrfRouteImport;
+use fwd_core::net::VrfId;
+use fwd_core::op::FwdOp;
+use fwd_core::time::Instant;
+use smallvec::SmallVec;
+
+use super::attributes::{McastAttributes, Target};
+use super::c_multicast::By;
+use super::config::{AsmMode, MvpnConfig, MvpnConfigError, MvrfConfig};
+use super::event::{MvpnEvent, MvpnReject};
+use super::instance::{Carried, Mvrf, PeKey};
+use super::io::{CTree, Input, Output};
+use super::route::{AdRoute, McastKind, McastRoute};
+use super::shared::{Shared, Timer};
+use super::umh::Umh;
+
+/// The provider side of multicast VPNs on one PE (RFC 6513, RFC 6514).
+///
+/// Outputs: ops (what a label or a leg needs comes first), routes to originate and to withdraw, tunnels that are needed, what the
+/// customers' PIM has to be told, events. A route comes out once for all changes since the last drain.
+///
+/// ```
+/// use bgp_vpn::nlri::RouteDistinguisher;
+/// use fwd_core::net::{IfIndex, VrfId};
+/// use fwd_core::time::Instant;
+/// use mvpn::mvrf::{MvpnConfig, MvpnPe, MvrfConfig, Output};
+///
+/// let mut pe = MvpnPe::new(Instant::ZERO, MvpnConfig::new([192, 0, 2, 1].into(), 65001))?;
+/// let rd = RouteDistinguisher::two_octet_as(65001, 7);
+/// pe.add_mvrf(Instant::ZERO, MvrfConfig::new(VrfId(7), rd, "65001:7".parse().unwrap(), IfIndex(1007)))?;
+/// let outputs: Vec<Output> = std::iter::from_fn(|| pe.poll_output()).collect();
+/// // A replication group, a P2MP LSP for it, and an Intra-AS I-PMSI A-D route for each family.
+/// assert_eq!(outputs.len(), 4);
+/// assert!(matches!(outputs[3], Output::Advertise { .. }));
+/// # Ok::<(), mvpn::mvrf::MvpnConfigError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct MvpnPe {
+    shared: Shared,
+    mvrfs: BTreeMap<VrfId, Mvrf>,
+    /// MVRFs by import route target.
+    importers: BTreeMap<Target, BTreeSet<VrfId>>,
+    /// MVRFs by C-multicast Import route target.
+    joinable: BTreeMap<Target, VrfId>,
+    /// MVRFs that hold a route.
+    holders: BTreeMap<McastRoute, SmallVec<[VrfId; 1]>>,
+}
+
+impl MvpnPe {
+    /// A PE without MVRFs.
+    ///
+    /// # Errors
+    /// A value out of its range.
+    pub fn new(_now: Instant, config: MvpnConfig) -> Result<Self, MvpnConfigError> {
+        config.check()?;
+        Ok(Self {
+            shared: Shared::new(config),
+            mvrfs: BTreeMap::new(),
+            importers: BTreeMap::new(),
+            joinable: BTreeMap::new(),
+            holders: BTreeMap::new(),
+        })
+    }
+
+    /// Turns multicast on in a VRF. Routes that came before have to come again: ask BGP for a refresh.
+    ///
+    /// # Errors
+    /// A value out of its range, or one that another MVRF has.
+    pub fn add_mvrf(&mut self, now: Instant, config: MvrfConfig) -> Result<(), MvpnConfigError> {
+        config.check(&self.shared.config)?;
+        let vrf = config.vrf;
+        if self.mvrfs.contains_key(&vrf) {
+            return Err(MvpnConfigError::Vrf);
+        }
+        if self.mvrfs.values().any(|m| m.config.rd == config.rd) {
+            return Err(MvpnConfigError::Rd);
+        }
+        let mut mvrf = Mvrf::new(config);
+        let target = mvrf.import_target(&self.shared.config);
+        if self.joinable.contains_key(&target) {
+            return Err(MvpnConfigError::Number);
+        }
+        mvrf.start(&mut self.shared, now)?;
+        self.joinable.insert(target, vrf);
+        for target in &mvrf.config.import {
+            self.importers.entry(*target).or_default().insert(vrf);
+        }
+        self.mvrfs.insert(vrf, mvrf);
+        Ok(())
+    }
+
+    /// Turns multicast off in a VRF.
+    ///
+    /// # Errors
+    /// An unknown VRF.
+    pub fn remove_mvrf(&mut self, now: Instant, vrf: VrfId) -> Result<(), MvpnConfigError> {
+        let mut mvrf = self.mvrfs.remove(&vrf).ok_or(MvpnConfigError::Vrf)?;
+        self.joinable.retain(|_, of| *of != vrf);
+        for target in &mvrf.config.import {
+            if let Some(vrfs) = self.importers.get_mut(target) {
+                vrfs.remove(&vrf);
+                if vrfs.is_empty() {
+                    self.importers.remove(target);
+                }
+            }
+        }
+        self.holders.retain(|_, vrfs| {
+            vrfs.retain(|of| *of != vrf);
+            !vrfs.is_empty()
+        });
+        mvrf.stop(&mut self.shared, now);
+        Ok(())
+    }
+
+    /// Takes an input. Never fails: what is wrong with it becomes an event.
+    pub fn handle_input(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Route { route, attributes } => self.route_changed(now, route, attributes),
+            Input::Umh { vrf, prefix, rd, route } => {
+                let Some(m) = self.mvrfs.get_mut(&vrf) else { return };
+                if m.umh.set(prefix, rd, route) {
+                    m.roots_changed(&mut self.shared, now, &prefix);
+                }
+            }
+            Input::Local { vrf, prefix, reachable } => {
+                let Some(m) = self.mvrfs.get_mut(&vrf) else { return };
+                if m.umh.set_local(prefix, reachable) {
+                    m.roots_changed(&mut self.shared, now, &prefix);
+                }
+            }
+            Input::Tree { vrf, tree, joined } => {
+                if let Some(m) = self.mvrfs.get_mut(&vrf) {
+                    m.set_tree(&mut self.shared, now, tree, By::Pim, joined);
+                }
+            }
+            Input::Program { vrf, op } => {
+                if let Some(m) = self.mvrfs.get_mut(&vrf) {
+                    m.program(&mut self.shared, now, op);
+                }
+            }
+            Input::Transport { router, entry } => self.shared.set_transport(now, router, entry),
+            Input::Branches { tree, branches } => self.shared.set_branches(tree, &branches),
+            Input::Rate { vrf, source, group, octets_per_second } => {
+                if let Some(m) = self.mvrfs.get_mut(&vrf) {
+                    m.rate(&mut self.shared, now, source, group, octets_per_second);
+                }
+            }
+            Input::Active { vrf, source, group, rp, is_active } => {
+                if let Some(m) = self.mvrfs.get_mut(&vrf) {
+                    m.active(&mut self.shared, now, (group, source), rp, is_active);
+                }
+            }
+            Input::Refused(op) => self.refused(op),
+        }
+    }
+
+    /// The forwarder had no room: what needed the op does not work, and the operator is told.
+    fn refused(&mut self, op: FwdOp) {
+        self.shared.event(MvpnEvent::Refused { op });
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.shared.timers.expired(now) {
+            let Some(m) = self.mvrfs.get_mut(&timer.vrf()) else { continue };
+            let shared = &mut self.shared;
+            match timer {
+                Timer::JoinRemoval(vrf, tree) => {
+                    shared.outputs.push_back(Output::Downstream { vrf, tree, joined: false });
+                }
+                Timer::SourcePrune(_, group, source) => m.prune_source(shared, group, source),
+                Timer::SwitchOver(_, flow) => m.switch_over(shared, now, flow),
+                Timer::HoldDown(_, flow) => m.hold_down_over(shared, now, flow),
+                Timer::Leave(_, key, flow) => m.leave_over(shared, key, flow),
+                Timer::Damped(_, tree) | Timer::Forget(_, tree) => m.update_tree(shared, now, tree),
+            }
+        }
+    }
+
+    /// The next output.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.shared.poll()
+    }
+
+    /// When [`Self::handle_timeout`] has something to do. Changed by inputs, timeouts and MVRFs that come or go.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Instant> {
+        self.shared.timers.next_timeout()
+    }
+
+    /// VRF Route Import: goes with each unicast route of the VRF that leads to a source or RP (RFC 6514 §7).
+    #[must_use]
+    pub fn route_import(&self, vrf: VrfId) -> Option<VrfRouteImport> {
+        let m = self.mvrfs.get(&vrf).filter(|m| m.config.sites.senders)?;
+        Some(m.route_import(&self.shared.config))
+    }
+
+    /// Route targets that this PE has to receive: for route target constraint (RFC 6514 §7, §12.1).
+    #[must_use]
+    pub fn import_targets(&self) -> Vec<Target> {
+        let fixed = [Target::router(self.shared.config.router)];
+        self.importers.keys().chain(self.joinable.keys()).copied().chain(fixed).collect()
+    }
+
+    /// The selected upstream hop of a C-root: what RPF towards it goes by (RFC 6513 §5.1).
+    #[must_use]
+    pub fn upstream(&self, vrf: VrfId, root: IpAddr, group: IpAddr) -> Option<Umh> {
+        let m = self.mvrfs.get(&vrf)?;
+        m.umh.select(root, group, m.config.umh)
+    }
+
+    /// How a flow is carried, from this PE or to it.
+    #[must_use]
+    pub fn carried(&self, vrf: VrfId, source: IpAddr, group: IpAddr) -> Option<Carried> {
+        Some(self.mvrfs.get(&vrf)?.carried(&self.shared, source, group))
+    }
+
+    /// The PEs of an MVPN as their I-PMSI A-D routes say: address, and the tunnel of the I-PMSI for a family.
+    pub fn members(
+        &self,
+        vrf: VrfId,
+    ) -> impl Iterator<Item = (IpAddr, crate::pim::wire::AddressFamily, Option<&super::p_tunnel::PTunnel>)> + '_ {
+        let members = self.mvrfs.get(&vrf).into_iter().flat_map(|m| m.members.iter());
+        members.flat_map(|(key, member)| {
+            member.tunnels.iter().map(|(f, value)| (key.address, *f, value.as_ref().map(|v| &v.tunnel)))
+        })
+    }
+
+    /// PEs that receive a flow of ours, where they announce themselves (RFC 8534).
+    #[must_use]
+    pub fn receivers(&self, vrf: VrfId, source: IpAddr, group: IpAddr) -> BTreeSet<IpAddr> {
+        self.mvrfs.get(&vrf).map(|m| m.receivers_of(source, group)).unwrap_or_default()
+    }
+
+    /// The routes that this PE originates.
+    pub fn originated(&self) -> impl Iterator<Item = (&McastRoute, &McastAttributes)> {
+        self.shared.originated()
+    }
+
+    /// P-tunnels that this PE is the root of.
+    #[must_use]
+    pub fn root_tunnels(&self) -> usize {
+        self.shared.roots.len()
+    }
+
+    /// Numbers in use: labels, entries, groups, tunnels.
+    #[must_use]
+    pub fn numbers_in_use(&self) -> [usize; 4] {
+        let s = &self.shared;
+        [&s.labels, &s.nhlfes, &s.groups, &s.tunnels].map(super::numbers::Numbers::used)
+    }
+
+    /// The interface that the customers' PIM of a VRF knows the PMSI by.
+    #[must_use]
+    pub fn pmsi(&self, vrf: VrfId) -> Option<fwd_core::net::IfIndex> {
+        self.mvrfs.get(&vrf).map(Mvrf::pmsi_interface)
+    }
+
+    /// The MVRFs that a route is for (RFC 6514 §9.1.2, §11.3, §12.3, §13.2).
+    fn importers(&self, route: &McastRoute, attributes: &McastAttributes) -> SmallVec<[VrfId; 1]> {
+        match route.kind {
+            McastKind::SharedTreeJoin(_) | McastKind::SourceTreeJoin(_) => {
+                attributes.targets.iter().filter_map(|t| self.joinable.get(t).copied()).collect()
+            }
+            McastKind::Leaf { key, .. } => {
+                let ours = Target::router(self.shared.config.router);
+                let is_ours = attributes.targets.contains(&ours)
+                    && matches!(key, AdRoute::SPmsi { originator, .. } if originator == self.shared.config.router);
+                let of_rd = self.mvrfs.values().filter(|m| is_ours && m.config.rd == key.rd());
+                of_rd.map(|m| m.config.vrf).collect()
+            }
+            McastKind::Ad(_) | McastKind::SourceActive(_) => {
+                let all = attributes.targets.iter().filter_map(|t| self.importers.get(t)).flatten();
+                let unique: BTreeSet<VrfId> = all.copied().collect();
+                unique.into_iter().collect()
+            }
+        }
+    }
+
+    fn route_changed(&mut self, now: Instant, route: McastRoute, attributes: Option<McastAttributes>) {
+        let new = attributes.as_ref().map(|a| self.importers(&route, a)).unwrap_or_default();
+        let old = match new.is_empty() {
+            true => self.holders.remove(&route),
+            false => self.holders.insert(route, new.clone()),
+        };
+        for vrf in old.unwrap_or_default() {
+            if let Some(m) = self.mvrfs.get_mut(&vrf).filter(|_| !new.contains(&vrf)) {
+                m.route_changed(&mut self.shared, now, route, None);
+            }
+        }
+        for vrf in new {
+            if let Some(m) = self.mvrfs.get_mut(&vrf) {
+                m.route_changed(&mut self.shared, now, route, attributes.as_ref());
+            }
+        }
+    }
+}
+
+impl Mvrf {
+    /// A route of another PE came, changed or went.
+    fn route_changed(
+        &mut self,
+        shared: &mut Shared,
+        now: Instant,
+        route: McastRoute,
+        attributes: Option<&McastAttributes>,
+    ) {
+        if !self.config.families.contains(&route.family) {
+            return;
+        }
+        let present = attributes.is_some();
+        match route.kind {
+            McastKind::Ad(AdRoute::IntraAsIPmsi(ad)) if ad.originator != shared.config.router => {
+                self.member_changed(shared, now, (route.family, ad), attributes);
+            }
+            McastKind::Ad(AdRoute::SPmsi { rd, flow, originator }) if originator != shared.config.router => {
+                let key = PeKey { address: originator, rd };
+                self.s_pmsi_changed(shared, now, key, flow, attributes.cloned());
+            }
+            McastKind::Ad(AdRoute::InterAsIPmsi(ad)) => {
+                match attributes {
+                    Some(attributes) => self.ases.insert(ad.source_as, (ad.rd, attributes.next_hop)),
+                    None => self.ases.remove(&ad.source_as),
+                };
+                let trees: Vec<CTree> = self.trees.keys().copied().collect();
+                trees.into_iter().for_each(|tree| self.update_tree(shared, now, tree));
+            }
+            McastKind::Leaf { key, originator } => {
+                self.leaf_changed(shared, now, (route, key, originator), attributes);
+            }
+            McastKind::SourceActive(sa) => {
+                let next_hop = attributes.map(|a| a.next_hop);
+                self.source_active(shared, now, (sa.group, sa.source), sa.rd, next_hop);
+            }
+            McastKind::SharedTreeJoin(join) | McastKind::SourceTreeJoin(join) => {
+                if join.rd != self.config.rd {
+                    return shared.reject(now, self.config.vrf, MvpnReject::Rd, route);
+                }
+                let tree = match route.kind {
+                    McastKind::SharedTreeJoin(_) if self.config.asm == AsmMode::SptOnly => {
+                        return shared.reject(now, self.config.vrf, MvpnReject::SharedTree, route);
+                    }
+                    McastKind::SharedTreeJoin(_) => CTree::Shared { group: join.group, rp: join.source },
+                    _ => CTree::Source { group: join.group, source: join.source },
+                };
+                self.join_changed(shared, now, tree, present);
+            }
+            McastKind::Ad(_) => {}
+        }
+    }
+
+    /// A Source Active A-D route: whose it is says its next hop (RFC 6514 §13.1).
+    fn source_active(
+        &mut self,
+        shared: &mut Shared,
+        now: Instant,
+        flow: (IpAddr, IpAddr),
+        rd: bgp_vpn::nlri::RouteDistinguisher,
+        next_hop: Option<IpAddr>,
+    ) {
+        let says = self.sources.get(&flow).into_iter().flatten();
+        let old: Option<PeKey> = says.copied().find(|key| key.rd == rd);
+        if let Some(old) = old.filter(|old| Some(old.address) != next_hop) {
+            self.source_changed(shared, now, flow, old, false);
+        }
+        if let Some(address) = next_hop.filter(|address| *address != shared.config.router) {
+            self.source_changed(shared, now, flow, PeKey { address, rd }, true);
+        }
+    }
+}
+
+impl Timer {
+    /// The MVRF that it is of.
+    pub(super) const fn vrf(&self) -> VrfId {
+        match self {
+            Self::JoinRemoval(vrf, _)
+            | Self::SourcePrune(vrf, ..)
+            | Self::SwitchOver(vrf, _)
+            | Self::HoldDown(vrf, _)
+            | Self::Leave(vrf, ..)
+            | Self::Damped(vrf, _)
+            | Self::Forget(vrf, _) => *vrf,
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The provider side of multicast VPNs (RFC 6513, RFC 6514): a PE with any number of MVRFs.
+//!
+//! [`MvpnPe`] takes BGP routes, unicast routes of the VRFs and what the customers' PIM does on the PMSI; it yields routes to originate,
+//! tunnels to build or join, ops for the forwarder, and what the customers' PIM has to be told.
+//!
+//! | RFC 6514 | File | What |
+//! |---|---|---|
+//! | §4 | `route.rs`, `attributes.rs` | routes and their attributes as values |
+//! | §5 | `p_tunnel.rs` | P-tunnels |
+//! | §9.1 | `i_pmsi.rs` | Intra-AS I-PMSI A-D routes |
+//! | §9.2.3.4.1, §12.3 | `leaf.rs` | Leaf A-D routes |
+//! | §11 | `c_multicast.rs` | C-multicast routes |
+//! | §12 | `s_pmsi/` | S-PMSIs: switching to them and back, wildcards (RFC 6625) |
+//! | §13, §14 | `source_active.rs` | Source Active A-D routes |
+//! | §16 | `damping.rs` | withdrawals that wait (RFC 7899) |
+//! | RFC 6513 §5.1 | `umh.rs` | selection of the upstream PE |
+//! | RFC 6513 §6.4, RFC 7988 | `root.rs` | tunnels that this PE is the root of |
+//! | RFC 6513 §9.1.1 | `forwarding.rs` | the customers' routes, with the PMSI resolved to tunnels |
+//!
+//! # The PMSI as an interface
+//!
+//! Where joins go by BGP, the customers' PIM sees the VPN as one point-to-point interface, the PMSI, with one neighbour. [`PmsiLink`] makes that neighbour's
+//! messages and reads those sent to it. Ops of that PIM go through [`Input::Program`]: a leg out of the PMSI becomes the tunnel that the flow
+//! is bound to, and an RPF check against the PMSI becomes one against the selected upstream PE. So a flow changes its tunnel by one leg, and
+//! no customer state changes.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic
+    )
+)]
+
+mod attributes;
+mod c_multicast;
+mod c_pim;
+mod config;
+mod damping;
+mod event;
+mod forwarding;
+mod i_pmsi;
+mod instance;
+mod io;
+mod leaf;
+mod machine;
+mod numbers;
+mod p_tunnel;
+mod root;
+mod route;
+pub mod s_pmsi;
+mod shared;
+mod source_active;
+mod umh;
+
+pub use attributes::{McastAttributes, Target};
+pub use c_pim::PmsiLink;
+pub use config::{
+    AsmMode, CMulticastProtocol, InterAs, MvpnConfig, MvpnConfigError, MvpnLimits, MvpnTimers, MvrfConfig, SPmsiPolicy,
+    Sites, Threshold, TunnelKind,
+};
+pub use damping::DampingConfig;
+pub use event::{MvpnEvent, MvpnLimit, MvpnReject};
+pub use instance::Carried;
+pub use io::{CTree, Input, Output, TreeRequest};
+pub use machine::MvpnPe;
+pub use p_tunnel::{MldpLsp, PTunnel, PmsiTunnelValue};
+pub use root::TreeId;
+pub use route::{AdRoute, McastKind, McastRoute, SFlow};
+pub use umh::{Umh, UmhRoute, UmhSelection};

@@ -1,0 +1,271 @@
+//! Tunnels that this PE is the root of (RFC 6513 §6.4, RFC 7988).
+//!
+//! A tunnel is a replication group of its MVRF, and flows that are bound to it have a leg to that group: the legs of the tunnel change in
+//! one place, whatever the number of flows. With ingress replication each leaf is a leg that pushes the label that the leaf gave, upon the
+//! entry that leads to it; with a multipoint LSP each branch is a leg, which its provider names.
+
+use core::net::IpAddr;
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use fwd_core::net::{IpPrefix, Label, LabelStack, NhlfeId, ReplicationId, VrfId};
+use fwd_core::op::{FwdOp, LegTarget, NextHop, Nhlfe, TunnelModel};
+use fwd_core::time::Instant;
+
+use super::config::TunnelKind;
+use super::event::MvpnLimit;
+use super::io::{Output, TreeRequest};
+use super::p_tunnel::{MldpLsp, PTunnel};
+use super::shared::Shared;
+
+/// A tree that a PE is the root of, numbered by the PE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TreeId(pub u32);
+
+/// A leg of a tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum LegKey {
+    Leaf(IpAddr),
+    Branch(NhlfeId),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Leg {
+    number: u16,
+    /// Of a leaf: its label, and the entry that pushes it, if the leaf is reachable.
+    leaf: Option<(Label, Option<NhlfeId>)>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Root {
+    pub(super) vrf: VrfId,
+    pub(super) kind: TunnelKind,
+    pub(super) tunnel: PTunnel,
+    pub(super) group: ReplicationId,
+    legs: BTreeMap<LegKey, Leg>,
+    next_leg: u16,
+    free_legs: Vec<u16>,
+}
+
+impl Root {
+    fn leg_number(&mut self) -> Option<u16> {
+        self.free_legs.pop().or_else(|| {
+            let number = self.next_leg;
+            self.next_leg = number.checked_add(1)?;
+            Some(number)
+        })
+    }
+
+    /// The routers that are leaves, where the root knows them.
+    pub(super) fn leaves(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.legs.keys().filter_map(|key| if let LegKey::Leaf(leaf) = key { Some(*leaf) } else { None })
+    }
+}
+
+impl Shared {
+    /// A tunnel for an MVRF; none if the budget or the numbers are used up.
+    pub(super) fn new_root(&mut self, now: Instant, vrf: VrfId, kind: TunnelKind) -> Option<TreeId> {
+        if self.roots.len() >= self.config.tunnel_budget {
+            self.limit(now, vrf, MvpnLimit::TunnelBudget);
+            return None;
+        }
+        let number = self.free_tree();
+        let Some(tunnel) = self.p_tunnel(kind, number) else {
+            self.limit(now, vrf, MvpnLimit::Numbers);
+            return None;
+        };
+        let group = self.new_group(now, vrf)?;
+        let tree = TreeId(number);
+        if kind != TunnelKind::IngressReplication {
+            self.outputs.push_back(Output::Tree(TreeRequest::Root { tree, tunnel: tunnel.clone() }));
+        }
+        let (legs, free_legs) = (BTreeMap::new(), Vec::new());
+        self.roots.insert(tree, Root { vrf, kind, tunnel, group, legs, next_leg: 0, free_legs });
+        Some(tree)
+    }
+
+    /// The lowest number that no tree has, after those given last.
+    fn free_tree(&mut self) -> u32 {
+        loop {
+            self.next_tree = self.next_tree.wrapping_add(1);
+            if !self.roots.contains_key(&TreeId(self.next_tree)) {
+                return self.next_tree;
+            }
+        }
+    }
+
+    /// The identity of a tunnel of this PE.
+    fn p_tunnel(&self, kind: TunnelKind, number: u32) -> Option<PTunnel> {
+        let root = self.config.router;
+        Some(match kind {
+            TunnelKind::IngressReplication => PTunnel::IngressReplication(root),
+            TunnelKind::MldpP2mp => PTunnel::MldpP2mp(MldpLsp::generic(root, number)),
+            TunnelKind::RsvpTeP2mp => {
+                let tunnel_id = u16::try_from(number & 0xffff).unwrap_or(0);
+                PTunnel::RsvpTeP2mp { ingress: root, tunnel_id, p2mp_id: number }
+            }
+            TunnelKind::PimSsm => {
+                let used = |group: IpAddr| {
+                    self.roots.values().any(|r| matches!(r.tunnel, PTunnel::PimSsm { group: g, .. } if g == group))
+                };
+                let groups = self.config.p_groups.as_ref()?;
+                let group = (0..=u32::from(u16::MAX)).map_while(|n| nth_group(groups, n)).find(|g| !used(*g))?;
+                PTunnel::PimSsm { root, group }
+            }
+            TunnelKind::PimSm(group) => PTunnel::PimSm { sender: root, group },
+            TunnelKind::BidirPim(group) => PTunnel::BidirPim { sender: root, group },
+        })
+    }
+
+    /// Takes a tunnel down: whoever was bound to it is not any more.
+    pub(super) fn drop_root(&mut self, tree: TreeId) {
+        let Some(mut root) = self.roots.remove(&tree) else { return };
+        let keys: Vec<LegKey> = root.legs.keys().copied().collect();
+        for key in keys {
+            self.drop_leg(tree, &mut root, key);
+        }
+        if root.kind != TunnelKind::IngressReplication {
+            self.outputs.push_back(Output::Tree(TreeRequest::Remove { tree }));
+        }
+        self.op(FwdOp::ClearReplication { id: root.group });
+        self.groups.give_back(root.group.0);
+    }
+
+    /// A leaf of a tunnel, with the label that it gave.
+    pub(super) fn set_leaf(&mut self, now: Instant, tree: TreeId, leaf: IpAddr, label: Option<Label>) {
+        let Some(mut root) = self.roots.remove(&tree) else { return };
+        match root.kind {
+            TunnelKind::IngressReplication => {
+                if let Some(label) = label {
+                    self.replicate_to(now, tree, &mut root, leaf, label);
+                }
+            }
+            _ => {
+                let is_new = root.legs.insert(LegKey::Leaf(leaf), Leg { number: 0, leaf: None }).is_none();
+                if is_new {
+                    self.outputs.push_back(Output::Tree(TreeRequest::Leaf { tree, leaf, present: true }));
+                }
+            }
+        }
+        self.roots.insert(tree, root);
+    }
+
+    fn replicate_to(&mut self, now: Instant, tree: TreeId, root: &mut Root, leaf: IpAddr, label: Label) {
+        let key = LegKey::Leaf(leaf);
+        let known = root.legs.get(&key).copied();
+        if known.and_then(|l| l.leaf).is_some_and(|(l, entry)| l == label && entry.is_some()) {
+            return;
+        }
+        let Some(number) = known.map(|l| l.number).or_else(|| root.leg_number()) else { return };
+        let old = known.and_then(|l| l.leaf).and_then(|(_, entry)| entry);
+        self.by_leaf.entry(leaf).or_default().insert(tree);
+        let entry = self.transports.get(&leaf).copied().and_then(|transport| {
+            let Some(id) = old.or_else(|| self.nhlfes.take().map(NhlfeId)) else {
+                self.limit(now, root.vrf, MvpnLimit::Numbers);
+                return None;
+            };
+            let push = LabelStack::single(label);
+            let nhlfe = Nhlfe { push, next: NextHop::Nhlfe(transport), model: TunnelModel::Uniform };
+            self.op(FwdOp::SetNhlfe { id, nhlfe });
+            Some(id)
+        });
+        if let (Some(id), None) = (entry, old) {
+            self.op(FwdOp::SetLeg { group: root.group, leg: number, target: LegTarget::Nhlfe(id) });
+        }
+        root.legs.insert(key, Leg { number, leaf: Some((label, entry.or(old))) });
+    }
+
+    /// A leaf is gone.
+    pub(super) fn clear_leaf(&mut self, tree: TreeId, leaf: IpAddr) {
+        let Some(mut root) = self.roots.remove(&tree) else { return };
+        self.drop_leg(tree, &mut root, LegKey::Leaf(leaf));
+        self.roots.insert(tree, root);
+    }
+
+    fn drop_leg(&mut self, tree: TreeId, root: &mut Root, key: LegKey) {
+        let Some(leg) = root.legs.remove(&key) else { return };
+        match (key, leg.leaf) {
+            (LegKey::Leaf(leaf), None) => {
+                self.outputs.push_back(Output::Tree(TreeRequest::Leaf { tree, leaf, present: false }));
+                return;
+            }
+            (LegKey::Leaf(leaf), Some((_, entry))) => {
+                if let Some(id) = entry {
+                    self.op(FwdOp::ClearLeg { group: root.group, leg: leg.number });
+                    self.op(FwdOp::ClearNhlfe { id });
+                    self.nhlfes.give_back(id.0);
+                }
+                if let Some(trees) = self.by_leaf.get_mut(&leaf) {
+                    trees.remove(&tree);
+                    if trees.is_empty() {
+                        self.by_leaf.remove(&leaf);
+                    }
+                }
+            }
+            (LegKey::Branch(_), _) => self.op(FwdOp::ClearLeg { group: root.group, leg: leg.number }),
+        }
+        root.free_legs.push(leg.number);
+    }
+
+    /// The branches of a multipoint LSP: new ones are added before old ones go.
+    pub(super) fn set_branches(&mut self, tree: TreeId, branches: &[NhlfeId]) {
+        let Some(mut root) = self.roots.remove(&tree) else { return };
+        for branch in branches {
+            let key = LegKey::Branch(*branch);
+            if !root.legs.contains_key(&key) {
+                let Some(number) = root.leg_number() else { break };
+                root.legs.insert(key, Leg { number, leaf: None });
+                let target = LegTarget::Nhlfe(*branch);
+                self.op(FwdOp::SetLeg { group: root.group, leg: number, target });
+            }
+        }
+        let is_gone = |key: &LegKey| matches!(key, LegKey::Branch(id) if !branches.contains(id));
+        let gone: Vec<LegKey> = root.legs.keys().copied().filter(is_gone).collect();
+        for key in gone {
+            self.drop_leg(tree, &mut root, key);
+        }
+        self.roots.insert(tree, root);
+    }
+
+    /// The entry that leads to a router changed: so do the legs to it.
+    pub(super) fn set_transport(&mut self, now: Instant, router: IpAddr, entry: Option<NhlfeId>) {
+        match entry {
+            Some(entry) => self.transports.insert(router, entry),
+            None => self.transports.remove(&router),
+        };
+        let trees: Vec<TreeId> = self.by_leaf.get(&router).into_iter().flatten().copied().collect();
+        for tree in trees {
+            let Some(mut root) = self.roots.remove(&tree) else { continue };
+            let key = LegKey::Leaf(router);
+            if let Some((label, old)) = root.legs.get(&key).and_then(|l| l.leaf) {
+                match (entry, old) {
+                    (None, Some(id)) => {
+                        if let Some(leg) = root.legs.get_mut(&key) {
+                            leg.leaf = Some((label, None));
+                            self.op(FwdOp::ClearLeg { group: root.group, leg: leg.number });
+                            self.op(FwdOp::ClearNhlfe { id });
+                            self.nhlfes.give_back(id.0);
+                        }
+                    }
+                    (Some(transport), Some(id)) => {
+                        let push = LabelStack::single(label);
+                        let nhlfe = Nhlfe { push, next: NextHop::Nhlfe(transport), model: TunnelModel::Uniform };
+                        self.op(FwdOp::SetNhlfe { id, nhlfe });
+                    }
+                    (Some(_), None) => self.replicate_to(now, tree, &mut root, router, label),
+                    (None, None) => {}
+                }
+            }
+            self.roots.insert(tree, root);
+        }
+    }
+}
+
+/// The n-th group of a prefix.
+fn nth_group(groups: &IpPrefix, n: u32) -> Option<IpAddr> {
+    let address = match groups.addr() {
+        IpAddr::V4(a) => IpAddr::V4(a.to_bits().checked_add(n)?.into()),
+        IpAddr::V6(a) => IpAddr::V6(a.to_bits().checked_add(u128::from(n))?.into()),
+    };
+    super::umh::holds(groups, address).then_some(address)
+}

@@ -1,0 +1,271 @@
+//! What the MVRFs of a PE share: numbers, routes to advertise, timers, outputs.
+
+use core::net::IpAddr;
+use core::time::Duration;
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use fwd_core::net::{Label, NhlfeId, ReplicationId, RpfSetId, TunnelId, VrfId};
+use fwd_core::op::{FwdOp, Ilm, IlmAction, TunnelModel};
+use fwd_core::time::Instant;
+use fwd_core::timers::Timers;
+use smallvec::SmallVec;
+
+use super::attributes::McastAttributes;
+use super::config::MvpnConfig;
+use super::event::{MvpnEvent, MvpnLimit, MvpnReject};
+use super::instance::PeKey;
+use super::io::{CTree, Output, TreeRequest};
+use super::numbers::Numbers;
+use super::p_tunnel::PTunnel;
+use super::root::{Root, TreeId};
+use super::route::{McastRoute, SFlow};
+
+/// What a timer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// RFC 6514 §11.3.1.1: the PMSI leaves the tree.
+    JoinRemoval(VrfId, CTree),
+    /// RFC 6514 §13.2.1: a source (second) leaves the shared tree of a group (first).
+    SourcePrune(VrfId, IpAddr, IpAddr),
+    /// RFC 6513 §7.1: flows move to or from an S-PMSI.
+    SwitchOver(VrfId, SFlow),
+    /// A flow may leave its S-PMSI.
+    HoldDown(VrfId, SFlow),
+    /// A leaf leaves an S-PMSI.
+    Leave(VrfId, PeKey, SFlow),
+    /// RFC 7899: the withdrawal of a tree's route.
+    Damped(VrfId, CTree),
+    /// RFC 7899: the figure of merit of a tree that nobody wants.
+    Forget(VrfId, CTree),
+}
+
+/// What events that peers cause are counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum News {
+    Limit(MvpnLimit, VrfId),
+    Reject(MvpnReject, VrfId),
+}
+
+/// A tunnel that this PE is a leaf of.
+#[derive(Clone, Debug)]
+struct Arrival {
+    arrives_by: TunnelId,
+    uses: usize,
+}
+
+/// A route of ours, and the MVRFs that want it.
+#[derive(Clone, Debug)]
+struct Originated {
+    attributes: McastAttributes,
+    owners: SmallVec<[VrfId; 1]>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    pub(super) config: MvpnConfig,
+    pub(super) timers: Timers<Timer>,
+    pub(super) labels: Numbers,
+    pub(super) nhlfes: Numbers,
+    pub(super) groups: Numbers,
+    pub(super) tunnels: Numbers,
+    pub(super) outputs: VecDeque<Output>,
+    /// Labels that are withdrawn: their entries go once that is said.
+    late: VecDeque<Label>,
+    originated: BTreeMap<McastRoute, Originated>,
+    advertised: BTreeSet<McastRoute>,
+    to_advertise: BTreeSet<McastRoute>,
+    to_withdraw: BTreeSet<McastRoute>,
+    pub(super) transports: BTreeMap<IpAddr, NhlfeId>,
+    pub(super) roots: BTreeMap<TreeId, Root>,
+    pub(super) by_leaf: BTreeMap<IpAddr, BTreeSet<TreeId>>,
+    pub(super) next_tree: u32,
+    arrivals: BTreeMap<PTunnel, Arrival>,
+    news: BTreeMap<News, (Instant, u64)>,
+}
+
+impl Shared {
+    pub(super) fn new(config: MvpnConfig) -> Self {
+        let numbers = |range: &core::ops::RangeInclusive<u32>| Numbers::new(range.clone());
+        Self {
+            labels: numbers(&config.labels),
+            nhlfes: numbers(&config.nhlfes),
+            groups: numbers(&config.groups),
+            tunnels: numbers(&config.tunnels),
+            config,
+            timers: Timers::new(),
+            outputs: VecDeque::new(),
+            late: VecDeque::new(),
+            originated: BTreeMap::new(),
+            advertised: BTreeSet::new(),
+            to_advertise: BTreeSet::new(),
+            to_withdraw: BTreeSet::new(),
+            transports: BTreeMap::new(),
+            roots: BTreeMap::new(),
+            by_leaf: BTreeMap::new(),
+            next_tree: 0,
+            arrivals: BTreeMap::new(),
+            news: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn op(&mut self, op: FwdOp) {
+        self.outputs.push_back(Output::Program(op));
+    }
+
+    pub(super) fn event(&mut self, event: MvpnEvent) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    /// Originates a route for an MVRF, or changes its attributes.
+    pub(super) fn originate(&mut self, vrf: VrfId, route: McastRoute, attributes: McastAttributes) {
+        match self.originated.get_mut(&route) {
+            None => {
+                let owners = SmallVec::from_slice(&[vrf]);
+                self.originated.insert(route, Originated { attributes, owners });
+            }
+            Some(known) => {
+                if !known.owners.contains(&vrf) {
+                    known.owners.push(vrf);
+                }
+                if known.attributes == attributes {
+                    return;
+                }
+                known.attributes = attributes;
+            }
+        }
+        self.to_withdraw.remove(&route);
+        self.to_advertise.insert(route);
+    }
+
+    /// An MVRF wants a route no more.
+    pub(super) fn withdraw(&mut self, vrf: VrfId, route: McastRoute) {
+        let Some(known) = self.originated.get_mut(&route) else { return };
+        known.owners.retain(|owner| *owner != vrf);
+        if !known.owners.is_empty() {
+            return;
+        }
+        self.originated.remove(&route);
+        self.to_advertise.remove(&route);
+        if self.advertised.contains(&route) {
+            self.to_withdraw.insert(route);
+        }
+    }
+
+    /// The routes that this PE originates.
+    pub(super) fn originated(&self) -> impl Iterator<Item = (&McastRoute, &McastAttributes)> {
+        self.originated.iter().map(|(route, o)| (route, &o.attributes))
+    }
+
+    /// The next output: ops before routes, routes before withdrawals, the entries of labels after their withdrawal.
+    pub(super) fn poll(&mut self) -> Option<Output> {
+        if let Some(output) = self.outputs.pop_front() {
+            return Some(output);
+        }
+        while let Some(route) = self.to_advertise.pop_first() {
+            if let Some(known) = self.originated.get(&route) {
+                self.advertised.insert(route);
+                return Some(Output::Advertise { route, attributes: known.attributes.clone() });
+            }
+        }
+        if let Some(route) = self.to_withdraw.pop_first() {
+            self.advertised.remove(&route);
+            return Some(Output::Withdraw(route));
+        }
+        let label = self.late.pop_front()?;
+        self.labels.give_back(label.value());
+        Some(Output::Program(FwdOp::ClearIlm { label }))
+    }
+
+    /// A number for a tunnel that multicast arrives by.
+    pub(super) fn new_tunnel(&mut self, now: Instant, vrf: VrfId) -> Option<TunnelId> {
+        let Some(tunnel) = self.tunnels.take().map(TunnelId) else {
+            self.limit(now, vrf, MvpnLimit::Numbers);
+            return None;
+        };
+        self.op(FwdOp::SetMulticastTunnel { tunnel, vrf });
+        Some(tunnel)
+    }
+
+    pub(super) fn drop_tunnel(&mut self, tunnel: TunnelId) {
+        self.op(FwdOp::ClearMulticastTunnel { tunnel });
+        self.tunnels.give_back(tunnel.0);
+    }
+
+    /// A set of tunnels for an RPF check.
+    pub(super) fn new_set(&mut self, now: Instant, vrf: VrfId) -> Option<RpfSetId> {
+        let set = self.tunnels.take().map(RpfSetId);
+        if set.is_none() {
+            self.limit(now, vrf, MvpnLimit::Numbers);
+        }
+        set
+    }
+
+    /// A label whose packets arrive by a tunnel.
+    pub(super) fn new_label(&mut self, now: Instant, vrf: VrfId, tunnel: TunnelId) -> Option<Label> {
+        let Some(label) = self.labels.take().and_then(Label::new) else {
+            self.limit(now, vrf, MvpnLimit::Numbers);
+            return None;
+        };
+        let ilm = Ilm { action: IlmAction::Multicast(tunnel), model: TunnelModel::Uniform };
+        self.op(FwdOp::SetIlm { label, ilm });
+        Some(label)
+    }
+
+    pub(super) fn drop_label(&mut self, label: Label) {
+        self.late.push_back(label);
+    }
+
+    pub(super) fn new_group(&mut self, now: Instant, vrf: VrfId) -> Option<ReplicationId> {
+        let Some(id) = self.groups.take().map(ReplicationId) else {
+            self.limit(now, vrf, MvpnLimit::Numbers);
+            return None;
+        };
+        self.op(FwdOp::SetReplication { id, owner: fwd_core::op::VsiOrVrf::Vrf(vrf) });
+        Some(id)
+    }
+
+    /// Becomes a leaf of a tunnel. `false`: it delivers to another MVRF of this PE.
+    pub(super) fn join(&mut self, tunnel: &PTunnel, arrives_by: TunnelId) -> bool {
+        if let Some(known) = self.arrivals.get_mut(tunnel) {
+            let is_same = known.arrives_by == arrives_by;
+            known.uses = known.uses.saturating_add(usize::from(is_same));
+            return is_same;
+        }
+        self.arrivals.insert(tunnel.clone(), Arrival { arrives_by, uses: 1 });
+        self.outputs.push_back(Output::Tree(TreeRequest::Join { tunnel: tunnel.clone(), arrives_by }));
+        true
+    }
+
+    /// Is a leaf no more, if nothing else needs the tunnel.
+    pub(super) fn leave(&mut self, tunnel: &PTunnel, arrives_by: TunnelId) {
+        let Some(known) = self.arrivals.get_mut(tunnel).filter(|a| a.arrives_by == arrives_by) else { return };
+        known.uses = known.uses.saturating_sub(1);
+        if known.uses == 0 {
+            self.arrivals.remove(tunnel);
+            self.outputs.push_back(Output::Tree(TreeRequest::Leave { tunnel: tunnel.clone() }));
+        }
+    }
+
+    fn is_news(&mut self, now: Instant, key: News) -> Option<u64> {
+        let (at, times) = self.news.entry(key).or_insert((now, 0));
+        *times = times.saturating_add(1);
+        let is_first = *times == 1 && *at == now;
+        if !is_first && now - *at < Duration::from_secs(1) {
+            return None;
+        }
+        *at = now;
+        Some(core::mem::take(times))
+    }
+
+    pub(super) fn limit(&mut self, now: Instant, vrf: VrfId, limit: MvpnLimit) {
+        if let Some(times) = self.is_news(now, News::Limit(limit, vrf)) {
+            self.event(MvpnEvent::Limit { limit, vrf, times });
+        }
+    }
+
+    pub(super) fn reject(&mut self, now: Instant, vrf: VrfId, reason: MvpnReject, route: McastRoute) {
+        if let Some(times) = self.is_news(now, News::Reject(reason, vrf)) {
+            self.event(MvpnEvent::Rejected { reason, vrf, route, times });
+        }
+    }
+}

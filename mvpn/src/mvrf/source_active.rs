@@ -1,0 +1,199 @@
+//! Source Active A-D routes (RFC 6514 §13, §14).
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use alloc::vec::Vec;
+use fwd_core::time::Instant;
+
+use super::c_multicast::By;
+use super::config::{AsmMode, CMulticastProtocol};
+use super::event::MvpnLimit;
+use super::instance::{Mvrf, PeKey};
+use super::io::{CTree, Output};
+use super::route::McastRoute;
+use super::shared::{Shared, Timer};
+use super::umh::Umh;
+
+impl Mvrf {
+    /// A Source Active A-D route of another PE came or went.
+    pub(super) fn source_changed(
+        &mut self,
+        shared: &mut Shared,
+        now: Instant,
+        (group, source): (IpAddr, IpAddr),
+        from: PeKey,
+        present: bool,
+    ) {
+        if self.is_ssm(group) {
+            return;
+        }
+        if present {
+            if !self.sources.contains_key(&(group, source)) && self.sources.len() >= self.config.limits.sources {
+                return shared.limit(now, self.config.vrf, MvpnLimit::Sources);
+            }
+            self.sources.entry((group, source)).or_default().insert(from);
+        } else if let Some(says) = self.sources.get_mut(&(group, source)) {
+            says.remove(&from);
+            if says.is_empty() {
+                self.sources.remove(&(group, source));
+            }
+        }
+        self.update_source(shared, now, group, source);
+    }
+
+    /// Who is to send a source's packets, of those that say it is active: the selected upstream PE if it is one of them, so that all PEs
+    /// agree; else the highest address.
+    pub(super) fn best_source(&self, group: IpAddr, source: IpAddr) -> Option<PeKey> {
+        let says = self.sources.get(&(group, source))?;
+        let selected = self.umh.select(source, group, self.config.umh).and_then(|umh| umh.pe());
+        says.iter().find(|key| Some(key.address) == selected).or(says.last()).copied()
+    }
+
+    /// Everything that depends on the sources of a group.
+    pub(super) fn update_group(&mut self, shared: &mut Shared, now: Instant, group: IpAddr) {
+        let least = if group.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
+        let most =
+            if group.is_ipv4() { IpAddr::V4(Ipv4Addr::BROADCAST) } else { IpAddr::V6(Ipv6Addr::from_bits(u128::MAX)) };
+        let known = self.sources.range((group, least)..=(group, most)).map(|((_, source), _)| *source);
+        let pruned = self.pruned.range((group, least)..=(group, most)).map(|(_, source)| *source);
+        let mut sources: Vec<IpAddr> = known.chain(pruned).collect();
+        sources.dedup();
+        for source in sources {
+            self.update_source(shared, now, group, source);
+        }
+    }
+
+    /// What follows from a source being active or not, joined or not.
+    pub(super) fn update_source(&mut self, shared: &mut Shared, now: Instant, group: IpAddr, source: IpAddr) {
+        match self.config.asm {
+            AsmMode::SptOnly => {
+                // RFC 6514 §14.2
+                let is_wanted = self.sources.contains_key(&(group, source))
+                    && self.has_receivers(group)
+                    && !self.rpt_pruned.contains(&(group, source));
+                let tree = CTree::Source { group, source };
+                if self.trees.get(&tree).is_some_and(|t| t.by_source) != is_wanted {
+                    self.set_tree(shared, now, tree, By::Source, is_wanted);
+                }
+            }
+            AsmMode::RptSpt => {
+                self.update_receiving(shared, now, (Some(source), group));
+                self.update_prune(shared, now, group, source);
+            }
+        }
+    }
+
+    // RFC 6514 §13.2.1
+    fn update_prune(&mut self, shared: &mut Shared, now: Instant, group: IpAddr, source: IpAddr) {
+        let vrf = self.config.vrf;
+        let timer = Timer::SourcePrune(vrf, group, source);
+        let tree = self.trees.get(&CTree::Source { group, source });
+        let is_pruned = self.shared_join(group).is_some()
+            && self.sources.contains_key(&(group, source))
+            && tree.is_none_or(|t| t.route.is_none());
+        match (is_pruned, self.pruned.contains(&(group, source))) {
+            (true, false) if shared.timers.get(timer).is_none() => {
+                shared.timers.set(timer, now + shared.config.timers.source_prune);
+            }
+            (false, is_told) => {
+                shared.timers.clear(timer);
+                if is_told {
+                    self.pruned.remove(&(group, source));
+                    self.tell_prune(shared, group, source, false);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The delay of RFC 6514 §13.2.1 is over.
+    pub(super) fn prune_source(&mut self, shared: &mut Shared, group: IpAddr, source: IpAddr) {
+        if self.pruned.insert((group, source)) {
+            self.tell_prune(shared, group, source, true);
+        }
+    }
+
+    fn tell_prune(&self, shared: &mut Shared, group: IpAddr, source: IpAddr, joined: bool) {
+        let rp = self.shared_join(group).unwrap_or(source);
+        let tree = CTree::PrunedSource { group, source, rp };
+        shared.outputs.push_back(Output::Downstream { vrf: self.config.vrf, tree, joined });
+    }
+
+    /// The C-RP of the shared tree of a group that other PEs joined here.
+    fn shared_join(&self, group: IpAddr) -> Option<IpAddr> {
+        let joins = self.joins.range(shared_trees(group));
+        joins.filter(|(_, is_active)| **is_active).map(|(tree, _)| tree.root()).next()
+    }
+
+    /// The upstream hop of the shared tree that this PE joined.
+    pub(super) fn shared_upstream(&self, group: IpAddr) -> Option<PeKey> {
+        let by_pim = self.config.protocol == CMulticastProtocol::Pim;
+        let trees = self.trees.range(shared_trees(group)).filter(|(_, t)| t.route.is_some() || by_pim);
+        trees.filter_map(|(_, t)| upstream_of(t.umh)).next()
+    }
+
+    /// A Source Tree Join of an ASM group came for a source of ours (RFC 6514 §13.1).
+    pub(super) fn announce_joined(&mut self, shared: &mut Shared, now: Instant, group: IpAddr, source: IpAddr) {
+        if self.config.asm == AsmMode::RptSpt && !self.is_ssm(group) {
+            self.announce(shared, now, (group, source), None);
+        }
+    }
+
+    /// The last such join is withdrawn.
+    pub(super) fn cease_joined(&mut self, shared: &mut Shared, group: IpAddr, source: IpAddr) {
+        if self.config.asm == AsmMode::RptSpt {
+            self.cease(shared, group, source);
+        }
+    }
+
+    /// Whether a source of ours is active, as an RP knows it (RFC 6514 §14.1): in RPT-SPT mode that says nothing.
+    pub(super) fn active(
+        &mut self,
+        shared: &mut Shared,
+        now: Instant,
+        (group, source): (IpAddr, IpAddr),
+        rp: Option<Ipv4Addr>,
+        is_active: bool,
+    ) {
+        if self.config.asm == AsmMode::RptSpt || self.is_ssm(group) || !self.config.sites.senders {
+            return;
+        }
+        match is_active {
+            true => self.announce(shared, now, (group, source), rp),
+            false => self.cease(shared, group, source),
+        }
+    }
+
+    fn announce(&mut self, shared: &mut Shared, now: Instant, (group, source): (IpAddr, IpAddr), rp: Option<Ipv4Addr>) {
+        if !self.own_sources.contains(&(group, source)) && self.own_sources.len() >= self.config.limits.own_sources {
+            return shared.limit(now, self.config.vrf, MvpnLimit::OwnSources);
+        }
+        self.own_sources.insert((group, source));
+        let mut attributes = self.attributes(&shared.config);
+        attributes.rp = rp;
+        shared.originate(self.config.vrf, McastRoute::source_active(self.config.rd, source, group), attributes);
+    }
+
+    fn cease(&mut self, shared: &mut Shared, group: IpAddr, source: IpAddr) {
+        if self.own_sources.remove(&(group, source)) {
+            shared.withdraw(self.config.vrf, McastRoute::source_active(self.config.rd, source, group));
+        }
+    }
+}
+
+/// The keys of the shared trees of a group, whatever the RP.
+pub(super) fn shared_trees(group: IpAddr) -> core::ops::RangeInclusive<CTree> {
+    let (least, most) = match group {
+        IpAddr::V4(_) => (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::BROADCAST)),
+        IpAddr::V6(_) => (IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::from_bits(u128::MAX))),
+    };
+    CTree::Shared { group, rp: least }..=CTree::Shared { group, rp: most }
+}
+
+/// The VRF of the selected upstream PE.
+pub(super) fn upstream_of(umh: Option<Umh>) -> Option<PeKey> {
+    match umh? {
+        Umh::Local => None,
+        Umh::Remote { import, rd, .. } => Some(PeKey { address: import.address, rd }),
+    }
+}

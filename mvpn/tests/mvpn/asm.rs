@@ -1,0 +1,130 @@
+//! ASM groups, with the RP on a CE, in both modes of RFC 6514.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use mvpn::mvrf::{AsmMode, Input, McastKind, TunnelKind};
+
+use mvpn::pim::wire::Message;
+
+use super::node::SimAddress;
+use super::world::World;
+use super::{Provider, VRF, mvrf};
+
+const SECOND: Duration = Duration::from_secs(1);
+const RP: usize = 4;
+
+fn network<A: SimAddress>(provider: Provider, asm: AsmMode) -> World<A> {
+    let mut world: World<A> = World::new(provider.routers(5), 21, |_, _| {});
+    for pe in 0..5 {
+        let mut config = mvrf(pe, Some(TunnelKind::MldpP2mp), TunnelKind::MldpP2mp);
+        config.asm = asm;
+        world.add_site(pe, config, pe == RP);
+    }
+    world.run_for(SECOND * 10);
+    world
+}
+
+/// How often each site got each of the packets that were sent every 10 ms for a time.
+fn stream<A: SimAddress>(world: &mut World<A>, time: Duration) -> Vec<BTreeMap<usize, u32>> {
+    let (source, group) = (A::host(0, 1), A::asm(1));
+    let numbers: Vec<u32> = (0..time.as_millis() / 10)
+        .map(|_| {
+            let number = world.send((0, VRF), source, group);
+            world.run_for(Duration::from_millis(10));
+            number
+        })
+        .collect();
+    world.run_for(SECOND);
+    let copies = numbers.iter().map(|number| world.copies(source, group, *number));
+    copies.map(|c| c.into_iter().map(|((pe, _), n)| (pe, n)).collect()).collect()
+}
+
+fn count(routes: &World<impl SimAddress>, pe: usize, is: fn(&McastKind) -> bool) -> usize {
+    routes.pes[pe].mvpn.originated().filter(|(route, _)| is(&route.kind)).count()
+}
+
+fn rpt_spt<A: SimAddress>(provider: Provider) {
+    let mut world = network::<A>(provider, AsmMode::RptSpt);
+    for pe in [1, 2] {
+        world.member((pe, VRF), None, A::asm(1), true);
+    }
+    world.run_for(SECOND * 2);
+    let shared = |k: &McastKind| matches!(k, McastKind::SharedTreeJoin(_));
+    assert_eq!([1, 2, 3].map(|pe| count(&world, pe, shared)), [1, 1, 0]);
+    // The source starts: Registers to the RP, the RP's join, Source Active, and both receivers switch to the source's PE.
+    let copies = stream::<A>(&mut world, SECOND * 30);
+    let source_active = |k: &McastKind| matches!(k, McastKind::SourceActive(_));
+    assert_eq!(count(&world, 0, source_active), 1);
+    let settled = &copies[copies.len() - 100..];
+    let once = BTreeMap::from([(1, 1), (2, 1)]);
+    for (n, packet) in settled.iter().enumerate() {
+        let receivers: BTreeMap<usize, u32> =
+            packet.iter().filter(|(pe, _)| **pe != RP).map(|(p, n)| (*p, *n)).collect();
+        assert_eq!(receivers, once, "packet {n} of the last");
+    }
+    // No receiver got a packet twice, at any time.
+    for packet in &copies {
+        assert!(packet.iter().all(|(pe, n)| *pe == RP || *n == 1), "{packet:?}");
+    }
+    // PEs and CEs said nothing to each other but PIM, which a CE without VPN code takes.
+    assert!(!world.on_lans.is_empty());
+    for (from, to, octets) in &world.on_lans {
+        let message = Message::parse(octets, (*from).into(), (*to).into());
+        assert!(message.is_ok_and(|m| !matches!(m, Message::Other { .. })));
+    }
+    // Receivers leave: nothing crosses the core but to the RP.
+    for pe in [1, 2] {
+        world.member((pe, VRF), None, A::asm(1), false);
+    }
+    world.run_for(SECOND * 30);
+    assert_eq!([1, 2].map(|pe| count(&world, pe, shared)), [0, 0]);
+}
+
+/// Shows: MVPN-CORE-7, MVPN-SVC-2, MVPN-CEPE-1
+#[test]
+fn the_rp_on_a_ce_with_shared_trees() {
+    for provider in Provider::BOTH {
+        rpt_spt::<Ipv4Addr>(provider);
+        rpt_spt::<Ipv6Addr>(provider);
+    }
+}
+
+fn spt_only<A: SimAddress>(provider: Provider) {
+    let mut world = network::<A>(provider, AsmMode::SptOnly);
+    let (source, group) = (A::host(0, 1), A::asm(1));
+    for pe in [1, 2] {
+        world.member((pe, VRF), None, group, true);
+    }
+    world.run_for(SECOND * 2);
+    let joins = |k: &McastKind| matches!(k, McastKind::SharedTreeJoin(_) | McastKind::SourceTreeJoin(_));
+    assert_eq!([1, 2].map(|pe| count(&world, pe, joins)), [0, 0]);
+    // The PE of the source hears of it, by Register or MSDP.
+    let active =
+        |is_active| Input::Active { vrf: VRF, source: source.into(), group: group.into(), rp: None, is_active };
+    world.input(0, active(true));
+    world.run_for(SECOND * 2);
+    assert_eq!([1, 2].map(|pe| count(&world, pe, joins)), [1, 1]);
+    let before = world.crossed;
+    let copies = stream::<A>(&mut world, SECOND * 5);
+    let once = BTreeMap::from([(1, 1), (2, 1)]);
+    for (n, packet) in copies.iter().enumerate() {
+        let receivers: BTreeMap<usize, u32> =
+            packet.iter().filter(|(pe, _)| **pe != RP).map(|(p, n)| (*p, *n)).collect();
+        assert_eq!(receivers, once, "packet {n}");
+    }
+    assert!(world.crossed > before);
+    world.input(0, active(false));
+    world.run_for(SECOND * 2);
+    assert_eq!([1, 2].map(|pe| count(&world, pe, joins)), [0, 0]);
+}
+
+/// Sources are announced by their PEs, and joined by PEs with receivers; no shared tree crosses the core.
+#[test]
+fn source_trees_only() {
+    for provider in Provider::BOTH {
+        spt_only::<Ipv4Addr>(provider);
+        spt_only::<Ipv6Addr>(provider);
+    }
+}

@@ -1,0 +1,372 @@
+//! Arbitrary stimuli against a PE with two MVRFs. Shared with the fuzz target `drive_mvpn`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use arbitrary::{Result, Unstructured};
+use bgp_vpn::attr::RouteTarget;
+use bgp_vpn::attr::ext_community::VrfRouteImport;
+use bgp_vpn::nlri::RouteDistinguisher;
+use bgp_vpn::nlri::mcast_vpn::CMulticast;
+use fwd_core::net::{IfIndex, IpPrefix, Ipv4Prefix, Label, NhlfeId, ReplicationId, TunnelId, VrfId};
+use fwd_core::op::{FwdOp, IlmAction, LegTarget, Mroute, MrouteKey, Origin, Rpf, VsiOrVrf};
+use fwd_core::time::Instant;
+use mvpn::mvrf::{
+    AdRoute, AsmMode, CTree, Input, McastAttributes, McastKind, McastRoute, MldpLsp, MvpnConfig, MvpnPe, MvrfConfig,
+    Output, PTunnel, PmsiTunnelValue, SFlow, Target, Threshold, TreeId, TunnelKind, UmhRoute,
+};
+use mvpn::pim::wire::AddressFamily;
+
+const OURS: [u8; 4] = [192, 0, 2, 1];
+
+/// What the forwarder and the other PEs were told.
+#[derive(Default)]
+struct Told {
+    groups: BTreeMap<ReplicationId, BTreeMap<u16, LegTarget>>,
+    nhlfes: BTreeSet<NhlfeId>,
+    labels: BTreeSet<Label>,
+    tunnels: BTreeSet<TunnelId>,
+    mroutes: BTreeMap<(VrfId, MrouteKey), Mroute>,
+    advertised: BTreeMap<McastRoute, McastAttributes>,
+    trees: BTreeSet<TreeId>,
+}
+
+impl Told {
+    fn op(&mut self, op: FwdOp) {
+        match op {
+            FwdOp::SetReplication { id, .. } => {
+                self.groups.entry(id).or_default();
+            }
+            FwdOp::ClearReplication { id } => {
+                self.groups.remove(&id).expect("a group that is there");
+                let uses = self.groups.values().flat_map(BTreeMap::values).any(|leg| *leg == LegTarget::Group(id));
+                assert!(!uses, "{id} is cleared while a leg leads to it");
+                assert!(
+                    self.mroutes.values().all(|m| m.replication != Some(id)),
+                    "{id} is cleared while a route uses it"
+                );
+            }
+            FwdOp::SetLeg { group, leg, target } => {
+                match target {
+                    LegTarget::Group(to) => assert!(self.groups.contains_key(&to), "a leg to no group: {to}"),
+                    LegTarget::Nhlfe(id) => assert!(id.0 < 100 || self.nhlfes.contains(&id), "a leg to no entry: {id}"),
+                    _ => {}
+                }
+                self.groups.get_mut(&group).expect("a group").insert(leg, target);
+            }
+            FwdOp::ClearLeg { group, leg } => {
+                self.groups.get_mut(&group).expect("a group").remove(&leg).expect("a leg that is there");
+            }
+            FwdOp::SetNhlfe { id, .. } => {
+                self.nhlfes.insert(id);
+            }
+            FwdOp::ClearNhlfe { id } => assert!(self.nhlfes.remove(&id), "{id} is not there"),
+            FwdOp::SetIlm { label, ilm } => {
+                let IlmAction::Multicast(tunnel) = ilm.action else { panic!("{ilm:?}") };
+                assert!(self.tunnels.contains(&tunnel) && self.labels.insert(label));
+            }
+            FwdOp::ClearIlm { label } => {
+                assert!(self.labels.remove(&label), "{label} is not there");
+                let promised = self.advertised.values().filter_map(|a| a.pmsi.as_ref()).any(|p| p.label == Some(label));
+                assert!(!promised, "{label} is cleared while it is advertised");
+            }
+            FwdOp::SetMulticastTunnel { tunnel, .. } => assert!(self.tunnels.insert(tunnel)),
+            FwdOp::ClearMulticastTunnel { tunnel } => assert!(self.tunnels.remove(&tunnel)),
+            FwdOp::SetMroute { vrf, key, mroute } => {
+                assert!(mroute.replication.is_none_or(|id| self.groups.contains_key(&id)), "{key:?} with no group");
+                if let Rpf::From(Origin::Tunnel(tunnel)) = mroute.rpf {
+                    assert!(self.tunnels.contains(&tunnel), "{key:?} from no tunnel");
+                }
+                self.mroutes.insert((vrf, key), mroute);
+            }
+            FwdOp::ClearMroute { vrf, key } => {
+                self.mroutes.remove(&(vrf, key)).expect("a route that is there");
+            }
+            _ => {}
+        }
+    }
+
+    fn take(&mut self, pe: &mut MvpnPe) {
+        while let Some(output) = pe.poll_output() {
+            match output {
+                Output::Program(op) => self.op(op),
+                Output::Advertise { route, attributes } => {
+                    if let Some(PmsiTunnelValue {
+                        tunnel: PTunnel::IngressReplication(_), label: Some(label), ..
+                    }) = &attributes.pmsi
+                    {
+                        assert!(self.labels.contains(label), "{label} is advertised before it works");
+                    }
+                    self.advertised.insert(route, attributes);
+                }
+                Output::Withdraw(route) => {
+                    self.advertised.remove(&route).expect("a route that was advertised");
+                }
+                Output::Tree(mvpn::mvrf::TreeRequest::Root { tree, .. }) => assert!(self.trees.insert(tree)),
+                Output::Tree(mvpn::mvrf::TreeRequest::Remove { tree }) => assert!(self.trees.remove(&tree)),
+                _ => {}
+            }
+        }
+    }
+}
+
+struct Drive<'u, 'a> {
+    u: &'u mut Unstructured<'a>,
+    now: Instant,
+    pe: MvpnPe,
+    told: Told,
+    /// Flows that the customers' PIM has routes for.
+    flows: BTreeMap<(VrfId, MrouteKey), ReplicationId>,
+}
+
+impl Drive<'_, '_> {
+    fn vrf(&mut self) -> Result<VrfId> {
+        Ok(VrfId(self.u.int_in_range(1..=2)?))
+    }
+
+    fn router(&mut self) -> Result<IpAddr> {
+        Ok([192, 0, 2, self.u.int_in_range(1..=4)?].into())
+    }
+
+    fn rd(&mut self) -> Result<RouteDistinguisher> {
+        Ok(rd(self.u.int_in_range(1..=4)?))
+    }
+
+    fn source(&mut self) -> Result<IpAddr> {
+        Ok([10, 0, self.u.int_in_range(0..=2)?, self.u.int_in_range(1..=2)?].into())
+    }
+
+    fn group(&mut self) -> Result<IpAddr> {
+        Ok([if self.u.arbitrary()? { 232 } else { 239 }, 1, 1, self.u.int_in_range(1..=3)?].into())
+    }
+
+    fn flow(&mut self) -> Result<SFlow> {
+        let (source, group) = (self.source()?, self.group()?);
+        Ok(match self.u.int_in_range(0..=3)? {
+            0 => SFlow::all(AddressFamily::V4),
+            1 => SFlow::any_source(group),
+            _ => SFlow::source_group(source, group),
+        })
+    }
+
+    fn route(&mut self) -> Result<McastRoute> {
+        let (rd, originator) = (self.rd()?, self.router()?);
+        let (source, group, flow) = (self.source()?, self.group()?, self.flow()?);
+        let join = CMulticast { rd, source_as: 65001, source, group };
+        let v4 = |kind| McastRoute { family: AddressFamily::V4, kind };
+        Ok(match self.u.int_in_range(0..=7)? {
+            0 => McastRoute::i_pmsi(AddressFamily::V4, rd, originator),
+            1 => McastRoute::s_pmsi(rd, flow, originator),
+            2 => McastRoute::source_active(rd, source, group),
+            3 => v4(McastKind::SourceTreeJoin(join)),
+            4 => v4(McastKind::SharedTreeJoin(join)),
+            5 => {
+                let key = AdRoute::SPmsi { rd, flow, originator: OURS.into() };
+                v4(McastKind::Leaf { key, originator })
+            }
+            _ => self.u.arbitrary()?,
+        })
+    }
+
+    fn attributes(&mut self) -> Result<McastAttributes> {
+        let next_hop = self.router()?;
+        let import = VrfRouteImport { address: OURS.into(), local: self.u.int_in_range(1..=2)? };
+        let targets = match self.u.int_in_range(0..=3)? {
+            0 => vec![target(1), target(2)],
+            1 => vec![Target::of(import.c_multicast_import()), Target::router(OURS.into())],
+            2 => vec![target(self.u.int_in_range(1..=3)?)],
+            _ => vec![target(1), Target::router(OURS.into())],
+        };
+        let mut attributes = McastAttributes::new(next_hop, targets);
+        if self.u.arbitrary()? {
+            let tunnel = match self.u.int_in_range(0..=2)? {
+                0 => PTunnel::IngressReplication(next_hop),
+                1 => PTunnel::MldpP2mp(MldpLsp::generic(next_hop, self.u.int_in_range(1..=3)?)),
+                _ => PTunnel::None,
+            };
+            attributes.pmsi = Some(PmsiTunnelValue {
+                leaf_information_required: self.u.arbitrary()?,
+                per_flow: self.u.arbitrary()?,
+                label: if self.u.arbitrary()? { Label::new(5000) } else { None },
+                tunnel,
+            });
+        }
+        Ok(attributes)
+    }
+
+    fn program(&mut self) -> Result<()> {
+        let (vrf, source, group) = (self.vrf()?, self.source()?, self.group()?);
+        let (IpAddr::V4(source), IpAddr::V4(group)) = (source, group) else { return Ok(()) };
+        let key = match self.u.arbitrary()? {
+            true => MrouteKey::Source4 { source, group },
+            false => MrouteKey::Group4 { group: Ipv4Prefix::host(group) },
+        };
+        let pmsi = IfIndex(100 + u32::from(vrf.0));
+        let mut ops = Vec::new();
+        match self.flows.remove(&(vrf, key)) {
+            Some(id) => ops.extend([FwdOp::ClearMroute { vrf, key }, FwdOp::ClearReplication { id }]),
+            None => {
+                let used: BTreeSet<ReplicationId> = self.flows.values().copied().collect();
+                let id = (1..).map(ReplicationId).find(|id| !used.contains(id)).unwrap();
+                ops.push(FwdOp::SetReplication { id, owner: VsiOrVrf::Vrf(vrf) });
+                let (to_pmsi, from_pmsi): (bool, bool) = self.u.arbitrary()?;
+                if to_pmsi {
+                    ops.push(FwdOp::SetLeg { group: id, leg: 0, target: LegTarget::Interface(pmsi) });
+                }
+                ops.push(FwdOp::SetLeg { group: id, leg: 1, target: LegTarget::Interface(IfIndex(10)) });
+                let rpf = Rpf::From(Origin::Interface(if from_pmsi { pmsi } else { IfIndex(11) }));
+                let spt = if self.u.arbitrary()? { Some(pmsi) } else { None };
+                let mroute = Mroute { rpf, replication: Some(id), punt_wrong_interface: true, register: false, spt };
+                ops.push(FwdOp::SetMroute { vrf, key, mroute });
+                self.flows.insert((vrf, key), id);
+            }
+        }
+        for op in ops {
+            self.pe.handle_input(self.now, Input::Program { vrf, op });
+        }
+        Ok(())
+    }
+
+    fn tree(&mut self) -> Result<Input> {
+        let (vrf, source, group, joined) = (self.vrf()?, self.source()?, self.group()?, self.u.arbitrary()?);
+        let rp = [10, 0, 0, 1].into();
+        let tree = match self.u.int_in_range(0..=2)? {
+            0 => CTree::Shared { group, rp },
+            1 => CTree::PrunedSource { group, source, rp },
+            _ => CTree::Source { group, source },
+        };
+        Ok(Input::Tree { vrf, tree, joined })
+    }
+
+    fn prefix(&mut self) -> Result<IpPrefix> {
+        let third: u8 = self.u.int_in_range(0..=2)?;
+        let len = if self.u.arbitrary()? { 24 } else { 16 };
+        Ok(IpPrefix::V4(Ipv4Prefix::new([10, 0, third, 0].into(), len).unwrap()))
+    }
+
+    fn step(&mut self) -> Result<()> {
+        let input = match self.u.int_in_range(0..=11)? {
+            0..=3 => {
+                let (route, present): (McastRoute, bool) = (self.route()?, self.u.ratio(3, 4)?);
+                let attributes = if present { Some(self.attributes()?) } else { None };
+                Input::Route { route, attributes }
+            }
+            4 => {
+                let address = self.router()?;
+                let import = VrfRouteImport { address, local: 1 };
+                let route = UmhRoute {
+                    import: if self.u.ratio(7, 8)? { Some(import) } else { None },
+                    source_as: if self.u.arbitrary()? { Some(self.u.int_in_range(65001..=65002)?) } else { None },
+                    next_hop: address,
+                    is_installed: self.u.arbitrary()?,
+                };
+                let route = if self.u.ratio(3, 4)? { Some(route) } else { None };
+                Input::Umh { vrf: self.vrf()?, prefix: self.prefix()?, rd: self.rd()?, route }
+            }
+            5 => Input::Local { vrf: self.vrf()?, prefix: self.prefix()?, reachable: self.u.arbitrary()? },
+            6 | 7 => self.tree()?,
+            8 => return self.program(),
+            9 => {
+                let entry = if self.u.arbitrary()? { Some(NhlfeId(self.u.int_in_range(1..=9)?)) } else { None };
+                Input::Transport { router: self.router()?, entry }
+            }
+            10 => match self.u.int_in_range(0..=2)? {
+                0 => {
+                    let branches = (0..self.u.int_in_range(0..=3)?).map(NhlfeId).collect();
+                    Input::Branches { tree: TreeId(self.u.int_in_range(0..=9)?), branches }
+                }
+                1 => {
+                    let (vrf, source, group) = (self.vrf()?, self.source()?, self.group()?);
+                    Input::Rate { vrf, source, group, octets_per_second: self.u.int_in_range(0..=2000)? }
+                }
+                _ => {
+                    let (vrf, source, group) = (self.vrf()?, self.source()?, self.group()?);
+                    Input::Active { vrf, source, group, rp: None, is_active: self.u.arbitrary()? }
+                }
+            },
+            _ => {
+                self.now = self.now + Duration::from_millis(self.u.int_in_range(0..=30_000)?);
+                self.pe.handle_timeout(self.now);
+                return Ok(());
+            }
+        };
+        self.pe.handle_input(self.now, input);
+        if self.u.ratio(3, 4)? {
+            self.told.take(&mut self.pe);
+        }
+        Ok(())
+    }
+}
+
+fn rd(n: u32) -> RouteDistinguisher {
+    RouteDistinguisher::two_octet_as(65001, n)
+}
+
+fn target(n: u32) -> Target {
+    RouteTarget::two_octet_as(65001, n).into()
+}
+
+fn config(u: &mut Unstructured<'_>, n: u16) -> Result<MvrfConfig> {
+    let pmsi = IfIndex(100 + u32::from(n));
+    let mut config = MvrfConfig::new(VrfId(n), rd(u32::from(n)), RouteTarget::two_octet_as(65001, u32::from(n)), pmsi);
+    let kinds = [TunnelKind::IngressReplication, TunnelKind::MldpP2mp, TunnelKind::RsvpTeP2mp];
+    config.inclusive = if u.arbitrary()? { Some(*u.choose(&kinds)?) } else { None };
+    config.selective = *u.choose(&kinds)?;
+    config.asm = if u.arbitrary()? { AsmMode::SptOnly } else { AsmMode::RptSpt };
+    config.s_pmsi.threshold = Some(Threshold { up: 1000, down: 500 });
+    config.s_pmsi.explicit_tracking = u.arbitrary()?;
+    if u.arbitrary()? {
+        config.s_pmsi.fixed = vec![SFlow::all(AddressFamily::V4)];
+    }
+    if u.arbitrary()? {
+        config.damping = Some(mvpn::mvrf::DampingConfig::default());
+    }
+    (config.sites.senders, config.sites.receivers) = (u.ratio(7, 8)?, u.ratio(7, 8)?);
+    (config.limits.joins, config.limits.trees, config.limits.leaves) = (6, 6, 4);
+    Ok(config)
+}
+
+fn steps(u: &mut Unstructured<'_>) -> Result<()> {
+    let mut c = MvpnConfig::new(OURS.into(), 65001);
+    c.tunnel_budget = 4;
+    let mut pe = MvpnPe::new(Instant::ZERO, c).unwrap();
+    for n in 1..=2 {
+        let config = config(u, n)?;
+        pe.add_mvrf(Instant::ZERO, config).unwrap();
+    }
+    let mut drive = Drive { u, now: Instant::ZERO, pe, told: Told::default(), flows: BTreeMap::new() };
+    while !drive.u.is_empty() && drive.step().is_ok() {}
+    drive.told.take(&mut drive.pe);
+    // What came can go: nothing is left.
+    for n in 1..=2 {
+        drive.pe.remove_mvrf(drive.now, VrfId(n)).unwrap();
+    }
+    drive.told.take(&mut drive.pe);
+    assert_eq!(drive.pe.numbers_in_use(), [0; 4]);
+    assert_eq!(drive.pe.next_timeout(), None);
+    let told = &drive.told;
+    assert!(told.advertised.is_empty(), "{:?}", told.advertised);
+    assert!(told.mroutes.is_empty() && told.groups.is_empty() && told.nhlfes.is_empty(), "{:?}", told.mroutes);
+    assert!(told.labels.is_empty() && told.tunnels.is_empty() && told.trees.is_empty());
+    Ok(())
+}
+
+/// Runs the stimuli that the octets stand for.
+pub fn run(data: &[u8]) {
+    let _ = steps(&mut Unstructured::new(data));
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn arbitrary_stimuli(data in prop::collection::vec(any::<u8>(), 0..3000)) {
+            super::run(&data);
+        }
+    }
+}

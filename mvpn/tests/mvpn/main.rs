@@ -1,0 +1,55 @@
+//! The provider side in simulated networks, packet by packet through real forwarders.
+
+mod asm;
+mod churn;
+mod codec;
+mod drive;
+mod limits;
+mod node;
+mod ssm;
+mod switch;
+mod vpns;
+mod world;
+
+use std::net::IpAddr;
+
+use bgp_vpn::nlri::RouteDistinguisher;
+use fwd_core::net::VrfId;
+use mvpn::mvrf::{MvrfConfig, TunnelKind};
+
+use node::pmsi;
+
+/// The family of the provider's addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provider {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Provider {
+    /// Both.
+    pub const BOTH: [Self; 2] = [Self::V4, Self::V6];
+
+    /// Addresses of PEs.
+    pub fn routers(self, count: usize) -> Vec<IpAddr> {
+        let address = |n: usize| match self {
+            Self::V4 => IpAddr::from([192, 0, 2, n as u8 + 1]),
+            Self::V6 => IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, n as u16 + 1]),
+        };
+        (0..count).map(address).collect()
+    }
+}
+
+/// The VRF of VPN 1.
+pub const VRF: VrfId = VrfId(1);
+
+/// A VRF of VPN 1.
+pub fn mvrf(pe: usize, inclusive: Option<TunnelKind>, selective: TunnelKind) -> MvrfConfig {
+    let rd = RouteDistinguisher::two_octet_as(65001, 100 + pe as u32);
+    let mut config = MvrfConfig::new(VRF, rd, "65001:1".parse().unwrap(), pmsi(VRF));
+    config.inclusive = inclusive;
+    config.selective = selective;
+    config
+}

@@ -1,0 +1,336 @@
+//! A PE of the simulated network: the machine of the provider side, a PIM router for each VRF, and a forwarder.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use fwd_core::net::{IfIndex, Label, LabelStack, Mac, NhlfeId, TunnelId, VrfId};
+use fwd_core::op::{FwdOp, Interface, MulticastVrf, NextHop, Nhlfe, TunnelModel};
+use fwd_core::table::{
+    CounterMemory, Exact6Slot, ExactSlot, IlmSlot, InterfaceSlot, LegSlot, Memory, MulticastMemory, MulticastVrfSlot,
+    NhlfeSlot, PolicerSlot, ReplicationSlot, VrfSlot, Word,
+};
+use fwd_core::time::Instant;
+use fwd_core::wire::Ipv4;
+use fwd_core::{Forwarder, Frame, PuntReason, Replica, Verdict};
+use mvpn::address::Address;
+use mvpn::mvrf::{CMulticastProtocol, MvpnConfig, MvpnEvent, MvpnPe, MvrfConfig, PmsiLink};
+use mvpn::pim::rp_set::{RpMode, StaticRp};
+use mvpn::pim::{PimAddress, PimConfig, PimInterfaceConfig, PimRouter, SptThreshold};
+
+/// Customers' addresses of the simulated network.
+pub trait SimAddress: PimAddress {
+    fn host(pe: usize, host: u8) -> Self;
+    fn site(pe: usize, host: u8) -> Self;
+    fn subnet(pe: usize) -> <Self as Address>::Prefix;
+    fn loopback(pe: usize, vrf: u16) -> Self;
+    fn link(n: u8) -> Self;
+    fn ssm(n: u8) -> Self;
+    fn asm(n: u8) -> Self;
+    fn rp() -> Self;
+}
+
+fn octet(n: usize) -> u8 {
+    u8::try_from(n).unwrap()
+}
+
+impl SimAddress for Ipv4Addr {
+    fn host(pe: usize, host: u8) -> Self {
+        Self::new(10, 0, octet(pe), 100 + host)
+    }
+    fn site(pe: usize, host: u8) -> Self {
+        Self::new(10, 0, octet(pe), host)
+    }
+    fn subnet(pe: usize) -> <Self as Address>::Prefix {
+        Self::host(pe, 0).prefix(24).unwrap()
+    }
+    fn loopback(pe: usize, vrf: u16) -> Self {
+        Self::new(10, 255, vrf as u8, octet(pe) + 1)
+    }
+    fn link(n: u8) -> Self {
+        Self::new(169, 254, 0, n)
+    }
+    fn ssm(n: u8) -> Self {
+        Self::new(232, 1, 1, n)
+    }
+    fn asm(n: u8) -> Self {
+        Self::new(239, 1, 1, n)
+    }
+    fn rp() -> Self {
+        Self::new(10, 254, 0, 1)
+    }
+}
+
+impl SimAddress for Ipv6Addr {
+    fn host(pe: usize, host: u8) -> Self {
+        Self::new(0x2001, 0xdb8, u16::from(octet(pe)), 0, 0, 0, 0, 0x100 + u16::from(host))
+    }
+    fn site(pe: usize, host: u8) -> Self {
+        Self::new(0xfe80, 0, 0, 0, 0, 0, u16::from(octet(pe)), u16::from(host))
+    }
+    fn subnet(pe: usize) -> <Self as Address>::Prefix {
+        Self::host(pe, 0).prefix(64).unwrap()
+    }
+    fn loopback(pe: usize, vrf: u16) -> Self {
+        Self::new(0x2001, 0xdb8, 0xffff, vrf, 0, 0, 0, u16::from(octet(pe)) + 1)
+    }
+    fn link(n: u8) -> Self {
+        Self::new(0xfe80, 0, 0, 0, 0, 0, 0xffff, u16::from(n))
+    }
+    fn ssm(n: u8) -> Self {
+        Self::new(0xff3e, 0, 0, 0, 0, 0, 1, u16::from(n))
+    }
+    fn asm(n: u8) -> Self {
+        Self::new(0xff0e, 0, 0, 0, 0, 0, 1, u16::from(n))
+    }
+    fn rp() -> Self {
+        Self::new(0x2001, 0xdb8, 0xfffe, 0, 0, 0, 0, 1)
+    }
+}
+
+pub const CORE: IfIndex = IfIndex(0);
+/// Labels of the simulated LDP.
+pub const LDP_LABELS: u32 = 3000;
+
+pub fn site(vrf: VrfId) -> IfIndex {
+    IfIndex(10 + u32::from(vrf.0))
+}
+
+pub fn pmsi(vrf: VrfId) -> IfIndex {
+    IfIndex(100 + u32::from(vrf.0))
+}
+
+pub fn mac(pe: usize) -> Mac {
+    Mac([2, 0, 0, 0, 1, octet(pe)])
+}
+
+/// A CE that is a PIM router, on the site's LAN, with the RP's address.
+pub struct Ce<A: PimAddress> {
+    pub pim: PimRouter<A>,
+    pub address: A,
+}
+
+/// A VRF of a PE and its site.
+pub struct Site<A: PimAddress> {
+    pub config: MvrfConfig,
+    pub pim: PimRouter<A>,
+    pub link: PmsiLink<A>,
+    pub tracked: BTreeSet<A>,
+    pub ce: Option<Ce<A>>,
+}
+
+/// What comes out of a forwarder.
+#[derive(Debug)]
+pub enum Sent {
+    Core(Vec<u8>),
+    Site(VrfId, Vec<u8>),
+    /// A packet for software: why, the VRF, the IP packet.
+    Software(PuntReason, VrfId, Vec<u8>),
+}
+
+pub struct Pe<A: PimAddress> {
+    pub mvpn: MvpnPe,
+    pub sites: BTreeMap<VrfId, Site<A>>,
+    pub forwarder: Forwarder<'static>,
+    pub events: Vec<MvpnEvent>,
+    pub drops: BTreeMap<String, u64>,
+    pub ops: u64,
+    pub asn: u32,
+    pub alive: bool,
+    pub labels: u32,
+    pub branches: u32,
+}
+
+fn memory() -> Memory<'static> {
+    Memory {
+        interfaces: vec![InterfaceSlot::EMPTY; 24].leak(),
+        vrfs: vec![VrfSlot::EMPTY; 8].leak(),
+        nhlfes: vec![NhlfeSlot::EMPTY; 3000].leak(),
+        ilm: vec![IlmSlot::EMPTY; 6000].leak(),
+        policers: vec![PolicerSlot::EMPTY; 2].leak(),
+        multicast: MulticastMemory {
+            vrfs: vec![MulticastVrfSlot::EMPTY; 8].leak(),
+            routes: vec![ExactSlot::EMPTY; 1024].leak(),
+            routes6: vec![Exact6Slot::EMPTY; 1024].leak(),
+            tunnels: vec![Word::ZERO; 1024].leak(),
+            groups: vec![ReplicationSlot::EMPTY; 2048].leak(),
+            legs: vec![LegSlot::EMPTY; 4096].leak(),
+        },
+        seed: 7,
+        ..Memory::default()
+    }
+}
+
+impl<A: SimAddress> Pe<A> {
+    pub fn new(pe: usize, router: IpAddr, tune: impl FnOnce(&mut MvpnConfig)) -> Self {
+        let mut config = MvpnConfig::new(router, 65001);
+        config.labels = 1000..=2999;
+        config.nhlfes = 200..=999;
+        config.groups = 1000..=1999;
+        config.tunnels = 1..=1000;
+        tune(&mut config);
+        let asn = config.asn;
+        let mut forwarder = Forwarder::new(memory(), CounterMemory::default()).unwrap();
+        let interface = Interface { vrf: VrfId::GLOBAL, mac: mac(pe), mtu: 1600, mpls: true };
+        forwarder.apply(&FwdOp::SetInterface { iface: CORE, interface }).unwrap();
+        Self {
+            mvpn: MvpnPe::new(Instant::ZERO, config).unwrap(),
+            sites: BTreeMap::new(),
+            forwarder,
+            events: Vec::new(),
+            drops: BTreeMap::new(),
+            ops: 0,
+            asn,
+            alive: true,
+            labels: LDP_LABELS,
+            branches: 1000,
+        }
+    }
+
+    /// Adds a VRF with a site.
+    pub fn add_site(&mut self, pe: usize, config: MvrfConfig, rp: bool) {
+        let (now, vrf) = (Instant::ZERO, config.vrf);
+        let interface = Interface { vrf, mac: mac(pe), mtu: 1500, mpls: false };
+        for op in [
+            FwdOp::SetInterface { iface: site(vrf), interface },
+            FwdOp::SetMulticastVrf { vrf, multicast: MulticastVrf { punt_no_route: true } },
+        ] {
+            self.forwarder.apply(&op).unwrap();
+        }
+        let first = 1 + 150 * u32::from(vrf.0);
+        let mut c = PimConfig::new(vrf, A::loopback(pe, vrf.0), first..=first + 149);
+        c.seed = 77 + pe as u64;
+        c.spt_threshold = SptThreshold::Infinity;
+        let mut pim = PimRouter::new(now, c).unwrap();
+        let lan = PimInterfaceConfig::new(site(vrf), A::site(pe, 1), vec![A::subnet(pe)]);
+        pim.add_interface(now, lan).unwrap();
+        let by_bgp = config.protocol == CMulticastProtocol::Bgp;
+        let (address, neighbor) = (A::link(octet(pe) + 1), by_bgp.then(|| A::link(0xff)));
+        let link = PmsiLink { vrf, interface: pmsi(vrf), address, neighbor };
+        pim.add_interface(now, link.config()).unwrap();
+        if by_bgp {
+            pim.handle_input(now, link.input(&link.hello()));
+        }
+        let ce = rp.then(|| {
+            let mut c = PimConfig::new(VrfId(9), A::rp(), 1..=1000);
+            c.local_addresses = vec![A::rp()];
+            let mut pim = PimRouter::new(now, c).unwrap();
+            let address = A::site(pe, 9);
+            pim.add_interface(now, PimInterfaceConfig::new(IfIndex(1), address, vec![A::subnet(pe)])).unwrap();
+            set_rp(&mut pim);
+            Ce { pim, address }
+        });
+        set_rp(&mut pim);
+        self.mvpn.add_mvrf(now, config.clone()).unwrap();
+        self.sites.insert(vrf, Site { config, pim, link, tracked: BTreeSet::new(), ce });
+    }
+
+    /// The entry that leads to another PE.
+    pub fn transport(&mut self, to: usize) -> NhlfeId {
+        let id = NhlfeId(to as u32);
+        let next = NextHop::Neighbor { iface: CORE, mac: mac(to) };
+        let nhlfe = Nhlfe { push: LabelStack::EMPTY, next, model: TunnelModel::Uniform };
+        self.forwarder.apply(&FwdOp::SetNhlfe { id, nhlfe }).unwrap();
+        id
+    }
+
+    /// The entry of a branch to a leaf that gave a label.
+    pub fn branch(&mut self, to: usize, label: Label) -> NhlfeId {
+        let id = NhlfeId(self.branches);
+        self.branches += 1;
+        let next = NextHop::Neighbor { iface: CORE, mac: mac(to) };
+        let nhlfe = Nhlfe { push: LabelStack::single(label), next, model: TunnelModel::Uniform };
+        self.forwarder.apply(&FwdOp::SetNhlfe { id, nhlfe }).unwrap();
+        id
+    }
+
+    /// A label of the simulated LDP.
+    pub fn leaf(&mut self, arrives_by: TunnelId) -> Label {
+        let label = Label::new(self.labels).unwrap();
+        self.labels += 1;
+        let action = fwd_core::op::IlmAction::Multicast(arrives_by);
+        let ilm = fwd_core::op::Ilm { action, model: TunnelModel::Uniform };
+        self.forwarder.apply(&FwdOp::SetIlm { label, ilm }).unwrap();
+        label
+    }
+
+    /// What becomes of a frame.
+    pub fn forward(&mut self, iface: IfIndex, octets: &[u8]) -> Vec<Sent> {
+        let mut buffer = vec![0; Frame::HEADROOM];
+        buffer.extend_from_slice(octets);
+        let mut frame = Frame::new(&mut buffer, Frame::HEADROOM, octets.len()).unwrap();
+        let mut sent = Vec::new();
+        let software = |frame: &Frame<'_>, verdict: Verdict| match verdict {
+            Verdict::Punt { reason, vrf, offset } => {
+                Some(Sent::Software(reason, vrf, frame.octets()[offset..].to_vec()))
+            }
+            _ => None,
+        };
+        let out = |iface: IfIndex, octets: Vec<u8>| match iface {
+            CORE => Sent::Core(octets),
+            IfIndex(n) => Sent::Site(VrfId(n as u16 - 10), octets),
+        };
+        match self.forwarder.forward(&mut frame, iface) {
+            Verdict::Replicate(replication) => {
+                let mut copies = self.forwarder.copies(&frame, replication);
+                while let Some(replica) = copies.next() {
+                    match replica {
+                        Replica::Transmit { iface, front, payload, .. } => {
+                            sent.push(out(iface, [front, &frame.octets()[payload]].concat()));
+                        }
+                        Replica::Punt(verdict) => sent.extend(software(&frame, verdict)),
+                    }
+                }
+            }
+            Verdict::Transmit { iface, .. } => sent.push(out(iface, frame.octets().to_vec())),
+            Verdict::Drop(reason) => *self.drops.entry(format!("{reason:?}")).or_default() += 1,
+            verdict => sent.extend(software(&frame, verdict)),
+        }
+        sent
+    }
+}
+
+fn set_rp<A: SimAddress>(pim: &mut PimRouter<A>) {
+    pim.update_rp_set(Instant::ZERO, |set| {
+        let fixed = StaticRp { range: A::ALL_GROUPS, address: A::rp(), mode: RpMode::Sparse, overrides: false };
+        set.set_static(fixed).unwrap();
+    });
+}
+
+/// An Ethernet frame with a data packet of a number.
+pub fn data<A: Address>(source: A, group: A, number: u32) -> Vec<u8> {
+    let mut octets = vec![0; 14];
+    let ip = match (source.into(), group.into()) {
+        (IpAddr::V4(s), IpAddr::V4(g)) => {
+            let [_, b, c, d] = g.octets();
+            octets[..6].copy_from_slice(&[1, 0, 0x5e, b & 0x7f, c, d]);
+            octets[12..14].copy_from_slice(&[8, 0]);
+            let mut ip = vec![0x45, 0, 0, 32, 0, 1, 0x40, 0, 64, 17, 0, 0];
+            ip.extend_from_slice(&[s.octets(), g.octets()].concat());
+            Ipv4::of_mut(&mut ip).unwrap().fill_checksum();
+            ip
+        }
+        (IpAddr::V6(s), IpAddr::V6(g)) => {
+            let g16 = g.octets();
+            octets[..6].copy_from_slice(&[0x33, 0x33, g16[12], g16[13], g16[14], g16[15]]);
+            octets[12..14].copy_from_slice(&[0x86, 0xdd]);
+            let mut ip = vec![0x60, 0, 0, 0, 0, 12, 17, 64];
+            ip.extend_from_slice(&[s.octets(), g.octets()].concat());
+            ip
+        }
+        _ => panic!("one family"),
+    };
+    octets[6..12].copy_from_slice(&[2, 0, 0, 0, 9, 9]);
+    octets.extend_from_slice(&ip);
+    octets.extend_from_slice(&[0, 9, 0, 9, 0, 12, 0, 0]);
+    octets.extend_from_slice(&number.to_be_bytes());
+    octets
+}
+
+/// Source, group and number of an IP packet of [`data`].
+pub fn read<A: Address>(packet: &[u8]) -> (A, A, u32) {
+    let at = if A::LEN == 4 { 12 } else { 8 };
+    let (source, rest) = A::split(&packet[at..]).unwrap();
+    let (group, _) = A::split(rest).unwrap();
+    let number = packet.last_chunk::<4>().unwrap();
+    (source, group, u32::from_be_bytes(*number))
+}

@@ -1,0 +1,658 @@
+//! PEs of one provider in virtual time: a reflector that keeps every promise of BGP and delays each message, P2MP LSPs whose labels take
+//! time, and a core that delays packets.
+
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bgp_vpn::nlri::RouteDistinguisher;
+use fwd_core::PuntReason;
+use fwd_core::net::{IfIndex, IpPrefix, Label, NhlfeId, VrfId};
+use fwd_core::time::Instant;
+use mvpn::mvrf::{
+    Input, McastAttributes, McastRoute, MvpnConfig, MvrfConfig, Output, PTunnel, TreeId, TreeRequest, Umh, UmhRoute,
+};
+use mvpn::pim::{self, Membership, MribRoute};
+
+use super::node::{CORE, Pe, Sent, SimAddress, data, read, site};
+
+/// splitmix64
+#[derive(Clone)]
+pub struct Rng(pub u64);
+
+impl Rng {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+}
+
+enum What<A> {
+    Bgp {
+        to: usize,
+        route: McastRoute,
+        attributes: Option<McastAttributes>,
+    },
+    Umh {
+        to: usize,
+        vrf: VrfId,
+        prefix: IpPrefix,
+        rd: RouteDistinguisher,
+        route: Option<UmhRoute>,
+    },
+    Branches {
+        root: usize,
+        tree: TreeId,
+    },
+    Frame {
+        to: usize,
+        octets: Vec<u8>,
+    },
+    /// A PIM message of another PE on the PMSI.
+    Pmsi {
+        to: usize,
+        vrf: VrfId,
+        from: A,
+        dst: A,
+        octets: Vec<u8>,
+    },
+    /// A unicast PIM message to a router of a VPN: PE, or its CE.
+    Unicast {
+        to: usize,
+        ce: bool,
+        vrf: VrfId,
+        from: A,
+        dst: A,
+        octets: Vec<u8>,
+    },
+}
+
+struct Event<A> {
+    at: Instant,
+    seq: u64,
+    what: What<A>,
+}
+
+impl<A> PartialEq for Event<A> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.at, self.seq) == (other.at, other.seq)
+    }
+}
+impl<A> Eq for Event<A> {}
+impl<A> PartialOrd for Event<A> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<A> Ord for Event<A> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (other.at, other.seq).cmp(&(self.at, self.seq))
+    }
+}
+
+/// A P2MP LSP.
+#[derive(Default)]
+struct Lsp {
+    root: Option<(usize, TreeId)>,
+    leaves: BTreeMap<usize, Label>,
+    branches: BTreeMap<usize, NhlfeId>,
+}
+
+/// Where a copy of a packet was delivered.
+pub type Place = (usize, VrfId);
+
+pub struct World<A: SimAddress> {
+    pub now: Instant,
+    pub pes: Vec<Pe<A>>,
+    pub routers: Vec<IpAddr>,
+    rib: BTreeMap<McastRoute, BTreeMap<usize, McastAttributes>>,
+    /// Unicast prefixes by PE and VRF.
+    prefixes: BTreeSet<(usize, VrfId, IpPrefix)>,
+    lsps: BTreeMap<PTunnel, Lsp>,
+    queue: BinaryHeap<Event<A>>,
+    seq: u64,
+    pub rng: Rng,
+    /// When the last message to each PE arrives: BGP does not reorder.
+    in_order: Vec<Instant>,
+    /// Copies by packet and place.
+    pub delivered: BTreeMap<(A, A, u32), BTreeMap<Place, u32>>,
+    /// Packets that crossed the core.
+    pub crossed: u64,
+    /// BGP messages that the reflector sent, by PE.
+    pub messages: Vec<u64>,
+    /// PIM messages between PEs.
+    pub pim_messages: u64,
+    /// Tunnels joined as a leaf.
+    pub joins: u64,
+    /// PIM messages between PEs and CEs: source, destination, octets.
+    pub on_lans: Vec<(A, A, Vec<u8>)>,
+    number: u32,
+}
+
+impl<A: SimAddress> World<A> {
+    pub fn new(routers: Vec<IpAddr>, seed: u64, tune: impl Fn(usize, &mut MvpnConfig)) -> Self {
+        let pes: Vec<Pe<A>> = routers.iter().enumerate().map(|(n, r)| Pe::new(n, *r, |c| tune(n, c))).collect();
+        let (in_order, messages) = (vec![Instant::ZERO; pes.len()], vec![0; pes.len()]);
+        let mut world = Self {
+            now: Instant::ZERO,
+            pes,
+            routers,
+            rib: BTreeMap::new(),
+            prefixes: BTreeSet::new(),
+            lsps: BTreeMap::new(),
+            queue: BinaryHeap::new(),
+            seq: 0,
+            rng: Rng(seed),
+            in_order,
+            delivered: BTreeMap::new(),
+            crossed: 0,
+            messages,
+            pim_messages: 0,
+            joins: 0,
+            on_lans: Vec::new(),
+            number: 0,
+        };
+        for pe in 0..world.pes.len() {
+            for to in (0..world.pes.len()).filter(|to| *to != pe) {
+                let entry = Some(world.pes[pe].transport(to));
+                let router = world.routers[to];
+                world.input(pe, Input::Transport { router, entry });
+            }
+        }
+        world
+    }
+
+    /// Adds a VRF with a site to a PE; `rp`: the RP is a CE of it.
+    pub fn add_site(&mut self, pe: usize, config: MvrfConfig, rp: bool) {
+        let vrf = config.vrf;
+        self.pes[pe].add_site(pe, config, rp);
+        self.set_prefix(pe, vrf, A::subnet(pe).into(), true);
+        if rp {
+            self.set_prefix(pe, vrf, A::rp().prefix(A::BITS).unwrap().into(), true);
+        }
+        for (to, of, prefix) in self.prefixes.clone() {
+            if to != pe {
+                self.tell_prefix(to, of, prefix, true);
+            }
+        }
+        self.drain(pe);
+    }
+
+    /// A unicast route of a site, advertised to all VRFs that import it.
+    pub fn set_prefix(&mut self, pe: usize, vrf: VrfId, prefix: IpPrefix, reachable: bool) {
+        match reachable {
+            true => self.prefixes.insert((pe, vrf, prefix)),
+            false => self.prefixes.remove(&(pe, vrf, prefix)),
+        };
+        self.input(pe, Input::Local { vrf, prefix, reachable });
+        self.tell_prefix(pe, vrf, prefix, reachable);
+    }
+
+    fn tell_prefix(&mut self, pe: usize, vrf: VrfId, prefix: IpPrefix, reachable: bool) {
+        let Some(of) = self.pes[pe].sites.get(&vrf) else { return };
+        let (rd, export) = (of.config.rd, of.config.export.clone());
+        let route = UmhRoute {
+            import: self.pes[pe].mvpn.route_import(vrf),
+            source_as: Some(self.pes[pe].asn),
+            next_hop: self.routers[pe],
+            is_installed: false,
+        };
+        let mut to_tell = Vec::new();
+        for (to, other) in self.pes.iter().enumerate().filter(|(to, _)| *to != pe) {
+            for (vrf, site) in &other.sites {
+                if site.config.import.iter().any(|target| export.contains(target)) {
+                    to_tell.push((to, *vrf));
+                }
+            }
+        }
+        for (to, vrf) in to_tell {
+            // Unicast prefers a PE that is as odd or even as its own.
+            let route = UmhRoute { is_installed: (to + pe) % 2 == 0, ..route };
+            let route = (reachable && self.pes[pe].alive).then_some(route);
+            self.bgp(to, What::Umh { to, vrf, prefix, rd, route });
+        }
+    }
+
+    fn push(&mut self, at: Instant, what: What<A>) {
+        self.seq += 1;
+        self.queue.push(Event { at, seq: self.seq, what });
+    }
+
+    /// A message of the reflector: 10 to 200 ms, in order.
+    fn bgp(&mut self, to: usize, what: What<A>) {
+        let delay = Duration::from_millis(10 + self.rng.below(190));
+        let at = (self.now + delay).max(self.in_order[to]);
+        self.in_order[to] = at;
+        self.messages[to] += 1;
+        self.push(at, what);
+    }
+
+    /// Tells everybody the best path of an NLRI, that of the lowest PE, if it changed.
+    fn reflect(&mut self, route: McastRoute, changed: usize) {
+        if self.rib.get(&route).and_then(|paths| paths.first_key_value()).is_some_and(|(pe, _)| *pe < changed) {
+            return;
+        }
+        let best = self.rib.get(&route).and_then(|paths| paths.first_key_value()).map(|(pe, a)| (*pe, a.clone()));
+        for to in 0..self.pes.len() {
+            if self.pes[to].alive && to != changed && best.as_ref().is_none_or(|(pe, _)| *pe != to) {
+                let attributes = best.as_ref().map(|(_, a)| a.clone());
+                self.bgp(to, What::Bgp { to, route, attributes });
+            }
+        }
+    }
+
+    pub fn input(&mut self, pe: usize, input: Input) {
+        self.pes[pe].mvpn.handle_input(self.now, input);
+        self.drain(pe);
+    }
+
+    pub fn pim(&mut self, pe: usize, vrf: VrfId, input: pim::Input<'_, A>) {
+        let now = self.now;
+        if let Some(site) = self.pes[pe].sites.get_mut(&vrf) {
+            site.pim.handle_input(now, input);
+        }
+        self.drain(pe);
+    }
+
+    /// A receiver in a site.
+    pub fn member(&mut self, (pe, vrf): Place, source: Option<A>, group: A, joined: bool) {
+        let membership = if joined { Membership::Include } else { Membership::None };
+        self.pim(pe, vrf, pim::Input::Membership { interface: site(vrf), group, source, membership });
+    }
+
+    /// Everything that the machines of a PE have to say.
+    pub fn drain(&mut self, pe: usize) {
+        loop {
+            let mut quiet = true;
+            while let Some(output) = self.pes[pe].mvpn.poll_output() {
+                quiet = false;
+                self.provider_output(pe, output);
+            }
+            let vrfs: Vec<VrfId> = self.pes[pe].sites.keys().copied().collect();
+            for vrf in vrfs {
+                while let Some(output) = self.pes[pe].sites.get_mut(&vrf).and_then(|s| s.pim.poll_output()) {
+                    quiet = false;
+                    self.customer_output(pe, vrf, output);
+                }
+                while let Some(output) =
+                    self.pes[pe].sites.get_mut(&vrf).and_then(|s| s.ce.as_mut()).and_then(|ce| ce.pim.poll_output())
+                {
+                    quiet = false;
+                    self.ce_output(pe, vrf, output);
+                }
+            }
+            if quiet {
+                return;
+            }
+        }
+    }
+
+    fn provider_output(&mut self, pe: usize, output: Output) {
+        match output {
+            Output::Program(op) => {
+                self.pes[pe].ops += 1;
+                self.pes[pe].forwarder.apply(&op).unwrap_or_else(|e| panic!("PE {pe}: {op:?}: {e}"));
+            }
+            Output::Advertise { route, attributes } => {
+                self.rib.entry(route).or_default().insert(pe, attributes);
+                self.reflect(route, pe);
+            }
+            Output::Withdraw(route) => self.withdraw(pe, route),
+            Output::Tree(request) => self.tree(pe, request),
+            Output::Downstream { vrf, tree, joined } => {
+                let (link, now) = (self.pes[pe].sites[&vrf].link, self.now);
+                let octets = link.join_prune(&tree, joined);
+                self.pes[pe].sites.get_mut(&vrf).unwrap().pim.handle_input(now, link.input(&octets));
+            }
+            Output::Event(event) => self.pes[pe].events.push(event),
+        }
+    }
+
+    fn withdraw(&mut self, pe: usize, route: McastRoute) {
+        let Some(paths) = self.rib.get_mut(&route) else { return };
+        let was_best = paths.first_key_value().is_some_and(|(best, _)| *best == pe);
+        paths.remove(&pe);
+        if paths.is_empty() {
+            self.rib.remove(&route);
+        }
+        if was_best {
+            self.reflect(route, pe);
+        }
+    }
+
+    fn tree(&mut self, pe: usize, request: TreeRequest) {
+        match request {
+            TreeRequest::Root { tree, tunnel } => {
+                self.lsps.entry(tunnel).or_default().root = Some((pe, tree));
+                self.push(self.now + Duration::from_millis(20), What::Branches { root: pe, tree });
+            }
+            TreeRequest::Remove { tree } => {
+                let lsps = self.lsps.values_mut();
+                lsps.filter(|l| l.root == Some((pe, tree))).for_each(|l| l.root = None);
+                self.lsps.retain(|_, l| l.root.is_some() || !l.leaves.is_empty());
+            }
+            TreeRequest::Join { tunnel, arrives_by } => {
+                self.joins += 1;
+                let label = self.pes[pe].leaf(arrives_by);
+                let lsp = self.lsps.entry(tunnel).or_default();
+                lsp.leaves.insert(pe, label);
+                lsp.branches.remove(&pe);
+                let root = lsp.root;
+                self.tell_root(root);
+            }
+            TreeRequest::Leave { tunnel } => {
+                if let Some(lsp) = self.lsps.get_mut(&tunnel) {
+                    lsp.leaves.remove(&pe);
+                    lsp.branches.remove(&pe);
+                    let root = lsp.root;
+                    self.tell_root(root);
+                }
+            }
+            TreeRequest::Leaf { .. } => {}
+        }
+    }
+
+    /// The root of an LSP hears of its branches a little later.
+    fn tell_root(&mut self, root: Option<(usize, TreeId)>) {
+        if let Some((root, tree)) = root {
+            self.push(self.now + Duration::from_millis(30), What::Branches { root, tree });
+        }
+    }
+
+    fn tell_roots(&mut self) {
+        let roots: Vec<_> = self.lsps.values().map(|l| l.root).collect();
+        roots.into_iter().for_each(|root| self.tell_root(root));
+    }
+
+    fn customer_output(&mut self, pe: usize, vrf: VrfId, output: pim::Output<A>) {
+        let now = self.now;
+        match output {
+            pim::Output::Program(op) => self.pes[pe].mvpn.handle_input(now, Input::Program { vrf, op }),
+            pim::Output::Track(address) => {
+                self.pes[pe].sites.get_mut(&vrf).unwrap().tracked.insert(address);
+                self.tell_route(pe, vrf, address);
+            }
+            pim::Output::Untrack(address) => {
+                self.pes[pe].sites.get_mut(&vrf).unwrap().tracked.remove(&address);
+            }
+            pim::Output::Datagram { interface: Some(interface), from, to, octets } => {
+                let link = self.pes[pe].sites[&vrf].link;
+                if interface == link.interface {
+                    for input in link.read(from, to, &octets) {
+                        self.pes[pe].mvpn.handle_input(now, input);
+                    }
+                    if link.neighbor.is_none() {
+                        self.between_pes(pe, vrf, from, to, &octets);
+                    }
+                    return;
+                }
+                self.on_lans.push((from, to, octets.clone()));
+                if let Some(ce) = self.pes[pe].sites.get_mut(&vrf).and_then(|s| s.ce.as_mut()) {
+                    let interface = IfIndex(1);
+                    ce.pim.handle_input(
+                        now,
+                        pim::Input::Datagram { interface, from, to, octets: &octets, authenticated: false },
+                    );
+                }
+            }
+            pim::Output::Datagram { interface: None, from, to, octets } => self.unicast(vrf, from, to, octets),
+            pim::Output::Forward { .. } | pim::Output::Event(_) => {}
+        }
+    }
+
+    /// A PIM message over the I-PMSI: to all PEs of the VPN.
+    fn between_pes(&mut self, pe: usize, vrf: VrfId, from: A, dst: A, octets: &[u8]) {
+        let at = self.now + Duration::from_millis(5);
+        let others: Vec<usize> = self.pes[pe]
+            .mvpn
+            .members(vrf)
+            .map(|(address, ..)| address)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .filter_map(|address| self.routers.iter().position(|r| *r == address))
+            .collect();
+        self.pim_messages += others.len() as u64;
+        for to in others {
+            self.push(at, What::Pmsi { to, vrf, from, dst, octets: octets.to_vec() });
+        }
+    }
+
+    fn ce_output(&mut self, pe: usize, vrf: VrfId, output: pim::Output<A>) {
+        let now = self.now;
+        match output {
+            pim::Output::Track(address) => {
+                let next_hop = (!address.is_in(&A::subnet(pe))).then(|| A::site(pe, 1));
+                let route = MribRoute { interface: IfIndex(1), next_hop, preference: 1, metric: 1 };
+                let ce = self.pes[pe].sites.get_mut(&vrf).and_then(|s| s.ce.as_mut()).unwrap();
+                ce.pim.handle_input(now, pim::Input::Route { address, route: Some(route) });
+            }
+            pim::Output::Datagram { interface: Some(_), from, to, octets } => {
+                self.on_lans.push((from, to, octets.clone()));
+                let interface = site(vrf);
+                let input = pim::Input::Datagram { interface, from, to, octets: &octets, authenticated: false };
+                self.pes[pe].sites.get_mut(&vrf).unwrap().pim.handle_input(now, input);
+            }
+            pim::Output::Datagram { interface: None, from, to, octets } => self.unicast(vrf, from, to, octets),
+            // The RP sends a source's packet down the shared tree: into the LAN, where the PE is.
+            pim::Output::Forward { packet, .. } => {
+                let (source, group, number) = read::<A>(&packet);
+                self.frame(pe, site(vrf), &data(source, group, number));
+            }
+            _ => {}
+        }
+    }
+
+    fn unicast(&mut self, vrf: VrfId, from: A, dst: A, octets: Vec<u8>) {
+        let at = self.now + Duration::from_millis(10);
+        let to_ce = dst == A::rp();
+        for (to, other) in self.pes.iter().enumerate() {
+            let Some(there) = other.sites.get(&vrf) else { continue };
+            let is_there =
+                if to_ce { there.ce.is_some() } else { dst == A::loopback(to, vrf.0) || dst == A::site(to, 1) };
+            if is_there && other.alive {
+                return self.push(at, What::Unicast { to, ce: to_ce, vrf, from, dst, octets });
+            }
+        }
+    }
+
+    /// The route of a VRF's multicast RIB.
+    fn tell_route(&mut self, pe: usize, vrf: VrfId, address: A) {
+        let group = A::asm(1).into();
+        let of = &self.pes[pe].sites[&vrf];
+        let route = match self.pes[pe].mvpn.upstream(vrf, address.into(), group) {
+            Some(Umh::Remote { import, .. }) => {
+                let of_pe = self.routers.iter().position(|r| *r == import.address);
+                Some(of.link.route(of_pe.map(|n| A::link(n as u8 + 1))))
+            }
+            Some(Umh::Local) => {
+                let ce = of.ce.as_ref().filter(|_| address == A::rp()).map(|ce| ce.address);
+                Some(MribRoute { interface: site(vrf), next_hop: ce, preference: 1, metric: 1 })
+            }
+            None => None,
+        };
+        let now = self.now;
+        let of = self.pes[pe].sites.get_mut(&vrf).unwrap();
+        of.pim.handle_input(now, pim::Input::Route { address, route });
+    }
+
+    /// The PE's own sites changed: PIM looks at its routes again.
+    pub fn retrack(&mut self, pe: usize, vrf: VrfId) {
+        let tracked: Vec<A> = self.pes[pe].sites[&vrf].tracked.iter().copied().collect();
+        tracked.into_iter().for_each(|address| self.tell_route(pe, vrf, address));
+        self.drain(pe);
+    }
+
+    /// A frame arrives at a PE.
+    fn frame(&mut self, pe: usize, iface: IfIndex, octets: &[u8]) {
+        if !self.pes[pe].alive {
+            return;
+        }
+        for sent in self.pes[pe].forward(iface, octets) {
+            match sent {
+                Sent::Core(octets) => {
+                    let to = usize::from(octets[5]);
+                    self.crossed += 1;
+                    self.push(self.now + Duration::from_millis(5), What::Frame { to, octets });
+                }
+                Sent::Site(vrf, octets) => {
+                    let (source, group, number) = read::<A>(&octets[14..]);
+                    *self.delivered.entry((source, group, number)).or_default().entry((pe, vrf)).or_default() += 1;
+                    let now = self.now;
+                    if let Some(ce) = self.pes[pe].sites.get_mut(&vrf).and_then(|s| s.ce.as_mut()) {
+                        ce.pim.handle_input(now, pim::Input::Data { interface: IfIndex(1), source, group });
+                    }
+                }
+                Sent::Software(reason, vrf, packet) => {
+                    let (source, group, _) = read::<A>(&packet);
+                    if reason == PuntReason::Register {
+                        self.pim(pe, vrf, pim::Input::WholePacket { packet: &packet });
+                    } else {
+                        let interface = if iface == CORE { super::node::pmsi(vrf) } else { iface };
+                        self.pim(pe, vrf, pim::Input::Data { interface, source, group });
+                    }
+                }
+            }
+        }
+        self.drain(pe);
+    }
+
+    /// A host of a site sends a packet. Its number.
+    pub fn send(&mut self, at: Place, source: A, group: A) -> u32 {
+        self.number += 1;
+        self.send_again(at, source, group, self.number);
+        self.number
+    }
+
+    /// The same packet into another site: the source is attached to two PEs.
+    pub fn send_again(&mut self, (pe, vrf): Place, source: A, group: A, number: u32) {
+        self.delivered.entry((source, group, number)).or_default();
+        self.frame(pe, site(vrf), &data(source, group, number));
+    }
+
+    /// Who got a packet, and how often.
+    pub fn copies(&self, source: A, group: A, number: u32) -> BTreeMap<Place, u32> {
+        self.delivered.get(&(source, group, number)).cloned().unwrap_or_default()
+    }
+
+    /// A PE dies: its routes are withdrawn, its LSPs are gone.
+    pub fn kill(&mut self, pe: usize) {
+        self.pes[pe].alive = false;
+        let routes: Vec<McastRoute> = self.rib.iter().filter(|(_, p)| p.contains_key(&pe)).map(|(r, _)| *r).collect();
+        routes.into_iter().for_each(|route| self.withdraw(pe, route));
+        for (of, vrf, prefix) in self.prefixes.clone() {
+            if of == pe {
+                self.tell_prefix(pe, vrf, prefix, false);
+            }
+        }
+        for lsp in self.lsps.values_mut() {
+            lsp.leaves.remove(&pe);
+            lsp.branches.remove(&pe);
+            lsp.root = lsp.root.filter(|(root, _)| *root != pe);
+        }
+        self.tell_roots();
+        let router = self.routers[pe];
+        for other in (0..self.pes.len()).filter(|o| *o != pe) {
+            self.input(other, Input::Transport { router, entry: None });
+        }
+    }
+
+    pub fn run_for(&mut self, time: Duration) {
+        let end = self.now + time;
+        loop {
+            let timers = self.pes.iter().filter(|pe| pe.alive).filter_map(|pe| {
+                let pim = pe.sites.values().filter_map(|s| s.pim.next_timeout());
+                let ce = pe.sites.values().filter_map(|s| s.ce.as_ref()).filter_map(|ce| ce.pim.next_timeout());
+                pim.chain(ce).chain(pe.mvpn.next_timeout()).min()
+            });
+            let timer = timers.min();
+            let event = self.queue.peek().map(|e| e.at);
+            let Some(next) = timer.into_iter().chain(event).min().filter(|next| *next <= end) else { break };
+            self.now = self.now.max(next);
+            if event == Some(next) {
+                let event = self.queue.pop().unwrap();
+                self.happens(event.what);
+            } else {
+                self.timeouts();
+            }
+        }
+        self.now = end;
+    }
+
+    fn timeouts(&mut self) {
+        let now = self.now;
+        for pe in 0..self.pes.len() {
+            if !self.pes[pe].alive {
+                continue;
+            }
+            let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+            let mut any = false;
+            if due(self.pes[pe].mvpn.next_timeout()) {
+                self.pes[pe].mvpn.handle_timeout(now);
+                any = true;
+            }
+            for of in self.pes[pe].sites.values_mut() {
+                for pim in [Some(&mut of.pim), of.ce.as_mut().map(|ce| &mut ce.pim)].into_iter().flatten() {
+                    if due(pim.next_timeout()) {
+                        pim.handle_timeout(now);
+                        any = true;
+                    }
+                }
+            }
+            if any {
+                self.drain(pe);
+            }
+        }
+    }
+
+    fn happens(&mut self, what: What<A>) {
+        match what {
+            What::Bgp { to, route, attributes } => {
+                if self.pes[to].alive {
+                    self.input(to, Input::Route { route, attributes });
+                }
+            }
+            What::Umh { to, vrf, prefix, rd, route } => {
+                if !self.pes[to].alive {
+                    return;
+                }
+                self.input(to, Input::Umh { vrf, prefix, rd, route });
+                self.retrack(to, vrf);
+            }
+            What::Branches { root, tree } => {
+                let Some(lsp) = self.lsps.values_mut().find(|l| l.root == Some((root, tree))) else { return };
+                for (leaf, label) in &lsp.leaves {
+                    if !lsp.branches.contains_key(leaf) {
+                        lsp.branches.insert(*leaf, self.pes[root].branch(*leaf, *label));
+                    }
+                }
+                let branches = lsp.branches.values().copied().collect();
+                self.input(root, Input::Branches { tree, branches });
+            }
+            What::Frame { to, octets } => self.frame(to, CORE, &octets),
+            What::Pmsi { to, vrf, from, dst, octets } => {
+                let interface = super::node::pmsi(vrf);
+                let authenticated = false;
+                let input = pim::Input::Datagram { interface, from, to: dst, octets: &octets, authenticated };
+                if self.pes[to].alive {
+                    self.pim(to, vrf, input);
+                }
+            }
+            What::Unicast { to, ce, vrf, from, dst, octets } => {
+                let now = self.now;
+                let of = self.pes[to].sites.get_mut(&vrf).unwrap();
+                let (pim, interface) = match (&mut of.ce, ce) {
+                    (Some(ce), true) => (&mut ce.pim, IfIndex(1)),
+                    _ => (&mut of.pim, super::node::pmsi(vrf)),
+                };
+                let input = pim::Input::Datagram { interface, from, to: dst, octets: &octets, authenticated: false };
+                pim.handle_input(now, input);
+                self.drain(to);
+            }
+        }
+    }
+}

@@ -12,7 +12,7 @@ use super::config::{AsmMode, CMulticastProtocol};
 use super::instance::{CRoute, FlowKey, Mvrf};
 use super::io::CTree;
 use super::shared::Shared;
-use super::source_active::shared_trees;
+use super::source_active::{shared_trees, sources_in};
 
 /// The forwarder's key of (C-S,C-G), or of (C-*,C-G).
 pub(super) fn mroute_key(source: Option<IpAddr>, group: IpAddr) -> MrouteKey {
@@ -273,10 +273,8 @@ impl Mvrf {
     }
 
     fn refresh_derived(&mut self, shared: &mut Shared, group: IpAddr) {
-        let of_group = |(flow, _): &(&FlowKey, _)| flow.1 == group;
-        let sources = self.receiving.iter().filter(of_group).filter_map(|(flow, _)| flow.0);
-        let mut sources: alloc::vec::Vec<_> = sources.collect();
-        sources.extend(self.derived.iter().filter(|(g, _)| *g == group).map(|(_, source)| *source));
+        let mut sources = self.sources_of(group);
+        sources.extend(self.derived.range(sources_in(group)).map(|(_, source)| *source));
         for source in sources {
             self.update_derived(shared, group, source);
         }

@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 
 use alloc::vec::Vec;
+use bgp_vpn::nlri::RouteDistinguisher;
 use bgp_vpn::nlri::mcast_vpn::IntraAsIPmsiAd;
 use fwd_core::time::Instant;
 
@@ -101,6 +102,10 @@ impl Mvrf {
         attributes: Option<&McastAttributes>,
     ) {
         let key = PeKey { address: ad.originator, rd: ad.rd };
+        let known = self.members.get(&key).and_then(|m| m.tunnels.get(&family));
+        if known.is_some_and(|tunnel| attributes.is_some_and(|a| a.pmsi == *tunnel)) {
+            return;
+        }
         self.forget_member(shared, key, family);
         if let Some(attributes) = attributes {
             if !self.members.contains_key(&key) && self.members.len() >= self.config.limits.members {
@@ -156,7 +161,9 @@ impl Mvrf {
     fn update_leaves_of_inclusive(&self, shared: &mut Shared, now: Instant, pe: IpAddr) {
         let Some(tree) = self.inclusive else { return };
         let Some(kind) = shared.roots.get(&tree).map(|r| r.kind) else { return };
-        let mut of_pe = self.members.iter().filter(|(key, _)| key.address == pe).flat_map(|(_, m)| m.tunnels.values());
+        let of = |rd| PeKey { address: pe, rd };
+        let all = of(RouteDistinguisher::ZERO)..=of(RouteDistinguisher::ALL_ONES);
+        let mut of_pe = self.members.range(all).flat_map(|(_, m)| m.tunnels.values());
         match kind {
             TunnelKind::IngressReplication => {
                 let label = of_pe.find_map(|value| match value {

@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use bgp_vpn::attr::ext_community::VrfRouteImport;
+use bgp_vpn::nlri::RouteDistinguisher;
 use fwd_core::net::VrfId;
 use fwd_core::op::FwdOp;
 use fwd_core::time::Instant;
@@ -48,6 +49,8 @@ pub struct MvpnPe {
     importers: BTreeMap<Target, BTreeSet<VrfId>>,
     /// MVRFs by C-multicast Import route target.
     joinable: BTreeMap<Target, VrfId>,
+    /// MVRFs by RD.
+    by_rd: BTreeMap<RouteDistinguisher, VrfId>,
     /// MVRFs that hold a route.
     holders: BTreeMap<McastRoute, SmallVec<[VrfId; 1]>>,
 }
@@ -64,6 +67,7 @@ impl MvpnPe {
             mvrfs: BTreeMap::new(),
             importers: BTreeMap::new(),
             joinable: BTreeMap::new(),
+            by_rd: BTreeMap::new(),
             holders: BTreeMap::new(),
         })
     }
@@ -78,7 +82,7 @@ impl MvpnPe {
         if self.mvrfs.contains_key(&vrf) {
             return Err(MvpnConfigError::Vrf);
         }
-        if self.mvrfs.values().any(|m| m.config.rd == config.rd) {
+        if self.by_rd.contains_key(&config.rd) {
             return Err(MvpnConfigError::Rd);
         }
         let mut mvrf = Mvrf::new(config);
@@ -88,6 +92,7 @@ impl MvpnPe {
         }
         mvrf.start(&mut self.shared, now)?;
         self.joinable.insert(target, vrf);
+        self.by_rd.insert(mvrf.config.rd, vrf);
         for target in &mvrf.config.import {
             self.importers.entry(*target).or_default().insert(vrf);
         }
@@ -102,6 +107,7 @@ impl MvpnPe {
     pub fn remove_mvrf(&mut self, now: Instant, vrf: VrfId) -> Result<(), MvpnConfigError> {
         let mut mvrf = self.mvrfs.remove(&vrf).ok_or(MvpnConfigError::Vrf)?;
         self.joinable.retain(|_, of| *of != vrf);
+        self.by_rd.remove(&mvrf.config.rd);
         for target in &mvrf.config.import {
             if let Some(vrfs) = self.importers.get_mut(target) {
                 vrfs.remove(&vrf);
@@ -160,7 +166,8 @@ impl MvpnPe {
         }
     }
 
-    /// The forwarder had no room: what needed the op does not work, and the operator is told.
+    /// The forwarder had no room: what needed the op does not work, and the operator is told. Ops of the customers' PIM are its own to
+    /// take back: the embedder hands them to it too.
     fn refused(&mut self, op: FwdOp) {
         self.shared.event(MvpnEvent::Refused { op });
     }
@@ -272,8 +279,7 @@ impl MvpnPe {
                 let ours = Target::router(self.shared.config.router);
                 let is_ours = attributes.targets.contains(&ours)
                     && matches!(key, AdRoute::SPmsi { originator, .. } if originator == self.shared.config.router);
-                let of_rd = self.mvrfs.values().filter(|m| is_ours && m.config.rd == key.rd());
-                of_rd.map(|m| m.config.vrf).collect()
+                self.by_rd.get(&key.rd()).filter(|_| is_ours).copied().into_iter().collect()
             }
             McastKind::Ad(_) | McastKind::SourceActive(_) => {
                 let all = attributes.targets.iter().filter_map(|t| self.importers.get(t)).flatten();
@@ -361,7 +367,7 @@ impl Mvrf {
         shared: &mut Shared,
         now: Instant,
         flow: (IpAddr, IpAddr),
-        rd: bgp_vpn::nlri::RouteDistinguisher,
+        rd: RouteDistinguisher,
         next_hop: Option<IpAddr>,
     ) {
         let says = self.sources.get(&flow).into_iter().flatten();

@@ -23,16 +23,7 @@
 //! messages and reads those sent to it. Ops of that PIM go through [`Input::Program`]: a leg out of the PMSI becomes the tunnel that the flow
 //! is bound to, and an RPF check against the PMSI becomes one against the selected upstream PE. So a flow changes its tunnel by one leg, and
 //! no customer state changes.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects,
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic
-    )
-)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod attributes;
 mod c_multicast;

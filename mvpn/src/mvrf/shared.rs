@@ -80,7 +80,7 @@ pub(super) struct Shared {
     pub(super) by_leaf: BTreeMap<IpAddr, BTreeSet<TreeId>>,
     pub(super) next_tree: u32,
     arrivals: BTreeMap<PTunnel, Arrival>,
-    news: BTreeMap<News, (Instant, u64)>,
+    news: BTreeMap<News, (Option<Instant>, u64)>,
 }
 
 impl Shared {
@@ -247,13 +247,12 @@ impl Shared {
     }
 
     fn is_news(&mut self, now: Instant, key: News) -> Option<u64> {
-        let (at, times) = self.news.entry(key).or_insert((now, 0));
+        let (at, times) = self.news.entry(key).or_insert((None, 0));
         *times = times.saturating_add(1);
-        let is_first = *times == 1 && *at == now;
-        if !is_first && now - *at < Duration::from_secs(1) {
+        if at.is_some_and(|at| now - at < Duration::from_secs(1)) {
             return None;
         }
-        *at = now;
+        *at = Some(now);
         Some(core::mem::take(times))
     }
 

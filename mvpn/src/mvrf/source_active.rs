@@ -51,16 +51,16 @@ impl Mvrf {
 
     /// Everything that depends on the sources of a group.
     pub(super) fn update_group(&mut self, shared: &mut Shared, now: Instant, group: IpAddr) {
-        let least = if group.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
-        let most =
-            if group.is_ipv4() { IpAddr::V4(Ipv4Addr::BROADCAST) } else { IpAddr::V6(Ipv6Addr::from_bits(u128::MAX)) };
-        let known = self.sources.range((group, least)..=(group, most)).map(|((_, source), _)| *source);
-        let pruned = self.pruned.range((group, least)..=(group, most)).map(|(_, source)| *source);
-        let mut sources: Vec<IpAddr> = known.chain(pruned).collect();
-        sources.dedup();
+        let mut sources = self.sources_of(group);
+        sources.extend(self.pruned.range(sources_in(group)).map(|(_, source)| *source));
         for source in sources {
             self.update_source(shared, now, group, source);
         }
+    }
+
+    /// The sources of a group that other PEs say are active.
+    pub(super) fn sources_of(&self, group: IpAddr) -> Vec<IpAddr> {
+        self.sources.range(sources_in(group)).map(|((_, source), _)| *source).collect()
     }
 
     /// What follows from a source being active or not, joined or not.
@@ -181,13 +181,24 @@ impl Mvrf {
     }
 }
 
-/// The keys of the shared trees of a group, whatever the RP.
-pub(super) fn shared_trees(group: IpAddr) -> core::ops::RangeInclusive<CTree> {
-    let (least, most) = match group {
+/// The least and the highest address of a group's family.
+const fn ends(group: IpAddr) -> (IpAddr, IpAddr) {
+    match group {
         IpAddr::V4(_) => (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::BROADCAST)),
         IpAddr::V6(_) => (IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::from_bits(u128::MAX))),
-    };
-    CTree::Shared { group, rp: least }..=CTree::Shared { group, rp: most }
+    }
+}
+
+/// The keys of a group's sources.
+pub(super) const fn sources_in(group: IpAddr) -> core::ops::RangeInclusive<(IpAddr, IpAddr)> {
+    let (least, most) = ends(group);
+    core::ops::RangeInclusive::new((group, least), (group, most))
+}
+
+/// The keys of the shared trees of a group, whatever the RP.
+pub(super) const fn shared_trees(group: IpAddr) -> core::ops::RangeInclusive<CTree> {
+    let (least, most) = ends(group);
+    core::ops::RangeInclusive::new(CTree::Shared { group, rp: least }, CTree::Shared { group, rp: most })
 }
 
 /// The VRF of the selected upstream PE.

@@ -85,7 +85,7 @@ fn bad_configuration_names_its_field() {
     assert_eq!(new(|c| c.router = [224, 0, 0, 1].into()), Some(MvpnConfigError::Router));
     assert_eq!(new(|c| c.asn = 0), Some(MvpnConfigError::Asn));
     assert_eq!(new(|c| c.labels = 3..=100), Some(MvpnConfigError::Labels));
-    assert_eq!(new(|c| c.groups = 2..=1), Some(MvpnConfigError::Groups));
+    assert_eq!(new(|c| c.groups = std::ops::RangeInclusive::new(2, 1)), Some(MvpnConfigError::Groups));
     assert_eq!(new(|c| c.timers.leave = Duration::from_secs(3)), Some(MvpnConfigError::Leave));
     assert_eq!(new(|c| c.p_groups = Some("10.0.0.0/8".parse().unwrap())), Some(MvpnConfigError::PGroups));
 

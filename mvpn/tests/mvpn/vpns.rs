@@ -193,8 +193,11 @@ fn two_ases_without_segments() {
     assert_eq!(world.copies(source, group, number).len(), 3);
 }
 
-/// The same script of receivers with joins by BGP and by PIM between the PEs: the same packets arrive, once each.
-fn script(provider: Provider, protocol: CMulticastProtocol) -> (Vec<BTreeMap<(usize, VrfId), u32>>, u64, u64) {
+/// Who got a packet, and how often.
+type Copies = BTreeMap<(usize, VrfId), u32>;
+
+/// A script of receivers, with joins by BGP or by PIM between the PEs: what arrived, and how many messages of BGP and of PIM it took.
+fn script(provider: Provider, protocol: CMulticastProtocol) -> (Vec<Copies>, u64, u64) {
     let mut world: World<A> = World::new(provider.routers(5), 1, |_, _| {});
     for pe in 0..5 {
         let mut config = mvrf(pe, Some(TunnelKind::MldpP2mp), TunnelKind::MldpP2mp);
@@ -228,6 +231,8 @@ fn script(provider: Provider, protocol: CMulticastProtocol) -> (Vec<BTreeMap<(us
     (got, world.messages.iter().sum::<u64>() - routes, world.pim_messages)
 }
 
+/// The same packets arrive, once each, whichever carries the joins.
+///
 /// Shows: MVPN-CORE-3
 #[test]
 fn joins_by_bgp_and_by_pim_deliver_the_same() {

@@ -198,6 +198,9 @@ impl Mvrf {
 
     /// Ends everything that the MVRF has with others.
     pub(super) fn stop(&mut self, shared: &mut Shared, now: Instant) {
+        // Nothing waits any more: neither withdrawals that are damped, nor tunnels that are left later.
+        let vrf = self.config.vrf;
+        shared.timers.retain(|timer| timer.vrf() != vrf);
         let trees: Vec<_> = self.trees.keys().copied().collect();
         for tree in trees {
             if let Some(known) = self.trees.get_mut(&tree) {
@@ -241,7 +244,6 @@ impl Mvrf {
             shared.drop_label(label);
             shared.drop_tunnel(tunnel);
         }
-        let vrf = self.config.vrf;
         shared.timers.retain(|timer| timer.vrf() != vrf);
     }
 }

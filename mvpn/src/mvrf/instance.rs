@@ -80,6 +80,8 @@ pub(super) struct Receiving {
 #[derive(Clone, Debug)]
 pub(super) struct SPmsiIn {
     pub(super) attributes: McastAttributes,
+    /// It is withdrawn; its tunnel stays joined until the root has had time to leave it.
+    pub(super) is_withdrawn: bool,
     /// Flows that are matched to it.
     pub(super) users: BTreeSet<FlowKey>,
     /// The tunnel that was joined.

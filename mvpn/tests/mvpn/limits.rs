@@ -204,3 +204,16 @@ fn withdrawals_of_a_flapping_tree_wait_and_joins_do_not() {
     pe.handle_timeout(end);
     assert_eq!((drain(&mut pe), joined(&pe)), (1, 0));
 }
+
+/// A VRF that is removed while a withdrawal waits leaves nothing behind.
+#[test]
+fn a_damped_tree_goes_with_its_vrf() {
+    let mut pe = alone(|c| c.damping = Some(DampingConfig::default()));
+    for n in 0..10 {
+        set(&mut pe, Instant::from_secs(100), 1, n % 2 == 0);
+    }
+    assert!(pe.next_timeout().is_some());
+    pe.remove_mvrf(Instant::from_secs(100), VRF).unwrap();
+    while pe.poll_output().is_some() {}
+    assert_eq!((pe.numbers_in_use(), pe.next_timeout(), joined(&pe)), ([0; 4], None, 0));
+}

@@ -30,7 +30,7 @@ impl Mvrf {
             // Its users look for another; the tunnel stays joined until the root has had time to leave it.
             let users: Vec<FlowKey> = known.users.iter().copied().collect();
             if known.joined.is_some() {
-                known.attributes.pmsi = None;
+                known.is_withdrawn = true;
                 let until = now + shared.config.timers.leave;
                 shared.timers.set(Timer::Leave(self.config.vrf, key, flow), until);
             } else {
@@ -53,7 +53,7 @@ impl Mvrf {
         let joined = self.s_in.get_mut(&(key, flow)).and_then(|s| s.joined.take());
         let users = self.s_in.remove(&(key, flow)).map(|s| s.users).unwrap_or_default();
         let is_used = !users.is_empty();
-        self.s_in.insert((key, flow), SPmsiIn { attributes, users, joined });
+        self.s_in.insert((key, flow), SPmsiIn { attributes, is_withdrawn: false, users, joined });
         if is_used {
             self.join_s_pmsi(shared, now, key, flow);
         }
@@ -114,7 +114,10 @@ impl Mvrf {
     fn rematch(&mut self, shared: &mut Shared, now: Instant, flow: FlowKey) {
         let Some(receiving) = self.receiving.get(&flow).copied() else { return };
         let candidates = SFlow::candidates(flow.0, flow.1, self.is_ssm(flow.1));
-        let is_there = |f: &SFlow| self.s_in.get(&(receiving.pe, *f)).is_some_and(|s| s.attributes.pmsi.is_some());
+        let is_there = |f: &SFlow| {
+            let known = self.s_in.get(&(receiving.pe, *f));
+            known.is_some_and(|s| s.attributes.pmsi.is_some() && !s.is_withdrawn)
+        };
         let matched = candidates.into_iter().flatten().find(is_there);
         if matched == receiving.matched {
             return;
@@ -170,7 +173,7 @@ impl Mvrf {
     /// The delay after the last flow of an S-PMSI is over.
     pub(in crate::mvrf) fn leave_over(&mut self, shared: &mut Shared, key: PeKey, flow: SFlow) {
         let Some(incoming) = self.s_in.get(&(key, flow)) else { return };
-        let (is_unused, is_gone) = (incoming.users.is_empty(), incoming.attributes.pmsi.is_none());
+        let (is_unused, is_gone) = (incoming.users.is_empty(), incoming.is_withdrawn);
         if is_unused {
             self.leave_s_pmsi(shared, key, flow);
         }

@@ -356,17 +356,3 @@ fn steps(u: &mut Unstructured<'_>) -> Result<()> {
 pub fn run(data: &[u8]) {
     let _ = steps(&mut Unstructured::new(data));
 }
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2000))]
-
-        #[test]
-        fn arbitrary_stimuli(data in prop::collection::vec(any::<u8>(), 0..3000)) {
-            super::run(&data);
-        }
-    }
-}

@@ -53,3 +53,13 @@ pub fn mvrf(pe: usize, inclusive: Option<TunnelKind>, selective: TunnelKind) -> 
     config.selective = selective;
     config
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2000))]
+
+    /// Whatever comes, what was told is consistent, and removing the VRFs leaves nothing behind.
+    #[test]
+    fn arbitrary_stimuli(data in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..3000)) {
+        drive::run(&data);
+    }
+}

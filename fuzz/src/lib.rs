@@ -24,6 +24,9 @@ mod pim_drive;
 #[path = "../../mvpn/tests/gmp/drive.rs"]
 mod gmp_drive;
 
+#[path = "../../vpls/tests/sim/drive.rs"]
+mod vpls_drive;
+
 #[path = "../../ipsec-vlink/tests/l2tp/drive.rs"]
 mod l2tp_drive;
 
@@ -112,6 +115,11 @@ pub fn drive_mvpn(data: &[u8]) {
     mvpn_drive::run(data);
 }
 
+/// Arbitrary stimuli against a PE with three VPLS instances.
+pub fn drive_vpls(data: &[u8]) {
+    vpls_drive::run(data);
+}
+
 /// A target's name and body.
 pub type Target = (&'static str, fn(&[u8]));
 
@@ -128,6 +136,7 @@ pub const TARGETS: &[Target] = &[
     ("drive_pim", drive_pim),
     ("drive_session", drive_session),
     ("drive_speaker", drive_speaker),
+    ("drive_vpls", drive_vpls),
     ("parse_bfd", parse_bfd),
     ("parse_fwd_op", parse_fwd_op),
     ("parse_gmp", parse_gmp),

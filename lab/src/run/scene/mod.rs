@@ -3,6 +3,7 @@
 //! One file per service; the list is the order of the report.
 
 pub mod mvpn;
+mod vpls;
 
 use anyhow::Result;
 
@@ -18,4 +19,7 @@ pub struct Scene {
 }
 
 /// All scenes.
-pub const SCENES: &[Scene] = &[Scene { title: "Multicast in a VPN", run: mvpn::run }];
+pub const SCENES: &[Scene] = &[
+    Scene { title: "Multicast in a VPN", run: mvpn::run },
+    Scene { title: "VPLS: multicast over four PEs", run: vpls::run },
+];

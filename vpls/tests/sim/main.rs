@@ -1,0 +1,10 @@
+//! PEs around a P router, in virtual time.
+
+#[path = "../world/mod.rs"]
+mod world;
+
+mod bridge;
+mod signalling;
+mod snoop;
+mod threats;
+mod trees;

@@ -1,0 +1,437 @@
+//! PEs in virtual time: each a [`VplsPe`] over a [`Forwarder`], around one P router that replicates, with BGP, LDP and mLDP as the
+//! values that the machines exchange. Shared by the simulations, the fuzz target and the scene of the first command.
+#![allow(dead_code)] // each user has a part
+
+pub mod node;
+pub mod packets;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use fwd_core::net::*;
+use fwd_core::op::*;
+use fwd_core::time::Instant;
+use fwd_core::{Frame, Replica, Verdict};
+use vpls::bgp::{Nlri, RouteAttributes, RouteKey, Tunnel};
+use vpls::{Event, Input, Output, PeConfig, PwEvent, PwId, PwService, PwSignal, TreeEvent, TreeRequest, VplsPe};
+
+use node::{CORE, Node, P};
+
+/// A frame that a customer got: PE, interface, octets.
+pub type Delivered = (usize, u32, Vec<u8>);
+
+/// The network.
+pub struct World {
+    pub now: Instant,
+    pub pes: Vec<Node>,
+    /// The P router: interface `i` leads to PE `i`.
+    pub p: P,
+    /// Routes that are advertised, by PE.
+    routes: BTreeMap<(usize, RouteKey), (Nlri, RouteAttributes)>,
+    /// LDP labels offered, by PE.
+    offers: BTreeMap<(usize, PwId), (Label, bool, u16)>,
+    /// Trees: root, label at the P router, leaves with their labels.
+    trees: BTreeMap<Tunnel, Tree>,
+    next_label: u32,
+    next_group: u32,
+    pub events: Vec<(usize, Event)>,
+    /// Control frames of customers' protocols that went out to customers.
+    pub control: Vec<Delivered>,
+    /// Frames on the wire between PEs and the P router: (PE, towards the P router) to frames and octets.
+    pub links: BTreeMap<(usize, bool), (u64, u64)>,
+    /// UPDATEs sent, by PE.
+    pub updates: Vec<usize>,
+    /// PEs that are cut off, and leaves that a tree does not reach.
+    pub cut: BTreeSet<usize>,
+    pub broken: BTreeSet<(usize, usize)>,
+}
+
+struct Tree {
+    root: usize,
+    label: u32,
+    group: u32,
+    leaves: BTreeMap<usize, u32>,
+}
+
+/// The address of a PE.
+pub fn address(pe: usize) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(192, 0, 2, u8::try_from(pe + 1).unwrap()))
+}
+
+/// The PE of an address.
+pub fn pe_of(address: IpAddr) -> usize {
+    let IpAddr::V4(address) = address else { panic!("no PE") };
+    usize::from(address.octets()[3]) - 1
+}
+
+pub fn label(value: u32) -> Label {
+    Label::new(value).unwrap()
+}
+
+impl World {
+    /// PEs with `circuits` customer interfaces each, numbered from 1. Every PE can reach every other.
+    pub fn new(pes: usize) -> Self {
+        let router_id = |pe: usize| match address(pe) {
+            IpAddr::V4(address) => address,
+            IpAddr::V6(_) => unreachable!(),
+        };
+        let config = |pe: usize| {
+            let mut config = PeConfig::new(router_id(pe));
+            let base = 10_000 * (u32::try_from(pe).unwrap() + 1);
+            config.labels = base..=base + 9000;
+            config.tree_labels = 900_000 + base / 100..=900_000 + base / 100 + 99;
+            config.ports = 0..=node::PORTS - 1;
+            config.nhlfes = 0..=node::OUR_NHLFES - 1;
+            config.groups = 0..=node::GROUPS - 1;
+            config.policers = 0..=node::POLICERS - 1;
+            config.limits.event_interval = Duration::ZERO;
+            config
+        };
+        let mut world = Self {
+            now: Instant::ZERO,
+            pes: (0..pes).map(|pe| Node::new(VplsPe::new(Instant::ZERO, config(pe)).unwrap(), pes)).collect(),
+            p: P::new(pes),
+            routes: BTreeMap::new(),
+            offers: BTreeMap::new(),
+            trees: BTreeMap::new(),
+            next_label: 500,
+            next_group: 1,
+            events: Vec::new(),
+            control: Vec::new(),
+            links: BTreeMap::new(),
+            updates: vec![0; pes],
+            cut: BTreeSet::new(),
+            broken: BTreeSet::new(),
+        };
+        for from in 0..pes {
+            for to in (0..pes).filter(|to| *to != from) {
+                world.reach(from, to, true);
+            }
+        }
+        world
+    }
+
+    /// Whether a PE has a way to another.
+    pub fn reach(&mut self, from: usize, to: usize, up: bool) {
+        let next = up.then_some(NextHop::Nhlfe(node::transport(to)));
+        let input = Input::Transport { peer: address(to), next, mtu: 0 };
+        self.pes[from].pe.handle_input(self.now, input);
+        self.settle();
+    }
+
+    pub fn input(&mut self, pe: usize, input: Input<'_>) {
+        self.pes[pe].pe.handle_input(self.now, input);
+        self.settle();
+    }
+
+    /// Does something with a machine, and lets the network settle.
+    pub fn with<T>(&mut self, pe: usize, act: impl FnOnce(&mut VplsPe, Instant) -> T) -> T {
+        let done = act(&mut self.pes[pe].pe, self.now);
+        self.settle();
+        done
+    }
+
+    /// Carries outputs until there are none.
+    pub fn settle(&mut self) {
+        for turn in 0.. {
+            assert!(turn < 10_000, "the network does not settle");
+            let mut quiet = true;
+            for pe in 0..self.pes.len() {
+                while let Some(output) = self.pes[pe].pe.poll_output() {
+                    quiet = false;
+                    self.output(pe, output);
+                }
+            }
+            if quiet {
+                return;
+            }
+        }
+    }
+
+    /// Lets time pass: what is due in between is done when it is due.
+    pub fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        loop {
+            let next = self.pes.iter().filter_map(|node| node.pe.next_timeout()).min();
+            let Some(at) = next.filter(|at| *at <= end) else { break };
+            self.now = self.now.max(at);
+            for pe in 0..self.pes.len() {
+                self.pes[pe].pe.handle_timeout(self.now);
+            }
+            self.settle();
+        }
+        self.now = end;
+        for node in &mut self.pes {
+            node.pe.handle_timeout(end);
+            node.forwarder.set_now(end);
+            node.forwarder.age(end, 1 << 20);
+        }
+        self.settle();
+    }
+
+    fn output(&mut self, pe: usize, output: Output) {
+        match output {
+            Output::Program(op) => self.pes[pe].apply(&op),
+            Output::Advertise(nlri, attributes) => {
+                self.updates[pe] += 1;
+                self.routes.insert((pe, nlri.key()), (nlri, attributes.clone()));
+                self.tell(pe, nlri, Some(&attributes));
+            }
+            Output::Withdraw(key, nlri) => {
+                self.updates[pe] += 1;
+                self.routes.remove(&(pe, key));
+                self.tell(pe, nlri, None);
+            }
+            Output::Pw(signal) => self.signal(pe, signal),
+            Output::MacWithdraw(message) => {
+                let to = pe_of(message.id.peer);
+                let id = PwId { peer: address(pe), ..message.id };
+                let input = Input::MacWithdraw { id, macs: &message.macs, negative: message.negative };
+                self.pes[to].pe.handle_input(self.now, input);
+            }
+            Output::Tree(request) => self.tree(pe, request),
+            Output::Frame { port, octets } => {
+                let mut queue = VecDeque::new();
+                let mut delivered = Vec::new();
+                match self.pes[pe].send(port, &octets) {
+                    node::Sent::Customer(iface, octets) => self.control.push((pe, iface, octets)),
+                    node::Sent::Core(octets) => queue.push_back((pe, octets)),
+                    node::Sent::Nowhere => {}
+                }
+                self.carry(&mut queue, &mut delivered);
+                self.control.extend(delivered);
+            }
+            Output::Event(event) => self.events.push((pe, event)),
+        }
+    }
+
+    fn tell(&mut self, from: usize, nlri: Nlri, attributes: Option<&RouteAttributes>) {
+        for to in (0..self.pes.len()).filter(|to| *to != from && !self.cut.contains(to) && !self.cut.contains(&from)) {
+            let input = Input::Route { nlri, attributes: attributes.cloned() };
+            self.pes[to].pe.handle_input(self.now, input);
+        }
+    }
+
+    /// Cuts a PE off from everything, as if its links were cut: routes of it are withdrawn, ways to it are gone.
+    pub fn cut_off(&mut self, pe: usize) {
+        let routes: Vec<Nlri> =
+            self.routes.iter().filter(|((of, _), _)| *of == pe).map(|(_, (nlri, _))| *nlri).collect();
+        for to in (0..self.pes.len()).filter(|to| *to != pe) {
+            for nlri in &routes {
+                self.pes[to].pe.handle_input(self.now, Input::Route { nlri: *nlri, attributes: None });
+            }
+            let gone = Input::Transport { peer: address(pe), next: None, mtu: 0 };
+            self.pes[to].pe.handle_input(self.now, gone);
+            let offers: Vec<PwId> = self
+                .offers
+                .keys()
+                .filter(|(of, id)| *of == pe && pe_of(id.peer) == to)
+                .map(|(_, id)| id.clone())
+                .collect();
+            for id in offers {
+                let id = PwId { peer: address(pe), ..id };
+                self.pes[to].pe.handle_input(self.now, Input::Pw { id, event: PwEvent::Withdrawn });
+            }
+        }
+        self.cut.insert(pe);
+        self.settle();
+    }
+
+    fn signal(&mut self, pe: usize, signal: PwSignal) {
+        match signal {
+            PwSignal::Request { id, label, mtu, control_word, .. } => {
+                let to = pe_of(id.peer);
+                let theirs = PwId { peer: address(pe), ..id.clone() };
+                self.offers.insert((pe, id.clone()), (label, control_word, mtu));
+                let mapping =
+                    |(label, control_word, mtu)| PwEvent::Mapping { label, control_word, flow_label: true, mtu };
+                if let Some(offer) = self.offers.get(&(to, theirs.clone())).copied() {
+                    let ours = self.offers[&(pe, id.clone())];
+                    let both = (label, control_word && offer.1, ours.2);
+                    let event = mapping((offer.0, control_word && offer.1, offer.2));
+                    self.pes[pe].pe.handle_input(self.now, Input::Pw { id, event });
+                    self.pes[to].pe.handle_input(self.now, Input::Pw { id: theirs, event: mapping(both) });
+                }
+            }
+            PwSignal::Status { id, status } => {
+                let to = pe_of(id.peer);
+                let theirs = PwId { peer: address(pe), ..id };
+                self.pes[to].pe.handle_input(self.now, Input::Pw { id: theirs, event: PwEvent::Status(status) });
+            }
+            PwSignal::Release { id } => {
+                let to = pe_of(id.peer);
+                self.offers.remove(&(pe, id.clone()));
+                let theirs = PwId { peer: address(pe), ..id };
+                self.pes[to].pe.handle_input(self.now, Input::Pw { id: theirs, event: PwEvent::Withdrawn });
+            }
+        }
+    }
+
+    fn tree(&mut self, pe: usize, request: TreeRequest) {
+        match request {
+            TreeRequest::Root { tunnel, .. } => {
+                self.next_label += 1;
+                self.next_group += 1;
+                let (label, group) = (self.next_label, self.next_group);
+                self.p.group(group);
+                let known = self.trees.insert(tunnel.clone(), Tree { root: pe, label, group, leaves: BTreeMap::new() });
+                for leaf in known.into_iter().flat_map(|tree| tree.leaves) {
+                    self.graft(&tunnel, leaf.0, leaf.1);
+                }
+            }
+            TreeRequest::Unroot { tunnel } => drop(self.trees.remove(&tunnel)),
+            TreeRequest::Join { tunnel, deliver } => {
+                let Tunnel::MldpP2mp { root, .. } = &tunnel else { panic!("{tunnel:?}") };
+                let root = pe_of(*root);
+                self.next_label += 1;
+                let fresh = self.next_label;
+                let tree = self.trees.entry(tunnel.clone()).or_insert(Tree {
+                    root,
+                    label: 0,
+                    group: 0,
+                    leaves: BTreeMap::new(),
+                });
+                let leaf_label = *tree.leaves.entry(pe).or_insert(fresh);
+                let action = deliver.map_or(IlmAction::PopLookup(VrfId::GLOBAL), IlmAction::Bridge);
+                let ilm = Ilm { action, model: TunnelModel::Pipe };
+                self.pes[pe].apply(&FwdOp::SetIlm { label: label(leaf_label), ilm });
+                self.graft(&tunnel, pe, leaf_label);
+            }
+            TreeRequest::Leave { tunnel } => {
+                let Some(tree) = self.trees.get_mut(&tunnel) else { return };
+                if let Some(old) = tree.leaves.remove(&pe) {
+                    self.pes[pe].apply(&FwdOp::ClearIlm { label: label(old) });
+                }
+                let (root, group, is_empty) = (tree.root, tree.group, tree.leaves.is_empty());
+                self.p.prune(group, pe);
+                if is_empty {
+                    let event = TreeEvent::Branches { tunnel, entries: Vec::new() };
+                    self.pes[root].pe.handle_input(self.now, Input::Tree(event));
+                }
+            }
+        }
+    }
+
+    /// The P router grows the tree to a leaf, and tells the root that it carries.
+    fn graft(&mut self, tunnel: &Tunnel, leaf: usize, leaf_label: u32) {
+        let Some(tree) = self.trees.get(tunnel).filter(|tree| tree.group != 0) else { return };
+        self.p.graft(tree.label, tree.group, leaf, leaf_label);
+        let (root, tree_label) = (tree.root, tree.label);
+        let entry = self.pes[root].branch(tree_label);
+        let event = TreeEvent::Branches { tunnel: tunnel.clone(), entries: vec![entry] };
+        self.pes[root].pe.handle_input(self.now, Input::Tree(event));
+    }
+
+    /// Every tree of a root loses a leaf, or gets it back: what P2MP BFD would say.
+    pub fn break_branch(&mut self, root: usize, leaf: usize, broken: bool) {
+        let of_root: Vec<(Tunnel, u32, u32, Option<u32>)> = self
+            .trees
+            .iter()
+            .filter(|(_, tree)| tree.root == root)
+            .map(|(tunnel, tree)| (tunnel.clone(), tree.label, tree.group, tree.leaves.get(&leaf).copied()))
+            .collect();
+        for (tunnel, tree_label, group, leaf_label) in of_root {
+            match (broken, leaf_label) {
+                (true, _) => self.p.prune(group, leaf),
+                (false, Some(leaf_label)) => self.p.graft(tree_label, group, leaf, leaf_label),
+                (false, None) => {}
+            }
+            let event = TreeEvent::Leaf { tunnel, leaf: address(leaf), reached: !broken };
+            self.pes[root].pe.handle_input(self.now, Input::Tree(event));
+        }
+        self.settle();
+    }
+
+    /// A customer sends a frame: what customers get. Control frames are handled by machines on the way.
+    pub fn send(&mut self, pe: usize, iface: u32, octets: &[u8]) -> Vec<Delivered> {
+        let mut queue = VecDeque::new();
+        let mut delivered = Vec::new();
+        self.forward(pe, IfIndex(iface), octets, &mut queue, &mut delivered);
+        self.carry(&mut queue, &mut delivered);
+        self.settle();
+        delivered
+    }
+
+    /// As [`Self::send`], by PE and interface alone.
+    pub fn reached(&mut self, pe: usize, iface: u32, octets: &[u8]) -> Vec<(usize, u32)> {
+        let mut to: Vec<(usize, u32)> =
+            self.send(pe, iface, octets).into_iter().map(|(pe, iface, _)| (pe, iface)).collect();
+        to.sort_unstable();
+        to
+    }
+
+    /// Carries frames that left PEs through the core.
+    fn carry(&mut self, queue: &mut VecDeque<(usize, Vec<u8>)>, delivered: &mut Vec<Delivered>) {
+        while let Some((from, octets)) = queue.pop_front() {
+            if self.cut.contains(&from) {
+                continue;
+            }
+            self.count(from, true, octets.len());
+            for (to, octets) in self.p.forward(from, &octets) {
+                if !self.cut.contains(&to) {
+                    self.count(to, false, octets.len());
+                    self.forward(to, CORE, &octets, queue, delivered);
+                }
+            }
+        }
+    }
+
+    fn count(&mut self, pe: usize, up: bool, octets: usize) {
+        let (frames, sum) = self.links.entry((pe, up)).or_default();
+        *frames += 1;
+        *sum += octets as u64;
+    }
+
+    fn forward(
+        &mut self,
+        pe: usize,
+        iface: IfIndex,
+        octets: &[u8],
+        queue: &mut VecDeque<(usize, Vec<u8>)>,
+        delivered: &mut Vec<Delivered>,
+    ) {
+        let mut sent = Vec::new();
+        let node = &mut self.pes[pe];
+        let mut buffer = vec![0; Frame::HEADROOM];
+        buffer.extend_from_slice(octets);
+        let mut frame = Frame::new(&mut buffer, Frame::HEADROOM, octets.len()).unwrap();
+        match node.forwarder.forward(&mut frame, iface) {
+            Verdict::Transmit { iface, .. } => sent.push((iface, frame.octets().to_vec())),
+            Verdict::Replicate(replication) => {
+                let mut copies = node.forwarder.copies(&frame, replication);
+                while let Some(replica) = copies.next() {
+                    if let Replica::Transmit { iface, front, payload, .. } = replica {
+                        sent.push((iface, [front, &frame.octets()[payload]].concat()));
+                    }
+                }
+            }
+            Verdict::PuntFrame { port, offset, .. } => {
+                let customer = node.customer_frame(port, &frame.octets()[offset..]);
+                node.pe.handle_input(self.now, Input::Frame { port, octets: &customer });
+            }
+            Verdict::Drop(reason) => *node.drops.entry(reason).or_default() += 1,
+            Verdict::Punt { .. } | Verdict::Protect { .. } => {}
+        }
+        for (iface, octets) in sent {
+            if iface == CORE {
+                queue.push_back((pe, octets));
+            } else {
+                delivered.push((pe, iface.0, octets));
+            }
+        }
+    }
+
+    /// Events of a PE of a kind.
+    pub fn has_event(&self, pe: usize, is: impl Fn(&vpls::EventKind) -> bool) -> bool {
+        self.events.iter().any(|(of, event)| *of == pe && is(&event.kind))
+    }
+
+    /// Pseudowires of a PE that carry.
+    pub fn up(&self, pe: usize, vsi: VsiId) -> Vec<(usize, PwService)> {
+        let all = self.pes[pe].pe.pseudowires(vsi);
+        all.filter(|(_, state, _)| *state == vpls::oam::PwState::Up)
+            .map(|(id, ..)| (pe_of(id.peer), id.service))
+            .collect()
+    }
+}

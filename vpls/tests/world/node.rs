@@ -1,0 +1,272 @@
+//! The routers of the [`World`](super::World): a PE's forwarding plane with what was programmed into it, and the P router.
+
+use std::collections::{BTreeMap, HashMap};
+
+use fwd_core::net::*;
+use fwd_core::op::*;
+use fwd_core::table::*;
+use fwd_core::wire::{EtherType, Ethernet, LabelEntry};
+use fwd_core::{BridgeCounters, DropReason, Forwarder, Frame, GroupCounters, Replica, Verdict};
+use vpls::VplsPe;
+
+use super::label;
+
+/// The interface of a PE towards the P router. Those of customers are 1 to 63.
+pub const CORE: IfIndex = IfIndex(0);
+pub const IFACES: u32 = 64;
+pub const PORTS: u32 = 512;
+/// Entries of the machine; those of the network follow.
+pub const OUR_NHLFES: u32 = 1024;
+const NHLFES: u32 = 1280;
+pub const GROUPS: u32 = 2048;
+pub const POLICERS: u32 = 64;
+const VSIS: usize = 32;
+
+const PE_MAC: Mac = Mac([2, 0, 0, 0, 1, 0]);
+const P_MAC: Mac = Mac([2, 0, 0, 0, 2, 0]);
+
+/// The entry that leads to a PE.
+pub fn transport(to: usize) -> NhlfeId {
+    NhlfeId(OUR_NHLFES + u32::try_from(to).unwrap())
+}
+
+/// The label of the LSP to a PE.
+fn lsp(to: usize) -> Label {
+    label(16 + u32::try_from(to).unwrap())
+}
+
+/// A PE.
+pub struct Node {
+    pub pe: VplsPe,
+    pub forwarder: Forwarder<'static>,
+    pub ports: BTreeMap<PortId, BridgePort>,
+    nhlfes: BTreeMap<NhlfeId, Nhlfe>,
+    branches: BTreeMap<u32, NhlfeId>,
+    pub drops: HashMap<DropReason, u64>,
+    pub ops: u64,
+}
+
+/// Where a frame of the machine's goes.
+pub enum Sent {
+    Customer(u32, Vec<u8>),
+    Core(Vec<u8>),
+    Nowhere,
+}
+
+fn multicast() -> MulticastMemory<'static> {
+    MulticastMemory {
+        vrfs: vec![MulticastVrfSlot::EMPTY; 1].leak(),
+        routes: vec![ExactSlot::EMPTY; 8192].leak(),
+        routes6: vec![Exact6Slot::EMPTY; 512].leak(),
+        tunnels: vec![Word::ZERO; 4].leak(),
+        groups: vec![ReplicationSlot::EMPTY; GROUPS as usize].leak(),
+        legs: vec![LegSlot::EMPTY; 32_768].leak(),
+    }
+}
+
+fn forwarder(seed: u64) -> Forwarder<'static> {
+    let bridge = BridgeMemory {
+        vsis: vec![VsiSlot::EMPTY; VSIS + 1].leak(),
+        vsi_states: vec![VsiState::EMPTY; VSIS].leak(),
+        ports: vec![PortSlot::EMPTY; PORTS as usize + 1].leak(),
+        port_states: vec![PortState::EMPTY; PORTS as usize].leak(),
+        circuits: vec![CircuitSlot::EMPTY; IFACES as usize].leak(),
+        macs: vec![MacBucket::EMPTY; 4096].leak(),
+    };
+    let memory = Memory {
+        interfaces: vec![InterfaceSlot::EMPTY; IFACES as usize + 1].leak(),
+        vrfs: vec![VrfSlot::EMPTY; 1].leak(),
+        nhlfes: vec![NhlfeSlot::EMPTY; NHLFES as usize + 1].leak(),
+        ilm: vec![IlmSlot::EMPTY; 1 << 20].leak(),
+        policers: vec![PolicerSlot::EMPTY; POLICERS as usize + 1].leak(),
+        multicast: multicast(),
+        bridge,
+        seed,
+        ..Memory::default()
+    };
+    let counters = CounterMemory {
+        groups: vec![GroupCounters::ZERO; GROUPS as usize].leak(),
+        vsis: vec![BridgeCounters::ZERO; VSIS].leak(),
+        ports: vec![BridgeCounters::ZERO; PORTS as usize].leak(),
+        buckets: vec![TokenBuckets::EMPTY; POLICERS as usize].leak(),
+        ..CounterMemory::default()
+    };
+    Forwarder::new(memory, counters).unwrap()
+}
+
+impl Node {
+    pub fn new(pe: VplsPe, pes: usize) -> Self {
+        let mut node = Self {
+            pe,
+            forwarder: forwarder(7),
+            ports: BTreeMap::new(),
+            nhlfes: BTreeMap::new(),
+            branches: BTreeMap::new(),
+            drops: HashMap::new(),
+            ops: 0,
+        };
+        for n in 0..IFACES {
+            let interface = Interface { vrf: VrfId::GLOBAL, mac: PE_MAC, mtu: 9000, mpls: n == CORE.0 };
+            node.apply(&FwdOp::SetInterface { iface: IfIndex(n), interface });
+        }
+        for to in 0..pes {
+            node.entry(transport(to), lsp(to));
+        }
+        node
+    }
+
+    fn entry(&mut self, id: NhlfeId, push: Label) {
+        let next = NextHop::Neighbor { iface: CORE, mac: P_MAC };
+        let nhlfe = Nhlfe { push: LabelStack::single(push), next, model: TunnelModel::Pipe };
+        self.apply(&FwdOp::SetNhlfe { id, nhlfe });
+    }
+
+    /// The entry of a tree's branch.
+    pub fn branch(&mut self, tree: u32) -> NhlfeId {
+        if let Some(id) = self.branches.get(&tree) {
+            return *id;
+        }
+        let id = NhlfeId(OUR_NHLFES + 100 + u32::try_from(self.branches.len()).unwrap());
+        self.entry(id, label(tree));
+        self.branches.insert(tree, id);
+        id
+    }
+
+    pub fn apply(&mut self, op: &FwdOp) {
+        self.ops += 1;
+        self.forwarder.apply(op).unwrap_or_else(|error| panic!("{op:?}: {error}"));
+        match *op {
+            FwdOp::SetPort { id, port } => drop(self.ports.insert(id, port)),
+            FwdOp::ClearPort { id } => drop(self.ports.remove(&id)),
+            FwdOp::SetNhlfe { id, nhlfe } => drop(self.nhlfes.insert(id, nhlfe)),
+            FwdOp::ClearNhlfe { id } => drop(self.nhlfes.remove(&id)),
+            _ => {}
+        }
+    }
+
+    /// A punted frame without the tags that delimit its service.
+    pub fn customer_frame(&self, port: PortId, octets: &[u8]) -> Vec<u8> {
+        let tags = match self.ports.get(&port).map(|port| port.attachment) {
+            Some(Attachment::Circuit { tags: Tags::Vlan(_) | Tags::Service(_), .. }) => 1,
+            Some(Attachment::Circuit { tags: Tags::Stacked { .. }, .. }) => 2,
+            _ => 0,
+        };
+        [&octets[..12], &octets[12 + 4 * tags..]].concat()
+    }
+
+    /// A frame of the machine's, as it leaves by a port.
+    pub fn send(&self, port: PortId, octets: &[u8]) -> Sent {
+        let Some(bridge) = self.ports.get(&port) else { return Sent::Nowhere };
+        let tagged = |tags: &[u8]| [&octets[..12], tags, &octets[12..]].concat();
+        let tag = |tpid: u16, vlan: VlanId| [tpid.to_be_bytes(), vlan.value().to_be_bytes()].concat();
+        match bridge.attachment {
+            Attachment::Circuit { iface, tags } => {
+                let tags = match tags {
+                    Tags::Any | Tags::Untagged => Vec::new(),
+                    Tags::Vlan(vlan) => tag(0x8100, vlan),
+                    Tags::Service(vlan) => tag(0x88a8, vlan),
+                    Tags::Stacked { outer, inner } => [tag(0x88a8, outer), tag(0x8100, inner)].concat(),
+                };
+                Sent::Customer(iface.0, tagged(&tags))
+            }
+            Attachment::Pseudowire { nhlfe } => {
+                let mut labels = Vec::new();
+                let mut at = nhlfe;
+                while let Some(entry) = self.nhlfes.get(&at) {
+                    labels.splice(0..0, entry.push.as_slice().iter().copied());
+                    match entry.next {
+                        NextHop::Nhlfe(next) => at = next,
+                        _ => break,
+                    }
+                }
+                let mut frame = Ethernet::new(P_MAC, PE_MAC, EtherType::MPLS).0.to_vec();
+                for (n, entry) in labels.iter().enumerate() {
+                    frame.extend(LabelEntry::new(*entry, 6, n + 1 == labels.len(), 255).0);
+                }
+                if bridge.control_word {
+                    frame.extend([0; 4]);
+                }
+                frame.extend(octets);
+                Sent::Core(frame)
+            }
+            Attachment::Tagged { .. } => Sent::Nowhere,
+        }
+    }
+}
+
+/// The P router.
+pub struct P {
+    forwarder: Forwarder<'static>,
+    entries: u32,
+    grafts: BTreeMap<(u32, usize), NhlfeId>,
+}
+
+impl P {
+    pub fn new(pes: usize) -> Self {
+        let mut p = Self { forwarder: forwarder(9), entries: 0, grafts: BTreeMap::new() };
+        for pe in 0..pes {
+            let interface = Interface { vrf: VrfId::GLOBAL, mac: P_MAC, mtu: 9000, mpls: true };
+            p.apply(&FwdOp::SetInterface { iface: IfIndex(u32::try_from(pe).unwrap()), interface });
+            // Penultimate hop popping.
+            let id = p.entry(pe, LabelStack::new(&[]).unwrap());
+            let ilm = Ilm { action: IlmAction::Forward(id), model: TunnelModel::Pipe };
+            p.apply(&FwdOp::SetIlm { label: lsp(pe), ilm });
+        }
+        p
+    }
+
+    fn apply(&mut self, op: &FwdOp) {
+        self.forwarder.apply(op).unwrap_or_else(|error| panic!("{op:?}: {error}"));
+    }
+
+    fn entry(&mut self, to: usize, push: LabelStack) -> NhlfeId {
+        let id = NhlfeId(self.entries);
+        self.entries += 1;
+        let next = NextHop::Neighbor { iface: IfIndex(u32::try_from(to).unwrap()), mac: PE_MAC };
+        self.apply(&FwdOp::SetNhlfe { id, nhlfe: Nhlfe { push, next, model: TunnelModel::Pipe } });
+        id
+    }
+
+    pub fn group(&mut self, group: u32) {
+        self.apply(&FwdOp::SetReplication { id: ReplicationId(group), owner: VsiOrVrf::Vrf(VrfId::GLOBAL) });
+    }
+
+    pub fn graft(&mut self, tree: u32, group: u32, leaf: usize, leaf_label: u32) {
+        let id = ReplicationId(group);
+        self.apply(&FwdOp::SetIlm {
+            label: label(tree),
+            ilm: Ilm { action: IlmAction::Replicate(id), model: TunnelModel::Pipe },
+        });
+        let entry = match self.grafts.get(&(group, leaf)) {
+            Some(entry) => *entry,
+            None => self.entry(leaf, LabelStack::single(label(leaf_label))),
+        };
+        self.grafts.insert((group, leaf), entry);
+        self.apply(&FwdOp::SetLeg { group: id, leg: u16::try_from(leaf).unwrap(), target: LegTarget::Nhlfe(entry) });
+    }
+
+    pub fn prune(&mut self, group: u32, leaf: usize) {
+        self.apply(&FwdOp::ClearLeg { group: ReplicationId(group), leg: u16::try_from(leaf).unwrap() });
+    }
+
+    pub fn forward(&mut self, from: usize, octets: &[u8]) -> Vec<(usize, Vec<u8>)> {
+        let mut buffer = vec![0; Frame::HEADROOM];
+        buffer.extend_from_slice(octets);
+        let mut frame = Frame::new(&mut buffer, Frame::HEADROOM, octets.len()).unwrap();
+        let to = |iface: IfIndex| usize::try_from(iface.0).unwrap();
+        let mut sent = Vec::new();
+        match self.forwarder.forward(&mut frame, IfIndex(u32::try_from(from).unwrap())) {
+            Verdict::Transmit { iface, .. } => sent.push((to(iface), frame.octets().to_vec())),
+            Verdict::Replicate(replication) => {
+                let mut copies = self.forwarder.copies(&frame, replication);
+                while let Some(replica) = copies.next() {
+                    if let Replica::Transmit { iface, front, payload, .. } = replica {
+                        sent.push((to(iface), [front, &frame.octets()[payload]].concat()));
+                    }
+                }
+            }
+            verdict => panic!("the P router: {verdict:?}"),
+        }
+        sent
+    }
+}

@@ -14,7 +14,7 @@ use super::{Provider, VRF, mvrf};
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Sends a packet every millisecond, and counts what each receiver got: copies too few, copies too many.
-fn stream<A: SimAddress>(world: &mut World<A>, source: A, group: A, to: &[usize], time: Duration) -> (u64, u64) {
+pub fn stream<A: SimAddress>(world: &mut World<A>, source: A, group: A, to: &[usize], time: Duration) -> (u64, u64) {
     let expected: BTreeMap<_, _> = to.iter().map(|pe| ((*pe, VRF), 1)).collect();
     let numbers: Vec<u32> = (0..time.as_millis())
         .map(|_| {
@@ -111,7 +111,7 @@ fn a_fast_flow_moves_and_returns_without_a_loss() {
 
 /// PEs without a receiver get no packet of a flow with a tunnel of its own; of an I-PMSI they get all, and drop them.
 ///
-/// Shows: MVPN-OPT-2
+/// Shows: MVPN-OPT-2, MVPN-SCAL-10
 #[test]
 fn only_receivers_get_what_has_a_tunnel_of_its_own() {
     type A = Ipv4Addr;
@@ -130,13 +130,26 @@ fn only_receivers_get_what_has_a_tunnel_of_its_own() {
     rate(&mut world, source, group, 1_000_000);
     world.run_for(SECOND * 5);
     assert_eq!(crossed(&mut world), 1);
-    // A receiver that comes later joins the S-PMSI.
+    // A receiver that comes later joins the S-PMSI: one more branch.
+    let joins = world.joins;
     world.member((2, VRF), Some(source), group, true);
     world.run_for(SECOND * 2);
+    assert_eq!(world.joins - joins, 1);
     let before = world.crossed;
     world.send((0, VRF), source, group);
     world.run_for(SECOND);
     assert_eq!(world.crossed - before, 2);
+
+    // Of a tunnel that several flows share, who wants one gets all.
+    let mut world = network::<A>(Provider::V4, None, TunnelKind::MldpP2mp);
+    for (pe, group) in [(1, group), (2, A::ssm(2))] {
+        world.member((pe, VRF), Some(source), group, true);
+    }
+    world.run_for(SECOND * 2);
+    let before = world.crossed;
+    let number = world.send((0, VRF), source, group);
+    world.run_for(SECOND);
+    assert_eq!((world.crossed - before, world.copies(source, group, number).len()), (2, 1));
 }
 
 /// Leaves of a wildcard S-PMSI announce themselves flow by flow, and the root knows who receives what.

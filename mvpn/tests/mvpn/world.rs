@@ -9,11 +9,11 @@ use bgp_vpn::nlri::RouteDistinguisher;
 use fwd_core::PuntReason;
 use fwd_core::net::{IfIndex, IpPrefix, Label, NhlfeId, VrfId};
 use fwd_core::time::Instant;
-use mvpn::mvrf::{
-    Input, McastAttributes, McastRoute, MvpnConfig, MvrfConfig, Output, PTunnel, TreeId, TreeRequest, Umh, UmhRoute,
-};
+use mvpn::mvrf::{Input, McastAttributes, McastRoute, MvpnConfig, MvrfConfig, PTunnel, TreeId, Umh, UmhRoute};
 use mvpn::pim::{self, Membership, MribRoute};
+use p2mp_pw::ldp::message::Message;
 
+use super::ldp::Ldp;
 use super::node::{CORE, Pe, Sent, SimAddress, data, read, site};
 
 /// splitmix64
@@ -32,7 +32,7 @@ impl Rng {
     }
 }
 
-enum What<A> {
+pub(super) enum What<A> {
     Bgp {
         to: usize,
         route: McastRoute,
@@ -52,6 +52,12 @@ enum What<A> {
     Frame {
         to: usize,
         octets: Vec<u8>,
+    },
+    /// A message between routers that run mLDP.
+    Ldp {
+        from: usize,
+        to: usize,
+        message: Message,
     },
     /// A PIM message of another PE on the PMSI.
     Pmsi {
@@ -97,10 +103,10 @@ impl<A> Ord for Event<A> {
 
 /// A P2MP LSP.
 #[derive(Default)]
-struct Lsp {
-    root: Option<(usize, TreeId)>,
-    leaves: BTreeMap<usize, Label>,
-    branches: BTreeMap<usize, NhlfeId>,
+pub(super) struct Lsp {
+    pub(super) root: Option<(usize, TreeId)>,
+    pub(super) leaves: BTreeMap<usize, Label>,
+    pub(super) branches: BTreeMap<usize, NhlfeId>,
 }
 
 /// Where a copy of a packet was delivered.
@@ -110,10 +116,10 @@ pub struct World<A: SimAddress> {
     pub now: Instant,
     pub pes: Vec<Pe<A>>,
     pub routers: Vec<IpAddr>,
-    rib: BTreeMap<McastRoute, BTreeMap<usize, McastAttributes>>,
+    pub(super) rib: BTreeMap<McastRoute, BTreeMap<usize, McastAttributes>>,
     /// Unicast prefixes by PE and VRF.
     prefixes: BTreeSet<(usize, VrfId, IpPrefix)>,
-    lsps: BTreeMap<PTunnel, Lsp>,
+    pub(super) lsps: BTreeMap<PTunnel, Lsp>,
     queue: BinaryHeap<Event<A>>,
     seq: u64,
     pub rng: Rng,
@@ -123,6 +129,10 @@ pub struct World<A: SimAddress> {
     pub delivered: BTreeMap<(A, A, u32), BTreeMap<Place, u32>>,
     /// Packets that crossed the core.
     pub crossed: u64,
+    /// Packets that each router sent into it.
+    pub sent_by: Vec<u64>,
+    /// mLDP, where trees are not simulated.
+    pub ldp: Option<Ldp>,
     /// BGP messages that the reflector sent, by PE.
     pub messages: Vec<u64>,
     /// PIM messages between PEs.
@@ -137,7 +147,7 @@ pub struct World<A: SimAddress> {
 impl<A: SimAddress> World<A> {
     pub fn new(routers: Vec<IpAddr>, seed: u64, tune: impl Fn(usize, &mut MvpnConfig)) -> Self {
         let pes: Vec<Pe<A>> = routers.iter().enumerate().map(|(n, r)| Pe::new(n, *r, |c| tune(n, c))).collect();
-        let (in_order, messages) = (vec![Instant::ZERO; pes.len()], vec![0; pes.len()]);
+        let (in_order, messages, sent_by) = (vec![Instant::ZERO; pes.len()], vec![0; pes.len()], vec![0; pes.len()]);
         let mut world = Self {
             now: Instant::ZERO,
             pes,
@@ -151,6 +161,8 @@ impl<A: SimAddress> World<A> {
             in_order,
             delivered: BTreeMap::new(),
             crossed: 0,
+            sent_by,
+            ldp: None,
             messages,
             pim_messages: 0,
             joins: 0,
@@ -218,7 +230,7 @@ impl<A: SimAddress> World<A> {
         }
     }
 
-    fn push(&mut self, at: Instant, what: What<A>) {
+    pub(super) fn push(&mut self, at: Instant, what: What<A>) {
         self.seq += 1;
         self.queue.push(Event { at, seq: self.seq, what });
     }
@@ -233,7 +245,7 @@ impl<A: SimAddress> World<A> {
     }
 
     /// Tells everybody the best path of an NLRI, that of the lowest PE, if it changed.
-    fn reflect(&mut self, route: McastRoute, changed: usize) {
+    pub(super) fn reflect(&mut self, route: McastRoute, changed: usize) {
         if self.rib.get(&route).and_then(|paths| paths.first_key_value()).is_some_and(|(pe, _)| *pe < changed) {
             return;
         }
@@ -292,176 +304,8 @@ impl<A: SimAddress> World<A> {
         }
     }
 
-    fn provider_output(&mut self, pe: usize, output: Output) {
-        match output {
-            Output::Program(op) => {
-                self.pes[pe].ops += 1;
-                self.pes[pe].forwarder.apply(&op).unwrap_or_else(|e| panic!("PE {pe}: {op:?}: {e}"));
-            }
-            Output::Advertise { route, attributes } => {
-                self.rib.entry(route).or_default().insert(pe, attributes);
-                self.reflect(route, pe);
-            }
-            Output::Withdraw(route) => self.withdraw(pe, route),
-            Output::Tree(request) => self.tree(pe, request),
-            Output::Downstream { vrf, tree, joined } => {
-                let (link, now) = (self.pes[pe].sites[&vrf].link, self.now);
-                let octets = link.join_prune(&tree, joined);
-                self.pes[pe].sites.get_mut(&vrf).unwrap().pim.handle_input(now, link.input(&octets));
-            }
-            Output::Event(event) => self.pes[pe].events.push(event),
-        }
-    }
-
-    fn withdraw(&mut self, pe: usize, route: McastRoute) {
-        let Some(paths) = self.rib.get_mut(&route) else { return };
-        let was_best = paths.first_key_value().is_some_and(|(best, _)| *best == pe);
-        paths.remove(&pe);
-        if paths.is_empty() {
-            self.rib.remove(&route);
-        }
-        if was_best {
-            self.reflect(route, pe);
-        }
-    }
-
-    fn tree(&mut self, pe: usize, request: TreeRequest) {
-        match request {
-            TreeRequest::Root { tree, tunnel } => {
-                self.lsps.entry(tunnel).or_default().root = Some((pe, tree));
-                self.push(self.now + Duration::from_millis(20), What::Branches { root: pe, tree });
-            }
-            TreeRequest::Remove { tree } => {
-                let lsps = self.lsps.values_mut();
-                lsps.filter(|l| l.root == Some((pe, tree))).for_each(|l| l.root = None);
-                self.lsps.retain(|_, l| l.root.is_some() || !l.leaves.is_empty());
-            }
-            TreeRequest::Join { tunnel, arrives_by } => {
-                self.joins += 1;
-                let label = self.pes[pe].leaf(arrives_by);
-                let lsp = self.lsps.entry(tunnel).or_default();
-                lsp.leaves.insert(pe, label);
-                lsp.branches.remove(&pe);
-                let root = lsp.root;
-                self.tell_root(root);
-            }
-            TreeRequest::Leave { tunnel } => {
-                if let Some(lsp) = self.lsps.get_mut(&tunnel) {
-                    lsp.leaves.remove(&pe);
-                    lsp.branches.remove(&pe);
-                    let root = lsp.root;
-                    self.tell_root(root);
-                }
-            }
-            TreeRequest::Leaf { .. } => {}
-        }
-    }
-
-    /// The root of an LSP hears of its branches a little later.
-    fn tell_root(&mut self, root: Option<(usize, TreeId)>) {
-        if let Some((root, tree)) = root {
-            self.push(self.now + Duration::from_millis(30), What::Branches { root, tree });
-        }
-    }
-
-    fn tell_roots(&mut self) {
-        let roots: Vec<_> = self.lsps.values().map(|l| l.root).collect();
-        roots.into_iter().for_each(|root| self.tell_root(root));
-    }
-
-    fn customer_output(&mut self, pe: usize, vrf: VrfId, output: pim::Output<A>) {
-        let now = self.now;
-        match output {
-            pim::Output::Program(op) => self.pes[pe].mvpn.handle_input(now, Input::Program { vrf, op }),
-            pim::Output::Track(address) => {
-                self.pes[pe].sites.get_mut(&vrf).unwrap().tracked.insert(address);
-                self.tell_route(pe, vrf, address);
-            }
-            pim::Output::Untrack(address) => {
-                self.pes[pe].sites.get_mut(&vrf).unwrap().tracked.remove(&address);
-            }
-            pim::Output::Datagram { interface: Some(interface), from, to, octets } => {
-                let link = self.pes[pe].sites[&vrf].link;
-                if interface == link.interface {
-                    for input in link.read(from, to, &octets) {
-                        self.pes[pe].mvpn.handle_input(now, input);
-                    }
-                    if link.neighbor.is_none() {
-                        self.between_pes(pe, vrf, from, to, &octets);
-                    }
-                    return;
-                }
-                self.on_lans.push((from, to, octets.clone()));
-                if let Some(ce) = self.pes[pe].sites.get_mut(&vrf).and_then(|s| s.ce.as_mut()) {
-                    let interface = IfIndex(1);
-                    ce.pim.handle_input(
-                        now,
-                        pim::Input::Datagram { interface, from, to, octets: &octets, authenticated: false },
-                    );
-                }
-            }
-            pim::Output::Datagram { interface: None, from, to, octets } => self.unicast(vrf, from, to, octets),
-            pim::Output::Forward { .. } | pim::Output::Event(_) => {}
-        }
-    }
-
-    /// A PIM message over the I-PMSI: to all PEs of the VPN.
-    fn between_pes(&mut self, pe: usize, vrf: VrfId, from: A, dst: A, octets: &[u8]) {
-        let at = self.now + Duration::from_millis(5);
-        let others: Vec<usize> = self.pes[pe]
-            .mvpn
-            .members(vrf)
-            .map(|(address, ..)| address)
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .filter_map(|address| self.routers.iter().position(|r| *r == address))
-            .collect();
-        self.pim_messages += others.len() as u64;
-        for to in others {
-            self.push(at, What::Pmsi { to, vrf, from, dst, octets: octets.to_vec() });
-        }
-    }
-
-    fn ce_output(&mut self, pe: usize, vrf: VrfId, output: pim::Output<A>) {
-        let now = self.now;
-        match output {
-            pim::Output::Track(address) => {
-                let next_hop = (!address.is_in(&A::subnet(pe))).then(|| A::site(pe, 1));
-                let route = MribRoute { interface: IfIndex(1), next_hop, preference: 1, metric: 1 };
-                let ce = self.pes[pe].sites.get_mut(&vrf).and_then(|s| s.ce.as_mut()).unwrap();
-                ce.pim.handle_input(now, pim::Input::Route { address, route: Some(route) });
-            }
-            pim::Output::Datagram { interface: Some(_), from, to, octets } => {
-                self.on_lans.push((from, to, octets.clone()));
-                let interface = site(vrf);
-                let input = pim::Input::Datagram { interface, from, to, octets: &octets, authenticated: false };
-                self.pes[pe].sites.get_mut(&vrf).unwrap().pim.handle_input(now, input);
-            }
-            pim::Output::Datagram { interface: None, from, to, octets } => self.unicast(vrf, from, to, octets),
-            // The RP sends a source's packet down the shared tree: into the LAN, where the PE is.
-            pim::Output::Forward { packet, .. } => {
-                let (source, group, number) = read::<A>(&packet);
-                self.frame(pe, site(vrf), &data(source, group, number));
-            }
-            _ => {}
-        }
-    }
-
-    fn unicast(&mut self, vrf: VrfId, from: A, dst: A, octets: Vec<u8>) {
-        let at = self.now + Duration::from_millis(10);
-        let to_ce = dst == A::rp();
-        for (to, other) in self.pes.iter().enumerate() {
-            let Some(there) = other.sites.get(&vrf) else { continue };
-            let is_there =
-                if to_ce { there.ce.is_some() } else { dst == A::loopback(to, vrf.0) || dst == A::site(to, 1) };
-            if is_there && other.alive {
-                return self.push(at, What::Unicast { to, ce: to_ce, vrf, from, dst, octets });
-            }
-        }
-    }
-
     /// The route of a VRF's multicast RIB.
-    fn tell_route(&mut self, pe: usize, vrf: VrfId, address: A) {
+    pub(super) fn tell_route(&mut self, pe: usize, vrf: VrfId, address: A) {
         let group = A::asm(1).into();
         let of = &self.pes[pe].sites[&vrf];
         let route = match self.pes[pe].mvpn.upstream(vrf, address.into(), group) {
@@ -488,7 +332,7 @@ impl<A: SimAddress> World<A> {
     }
 
     /// A frame arrives at a PE.
-    fn frame(&mut self, pe: usize, iface: IfIndex, octets: &[u8]) {
+    pub(super) fn frame(&mut self, pe: usize, iface: IfIndex, octets: &[u8]) {
         if !self.pes[pe].alive {
             return;
         }
@@ -497,6 +341,7 @@ impl<A: SimAddress> World<A> {
                 Sent::Core(octets) => {
                     let to = usize::from(octets[5]);
                     self.crossed += 1;
+                    self.sent_by[pe] += 1;
                     self.push(self.now + Duration::from_millis(5), What::Frame { to, octets });
                 }
                 Sent::Site(vrf, octets) => {
@@ -569,7 +414,8 @@ impl<A: SimAddress> World<A> {
                 let ce = pe.sites.values().filter_map(|s| s.ce.as_ref()).filter_map(|ce| ce.pim.next_timeout());
                 pim.chain(ce).chain(pe.mvpn.next_timeout()).min()
             });
-            let timer = timers.min();
+            let ldp = self.ldp.iter().flat_map(|ldp| ldp.nodes.iter().filter_map(|n| n.next_timeout()));
+            let timer = timers.chain(ldp).min();
             let event = self.queue.peek().map(|e| e.at);
             let Some(next) = timer.into_iter().chain(event).min().filter(|next| *next <= end) else { break };
             self.now = self.now.max(next);
@@ -585,6 +431,7 @@ impl<A: SimAddress> World<A> {
 
     fn timeouts(&mut self) {
         let now = self.now;
+        self.ldp_timeouts();
         for pe in 0..self.pes.len() {
             if !self.pes[pe].alive {
                 continue;
@@ -634,6 +481,7 @@ impl<A: SimAddress> World<A> {
                 self.input(root, Input::Branches { tree, branches });
             }
             What::Frame { to, octets } => self.frame(to, CORE, &octets),
+            What::Ldp { from, to, message } => self.ldp_message(from, to, &message),
             What::Pmsi { to, vrf, from, dst, octets } => {
                 let interface = super::node::pmsi(vrf);
                 let authenticated = false;

@@ -4,9 +4,14 @@
 //! The network is the one of the simulations of `mvpn`: PEs with real forwarders, a reflector that delays each message by 10 to 200 ms, P2MP
 //! LSPs whose labels take 30 ms, 5 ms across the core.
 
+#[path = "../../../../../mvpn/tests/mvpn/ldp.rs"]
+#[allow(dead_code)] // the simulations of `mvpn` use the rest
+mod ldp;
 #[path = "../../../../../mvpn/tests/mvpn/node.rs"]
 #[allow(dead_code)] // the simulations of `mvpn` use the rest
 mod node;
+#[path = "../../../../../mvpn/tests/mvpn/outputs.rs"]
+mod outputs;
 #[path = "../../../../../mvpn/tests/mvpn/world.rs"]
 #[allow(dead_code)] // as above
 mod world;

@@ -1,0 +1,182 @@
+//! What becomes of what the machines say: routes to the reflector, trees to the simulated LDP, messages to whom they are for.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use fwd_core::net::{IfIndex, VrfId};
+use mvpn::mvrf::{Input, McastRoute, Output, TreeId, TreeRequest};
+use mvpn::pim::{self, MribRoute};
+
+use super::node::{SimAddress, data, read, site};
+use super::world::{What, World};
+
+impl<A: SimAddress> World<A> {
+    pub(super) fn provider_output(&mut self, pe: usize, output: Output) {
+        match output {
+            Output::Program(op) => {
+                self.pes[pe].ops += 1;
+                self.pes[pe].forwarder.apply(&op).unwrap_or_else(|e| panic!("PE {pe}: {op:?}: {e}"));
+            }
+            Output::Advertise { route, attributes } => {
+                self.rib.entry(route).or_default().insert(pe, attributes);
+                self.reflect(route, pe);
+            }
+            Output::Withdraw(route) => self.withdraw(pe, route),
+            Output::Tree(request) if self.ldp.is_some() => self.ldp_tree(pe, request),
+            Output::Tree(request) => self.tree(pe, request),
+            Output::Downstream { vrf, tree, joined } => {
+                let (link, now) = (self.pes[pe].sites[&vrf].link, self.now);
+                let octets = link.join_prune(&tree, joined);
+                self.pes[pe].sites.get_mut(&vrf).unwrap().pim.handle_input(now, link.input(&octets));
+            }
+            Output::Event(event) => self.pes[pe].events.push(event),
+        }
+    }
+
+    pub(super) fn withdraw(&mut self, pe: usize, route: McastRoute) {
+        let Some(paths) = self.rib.get_mut(&route) else { return };
+        let was_best = paths.first_key_value().is_some_and(|(best, _)| *best == pe);
+        paths.remove(&pe);
+        if paths.is_empty() {
+            self.rib.remove(&route);
+        }
+        if was_best {
+            self.reflect(route, pe);
+        }
+    }
+
+    fn tree(&mut self, pe: usize, request: TreeRequest) {
+        match request {
+            TreeRequest::Root { tree, tunnel } => {
+                self.lsps.entry(tunnel).or_default().root = Some((pe, tree));
+                self.push(self.now + Duration::from_millis(20), What::Branches { root: pe, tree });
+            }
+            TreeRequest::Remove { tree } => {
+                let lsps = self.lsps.values_mut();
+                lsps.filter(|l| l.root == Some((pe, tree))).for_each(|l| l.root = None);
+                self.lsps.retain(|_, l| l.root.is_some() || !l.leaves.is_empty());
+            }
+            TreeRequest::Join { tunnel, arrives_by } => {
+                self.joins += 1;
+                let label = self.pes[pe].leaf(arrives_by);
+                let lsp = self.lsps.entry(tunnel).or_default();
+                lsp.leaves.insert(pe, label);
+                lsp.branches.remove(&pe);
+                let root = lsp.root;
+                self.tell_root(root);
+            }
+            TreeRequest::Leave { tunnel } => {
+                if let Some(lsp) = self.lsps.get_mut(&tunnel) {
+                    lsp.leaves.remove(&pe);
+                    lsp.branches.remove(&pe);
+                    let root = lsp.root;
+                    self.tell_root(root);
+                }
+            }
+            TreeRequest::Leaf { .. } => {}
+        }
+    }
+
+    /// The root of an LSP hears of its branches a little later.
+    fn tell_root(&mut self, root: Option<(usize, TreeId)>) {
+        if let Some((root, tree)) = root {
+            self.push(self.now + Duration::from_millis(30), What::Branches { root, tree });
+        }
+    }
+
+    pub(super) fn tell_roots(&mut self) {
+        let roots: Vec<_> = self.lsps.values().map(|l| l.root).collect();
+        roots.into_iter().for_each(|root| self.tell_root(root));
+    }
+
+    pub(super) fn customer_output(&mut self, pe: usize, vrf: VrfId, output: pim::Output<A>) {
+        let now = self.now;
+        match output {
+            pim::Output::Program(op) => self.pes[pe].mvpn.handle_input(now, Input::Program { vrf, op }),
+            pim::Output::Track(address) => {
+                self.pes[pe].sites.get_mut(&vrf).unwrap().tracked.insert(address);
+                self.tell_route(pe, vrf, address);
+            }
+            pim::Output::Untrack(address) => {
+                self.pes[pe].sites.get_mut(&vrf).unwrap().tracked.remove(&address);
+            }
+            pim::Output::Datagram { interface: Some(interface), from, to, octets } => {
+                let link = self.pes[pe].sites[&vrf].link;
+                if interface == link.interface {
+                    for input in link.read(from, to, &octets) {
+                        self.pes[pe].mvpn.handle_input(now, input);
+                    }
+                    if link.neighbor.is_none() {
+                        self.between_pes(pe, vrf, from, to, &octets);
+                    }
+                    return;
+                }
+                self.on_lans.push((from, to, octets.clone()));
+                if let Some(ce) = self.pes[pe].sites.get_mut(&vrf).and_then(|s| s.ce.as_mut()) {
+                    let interface = IfIndex(1);
+                    ce.pim.handle_input(
+                        now,
+                        pim::Input::Datagram { interface, from, to, octets: &octets, authenticated: false },
+                    );
+                }
+            }
+            pim::Output::Datagram { interface: None, from, to, octets } => self.unicast(vrf, from, to, octets),
+            pim::Output::Forward { .. } | pim::Output::Event(_) => {}
+        }
+    }
+
+    /// A PIM message over the I-PMSI: to all PEs of the VPN.
+    fn between_pes(&mut self, pe: usize, vrf: VrfId, from: A, dst: A, octets: &[u8]) {
+        let at = self.now + Duration::from_millis(5);
+        let others: Vec<usize> = self.pes[pe]
+            .mvpn
+            .members(vrf)
+            .map(|(address, ..)| address)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .filter_map(|address| self.routers.iter().position(|r| *r == address))
+            .collect();
+        self.pim_messages += others.len() as u64;
+        for to in others {
+            self.push(at, What::Pmsi { to, vrf, from, dst, octets: octets.to_vec() });
+        }
+    }
+
+    pub(super) fn ce_output(&mut self, pe: usize, vrf: VrfId, output: pim::Output<A>) {
+        let now = self.now;
+        match output {
+            pim::Output::Track(address) => {
+                let next_hop = (!address.is_in(&A::subnet(pe))).then(|| A::site(pe, 1));
+                let route = MribRoute { interface: IfIndex(1), next_hop, preference: 1, metric: 1 };
+                let ce = self.pes[pe].sites.get_mut(&vrf).and_then(|s| s.ce.as_mut()).unwrap();
+                ce.pim.handle_input(now, pim::Input::Route { address, route: Some(route) });
+            }
+            pim::Output::Datagram { interface: Some(_), from, to, octets } => {
+                self.on_lans.push((from, to, octets.clone()));
+                let interface = site(vrf);
+                let input = pim::Input::Datagram { interface, from, to, octets: &octets, authenticated: false };
+                self.pes[pe].sites.get_mut(&vrf).unwrap().pim.handle_input(now, input);
+            }
+            pim::Output::Datagram { interface: None, from, to, octets } => self.unicast(vrf, from, to, octets),
+            // The RP sends a source's packet down the shared tree: into the LAN, where the PE is.
+            pim::Output::Forward { packet, .. } => {
+                let (source, group, number) = read::<A>(&packet);
+                self.frame(pe, site(vrf), &data(source, group, number));
+            }
+            _ => {}
+        }
+    }
+
+    fn unicast(&mut self, vrf: VrfId, from: A, dst: A, octets: Vec<u8>) {
+        let at = self.now + Duration::from_millis(10);
+        let to_ce = dst == A::rp();
+        for (to, other) in self.pes.iter().enumerate() {
+            let Some(there) = other.sites.get(&vrf) else { continue };
+            let is_there =
+                if to_ce { there.ce.is_some() } else { dst == A::loopback(to, vrf.0) || dst == A::site(to, 1) };
+            if is_there && other.alive {
+                return self.push(at, What::Unicast { to, ce: to_ce, vrf, from, dst, octets });
+            }
+        }
+    }
+}

@@ -41,6 +41,8 @@ mod malformed;
 pub mod mib;
 pub mod net;
 pub mod op;
+#[cfg(feature = "control")]
+pub mod random;
 pub mod sa;
 mod stage;
 pub mod table;

@@ -44,4 +44,3 @@ pub mod mld;
 pub mod msdp;
 pub mod mvrf;
 pub mod pim;
-mod random;

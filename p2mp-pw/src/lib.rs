@@ -31,6 +31,5 @@ pub mod ldp;
 pub mod lsp_ping;
 pub mod mldp;
 pub mod pw;
-mod random;
 pub mod rsvp_te;
 pub(crate) mod wire_address;

@@ -3,27 +3,20 @@
 
 use core::time::Duration;
 
-/// A small generator (SplitMix64): spread, not secrecy, is what jitter needs.
+use fwd_core::random::Random;
+
+/// Factors for timers.
 #[derive(Clone, Debug)]
-pub(super) struct Jitter(u64);
+pub(super) struct Jitter(Random);
 
 impl Jitter {
     pub(super) const fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        Self(Random::new(seed))
     }
 
     /// `d` times a factor drawn evenly from 0.75 to 1.0.
     pub(super) fn apply(&mut self, d: Duration) -> Duration {
-        let quarter = u64::try_from(d.as_micros() / 4).unwrap_or(u64::MAX);
-        let less = if quarter == 0 { 0 } else { self.next() % quarter.saturating_add(1) };
-        d.saturating_sub(Duration::from_micros(less))
+        d.saturating_sub(self.0.up_to(d / 4))
     }
 }
 

@@ -5,6 +5,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use fwd_core::net::IfIndex;
 use fwd_core::op::{FwdOp, Origin};
+use fwd_core::random::Random;
 use fwd_core::time::Instant;
 use fwd_core::timers::Timers;
 
@@ -17,7 +18,6 @@ use super::rp_set::RpSet;
 use super::state::{Group, Source, Timer};
 use super::transmit::Pending;
 use super::wire::MessageType;
-use crate::random::Random;
 use fwd_core::Malformed;
 
 /// A PIM router of one VRF and one family.

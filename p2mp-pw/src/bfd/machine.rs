@@ -7,6 +7,7 @@ use core::num::NonZeroU32;
 use core::time::Duration;
 
 use fwd_core::net::IfIndex;
+use fwd_core::random::Random;
 use fwd_core::time::Instant;
 use fwd_core::timers::Timers;
 
@@ -16,7 +17,6 @@ use super::fsm::{SessionEvent, SessionType};
 use super::io::{BfdCounters, Discard, Event, Input, MULTIHOP_PORT, Output, PORT, SBFD_PORT, Via};
 use super::packet::{ControlFlags, ControlPacket, Diag, State};
 use super::session::Session;
-use crate::random::Random;
 
 /// How a session is found by a packet that does not know our discriminator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use core::num::NonZeroU32;
 use core::time::Duration;
 
+use fwd_core::random::Random;
 use fwd_core::time::Instant;
 
 use super::auth::AuthState;
@@ -13,7 +14,6 @@ use super::config::{ConfigError, Path, SessionConfig, SessionId};
 use super::fsm::{SessionEvent, SessionType, transition};
 use super::io::Discard;
 use super::packet::{ControlFlags, ControlPacket, Diag, State};
-use crate::random::Random;
 
 /// The least interval while a session is not up, in microseconds (RFC 5880 §6.8.3).
 const SLOW: u32 = 1_000_000;

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
+use fwd_core::random::Random;
 use fwd_core::time::Instant;
 use fwd_core::timers::Timers;
 
@@ -14,7 +15,6 @@ use super::fec::TargetFec;
 use super::message::{EchoMessage, GlobalFlags, MessageType, ReplyMode};
 use super::return_code::ReturnCode;
 use super::tlv::{P2mpResponder, Tlv};
-use crate::random::Random;
 
 /// An LSP or pseudowire to send requests into, by a number of the embedder's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

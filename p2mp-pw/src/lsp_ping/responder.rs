@@ -6,6 +6,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use fwd_core::net::{IfIndex, Label};
+use fwd_core::random::Random;
 use fwd_core::time::Instant;
 use fwd_core::timers::Timers;
 
@@ -15,7 +16,6 @@ use super::message::{EchoMessage, MessageType, ReplyMode};
 use super::return_code::ReturnCode;
 use super::tlv::{ReceivedLabel, Tlv};
 use crate::bfd::PwRef;
-use crate::random::Random;
 
 /// Bad configuration: which field, and what about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

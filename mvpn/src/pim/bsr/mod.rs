@@ -27,6 +27,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use fwd_core::net::IfIndex;
+use fwd_core::random::Random;
 use fwd_core::time::Instant;
 use fwd_core::timers::Timers;
 
@@ -39,7 +40,6 @@ pub use zone::{Zone, ZoneAddress};
 
 use super::rp_set::{CandidateRp, RpMode};
 use super::wire::{Bootstrap, Message};
-use crate::random::Random;
 
 /// What comes in.
 #[derive(Clone, Copy, Debug)]

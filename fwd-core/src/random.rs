@@ -1,17 +1,22 @@
-//! Random delays of machines, from a seed.
+//! Random delays of machines, from a seed: feature `control`.
+#![allow(clippy::arithmetic_side_effects)]
 
 use core::time::Duration;
 
 /// A small generator (SplitMix64): spread, not secrecy, is what delays need.
 #[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    pub(crate) const fn new(seed: u64) -> Self {
+    /// The generator of a seed: equal seeds give equal numbers.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(crate) fn next(&mut self) -> u64 {
+    /// The next 64 bits.
+    #[allow(clippy::should_implement_trait)] // it never ends
+    pub const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -19,7 +24,7 @@ impl Random {
     }
 
     /// A duration between zero and `most`, in whole microseconds.
-    pub(crate) fn up_to(&mut self, most: Duration) -> Duration {
+    pub fn up_to(&mut self, most: Duration) -> Duration {
         let micros = u64::try_from(most.as_micros()).unwrap_or(u64::MAX);
         match micros.checked_add(1) {
             Some(n) => Duration::from_micros(self.next() % n),
@@ -28,7 +33,7 @@ impl Random {
     }
 
     /// A duration between `least` and `most`.
-    pub(crate) fn between(&mut self, least: Duration, most: Duration) -> Duration {
+    pub fn between(&mut self, least: Duration, most: Duration) -> Duration {
         least.saturating_add(self.up_to(most.saturating_sub(least)))
     }
 }

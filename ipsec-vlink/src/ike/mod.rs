@@ -14,13 +14,16 @@
 )]
 
 pub mod child_sa;
+pub mod config;
 pub mod context;
 pub mod crypto;
 pub mod header;
 pub mod payload;
 pub mod selector;
+pub mod v2;
 
 pub use child_sa::{ChildSa, ChildSaId, EspKeys, EspSuite, IkeSaId, Mode, UdpEncapsulation};
+pub use config::{AuthConfig, ChildConfig, ConfigError, Identity, IkeSuite, PeerConfig, PeerId};
 pub use context::{ApplicationId, AsciiName, VpnContext, VpnName};
 pub use header::major_version;
 pub use selector::TrafficSelector;

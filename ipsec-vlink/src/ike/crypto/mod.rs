@@ -1,7 +1,10 @@
 //! What IKE needs of cryptography, behind one trait: software, or the crypto engine of the embedder.
 //!
+//! The optional feature `rustcrypto` has [`CryptoProvider`] in software.
 
 mod algorithm;
+#[cfg(feature = "rustcrypto")]
+pub mod rustcrypto;
 mod secret;
 
 use alloc::vec::Vec;

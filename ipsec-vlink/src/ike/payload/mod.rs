@@ -19,6 +19,7 @@ pub mod v2;
 pub use attribute::{Attribute, Attributes};
 pub use auth::{Auth, AuthMethod};
 pub use cert::{Cert, CertEncoding};
+pub(super) use chain::set_length;
 pub use chain::{MAX_PAYLOADS, Payload, PayloadType, Payloads, Writer};
 pub use cp::{CfgType, Configuration};
 pub use delete::Delete;

@@ -9,6 +9,9 @@ mod switching;
 #[path = "../../bgp-vpn/tests/session/drive.rs"]
 mod session_drive;
 
+#[path = "../../ipsec-vlink/tests/ike/drive.rs"]
+mod ike_drive;
+
 #[path = "../../p2mp-pw/tests/session/drive.rs"]
 mod ldp_session_drive;
 
@@ -38,6 +41,7 @@ mod parse_bfd;
 mod parse_fwd_op;
 mod parse_gmp;
 mod parse_header;
+mod parse_ike;
 mod parse_l2tp;
 mod parse_ldp;
 mod parse_lsp_ping;
@@ -53,6 +57,7 @@ pub use parse_bfd::parse_bfd;
 pub use parse_fwd_op::parse_fwd_op;
 pub use parse_gmp::parse_gmp;
 pub use parse_header::parse_header;
+pub use parse_ike::{parse_ikev2, parse_isakmp};
 pub use parse_l2tp::parse_l2tp;
 pub use parse_ldp::parse_ldp;
 pub use parse_lsp_ping::parse_lsp_ping;
@@ -78,6 +83,11 @@ pub fn bridge_forward(data: &[u8]) {
 /// Arbitrary stimuli against the router side of IGMP or MLD.
 pub fn drive_gmp(data: &[u8]) {
     gmp_drive::run(data);
+}
+
+/// Arbitrary stimuli against two IKEv2 machines.
+pub fn drive_ike(data: &[u8]) {
+    ike_drive::run(data);
 }
 
 /// Arbitrary stimuli against one BGP session.
@@ -131,6 +141,7 @@ pub const TARGETS: &[Target] = &[
     ("drive_bfd", drive_bfd),
     ("drive_gmp", drive_gmp),
     ("drive_l2tp", drive_l2tp),
+    ("drive_ike", drive_ike),
     ("drive_ldp_session", drive_ldp_session),
     ("drive_mvpn", drive_mvpn),
     ("drive_pim", drive_pim),
@@ -142,6 +153,8 @@ pub const TARGETS: &[Target] = &[
     ("parse_gmp", parse_gmp),
     ("parse_header", parse_header),
     ("parse_l2tp", parse_l2tp),
+    ("parse_ikev2", parse_ikev2),
+    ("parse_isakmp", parse_isakmp),
     ("parse_ldp", parse_ldp),
     ("parse_lsp_ping", parse_lsp_ping),
     ("parse_message", parse_message),

@@ -1,4 +1,4 @@
-//! What both versions are told about peers: who they are, how they prove it, and what they may ask for.
+//! What a machine is told about peers: who they are, how they prove it, and what they may ask for.
 
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -67,9 +67,9 @@ pub enum AuthConfig {
 pub struct IkeSuite {
     /// Encryption.
     pub encryption: Encryption,
-    /// Integrity; [`IntegrityId::NONE`] where encryption does it, and in IKEv1.
+    /// Integrity; [`IntegrityId::NONE`] where encryption does it.
     pub integrity: IntegrityId,
-    /// Pseudorandom function; in IKEv1 the HMAC of the hash.
+    /// Pseudorandom function.
     pub prf: PrfId,
     /// Group.
     pub group: DhGroup,
@@ -123,11 +123,11 @@ pub struct ChildConfig {
     pub remote: Vec<TrafficSelector>,
     /// Algorithms, the best first.
     pub suites: Vec<EspSuite>,
-    /// The group of a new exchange for each Child SA but the first of an IKEv2 SA; `None`: no perfect forward secrecy.
+    /// The group of a new exchange for each Child SA but the first of an IKE SA; `None`: no perfect forward secrecy.
     pub group: Option<DhGroup>,
     /// After how long it is replaced, the jitter apart (RFC 7296 §2.8).
     pub lifetime: Duration,
-    /// The security label that both ends must say (RFC 9478). IKEv2 only.
+    /// The security label that both ends must say (RFC 9478).
     pub label: Option<Vec<u8>>,
     /// The VPN context that both ends must say. It is said to peers with our Vendor ID alone.
     pub context: Option<VpnContext>,
@@ -215,7 +215,7 @@ impl PeerConfig {
         }
     }
 
-    pub(super) fn check(&self, provider: &impl CryptoProvider, v1: bool) -> Result<(), ConfigError> {
+    pub(super) fn check(&self, provider: &impl CryptoProvider) -> Result<(), ConfigError> {
         if self.remote.is_some_and(|remote| remote.is_ipv4() != self.local.is_ipv4()) {
             return Err(ConfigError::Family);
         }
@@ -223,9 +223,8 @@ impl PeerConfig {
             return Err(ConfigError::Suites);
         }
         for suite in &self.suites {
-            let pairs = v1 || suite.encryption.is_aead() == (suite.integrity == IntegrityId::NONE);
+            let pairs = suite.encryption.is_aead() == (suite.integrity == IntegrityId::NONE);
             let sound = pairs
-                && !(v1 && suite.encryption.is_aead())
                 && provider.has_encryption(suite.encryption)
                 && provider.has_prf(suite.prf)
                 && provider.has_group(suite.group)
@@ -237,14 +236,11 @@ impl PeerConfig {
         if matches!(&self.auth, AuthConfig::Psk(key) if key.is_empty()) {
             return Err(ConfigError::Psk);
         }
-        if v1 && !matches!(self.auth, AuthConfig::Psk(_)) {
-            return Err(ConfigError::Auth);
-        }
         if self.lifetime < MIN_LIFETIME {
             return Err(ConfigError::Lifetime(self.lifetime));
         }
         for (n, child) in self.children.iter().enumerate() {
-            self.check_child(child, provider, v1)?;
+            self.check_child(child, provider)?;
             if self.children.iter().take(n).any(|other| other.tag == child.tag) {
                 return Err(ConfigError::Tag(child.tag));
             }
@@ -252,26 +248,18 @@ impl PeerConfig {
         Ok(())
     }
 
-    pub(super) fn check_child(
-        &self,
-        child: &ChildConfig,
-        provider: &impl CryptoProvider,
-        v1: bool,
-    ) -> Result<(), ConfigError> {
-        let unsound = child.suites.iter().find(|s| {
-            !s.is_sound()
-                || (s.encryption != Encryption::NULL && !provider.has_encryption(s.encryption))
-                || (v1 && s.extended)
-        });
+    pub(super) fn check_child(&self, child: &ChildConfig, provider: &impl CryptoProvider) -> Result<(), ConfigError> {
+        let unsound = child
+            .suites
+            .iter()
+            .find(|s| !s.is_sound() || (s.encryption != Encryption::NULL && !provider.has_encryption(s.encryption)));
         if let Some(suite) = unsound {
             return Err(ConfigError::EspSuite(*suite));
         }
         if child.suites.is_empty() {
             return Err(ConfigError::Suites);
         }
-        let single = |list: &[TrafficSelector]| list.len() == 1;
-        if child.local.is_empty() || child.remote.is_empty() || (v1 && !(single(&child.local) && single(&child.remote)))
-        {
+        if child.local.is_empty() || child.remote.is_empty() {
             return Err(ConfigError::Selectors(child.tag));
         }
         if child.group.is_some_and(|group| !provider.has_group(group)) {
@@ -283,7 +271,7 @@ impl PeerConfig {
         if child.context.is_some() && !self.vpn_context {
             return Err(ConfigError::Context(child.tag));
         }
-        if child.label.as_ref().is_some_and(|l| v1 || l.is_empty() || l.len() > 4096) {
+        if child.label.as_ref().is_some_and(|l| l.is_empty() || l.len() > 4096) {
             return Err(ConfigError::Label(child.tag));
         }
         Ok(())
@@ -311,13 +299,10 @@ pub enum ConfigError {
     /// The shared key is empty.
     #[error("auth: the shared key is empty")]
     Psk,
-    /// IKEv1 here has shared keys only.
-    #[error("auth: not possible in this version")]
-    Auth,
     /// A lifetime below two seconds.
     #[error("lifetime too short: {0:?}")]
     Lifetime(Duration),
-    /// `local` or `remote` of a child is empty; in IKEv1 each must be one selector.
+    /// `local` or `remote` of a child is empty.
     #[error("child {0}: selectors")]
     Selectors(u32),
     /// `group` of a child is not one of the provider's.
@@ -326,7 +311,7 @@ pub enum ConfigError {
     /// A child has a `context`, its peer not `vpn_context`.
     #[error("child {0}: context, but the peer's vpn_context is off")]
     Context(u32),
-    /// A child's `label` is empty, longer than 4,096 octets, or of IKEv1.
+    /// A child's `label` is empty, or longer than 4,096 octets.
     #[error("child {0}: label")]
     Label(u32),
     /// Two children of a peer have one `tag`.

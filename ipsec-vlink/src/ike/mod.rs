@@ -1,7 +1,17 @@
 //! The Internet Key Exchange: ISAKMP and IKEv1 (RFC 2407, 2408, 2409), IKEv2 (RFC 7296).
 //!
-//! [`header`] and [`payload`] are the messages of both versions, [`crypto`] is what they need of the embedder. What a negotiation yields is a
-//! [`ChildSa`], for the SAD. [`major_version`] says which version a message is of.
+//! [`header`] and [`payload`] are the messages of both versions, [`crypto`] is what they need of the embedder, [`v2`] is the machine that
+//! keeps IKEv2 SAs. What a negotiation yields is a [`ChildSa`], for the SAD. [`major_version`] says which version a message is of. Of
+//! IKEv1, which RFC 9395 made historic, there are the messages and no machine.
+//!
+//! # Deviations from the RFCs
+//!
+//! | RFC | Text | Here, and why |
+//! |---|---|---|
+//! | 7296 §2.3 | a window may be larger than 1 | 1, as SET_WINDOW_SIZE that is not sent says |
+//! | 7296 §2.15, §2.16 | certificates and EAP | shared keys and raw public keys; certificates and EAP are read as octets and not used |
+//! | 7296 §2.19 | addresses by configuration payloads | read and not answered: links between routers have addresses |
+//! | 7296 §2.21.1 | an error in answer to IKE_SA_INIT may be ignored for a while | ends the SA at once; its owner begins again |
 #![cfg_attr(
     not(test),
     deny(

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use fwd_core::time::Instant;
 
-use super::super::child_sa::{IkeSaId, UdpEncapsulation};
+use super::super::child_sa::{ChildSaId, IkeSaId, UdpEncapsulation};
 use super::super::crypto::CryptoProvider;
 use super::super::header::{ExchangeType, Header};
 use super::super::payload::v2::Body;
@@ -309,6 +309,9 @@ impl<P: CryptoProvider> Ike<P> {
             self.hand_over(sa, theirs.successor);
         }
         let Ok(state) = transition(sa.state, SaEvent::End) else { return };
+        if let Some(Outstanding { what: Request::DeleteChild(id), .. }) = sa.outstanding.take() {
+            self.delete_elsewhere(sa, id);
+        }
         self.close_half(sa);
         sa.state = state;
         self.by_spi.remove(&sa.spi_ours);
@@ -321,6 +324,16 @@ impl<P: CryptoProvider> Ike<P> {
             self.timers.clear(timer(sa.id));
         }
         self.event(Event::Closed(sa.id, sa.peer, why));
+    }
+
+    /// A deletion of a child was on its way when the SA ended that it was sent on: the child goes, and the successor tells the peer.
+    fn delete_elsewhere(&mut self, sa: &mut IkeSa, id: ChildSaId) {
+        let Some((spi, ike)) = self.children.get(&id).map(|c| (c.spi_in, c.ike)) else { return };
+        self.remove_child(sa, id);
+        if let Some(successor) = self.sas.get_mut(&ike) {
+            successor.ask(Task::Drop(spi));
+            self.timers.set(Timer::Retry(ike), Instant::ZERO);
+        }
     }
 
     /// A half-open SA is that no longer.

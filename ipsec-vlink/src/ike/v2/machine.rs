@@ -70,6 +70,40 @@ impl Peer {
 /// One machine serves both ports of one system. It initiates where it is asked to ([`Self::connect`]) and answers peers that are
 /// configured. Child SAs leave as [`Output::Install`] with their keys; the machine forgets those. After [`Self::handle_input`],
 /// [`Self::handle_timeout`] and each operation, drain [`Self::poll_output`].
+///
+/// ```
+/// # #[cfg(feature = "rustcrypto")] {
+/// use fwd_core::time::Instant;
+/// use ipsec_vlink::ike::crypto::rustcrypto::RustCrypto;
+/// use ipsec_vlink::ike::v2::{Config, Ike, Input, Output};
+/// use ipsec_vlink::ike::{ChildConfig, PeerConfig};
+///
+/// let now = Instant::from_secs(1);
+/// let addresses = ["192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap()];
+/// let mut ends = [0, 1].map(|n: usize| {
+///     let mut peer = PeerConfig::psk(addresses[n], addresses[1 - n], b"a key that both know");
+///     peer.children = vec![ChildConfig::any_v4(1)];
+///     let mut ike = Ike::new(now, Config::default(), RustCrypto::new(&[n as u8; 32])).unwrap();
+///     let peer = ike.add_peer(peer).unwrap();
+///     (ike, peer)
+/// });
+/// let (initiator, peer) = &mut ends[0];
+/// initiator.connect(now, *peer, 1).unwrap();
+/// let mut installed = 0;
+/// for n in [0, 1, 0, 1, 0] {
+///     while let Some(output) = ends[n].0.poll_output() {
+///         match output {
+///             Output::Datagram { from, to, octets } => {
+///                 ends[1 - n].0.handle_input(now, Input::Datagram { from, to, octets: &octets });
+///             }
+///             Output::Install(_child_for_the_sad) => installed += 1,
+///             _ => {}
+///         }
+///     }
+/// }
+/// assert_eq!(installed, 2);
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Ike<P> {
     pub(super) config: Config,
@@ -172,7 +206,7 @@ impl<P: CryptoProvider> Ike<P> {
     /// # Errors
     /// A field of the configuration is not possible, or a peer with the same identities and addresses is there.
     pub fn add_peer(&mut self, config: PeerConfig) -> Result<PeerId, ConfigError> {
-        config.check(&self.provider, false)?;
+        config.check(&self.provider)?;
         let same = |p: &Peer| {
             let p = &p.config;
             (p.local, p.remote, &p.local_id, &p.remote_id)
@@ -193,7 +227,7 @@ impl<P: CryptoProvider> Ike<P> {
     /// A field of the configuration is not possible, or the tag is taken.
     pub fn add_child(&mut self, peer: PeerId, child: ChildConfig) -> Result<(), ConfigError> {
         let peer = self.peers.get_mut(&peer).ok_or(ConfigError::NotThere)?;
-        peer.config.check_child(&child, &self.provider, false)?;
+        peer.config.check_child(&child, &self.provider)?;
         if peer.by_tag.contains_key(&child.tag) {
             return Err(ConfigError::Tag(child.tag));
         }

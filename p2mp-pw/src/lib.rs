@@ -3,7 +3,8 @@
 //! Bidirectional Forwarding Detection of links, LSPs, pseudowires and multipoint paths is in [`bfd`], LSP ping
 //! and traceroute of them in [`lsp_ping`].
 //!
-//! LDP's messages with all their parameters, its discovery and its sessions are in [`ldp`]; multipoint LSPs are in [`mldp`].
+//! LDP's messages with all their parameters, its discovery and its sessions are in [`ldp`]; multipoint LSPs are in [`mldp`], point-to-multipoint
+//! pseudowires in [`p2mp`] with the choice of their tunnels in [`congruency`] and their protection in [`redundancy`].
 //!
 //! # Deviations from the RFCs
 //!
@@ -14,6 +15,9 @@
 //! | 6388 §3.3.2 | nothing about ways up when the way to the root is lost | labels for them are withdrawn, so that leaves do not send into nothing |
 //! | 6512 §2 | recursive opaque values of any FEC | of P2MP LSPs; in a VPN (§3) they are values |
 //! | 7361 §5.1.1 | the figure draws 8 bits for the type of a sub-TLV | 16 bits: the assigned values need them |
+//! | 8338 §3 | a leaf has the same FEC configured | offers that nothing is configured for are kept; a leaf says that all is well, which §5 leaves open, so that silence means something |
+//! | 8338 §3.2 | nothing about another tunnel for the same pseudowire | refused by the leaf; the root withdraws first |
+//! | 8338 | no protection between pseudowires | the preferential forwarding bit of RFC 6870 with the Upstream element from the root, with the Downstream element from the leaf; leaves obey their roots |
 //! | 8338 §3.2.1 | the info length may or may not count types and lengths; the unit of the lengths in a selective tree is not said | counts everything after itself; octets, and 32 and 128 are taken as bits |
 //! | 5880 §6.4 | a system may send and loop back Echo packets | neither: Required Min Echo RX Interval is 0, as RFC 5884 and 5885 want it |
 //! | 8563 §6.10 | a Poll to one tail carries the state of the head's session for that tail | it carries the head's own state: a tail takes what it reads for the head's state, and a head that is in doubt of a tail would take it down |
@@ -27,9 +31,12 @@ extern crate alloc;
 extern crate std;
 
 pub mod bfd;
+pub mod congruency;
 pub mod ldp;
 pub mod lsp_ping;
 pub mod mldp;
+pub mod p2mp;
 pub mod pw;
+pub mod redundancy;
 pub mod rsvp_te;
 pub(crate) mod wire_address;

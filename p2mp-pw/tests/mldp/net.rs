@@ -104,18 +104,27 @@ pub fn deliver(channel: u32) -> Deliver {
 fn forwarder(n: usize, links: &[Link]) -> Forwarder<'static> {
     let multicast = MulticastMemory {
         vrfs: vec![MulticastVrfSlot::EMPTY; 3].leak(),
-        routes: vec![ExactSlot::EMPTY; 64].leak(),
+        routes: vec![ExactSlot::EMPTY; 2400].leak(),
         tunnels: vec![Word::ZERO; CHANNELS as usize].leak(),
-        groups: vec![ReplicationSlot::EMPTY; 500].leak(),
-        legs: vec![LegSlot::EMPTY; 4000].leak(),
+        groups: vec![ReplicationSlot::EMPTY; 3000].leak(),
+        legs: vec![LegSlot::EMPTY; 9000].leak(),
         ..MulticastMemory::default()
+    };
+    let bridge = BridgeMemory {
+        vsis: vec![VsiSlot::EMPTY; 1101].leak(),
+        vsi_states: vec![VsiState::EMPTY; 1100].leak(),
+        ports: vec![PortSlot::EMPTY; 4001].leak(),
+        port_states: vec![PortState::EMPTY; 4000].leak(),
+        circuits: vec![CircuitSlot::EMPTY; 64].leak(),
+        macs: vec![MacBucket::EMPTY; 16].leak(),
     };
     let memory = Memory {
         interfaces: vec![InterfaceSlot::EMPTY; 64].leak(),
         vrfs: vec![VrfSlot::EMPTY; 3].leak(),
-        nhlfes: vec![NhlfeSlot::EMPTY; 1001].leak(),
-        ilm: vec![IlmSlot::EMPTY; 2000].leak(),
+        nhlfes: vec![NhlfeSlot::EMPTY; 6001].leak(),
+        ilm: vec![IlmSlot::EMPTY; 6000].leak(),
         multicast,
+        bridge,
         seed: 7,
         ..Memory::default()
     };
@@ -124,6 +133,10 @@ fn forwarder(n: usize, links: &[Link]) -> Forwarder<'static> {
     for (i, _) in links.iter().enumerate().filter(|(_, l)| l.a == n || l.b == n) {
         let interface = Interface { vrf: VrfId::GLOBAL, mac: mac(n), mtu: 1500, mpls: true };
         apply(FwdOp::SetInterface { iface: IfIndex(i as u32), interface });
+    }
+    for iface in (50..60).map(IfIndex) {
+        let interface = Interface { vrf: VrfId::GLOBAL, mac: mac(n), mtu: 1500, mpls: false };
+        apply(FwdOp::SetInterface { iface, interface });
     }
     for (iface, vrf) in [(RECEIVER, VrfId(1)), (SOURCE, VrfId(2))] {
         let interface = Interface { vrf, mac: mac(n), mtu: 1500, mpls: false };
@@ -159,7 +172,7 @@ impl Net {
         change: impl Fn(usize, &mut MldpConfig),
     ) -> Self {
         let links: Vec<Link> = links.iter().map(|&(a, b, metric)| Link { a, b, metric, up: true }).collect();
-        assert!(links.len() < 60);
+        assert!(links.len() < 50);
         let now = Instant::from_secs(1);
         let make = |n| {
             let mut config = config(n);
@@ -390,14 +403,25 @@ impl Net {
 
     /// A source at a router sends one packet: how many copies each router's receivers get.
     pub fn packet(&mut self, n: usize, channel: u32) -> Vec<u32> {
-        self.crossed.clear();
-        let mut got = vec![0; self.nodes.len()];
         let front = Ethernet::new(Mac([1, 0, 0x5e, 1, 1, channel as u8]), mac(99), EtherType::IPV4).0;
         let mut ip = vec![0x45, 0, 0, 60, 0, 1, 0x40, 0, 64, 17, 0, 0, 10, 0, 0, 1];
         ip.extend(group(channel).octets());
         Ipv4::of_mut(&mut ip).unwrap().fill_checksum();
         ip.extend(0..40);
-        let mut todo = vec![(n, SOURCE, [&front[..], &ip].concat())];
+        let mut got = vec![0; self.nodes.len()];
+        for (n, iface, octets) in self.inject(n, SOURCE, [&front[..], &ip].concat()) {
+            assert_eq!(iface, RECEIVER);
+            assert_eq!(octets[octets.len() - 40..], *(0..40).collect::<Vec<u8>>(), "payload");
+            got[n] += 1;
+        }
+        got
+    }
+
+    /// A frame arrives at a router: what leaves by interfaces that are no links.
+    pub fn inject(&mut self, n: usize, iface: IfIndex, octets: Vec<u8>) -> Vec<(usize, IfIndex, Vec<u8>)> {
+        self.crossed.clear();
+        let mut left = Vec::new();
+        let mut todo = vec![(n, iface, octets)];
         let mut budget = 20_000;
         while let Some((n, iface, octets)) = todo.pop() {
             budget -= 1;
@@ -405,12 +429,10 @@ impl Net {
                 break; // a loop while routes settle: the TTL would end it
             }
             for (iface, octets) in self.nodes[n].transmit(iface, &octets) {
-                if iface == RECEIVER {
-                    assert_eq!(octets[octets.len() - 40..], *(0..40).collect::<Vec<u8>>(), "payload");
-                    got[n] += 1;
+                let Some(link) = self.links.get(iface.0 as usize) else {
+                    left.push((n, iface, octets));
                     continue;
-                }
-                let link = self.links[iface.0 as usize];
+                };
                 let to = if link.a == n { link.b } else { link.a };
                 *self.crossed.entry((iface.0 as usize, n)).or_default() += 1;
                 if link.up {
@@ -418,7 +440,7 @@ impl Net {
                 }
             }
         }
-        got
+        left
     }
 
     /// Messages that are under way.

@@ -1,0 +1,6 @@
+//! P2MP pseudowires (RFC 8338) between PEs whose tunnels are mLDP's, with their forwarding planes.
+
+#[path = "../mldp/net.rs"]
+mod net;
+mod pe;
+mod sim;

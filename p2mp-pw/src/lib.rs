@@ -1,7 +1,9 @@
 //! LDP, mLDP and point-to-multipoint pseudowires (RFC 5036, 6388, 8077, 8338) as sans-IO, no_std state machines.
 //!
 //! Bidirectional Forwarding Detection of links, LSPs, pseudowires and multipoint paths is in [`bfd`], LSP ping
-//! and traceroute of them in [`lsp_ping`].
+//! and traceroute of them in [`lsp_ping`]; control channels of pseudowires are in [`vccv`], and what defects of circuit and
+//! pseudowire mean for each other is in [`oam_map`]. Of RSVP-TE P2MP ([`rsvp_te`]) there are messages and objects, and no machine
+//! that signals with them.
 //!
 //! LDP's messages with all their parameters, its discovery and its sessions are in [`ldp`]; multipoint LSPs are in [`mldp`], point-to-multipoint
 //! pseudowires in [`p2mp`] with the choice of their tunnels in [`congruency`] and their protection in [`redundancy`].
@@ -35,8 +37,10 @@ pub mod congruency;
 pub mod ldp;
 pub mod lsp_ping;
 pub mod mldp;
+pub mod oam_map;
 pub mod p2mp;
 pub mod pw;
 pub mod redundancy;
 pub mod rsvp_te;
+pub mod vccv;
 pub(crate) mod wire_address;

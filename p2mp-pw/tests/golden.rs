@@ -114,3 +114,38 @@ fn a_recorded_echo_reply() {
         assert!(EchoMessage::parse(&octets[..len]).is_err());
     }
 }
+
+/// BFD between two FRR bfdd, from Down to Up with its Poll Sequence, and every truncation and changed octet of it.
+#[test]
+fn recorded_bfd_sessions() {
+    use p2mp_pw::bfd::{ControlFlags, ControlPacket, State};
+    let mut seen = std::collections::BTreeSet::new();
+    for line in include_str!("golden/bfd.txt").lines() {
+        let (name, hex) = line.split_once(' ').unwrap();
+        let octets: Vec<u8> =
+            (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap()).collect();
+        let packet = ControlPacket::parse(&octets).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let mut out = Vec::new();
+        packet.emit(&mut out);
+        assert_eq!(out, octets, "{name}");
+        let flag = packet.flags & (ControlFlags::POLL | ControlFlags::FINAL);
+        seen.insert((packet.state, flag.bits()));
+        for len in 0..octets.len() {
+            assert!(ControlPacket::parse(&octets[..len]).is_err(), "{name}");
+        }
+        for at in 0..octets.len() {
+            for value in [0, 1, 0x7f, 0xff, octets[at] ^ 0x80] {
+                let mut changed = octets.clone();
+                changed[at] = value;
+                if let Ok(packet) = ControlPacket::parse(&changed) {
+                    let mut out = Vec::new();
+                    packet.emit(&mut out);
+                    assert_eq!(out, changed, "{name} at {at}");
+                }
+            }
+        }
+    }
+    for wanted in [(State::Down, 0), (State::Init, 0), (State::Up, 0), (State::Up, 0x20), (State::Up, 0x10)] {
+        assert!(seen.contains(&wanted), "{wanted:?} of {seen:?}");
+    }
+}

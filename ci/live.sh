@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 export DEBIAN_FRONTEND=noninteractive CARGO_TERM_COLOR=never
 
 missing=''
-for program in /usr/lib/frr/bgpd vtysh gobgpd gobgp bird birdc bgpctl tshark tcpdump ip ping depmod snmpd snmptrapd snmpbulkwalk nfcapd; do
+for program in /usr/lib/frr/bgpd vtysh gobgpd gobgp bird birdc bgpctl tshark tcpdump ip ping depmod snmpd snmptrapd snmpbulkwalk nfcapd /usr/lib/ipsec/charon swanctl; do
   command -v "$program" >/dev/null || missing="$missing $program"
 done
 if [ -n "$missing" ]; then
@@ -20,7 +20,8 @@ if [ -n "$missing" ]; then
   fi
   apt-get update -q
   apt-get install -q -y --no-install-recommends frr gobgpd bird2 openbgpd tshark tcpdump iproute2 iputils-ping kmod procps \
-    snmpd snmp snmptrapd nfdump
+    snmpd snmp snmptrapd nfdump strongswan-charon strongswan-swanctl libcharon-extra-plugins \
+    libstrongswan-standard-plugins libstrongswan-extra-plugins
 fi
 
 # A Linux with MPLS and VRF devices. Its package is unpacked and not installed, because of what it depends on.

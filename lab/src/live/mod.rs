@@ -14,6 +14,7 @@
 //! | `config.rs` | the configuration file of `lab peer` |
 //! | `control.rs` | what `lab peer` can be told while it runs |
 //! | `report.rs`, `screen.rs` | what it answers, and how that is printed |
+//! | `ike.rs` | IKEv2 and ESP in UDP on sockets |
 //! | `command.rs` | `lab peer` itself |
 
 pub mod command;
@@ -21,6 +22,7 @@ pub mod config;
 mod connection;
 pub mod control;
 pub mod driver;
+pub mod ike;
 mod manage;
 pub mod meter;
 pub mod neighbour;

@@ -39,9 +39,15 @@ impl Frames {
 
     /// A field of every frame recorded so far that tshark's `filter` lets through; of several of the name, all with commas.
     pub fn fields(&self, filter: &str, field: &str) -> Vec<String> {
+        self.fields_with(&[], filter, field)
+    }
+
+    /// As [`Self::fields`], with options of tshark's: keys, for one.
+    pub fn fields_with(&self, options: &[&str], filter: &str, field: &str) -> Vec<String> {
         std::thread::sleep(BLOCK);
         let file = self.file.to_str().unwrap();
-        let text = run(&["tshark", "-n", "-r", file, "-Y", filter, "-T", "fields", "-e", field]).unwrap();
+        let tshark = ["tshark", "-n", "-r", file, "-Y", filter, "-T", "fields", "-e", field];
+        let text = run(&[&tshark[..], options].concat()).unwrap();
         text.lines().map(str::to_owned).collect()
     }
 }

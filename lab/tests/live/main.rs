@@ -11,6 +11,7 @@ mod customer;
 mod flood;
 mod frr;
 mod gobgp;
+mod ike;
 mod inter_as;
 mod interop;
 mod manage;
@@ -27,6 +28,7 @@ mod restart;
 mod route;
 mod security;
 mod services;
+mod strongswan;
 mod uml;
 mod unknown;
 

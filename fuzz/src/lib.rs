@@ -18,6 +18,12 @@ mod ldp_session_drive;
 #[path = "../../p2mp-pw/tests/bfd/drive.rs"]
 mod bfd_drive;
 
+#[path = "../../p2mp-pw/tests/lde/drive.rs"]
+mod lde_drive;
+
+#[path = "../../p2mp-pw/tests/pw/drive.rs"]
+mod pw_drive;
+
 #[path = "../../bgp-vpn/tests/sim/drive.rs"]
 mod speaker_drive;
 
@@ -110,6 +116,16 @@ pub fn drive_bfd(data: &[u8]) {
     bfd_drive::run(data);
 }
 
+/// Arbitrary stimuli against label distribution with three peers.
+pub fn drive_lde(data: &[u8]) {
+    lde_drive::run(data);
+}
+
+/// Arbitrary stimuli against pseudowires of every kind with two peers.
+pub fn drive_pw(data: &[u8]) {
+    pw_drive::run(data);
+}
+
 /// Arbitrary stimuli against a speaker with two core peers, a CE and two VRFs.
 pub fn drive_speaker(data: &[u8]) {
     speaker_drive::run(data);
@@ -142,6 +158,8 @@ pub const TARGETS: &[Target] = &[
     ("drive_gmp", drive_gmp),
     ("drive_l2tp", drive_l2tp),
     ("drive_ike", drive_ike),
+    ("drive_lde", drive_lde),
+    ("drive_pw", drive_pw),
     ("drive_ldp_session", drive_ldp_session),
     ("drive_mvpn", drive_mvpn),
     ("drive_pim", drive_pim),

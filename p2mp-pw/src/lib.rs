@@ -5,14 +5,21 @@
 //! pseudowire mean for each other is in [`oam_map`]. Of RSVP-TE P2MP ([`rsvp_te`]) there are messages and objects, and no machine
 //! that signals with them.
 //!
-//! LDP's messages with all their parameters, its discovery and its sessions are in [`ldp`]; multipoint LSPs are in [`mldp`], point-to-multipoint
-//! pseudowires in [`p2mp`] with the choice of their tunnels in [`congruency`] and their protection in [`redundancy`].
+//! LDP's messages with all their parameters, its discovery, its sessions and label distribution are in [`ldp`]; multipoint LSPs are in
+//! [`mldp`], pseudowires between two ends in [`pw`], point-to-multipoint pseudowires in [`p2mp`] with the choice of their tunnels in
+//! [`congruency`] and their protection in [`redundancy`].
 //!
 //! # Deviations from the RFCs
 //!
 //! | RFC | Text | Here, and why |
 //! |---|---|---|
 //! | 5036 §3.4.2.1 | the figure draws the label in the upper 20 bits of the Generic Label TLV | in the lower 20 bits, as in every implementation |
+//! | 5036 A.1.5 | in ordered control nobody asks a next hop on demand again after it withdrew its label | it is asked again after the time for No Route |
+//! | 5036 A.1.4 | a label that a peer released is not told it again before it asks | one that it released for a loop is, once its path is another |
+//! | 5036 A.1.4 | a release of a label that was sent twice is taken as it is | answered by a withdrawal: it may be about the first time, and the peer hold the second |
+//! | 5036 A.1.7 | requests that wait stay when the route goes | answered by No Route |
+//! | 8077 §7.3 | the name of the pseudowire in a Label Request of FEC 129 is not said | the peer's, as in a release; its reverse is not taken |
+//! | 6870 §6.3.1 | a switch-over is requested always | not where the peer has the pseudowire active already |
 //! | 6388 §2.4.1.4 | a second label of the same downstream LSR is added to the first | replaces it: an LSR has one label for a tree at a neighbour, and two would double every packet |
 //! | 6388 §3.3.2 | nothing about ways up when the way to the root is lost | labels for them are withdrawn, so that leaves do not send into nothing |
 //! | 6512 §2 | recursive opaque values of any FEC | of P2MP LSPs; in a VPN (§3) they are values |

@@ -1,7 +1,7 @@
 //! What every LDP application shares: who owns which message, the addresses of peers, blocks of labels and entries.
 //!
 //! An application (label distribution, mLDP, pseudowires, P2MP pseudowires) is a machine of its own, owned by the embedder beside
-//! the [`speaker`](super::speaker). Its `Input` has, among what else it needs,
+//! discovery and sessions. Its `Input` has, among what else it needs,
 //!
 //! ```text
 //! PeerUp { peer: LdpId, negotiated: &Negotiated }              the session is operational

@@ -226,7 +226,7 @@ impl Pws {
         // What the peer said before it was configured here.
         let retained = self.retained.get_mut(&peer).and_then(|kept| kept.remove(&name));
         if let Some(mapping) = retained {
-            self.mapping_of(now, pw, &mapping);
+            self.mapping(now, peer, &mapping);
         }
         self.refresh(now, pw);
         Ok(pw)
@@ -337,6 +337,7 @@ impl Pws {
                 };
                 for pw in self.of_peer(peer) {
                     self.refresh(now, pw);
+                    self.refresh_other(now, pw);
                 }
             }
             Input::Circuit { pw, faults } => {

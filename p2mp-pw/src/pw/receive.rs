@@ -11,7 +11,9 @@ use super::config::PwName;
 use super::io::{Event, Mismatch, Output, PwIndex};
 use super::machine::{Ours, Pws, Remote, StatusMethod};
 use super::send::requires_control_word;
-use crate::ldp::fec::{Fec, FecElement, FecType, FlowLabel, InterfaceParameter, PwIdScope, PwType, WildcardScope};
+use crate::ldp::fec::{
+    Fec, FecElement, FecType, FlowLabel, InterfaceParameter, PwEnds, PwIdScope, PwType, WildcardScope,
+};
 use crate::ldp::message::{LabelMapping, LabelRequest, LabelWithdraw, Message, MessageBody};
 use crate::ldp::{LdpId, PwStatus, Status, StatusCode, Tlv, TlvValue};
 
@@ -48,6 +50,17 @@ pub(super) fn meant(element: &FecElement, optional: &[Tlv]) -> Option<Meant> {
         FecElement::Wildcard => Meant::All,
         _ => return None,
     })
+}
+
+/// A FEC with source and target swapped: labels are asked for and given back by the name that their owner has for them.
+fn reversed(fec: &Fec) -> Fec {
+    let mut fec = fec.clone();
+    for element in &mut fec.0 {
+        if let FecElement::GeneralizedPwId(pw) = element {
+            pw.ends = pw.ends.as_ref().map(PwEnds::reversed);
+        }
+    }
+    fec
 }
 
 /// The reason that a Label Release or Withdraw gives.
@@ -137,7 +150,7 @@ impl Pws {
     }
 
     /// A Label Mapping: of a pseudowire that is configured, or kept for one that may be.
-    fn mapping(&mut self, now: Instant, peer: LdpId, mapping: &LabelMapping) {
+    pub(super) fn mapping(&mut self, now: Instant, peer: LdpId, mapping: &LabelMapping) {
         self.counters.mappings_received = self.counters.mappings_received.saturating_add(1);
         let element = mapping.fec.only().and_then(|element| meant(element, &mapping.optional));
         let Some(Meant::One(name, pw_type)) = element else { return self.ignored() };
@@ -266,13 +279,15 @@ impl Pws {
     /// A Label Release: the peer does not use our label.
     fn release(&mut self, now: Instant, peer: LdpId, release: &LabelWithdraw) {
         let why = reason(&release.optional).map(|status| status.code.without_forward());
-        for element in &release.fec.0 {
+        // A release names the pseudowire as our Label Mapping did.
+        let fec = reversed(&release.fec);
+        for element in &fec.0 {
             let Some(Meant::One(name, _)) = meant(element, &release.optional) else { continue };
             if let Some(label) = self.leaving.remove(&(peer, name)) {
                 self.labels.release(label.value());
             }
         }
-        for pw in self.all_meant(peer, &release.fec, &release.optional) {
+        for pw in self.all_meant(peer, &fec, &release.optional) {
             let Some(state) = self.pws.get_mut(&pw) else { continue };
             let ours: Option<Label> = Some(state.label);
             if release.label().is_some() && release.label() != ours {
@@ -297,7 +312,7 @@ impl Pws {
 
     /// A Label Request: labels of pseudowires are sent unasked, and again when asked.
     fn request(&mut self, now: Instant, peer: LdpId, request: &LabelRequest) {
-        for pw in self.all_meant(peer, &request.fec, &request.optional) {
+        for pw in self.all_meant(peer, &reversed(&request.fec), &request.optional) {
             let Some(state) = self.pws.get_mut(&pw) else { continue };
             state.released = false;
             match state.ours {

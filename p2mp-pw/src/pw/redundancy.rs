@@ -116,7 +116,8 @@ impl Pws {
         if !self.is_able(pw) {
             return Ok(());
         }
-        if let Some(state) = self.pws.get_mut(&pw).filter(|_| member.mode == RedundancyMode::Independent) {
+        let standby = !self.follows(pw);
+        if let Some(state) = self.pws.get_mut(&pw).filter(|_| member.mode == RedundancyMode::Independent && standby) {
             state.requesting = true;
             self.timers.set(Timer::Switchover(pw), now + self.config.switchover_response);
         }

@@ -11,7 +11,7 @@ use super::c_bit::{CBit, CBitAction, CBitEvent, transition};
 use super::config::{PwAttachment, PwConfig, PwName};
 use super::io::{Output, PwIndex};
 use super::machine::{Ours, Pws, StatusMethod};
-use crate::ldp::fec::{Fec, FecElement, GeneralizedPwId, InterfaceParameter, PwId, PwIdScope, PwType};
+use crate::ldp::fec::{Fec, FecElement, GeneralizedPwId, InterfaceParameter, PwEnds, PwId, PwIdScope, PwType};
 use crate::ldp::message::{Address, LabelMapping, LabelRequest, LabelTlv, LabelWithdraw, MessageBody, Notification};
 use crate::ldp::{LdpId, MacFlush, Octets, PwStatus, Status, StatusCode, Tlv, TlvValue};
 
@@ -185,9 +185,18 @@ impl Pws {
         self.send(pw, MessageBody::LabelWithdraw(LabelWithdraw { fec, optional }));
     }
 
+    /// The FEC element of a pseudowire as the peer sends it: with its name for the label that it owns.
+    fn peers_element(&self, pw: PwIndex) -> Option<FecElement> {
+        let mut element = self.element(pw, self.c(pw), Vec::new())?;
+        if let FecElement::GeneralizedPwId(pw) = &mut element {
+            pw.ends = pw.ends.as_ref().map(PwEnds::reversed);
+        }
+        Some(element)
+    }
+
     /// Gives the peer's label back.
     pub(super) fn send_release(&mut self, pw: PwIndex, label: Option<Label>, reason: Option<StatusCode>) {
-        let Some(element) = self.element(pw, self.c(pw), Vec::new()) else { return };
+        let Some(element) = self.peers_element(pw) else { return };
         let Some(peer) = self.pws.get(&pw).map(|p| p.config.peer) else { return };
         self.release_to(peer, Fec::single(element), label, reason, Vec::new());
     }
@@ -227,7 +236,7 @@ impl Pws {
     }
 
     pub(super) fn send_request(&mut self, pw: PwIndex) {
-        if let Some(element) = self.element(pw, self.c(pw), Vec::new()) {
+        if let Some(element) = self.peers_element(pw) {
             let request = LabelRequest { fec: Fec::single(element), optional: Vec::new() };
             self.send(pw, MessageBody::LabelRequest(request));
         }

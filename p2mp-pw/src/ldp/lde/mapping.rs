@@ -37,21 +37,7 @@ impl Lde {
         let previous = state.received.get(&fec).map(|received| received.label);
         // LMp.3
         if loop_detected(&self.config, &attributes) {
-            // LMp.4–LMp.7
-            if previous == Some(label) {
-                state.received.remove(&fec);
-                self.mark_dirty(fec);
-            }
-            if let Some((state, delay)) = self.peers.get_mut(&peer).zip(self.config.request_retry) {
-                state.looped.insert(fec);
-                self.timers.set(Timer::Deferred(peer, fec), now + delay);
-            }
-            // LMp.8
-            self.counters.loops = self.counters.loops.saturating_add(1);
-            self.peer_event(now, peer, Event::LoopDetected { peer, prefix });
-            let reason = Status::new(StatusCode::LOOP_DETECTED);
-            self.refuse_label(peer, fec, label, Some(reason));
-            return;
+            return self.looped_mapping(now, peer, fec, label);
         }
         if previous.is_none() && state.received.len() >= limit {
             self.peer_event(now, peer, Event::TooManyLabels { peer });
@@ -83,6 +69,26 @@ impl Lde {
             self.mark_dirty(fec);
             self.propagate(now, fec, Some(&attributes));
         }
+    }
+
+    /// LMp.4–LMp.8: the label of a loop is given back, and not used.
+    fn looped_mapping(&mut self, now: Instant, peer: LdpId, fec: FecId, label: Label) {
+        let Some(prefix) = self.fecs.get(fec).map(|state| state.prefix) else { return };
+        let Some(state) = self.peers.get_mut(&peer) else { return };
+        // LMp.4–LMp.7
+        if state.received.get(&fec).is_some_and(|received| received.label == label) {
+            state.received.remove(&fec);
+            self.mark_dirty(fec);
+        }
+        if let Some((state, delay)) = self.peers.get_mut(&peer).zip(self.config.request_retry) {
+            state.looped.insert(fec);
+            self.timers.set(Timer::Deferred(peer, fec), now + delay);
+        }
+        // LMp.8
+        self.counters.loops = self.counters.loops.saturating_add(1);
+        self.peer_event(now, peer, Event::LoopDetected { peer, prefix });
+        let reason = Status::new(StatusCode::LOOP_DETECTED);
+        self.refuse_label(peer, fec, label, Some(reason));
     }
 
     /// Gives back a label that cannot be kept.

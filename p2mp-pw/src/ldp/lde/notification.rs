@@ -104,10 +104,13 @@ impl Lde {
 
     /// All labels of a type were sent (RFC 5919 §4).
     fn end_of_lib(&mut self, now: Instant, peer: LdpId, notification: &Notification) {
-        let of_prefixes = notification.fec().is_some_and(|fec| {
-            let typed = |e: &FecElement| matches!(e, FecElement::TypedWildcard(w) if w.fec_type == FecType::PREFIX && matches!(w.scope, WildcardScope::Family(_)));
-            fec.0.iter().any(typed)
-        });
+        let typed = |element: &FecElement| match element {
+            FecElement::TypedWildcard(wildcard) => {
+                wildcard.fec_type == FecType::PREFIX && matches!(wildcard.scope, WildcardScope::Family(_))
+            }
+            _ => false,
+        };
+        let of_prefixes = notification.fec().is_some_and(|fec| fec.0.iter().any(typed));
         if of_prefixes && self.timers.get(Timer::Synchronized(peer)).is_some() {
             self.timers.clear(Timer::Synchronized(peer));
             self.outputs.push_back(Output::Event(Event::Synchronized { peer, end_of_lib: true }));

@@ -1,5 +1,6 @@
 //! Recognize New FEC, Detect Change in FEC Next Hop (RFC 5036 A.1.6, A.1.7).
 
+use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use fwd_core::net::{IfIndex, IpPrefix};
@@ -7,6 +8,8 @@ use fwd_core::time::Instant;
 use smallvec::SmallVec;
 
 use super::super::LdpId;
+use super::super::message::MessageType;
+use super::super::status::StatusCode;
 use super::config::{Control, Retention};
 use super::fec::{FecId, Known};
 use super::io::Route;
@@ -44,6 +47,9 @@ impl Lde {
             // Null labels are for the egress alone, and others are not for it. NH.16–NH.18.
             self.withdraw_from_all(fec);
         }
+        if known == Known::Nowhere {
+            self.refuse_pending(fec);
+        }
         if was == Known::Nowhere || turned || retry {
             self.leave_hops(fec, &before);
             if known != Known::Nowhere {
@@ -53,6 +59,17 @@ impl Lde {
             self.rerouted(now, fec, &before);
         }
         self.forget_if_unknown(fec);
+    }
+
+    /// LRq.5 for requests that waited: there is no route any more.
+    fn refuse_pending(&mut self, fec: FecId) {
+        for peer in self.up_peers() {
+            let pending = self.peers.get_mut(&peer).and_then(|p| p.pending.remove(&fec));
+            if let Some(id) = pending {
+                let about = Some((id, MessageType::LABEL_REQUEST));
+                self.notify(peer, StatusCode::NO_ROUTE, about, Vec::new());
+            }
+        }
     }
 
     fn index(&mut self, gateway: IpAddr, iface: IfIndex, fec: FecId, add: bool) {
@@ -71,8 +88,15 @@ impl Lde {
     pub(super) fn recognize(&mut self, now: Instant, fec: FecId) {
         let downstream = self.downstream(fec);
         // FEC.1
+        let egress = self.fecs.get(fec).is_some_and(|state| state.route == Known::Egress);
         for peer in self.up_peers() {
             self.advertise(now, peer, fec);
+            // Requests that waited for a next hop's label, when the prefix turns out to end here.
+            let pending = self.peers.get(&peer).and_then(|p| p.pending.get(&fec).copied());
+            if let Some(id) = pending.filter(|_| egress) {
+                let attributes = self.prepare_mapping(peer, fec, None, false);
+                self.send_label(now, peer, fec, attributes, Some(id));
+            }
         }
         // FEC.2, FEC.5
         if let Some(attributes) = downstream {

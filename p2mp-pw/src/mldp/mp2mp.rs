@@ -125,7 +125,7 @@ impl Pass<'_> {
             let ilm = Ilm { action, model: self.core.config.model };
             self.core.program(FwdOp::SetIlm { label: path.label, ilm });
         }
-        if !core::mem::replace(&mut path.advertised, true) {
+        if self.core.is_up(peer) && !core::mem::replace(&mut path.advertised, true) {
             let Some(up) = tree.fec.up() else { return };
             let (fec, label) = (Fec::single(element(up)), LabelTlv::Generic(path.label));
             self.core.counters.mappings_sent = self.core.counters.mappings_sent.saturating_add(1);

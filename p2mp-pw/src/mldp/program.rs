@@ -281,7 +281,8 @@ impl Pass<'_> {
         let upstream = tree.upstream();
         for peer in touched {
             let Some(branch) = tree.branches.get_mut(peer) else { continue };
-            if !branch.request || upstream == Some(*peer) || branch.pushed.is_none() {
+            let ready = branch.pushed.is_some() && self.core.is_up(*peer);
+            if !branch.request || upstream == Some(*peer) || !ready {
                 continue;
             }
             branch.request = false;

@@ -413,7 +413,7 @@ impl Mldp {
         };
         if let Some((id, peer)) = branch {
             let found = self.trees.get(&id).and_then(|tree| Some((tree.fec.down(), tree.branches.get(&peer)?.label)));
-            if let Some((fec, label)) = found {
+            if let Some((fec, label)) = found.filter(|_| self.core.is_up(peer)) {
                 self.release(peer, &fec, label, Some(StatusCode::NO_LABEL_RESOURCES));
             }
             self.core.event(Event::NoRoom { tree: id });

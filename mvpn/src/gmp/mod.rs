@@ -11,6 +11,8 @@
 //! | `filter.rs` | the state of a group and the state tables |
 //! | `config.rs` | intervals, filters, limits |
 //! | `router/` | the router side |
+//! | `host.rs` | the host side |
+//! | `proxy.rs` | a router that is a host upstream (RFC 4605) |
 //! | `message.rs` | a message of either protocol; what a protocol must say of itself |
 #![cfg_attr(
     not(test),
@@ -26,7 +28,9 @@
 mod addresses;
 mod config;
 mod filter;
+mod host;
 mod message;
+mod proxy;
 mod query;
 mod report;
 mod router;
@@ -34,7 +38,10 @@ mod router;
 pub use addresses::{Addresses, AddressesBuf, AddressesIter};
 pub use config::{ConfigError, FilterLine, InterfaceConfig, InterfaceLimits, Intervals, RouterConfig, SsmMapping};
 pub use filter::{Filter, TimerValue, Transition, group_expired, source_expired, transition};
+pub use host::{GmpHost, HostConfig, HostError, HostFilter, HostOutput};
 pub use message::{Message, Protocol, Version};
+pub use proxy::{GmpProxy, ProxyConfig, ProxyError, ProxyOutput};
 pub use query::{IntervalCode, Query, QueryBits, QueryV3, ResponseCode, decode_octet, encode_octet};
 pub use report::{GroupRecord, RecordType, Records, RecordsIter, Report, ReportBuf};
+pub use router::mib;
 pub use router::{Counters, Event, EventKind, GmpRouter, Input as RouterInput, Membership, Output as RouterOutput};

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use arbitrary::{Arbitrary, Unstructured};
 use fwd_core::net::IfIndex;
+use fwd_core::net::{ReplicationId, RpfSetId, VrfId};
+use fwd_core::op::FwdOp;
 use fwd_core::time::Instant;
 use mvpn::gmp::{
-    GmpRouter, InterfaceConfig, Membership, Message, Protocol, Query, RecordType, ReportBuf, RouterConfig, RouterInput,
-    RouterOutput,
+    GmpProxy, GmpRouter, HostConfig, InterfaceConfig, Membership, Message, Protocol, ProxyConfig, ProxyOutput, Query,
+    RecordType, ReportBuf, RouterConfig, RouterInput, RouterOutput,
 };
 
 const IF: IfIndex = IfIndex(1);
@@ -18,6 +20,10 @@ const IF: IfIndex = IfIndex(1);
 pub fn run(data: &[u8]) {
     let [family, data @ ..] = data else { return };
     let mut u = Unstructured::new(data);
+    if family & 2 != 0 {
+        let _ = drive_proxy(&mut u);
+        return;
+    }
     let _ = if family & 1 == 0 {
         drive::<Ipv4Addr>(&mut u, |n| Ipv4Addr::new(192, 0, 2, n), |n| Ipv4Addr::new(232 + (n & 1), 1, 1, n))
     } else {
@@ -139,4 +145,84 @@ fn check<A: Protocol>(router: &GmpRouter<A>) {
         assert!(!filter.is_exclude() || !group.is_ssm_group(), "a join of all sources in the SSM range");
     }
     assert!(members <= 5, "more groups than allowed");
+}
+
+/// A proxy with two downstream interfaces and few numbers: its ops fit together, and it always has an answer for silence.
+fn drive_proxy(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+    let (mut now, up) = (Instant::ZERO, IfIndex(9));
+    let host = |n: u8| Ipv4Addr::new(192, 0, 2, n);
+    let config = ProxyConfig {
+        vrf: VrfId(1),
+        upstream: up,
+        address: host(50),
+        host: HostConfig { groups: 4, ..HostConfig::default() },
+        router: RouterConfig::default(),
+        replication: 1..=6,
+        rpf_set: RpfSetId(1),
+    };
+    let mut proxy = GmpProxy::new(now, config).unwrap();
+    for n in 1..=2 {
+        proxy.add_downstream(now, IfIndex(n), InterfaceConfig::new(host(10))).unwrap();
+    }
+    let (mut routes, mut groups) = (std::collections::BTreeMap::new(), BTreeSet::<ReplicationId>::new());
+    while !u.is_empty() {
+        let (iface, from) = (*u.choose(&[IfIndex(1), IfIndex(2), up])?, host(u.int_in_range(1..=20)?));
+        let g = Ipv4Addr::new(232 + u.int_in_range(0..=1)?, 1, 1, u.int_in_range(1..=6)?);
+        let mut octets = Vec::new();
+        let to = match u.int_in_range(0..=4)? {
+            0 => {
+                now = now + Duration::from_millis(u64::from(u.arbitrary::<u16>()?) * 4);
+                proxy.handle_timeout(now);
+                continue;
+            }
+            1 => {
+                octets = u.arbitrary()?;
+                g
+            }
+            2 => {
+                let query: Query<'_, Ipv4Addr> =
+                    Query { group: if u.arbitrary()? { g } else { Ipv4Addr::UNSPECIFIED }, ..u.arbitrary()? };
+                let to = if query.is_general() { Ipv4Addr::new(224, 0, 0, 1) } else { g };
+                Ipv4Addr::emit_message(&Message::Query(query), from, to, &mut octets);
+                to
+            }
+            _ => {
+                let mut report = ReportBuf::new();
+                let n = u.int_in_range(0..=3)?;
+                let sources: Vec<_> = (0..n).filter_map(|_| Some(host(u.int_in_range(30..=33).ok()?))).collect();
+                report.push(RecordType(u.int_in_range(1..=6)?), g, sources);
+                let to = Ipv4Addr::new(224, 0, 0, 22);
+                Ipv4Addr::emit_message(&Message::ReportV3(report.as_report()), from, to, &mut octets);
+                to
+            }
+        };
+        let input = RouterInput::Datagram {
+            iface,
+            source: from,
+            destination: to,
+            hop_limit: 1,
+            router_alert: true,
+            octets: &octets,
+        };
+        proxy.handle_input(now, input);
+        while let Some(output) = proxy.poll_output() {
+            match output {
+                ProxyOutput::Program(FwdOp::SetReplication { id, .. }) => assert!(groups.insert(id)),
+                ProxyOutput::Program(FwdOp::ClearReplication { id }) => {
+                    assert!(groups.remove(&id) && !routes.values().any(|r| *r == id));
+                }
+                ProxyOutput::Program(FwdOp::SetMroute { key, mroute, .. }) => {
+                    assert!(mroute.replication.is_some_and(|id| groups.contains(&id)));
+                    routes.extend(mroute.replication.map(|id| (key, id)));
+                }
+                ProxyOutput::Program(FwdOp::ClearMroute { key, .. }) => assert!(routes.remove(&key).is_some()),
+                ProxyOutput::Datagram { source, destination, octets, .. } => {
+                    assert!(Ipv4Addr::parse_message(&octets, source, destination).is_ok());
+                }
+                _ => {}
+            }
+        }
+        assert!(groups.len() <= 6 && routes.len() == groups.len());
+    }
+    Ok(())
 }

@@ -1,9 +1,11 @@
 //! The router side of IGMP and MLD in virtual time, both families by the same tests.
 
 mod drive;
+mod host;
 mod lan;
 mod limits;
 mod members;
+mod proxy;
 mod queries;
 mod versions;
 

@@ -1,6 +1,12 @@
 //! Joins, leaves and expiry (RFC 3376 §6.3 to §6.6; RFC 3810 §7.3 to §7.6).
 
+use std::net::Ipv4Addr;
+
+use fwd_core::mib::{Groups, Objects as _, Oid, Value};
+use mvpn::gmp::RecordType;
+
 use crate::both;
+use crate::lan::{Family as _, Lan};
 
 both! {
     /// Shows: MVPN-CEPE-3, MVPN-CEPE-4
@@ -142,4 +148,29 @@ mod generic {
         lan.drain();
         assert_eq!((lan.members.len(), lan.router.next_timeout()), (0, None));
     }
+}
+
+/// MGMD-STD-MIB has the interface, the group and its sources.
+///
+/// Shows: L3VPN-8.11-5
+#[test]
+fn groups_and_sources_are_instances_of_the_mib() {
+    let mut lan = Lan::<Ipv4Addr>::new();
+    lan.report(20, RecordType::ALLOW, Ipv4Addr::group(1), &[1]);
+    lan.secs(10);
+    let (interfaces, cache) = (lan.router.interface_table(lan.now), lan.router.cache_table(lan.now));
+    let sources = lan.router.source_table(lan.now);
+    let all = Groups(&[&interfaces, &cache, &sources]);
+    let get = |text: &str| {
+        let ids: Vec<u32> = "1.3.6.1.2.1.185.1".split('.').chain(text.split('.')).map(|n| n.parse().unwrap()).collect();
+        all.get(&Oid::new(&ids))
+    };
+    // mgmdRouterInterfaceQuerier, QueryMaxResponseTime in tenths, Groups.
+    assert_eq!(get("2.1.3.1.1"), Some(Value::Octets(vec![192, 0, 2, 10])));
+    assert_eq!(get("2.1.7.1.1"), Some(Value::Unsigned(100)));
+    assert_eq!(get("2.1.13.1.1"), Some(Value::Unsigned(1)));
+    // mgmdRouterCacheExpiryTime and SourceFilterMode, mgmdRouterSrcListExpire: 260 s less ten.
+    assert_eq!(get("4.1.6.1.4.239.1.1.1.1"), Some(Value::Ticks(25_000)));
+    assert_eq!(get("4.1.10.1.4.239.1.1.1.1"), Some(Value::Integer(1)));
+    assert_eq!(get("8.1.5.1.4.239.1.1.1.1.4.198.51.100.1"), Some(Value::Ticks(25_000)));
 }

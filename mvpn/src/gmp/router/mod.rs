@@ -9,6 +9,7 @@
 //! | `group.rs` | a group on an interface |
 //! | `input.rs` | what a message does |
 //! | `timeout.rs` | what a timer does |
+//! | `mib.rs` | tables of MGMD-STD-MIB (RFC 5519) |
 //! | `output.rs` | queries, membership changes and events, made when they are polled |
 // Instants and durations saturate.
 #![allow(clippy::arithmetic_side_effects)]
@@ -17,6 +18,7 @@ mod event;
 mod group;
 mod input;
 mod interface;
+pub mod mib;
 mod output;
 mod timeout;
 

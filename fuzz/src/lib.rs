@@ -53,6 +53,7 @@ mod parse_ldp;
 mod parse_lsp_ping;
 mod parse_message;
 mod parse_msdp;
+mod parse_mtrace2;
 mod parse_nlri;
 mod parse_pim;
 mod parse_rsvp;
@@ -69,6 +70,7 @@ pub use parse_ldp::parse_ldp;
 pub use parse_lsp_ping::parse_lsp_ping;
 pub use parse_message::parse_message;
 pub use parse_msdp::parse_msdp;
+pub use parse_mtrace2::parse_mtrace2;
 pub use parse_nlri::parse_nlri;
 pub use parse_pim::parse_pim;
 pub use parse_rsvp::parse_rsvp;
@@ -177,6 +179,7 @@ pub const TARGETS: &[Target] = &[
     ("parse_lsp_ping", parse_lsp_ping),
     ("parse_message", parse_message),
     ("parse_msdp", parse_msdp),
+    ("parse_mtrace2", parse_mtrace2),
     ("parse_nlri", parse_nlri),
     ("parse_pim", parse_pim),
     ("parse_rsvp", parse_rsvp),

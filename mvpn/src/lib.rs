@@ -4,8 +4,9 @@
 //! |---|---|
 //! | [`address`] | the two address families, for machines that are written once |
 //! | [`igmp`], [`mld`] | messages of IGMP and MLD, all versions |
-//! | [`gmp`] | what both share; the router side |
+//! | [`gmp`] | what both share; the router side, the host side, the proxy |
 //! | [`msdp`] | MSDP between RPs |
+//! | [`mtrace2`] | multicast traceroute |
 //! | [`pim`] | PIM between PE and CE |
 //! | [`mvrf`] | the provider side: a PE with its MVRFs |
 //!
@@ -42,5 +43,6 @@ pub mod gmp;
 pub mod igmp;
 pub mod mld;
 pub mod msdp;
+pub mod mtrace2;
 pub mod mvrf;
 pub mod pim;

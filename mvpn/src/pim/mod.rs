@@ -15,7 +15,8 @@
 //! | 4.9 | `wire/` | messages |
 //! | RFC 5015 | `bidir/` | BIDIR-PIM |
 //! | RFC 3973 | `dense/` | PIM-DM |
-//! | | `mib.rs` | tables of PIM-STD-MIB (RFC 5060) |
+//! | | `trace.rs` | what multicast traceroute (RFC 8487) asks |
+//! | | `mib.rs`, `ipmcast.rs` | tables of PIM-STD-MIB (RFC 5060) and IPMCAST-MIB (RFC 5132) |
 //!
 //! PIM over TCP and the flooding mechanism are messages only.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -33,6 +34,7 @@ mod evaluate;
 mod forwarding;
 mod hello;
 mod io;
+pub mod ipmcast;
 mod macros;
 pub mod mib;
 mod network;
@@ -41,6 +43,7 @@ pub mod register;
 mod router;
 pub mod rp_set;
 mod state;
+mod trace;
 mod transmit;
 pub mod upstream;
 pub mod wire;
@@ -52,3 +55,4 @@ pub use config::{
 pub use io::{Input, Membership, MribRoute, Output, PimEvent, PimLimit, PimReject};
 pub use network::PimAddress;
 pub use router::PimRouter;
+pub use trace::TracedPath;

@@ -45,3 +45,28 @@ fn interfaces_neighbours_and_trees_are_instances_in_order() {
     }
     assert_eq!(instances, 2 * 19 + 2 * 9 + 14 + 13);
 }
+
+/// IPMCAST-MIB has each route of the forwarder, and each interface that its copies leave by.
+///
+/// Shows: L3VPN-8.11-5
+#[test]
+fn routes_and_their_next_hops_are_instances_in_order() {
+    let mut one = One::new();
+    one.hello(LAN, N1, &[]);
+    one.join(N1, SSM, S);
+    one.wait(Duration::from_secs(1));
+    let (routes, hops) = (one.pim.route_table(), one.pim.next_hop_table());
+    let all = Groups(&[&hops, &routes]);
+    let get = |text: &str| all.get(&oid(&format!("1.3.6.1.2.1.168.1.{text}")));
+    let row = "1.4.232.1.1.1.32.1.4.10.9.9.9.32";
+    assert_eq!(get(&format!("5.1.8.{row}")), Some(Value::Octets(NUP.octets().to_vec())));
+    assert_eq!(get(&format!("5.1.9.{row}")), Some(Value::Integer(2)));
+    assert_eq!(get(&format!("5.1.12.{row}")), Some(Value::Integer(8)));
+    assert_eq!(get(&format!("6.1.10.{row}.1.1.4.232.1.1.1")), Some(Value::Integer(2)));
+    let (mut at, mut instances) = (oid("1.3.6.1.2.1.168"), 0);
+    while let Some((next, _)) = all.next(&at) {
+        assert!(next > at);
+        (at, instances) = (next, instances + 1);
+    }
+    assert_eq!(instances, 4 + 2);
+}

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Live tests: our speaker against FRR, GoBGP, BIRD and OpenBGPD in network namespaces, with tshark as an independent decoder.
+# Live tests: our routers against FRR, GoBGP, BIRD, OpenBGPD and pimd in network namespaces, with tshark as an independent decoder.
 # Installs them, needs root. Where namespaces are impossible this fails: a test that could not run is no pass.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export DEBIAN_FRONTEND=noninteractive CARGO_TERM_COLOR=never
 
 missing=''
-for program in /usr/lib/frr/bgpd vtysh gobgpd gobgp bird birdc bgpctl tshark tcpdump ip ping depmod snmpd snmptrapd snmpbulkwalk nfcapd /usr/lib/ipsec/charon swanctl; do
+for program in /usr/lib/frr/bgpd vtysh gobgpd gobgp bird birdc bgpctl tshark tcpdump ip ping ethtool debootstrap depmod snmpd snmptrapd snmpbulkwalk nfcapd /usr/lib/ipsec/charon swanctl; do
   command -v "$program" >/dev/null || missing="$missing $program"
 done
 if [ -n "$missing" ]; then
@@ -19,8 +19,8 @@ if [ -n "$missing" ]; then
     trap 'rm -f "$policy"' EXIT
   fi
   apt-get update -q
-  apt-get install -q -y --no-install-recommends frr gobgpd bird2 openbgpd tshark tcpdump iproute2 iputils-ping kmod procps \
-    snmpd snmp snmptrapd nfdump strongswan-charon strongswan-swanctl libcharon-extra-plugins \
+  apt-get install -q -y --no-install-recommends frr gobgpd bird2 openbgpd tshark tcpdump iproute2 iputils-ping ethtool debootstrap kmod \
+    procps snmpd snmp snmptrapd nfdump strongswan-charon strongswan-swanctl libcharon-extra-plugins \
     libstrongswan-standard-plugins libstrongswan-extra-plugins
 fi
 
@@ -36,6 +36,24 @@ if [ ! -d "$LAB_UML/modules" ]; then
   cp -r "$LAB_UML/usr/lib/uml/modules/$version" "$LAB_UML/unready/lib/modules/"
   depmod -b "$LAB_UML/unready" "$version"
   mv "$LAB_UML/unready" "$LAB_UML/modules"
+fi
+
+# FRR 10 of Debian trixie: its pimd and pim6d are what our multicast router is tried against. Bookworm's FRR 8.4 has no pim6d.
+export LAB_TRIXIE="$PWD/target/trixie"
+if [ ! -x "$LAB_TRIXIE/usr/lib/frr/pim6d" ]; then
+  rm -rf "$LAB_TRIXIE"
+  debootstrap --variant=minbase trixie "$LAB_TRIXIE" >/dev/null
+  printf '#!/bin/sh\nexit 101\n' >"$LAB_TRIXIE/usr/sbin/policy-rc.d"
+  chmod 755 "$LAB_TRIXIE/usr/sbin/policy-rc.d"
+  chroot "$LAB_TRIXIE" apt-get install -q -y --no-install-recommends frr
+fi
+
+# The second PIM peer. It is unpacked and not installed: it conflicts with FRR.
+export LAB_PIMD="$PWD/target/pimd/usr/sbin/pimd"
+if [ ! -x "$LAB_PIMD" ]; then
+  rm -rf target/pimd
+  mkdir -p target/pimd
+  (cd target/pimd && { apt-get download -q pimd || { apt-get update -q && apt-get download -q pimd; }; } && dpkg -x pimd_*.deb .)
 fi
 
 # Namespaces, or nothing.

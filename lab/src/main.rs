@@ -24,6 +24,8 @@ enum Command {
     Decode(decode::Args),
     /// Run a BGP speaker on this machine: a PE or a route reflector for real peers
     Peer(live::command::Args),
+    /// Run a multicast router on interfaces of this machine: PIM, IGMP, MLD and BSR for real peers
+    Multicast(live::multicast::command::Args),
     /// Send VPN-IPv4 routes through a route reflector and measure it; ci/feed.sh does it to several
     Feed(feed::Args),
     /// Measure what VPNs cost: many VRFs on many PEs around a route reflector, and idle CE sessions
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::main(&args),
         Command::Decode(args) => decode::main(&args),
         Command::Peer(args) => live::command::main(&args),
+        Command::Multicast(args) => live::multicast::command::main(&args),
         Command::Feed(args) => feed::main(&args),
         Command::Sizing(args) => sizing::main(&args),
         Command::Coverage(args) => coverage::main(&args),

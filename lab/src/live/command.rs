@@ -157,7 +157,7 @@ fn report(command: &Command, config: &Config, driver: &mut Driver<'_>) -> anyhow
 
 /// Standard input as lines, without waiting for more than what is there.
 #[derive(Default)]
-struct Lines {
+pub(super) struct Lines {
     begun: Vec<u8>,
 }
 
@@ -166,7 +166,7 @@ impl Lines {
     const LONGEST: usize = 4096;
 
     /// The lines that are whole by now; `None` at the end of the input.
-    fn take(&mut self) -> io::Result<Option<Vec<String>>> {
+    pub(super) fn take(&mut self) -> io::Result<Option<Vec<String>>> {
         let mut octets = [0; 4096];
         // Not through `Stdin`'s buffer, which `poll` does not see.
         let read = match std::fs::File::from(io::stdin().as_fd().try_clone_to_owned()?).read(&mut octets)? {

@@ -16,6 +16,7 @@
 //! | `report.rs`, `screen.rs` | what it answers, and how that is printed |
 //! | `ike.rs` | IKEv2 and ESP in UDP on sockets |
 //! | `command.rs` | `lab peer` itself |
+//! | `multicast/` | a multicast router: `lab multicast` |
 
 pub mod command;
 pub mod config;
@@ -25,6 +26,7 @@ pub mod driver;
 pub mod ike;
 mod manage;
 pub mod meter;
+pub mod multicast;
 pub mod neighbour;
 pub mod plane;
 pub mod port;

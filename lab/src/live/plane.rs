@@ -4,7 +4,7 @@
 //! An interface of a VRF belongs to this process alone. A core interface is shared with the kernel, which has its addresses and the TCP
 //! sessions on them: here only labelled packets count, and what ARP and neighbour discovery say.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -13,12 +13,13 @@ use std::time::Duration;
 use fwd_core::net::{IfIndex, IpPrefix, LabelStack, Mac, NhlfeId, VrfId};
 use fwd_core::op::{FwdOp, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
 use fwd_core::time::Instant;
-use fwd_core::{DropReason, Forwarder, Frame, PuntReason, Verdict, VrfCounters};
+use fwd_core::{DropReason, Forwarder, Frame, PuntReason, Replica, Replication, Verdict, VrfCounters};
 
 use super::neighbour::{self, Heard, PROTOCOL_ICMPV6};
 use super::port::{Heard as PortHeard, Port, Reception};
-use crate::sim::network::copies;
-use crate::sim::packet::{ETHERTYPE_MPLS, IpView, checksum, ethernet, ethertype_of, ip_packet, pseudo_header};
+use crate::sim::packet::{
+    ETHERTYPE_IPV6, ETHERTYPE_MPLS, IpView, checksum, ethernet, ethertype_of, ip_packet, pseudo_header,
+};
 
 /// The longest frame that a port hands over.
 const LONGEST: usize = 9216;
@@ -32,8 +33,12 @@ const ASK: Duration = Duration::from_secs(1);
 const BELIEVED: Duration = Duration::from_secs(30);
 /// Questions without an answer after which a neighbour is gone.
 const TRIES: u8 = 3;
+/// Packets that wait for software; more are lost.
+const PUNTED: usize = 4096;
 /// IP protocol number of ICMP.
 const PROTOCOL_ICMP: u8 = 1;
+/// IPv6's hop-by-hop options header (RFC 8200 §4.3).
+const HOP_BY_HOP: u8 = 0;
 
 /// An interface as configured.
 #[derive(Clone, Debug)]
@@ -44,6 +49,17 @@ pub struct Attachment {
     pub vrf: VrfId,
     /// Our addresses on it with the lengths of their subnets.
     pub addresses: Vec<(IpAddr, u8)>,
+}
+
+/// A packet that the forwarding plane handed to software.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Punted {
+    /// Where it arrived.
+    pub iface: IfIndex,
+    /// Why.
+    pub reason: PuntReason,
+    /// The packet from its IP header on.
+    pub packet: Vec<u8>,
 }
 
 /// An interface that is open.
@@ -78,6 +94,10 @@ pub struct Plane {
     buffer: Vec<u8>,
     /// What the forwarder counted as received and was ours.
     own: HashMap<VrfId, VrfCounters>,
+    /// What software is to look at; `None` where there is none but ping.
+    punted: Option<VecDeque<Punted>>,
+    /// Addresses of ours that are on no interface.
+    loopbacks: Vec<IpAddr>,
     /// Frames taken from ports.
     pub received: u64,
     /// Frames that ports refused.
@@ -95,6 +115,8 @@ impl Plane {
             entries,
             buffer: vec![0; Frame::HEADROOM + LONGEST],
             own: HashMap::new(),
+            punted: None,
+            loopbacks: Vec::new(),
             received: 0,
             failed: 0,
         }
@@ -121,6 +143,43 @@ impl Plane {
         Ok(iface)
     }
 
+    /// Turns on that packets for software wait for [`Self::punted`], and makes these addresses ours beside those of interfaces.
+    pub fn serve(&mut self, loopbacks: Vec<IpAddr>) {
+        self.punted = Some(VecDeque::new());
+        self.loopbacks = loopbacks;
+    }
+
+    /// The next packet for software.
+    pub fn punted(&mut self) -> Option<Punted> {
+        self.punted.as_mut()?.pop_front()
+    }
+
+    fn hand_up(&mut self, iface: IfIndex, reason: PuntReason, packet: &[u8]) {
+        if let Some(punted) = self.punted.as_mut().filter(|p| p.len() < PUNTED) {
+            punted.push_back(Punted { iface, reason, packet: packet.to_vec() });
+        }
+    }
+
+    /// The Ethernet address of an interface.
+    #[must_use]
+    pub fn mac(&self, iface: IfIndex) -> Option<Mac> {
+        self.attached.get(place(iface)).map(|a| a.port.mac())
+    }
+
+    /// Sends a frame as it is.
+    pub fn send(&mut self, iface: IfIndex, frame: &[u8]) {
+        if let Some(attached) = self.attached.get_mut(place(iface)) {
+            self.failed += u64::from(attached.port.send(frame).is_err());
+        }
+    }
+
+    /// Sends a packet of this router's own by the routes of a VRF.
+    pub fn route(&mut self, now: Instant, vrf: VrfId, packet: &[u8], forwarder: &mut Forwarder<'_>) {
+        if let Some(at) = self.attached.iter().position(|a| a.vrf == vrf) {
+            self.originate(now, number(at), packet, forwarder);
+        }
+    }
+
     /// Whether there are no interfaces.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -130,6 +189,12 @@ impl Plane {
     /// What becomes readable when a frame arrives.
     pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.attached.iter().map(|a| a.port.as_fd())
+    }
+
+    /// Whether an address is one of ours on an interface of the VRF.
+    fn is_address(&self, vrf: VrfId, address: IpAddr) -> bool {
+        let mut all = self.attached.iter().filter(|a| a.vrf == vrf).flat_map(|a| &a.addresses);
+        all.any(|(own, _)| *own == address)
     }
 
     /// The interface whose subnet an address of a VRF lies in.
@@ -302,6 +367,12 @@ impl Plane {
             None if core && octets.get(12..14) != Some(&ETHERTYPE_MPLS.to_be_bytes()) => return,
             None => {}
         }
+        // MLD comes with Router Alert, be it to a group that is routed (RFC 2711, RFC 3810 §5).
+        let alert = octets.get(14).is_some_and(|v| v >> 4 == 6) && octets.get(20) == Some(&HOP_BY_HOP);
+        if alert && self.punted.is_some() && octets.get(12..14) == Some(&ETHERTYPE_IPV6.to_be_bytes()) {
+            let packet = octets[14..].to_vec();
+            return self.hand_up(iface, PuntReason::RouterAlert, &packet);
+        }
         self.forward(now, iface, buffer, len, forwarder);
     }
 
@@ -315,7 +386,7 @@ impl Plane {
             }
             Verdict::Punt { reason: PuntReason::Local, vrf, offset } => {
                 let packet = frame.octets().get(offset..).unwrap_or_default().to_vec();
-                self.local(now, vrf, packet, forwarder);
+                self.local(now, vrf, iface, packet, forwarder);
             }
             Verdict::Drop(DropReason::MplsDisabled | DropReason::UnknownLabel) => {
                 if let Some(attached) = self.attached.get_mut(place(iface)) {
@@ -323,13 +394,35 @@ impl Plane {
                 }
             }
             Verdict::Replicate(replication) => {
-                for (iface, octets) in copies(forwarder, &frame, replication) {
-                    if let Some(attached) = self.attached.get_mut(place(iface)) {
-                        self.failed += u64::from(attached.port.send(&octets).is_err());
-                    }
-                }
+                self.replicate(iface, &frame, replication, forwarder);
             }
-            Verdict::Protect { .. } | Verdict::Punt { .. } | Verdict::PuntFrame { .. } | Verdict::Drop(_) => {}
+            Verdict::Punt { reason, offset, .. } => {
+                self.hand_up(iface, reason, frame.octets().get(offset..).unwrap_or_default());
+            }
+            Verdict::Protect { .. } | Verdict::PuntFrame { .. } | Verdict::Drop(_) => {}
+        }
+    }
+
+    /// The copies of a packet that arrived on `iface`, to interfaces and to software.
+    fn replicate(
+        &mut self,
+        iface: IfIndex,
+        frame: &Frame<'_>,
+        replication: Replication,
+        forwarder: &mut Forwarder<'_>,
+    ) {
+        let mut copies = forwarder.copies(frame, replication);
+        while let Some(replica) = copies.next() {
+            match replica {
+                Replica::Transmit { iface, front, payload, protection: None, .. } => {
+                    let payload = frame.octets().get(payload).unwrap_or_default();
+                    self.send(iface, &[front, payload].concat());
+                }
+                Replica::Punt(Verdict::Punt { reason, offset, .. }) => {
+                    self.hand_up(iface, reason, frame.octets().get(offset..).unwrap_or_default());
+                }
+                Replica::Transmit { .. } | Replica::Punt(_) => {}
+            }
         }
     }
 
@@ -358,15 +451,17 @@ impl Plane {
     }
 
     /// A packet to an address of ours, or to one on a subnet of ours that is not resolved.
-    fn local(&mut self, now: Instant, vrf: VrfId, packet: Vec<u8>, forwarder: &mut Forwarder<'_>) {
+    fn local(&mut self, now: Instant, vrf: VrfId, arrived: IfIndex, packet: Vec<u8>, forwarder: &mut Forwarder<'_>) {
         let Some(view) = IpView::parse(&packet) else { return };
-        let Some(iface) = self.interface_of(vrf, view.dst) else { return };
-        if self.attached[place(iface)].addresses.iter().any(|(own, _)| *own == view.dst) {
-            if let Some(reply) = echo_reply(&view) {
-                self.originate(now, iface, &reply, forwarder);
+        let own = self.loopbacks.contains(&view.dst) || self.is_address(vrf, view.dst);
+        if own {
+            match echo_reply(&view) {
+                Some(reply) => self.route(now, vrf, &reply, forwarder),
+                None => self.hand_up(arrived, PuntReason::Local, &packet),
             }
             return;
         }
+        let Some(iface) = self.interface_of(vrf, view.dst) else { return };
         let dst = view.dst;
         let Some(at) = self.remember(now, iface, dst, forwarder) else { return };
         let neighbour = &mut self.neighbours[at];

@@ -109,7 +109,15 @@ pub struct Node<'m, C> {
 /// # Panics
 /// On sizes without a VRF.
 pub fn forwarder<'m>(arena: &'m Bump, sizes: &Sizes) -> Forwarder<'m> {
-    let memory = Memory {
+    let memory = memory(arena, sizes);
+    let counters =
+        CounterMemory { vrfs: arena.alloc_slice_fill_copy(sizes.vrfs, VrfCounters::ZERO), ..CounterMemory::default() };
+    Forwarder::new(memory, counters).expect("a VRF, and labels from 16")
+}
+
+/// Memory of a forwarding plane of these sizes: unicast and labels.
+pub fn memory<'m>(arena: &'m Bump, sizes: &Sizes) -> Memory<'m> {
+    Memory {
         interfaces: arena.alloc_slice_fill_with(sizes.interface_slots(), |_| InterfaceSlot::EMPTY),
         vrfs: arena.alloc_slice_fill_with(sizes.vrfs, |_| VrfSlot::EMPTY),
         nhlfes: arena.alloc_slice_fill_with(sizes.nhlfe_slots(), |_| NhlfeSlot::EMPTY),
@@ -121,10 +129,7 @@ pub fn forwarder<'m>(arena: &'m Bump, sizes: &Sizes) -> Forwarder<'m> {
         fib6: arena.alloc_slice_fill_with(sizes.fib6_words(), |_| Word::ZERO),
         direct6: arena.alloc_slice_fill_with(Sizes::direct_words(sizes.direct6), |_| Word::ZERO),
         ..Memory::default()
-    };
-    let counters =
-        CounterMemory { vrfs: arena.alloc_slice_fill_copy(sizes.vrfs, VrfCounters::ZERO), ..CounterMemory::default() };
-    Forwarder::new(memory, counters).expect("a VRF, and labels from 16")
+    }
 }
 
 impl<'m, C> Node<'m, C> {

@@ -21,6 +21,7 @@ mod openbgpd;
 mod oracle;
 mod ours;
 mod partition;
+mod pim;
 mod port;
 mod raw;
 mod refresh;

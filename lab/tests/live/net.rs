@@ -44,6 +44,7 @@ pub struct Net {
     name: String,
     dir: PathBuf,
     nodes: u8,
+    lans: u8,
 }
 
 /// One namespace with one interface, `eth0`.
@@ -72,7 +73,7 @@ impl Net {
         let name = format!("live-{}-{}", std::process::id(), SERIAL.fetch_add(1, Ordering::Relaxed));
         let dir = std::env::temp_dir().join(&name);
         fs::create_dir_all(&dir).unwrap();
-        let net = Self { name, dir, nodes: 0 };
+        let net = Self { name, dir, nodes: 0, lans: 0 };
         must(&format!("ip netns add {}", net.name));
         must(&format!("ip -n {} link add br0 type bridge mcast_snooping 0", net.name));
         must(&format!("ip -n {} link set br0 up", net.name));
@@ -80,24 +81,47 @@ impl Net {
         net
     }
 
-    /// Adds a node: 198.51.100.N/24 and 2001:db8::N/64.
-    pub fn node(&mut self) -> Node {
+    /// Adds a node that is not on the switch: it has no interface but the loopback.
+    pub fn bare(&mut self) -> Node {
         self.nodes += 1;
         let (n, switch) = (self.nodes, self.name.clone());
         let ns = format!("{switch}-{n}");
         let guard = SET_UP.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         must(&format!("ip netns add {ns}"));
         drop(guard);
-        must(&format!("ip link add v{n} netns {switch} type veth peer name eth0 netns {ns}"));
-        must(&format!("ip -n {switch} link set v{n} master br0 up"));
         must(&format!("ip -n {ns} link set lo up"));
-        must(&format!("ip -n {ns} link set eth0 up"));
-        must(&format!("ip -n {ns} addr add 198.51.100.{n}/24 dev eth0"));
-        must(&format!("ip -n {ns} addr add 2001:db8::{n}/64 dev eth0 nodad"));
         let dir = self.dir.join(format!("{n}"));
         fs::create_dir_all(&dir).unwrap();
         let v6 = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, n.into());
         Node { ns, v4: Ipv4Addr::new(198, 51, 100, n), v6, dir, number: n, switch }
+    }
+
+    /// A switch of its own for interfaces of nodes, which it brings into being. Packets leave them with whole checksums: a router in
+    /// user space passes them on as they are.
+    pub fn lan(&mut self, ends: &[(&Node, &str)]) {
+        self.lans += 1;
+        let (switch, lan) = (&self.name, self.lans);
+        must(&format!("ip -n {switch} link add lan{lan} type bridge mcast_snooping 0"));
+        must(&format!("ip -n {switch} link set lan{lan} up"));
+        for (n, (node, interface)) in (1..).zip(ends) {
+            let ns = &node.ns;
+            must(&format!("ip link add l{lan}e{n} netns {switch} type veth peer name {interface} netns {ns}"));
+            must(&format!("ip -n {switch} link set l{lan}e{n} master lan{lan} up"));
+            must(&format!("ip netns exec {ns} ethtool -K {interface} tx off"));
+            must(&format!("ip -n {ns} link set {interface} up"));
+        }
+    }
+
+    /// Adds a node: 198.51.100.N/24 and 2001:db8::N/64.
+    pub fn node(&mut self) -> Node {
+        let node = self.bare();
+        let (n, ns, switch) = (node.number, &node.ns, &node.switch);
+        must(&format!("ip link add v{n} netns {switch} type veth peer name eth0 netns {ns}"));
+        must(&format!("ip -n {switch} link set v{n} master br0 up"));
+        must(&format!("ip -n {ns} link set eth0 up"));
+        must(&format!("ip -n {ns} addr add 198.51.100.{n}/24 dev eth0"));
+        must(&format!("ip -n {ns} addr add 2001:db8::{n}/64 dev eth0 nodad"));
+        node
     }
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Live tests: our routers against FRR, GoBGP, BIRD, OpenBGPD and pimd in network namespaces, with tshark as an independent decoder.
+# Live tests: our routers against FRR, GoBGP, BIRD and OpenBGPD in network namespaces, with tshark as an independent decoder.
 # Installs them, needs root. Where namespaces are impossible this fails: a test that could not run is no pass.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -46,14 +46,6 @@ if [ ! -x "$LAB_TRIXIE/usr/lib/frr/pim6d" ]; then
   printf '#!/bin/sh\nexit 101\n' >"$LAB_TRIXIE/usr/sbin/policy-rc.d"
   chmod 755 "$LAB_TRIXIE/usr/sbin/policy-rc.d"
   chroot "$LAB_TRIXIE" apt-get install -q -y --no-install-recommends frr
-fi
-
-# The second PIM peer. It is unpacked and not installed: it conflicts with FRR.
-export LAB_PIMD="$PWD/target/pimd/usr/sbin/pimd"
-if [ ! -x "$LAB_PIMD" ]; then
-  rm -rf target/pimd
-  mkdir -p target/pimd
-  (cd target/pimd && { apt-get download -q pimd || { apt-get update -q && apt-get download -q pimd; }; } && dpkg -x pimd_*.deb .)
 fi
 
 # Namespaces, or nothing.

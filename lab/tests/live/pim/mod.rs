@@ -1,14 +1,11 @@
-//! Our multicast router, FRR's pimd and pim6d and Debian's pimd in one network, with hosts that are kernels.
+//! Our multicast router and FRR's pimd and pim6d in one network, with hosts that are kernels.
 //!
-//! Three routers stand in a line, with a source's host at one end and a member's at the other, and ours is each of them in turn; or two
-//! stand side by side between two LANs, and ours is either.
+//! Three routers stand in a line, with a source's host at one end and a member's at the other, and ours is each of them in turn.
 
 mod frr;
 mod host;
 mod line;
 mod ours;
-mod pimd;
-mod side_by_side;
 mod wire;
 
 use std::net::IpAddr;

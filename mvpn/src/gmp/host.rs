@@ -13,7 +13,7 @@ use fwd_core::time::Instant;
 use fwd_core::timers::Timers;
 
 use super::{Message, Protocol, Query, RecordType, ReportBuf, ResponseCode, RouterInput, Version};
-use crate::random::Random;
+use fwd_core::random::Random;
 
 /// What a report may hold so that it passes every link that carries IPv6: 1,280 octets less the headers.
 const ROOM: usize = 1204;

@@ -180,6 +180,8 @@ pub struct MvpnConfig {
     pub groups: RangeInclusive<u32>,
     /// Numbers of tunnels that multicast arrives by, and of RPF sets, that are this machine's alone.
     pub tunnels: RangeInclusive<u32>,
+    /// Numbers of label spaces of other routers that are this machine's alone.
+    pub spaces: RangeInclusive<u32>,
     /// P-groups of PIM-SSM tunnels.
     pub p_groups: Option<IpPrefix>,
     /// P-tunnels that this PE is the root of, of all MVRFs together: the state that it makes in the core. Default 10,000.
@@ -199,6 +201,7 @@ impl MvpnConfig {
             nhlfes: 100_000..=199_999,
             groups: 100_000..=199_999,
             tunnels: 1..=100_000,
+            spaces: 100_000..=199_999,
             p_groups: None,
             tunnel_budget: 10_000,
             timers: MvpnTimers::default(),
@@ -221,6 +224,7 @@ impl MvpnConfig {
             (&self.nhlfes, MvpnConfigError::Nhlfes),
             (&self.groups, MvpnConfigError::Groups),
             (&self.tunnels, MvpnConfigError::Tunnels),
+            (&self.spaces, MvpnConfigError::Spaces),
         ] {
             if range.is_empty() {
                 return Err(error);
@@ -262,6 +266,9 @@ pub struct MvrfConfig {
     pub inclusive: Option<TunnelKind>,
     /// The tunnels of S-PMSIs.
     pub selective: TunnelKind,
+    /// Whether the P2MP LSPs of the MVRF are one that it shares with others of this PE: upstream-assigned labels tell them apart
+    /// (RFC 6513 §6.3, RFC 6514 §12.1). mLDP only.
+    pub aggregated: bool,
     /// Which flows get S-PMSIs.
     pub s_pmsi: SPmsiPolicy,
     /// How the upstream PE is selected.
@@ -296,6 +303,7 @@ impl MvrfConfig {
             number: vrf.0,
             inclusive: Some(TunnelKind::MldpP2mp),
             selective: TunnelKind::MldpP2mp,
+            aggregated: false,
             s_pmsi: SPmsiPolicy::default(),
             umh: UmhSelection::default(),
             asm: AsmMode::default(),
@@ -340,6 +348,10 @@ impl MvrfConfig {
                 return Err(MvpnConfigError::PGroups);
             }
         }
+        let is_mldp = |kind: &TunnelKind| *kind == TunnelKind::MldpP2mp;
+        if self.aggregated && !self.inclusive.iter().chain([&self.selective]).all(is_mldp) {
+            return Err(MvpnConfigError::Aggregated);
+        }
         // RFC 6513 leaves S-PMSIs on shared trees out.
         if matches!(self.selective, TunnelKind::PimSm(_) | TunnelKind::BidirPim(_)) {
             return Err(MvpnConfigError::Selective);
@@ -380,6 +392,12 @@ pub enum MvpnConfigError {
     /// `tunnels`.
     #[error("tunnels: an empty range")]
     Tunnels,
+    /// `spaces`.
+    #[error("spaces: an empty range")]
+    Spaces,
+    /// `aggregated`.
+    #[error("aggregated: tunnels that are not mLDP P2MP LSPs")]
+    Aggregated,
     /// `p_groups`, or the group of a tunnel.
     #[error("p_groups: missing, not multicast, or of another family than router")]
     PGroups,

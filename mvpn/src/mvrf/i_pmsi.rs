@@ -23,7 +23,11 @@ impl Mvrf {
         let sites = self.config.sites;
         if let Some(kind) = self.config.inclusive {
             if sites.senders {
-                self.inclusive = Some(shared.new_root(now, self.config.vrf, kind).ok_or(MvpnConfigError::Inclusive)?);
+                self.inclusive = Some(
+                    shared
+                        .new_root(now, self.config.vrf, kind, self.config.aggregated)
+                        .ok_or(MvpnConfigError::Inclusive)?,
+                );
             }
             if kind == TunnelKind::IngressReplication && sites.receivers {
                 self.own_label = self.new_own_label(shared, now);
@@ -89,7 +93,7 @@ impl Mvrf {
         match root.kind {
             // Senders only: nobody replicates to it.
             TunnelKind::IngressReplication => None,
-            _ => Some(PmsiTunnelValue::new(root.tunnel.clone())),
+            _ => Some(PmsiTunnelValue { label: root.label, ..PmsiTunnelValue::new(root.tunnel.clone()) }),
         }
     }
 
@@ -134,7 +138,7 @@ impl Mvrf {
         let Some(arrives_by) = self.hold(shared, now, key) else { return };
         let mut tunnel = pmsi.cloned();
         if let Some(value) = pmsi.filter(|_| self.config.sites.receivers).filter(|v| is_tree(&v.tunnel)) {
-            if !shared.join(&value.tunnel, arrives_by) {
+            if !shared.join(&value.tunnel, value.label, arrives_by) {
                 shared.reject(now, self.config.vrf, MvpnReject::TunnelInUse, route);
                 tunnel = None;
             }
@@ -151,7 +155,7 @@ impl Mvrf {
         }
         if let (Some(old), Some(upstream)) = (old.filter(|v| is_tree(&v.tunnel)), self.upstreams.get(&key)) {
             if self.config.sites.receivers {
-                shared.leave(&old.tunnel, upstream.tunnel);
+                shared.leave(&old.tunnel, old.label, upstream.tunnel);
             }
         }
         self.release(shared, key);

@@ -91,7 +91,7 @@ pub(super) struct SPmsiIn {
 /// What was done to receive an S-PMSI.
 #[derive(Clone, Debug)]
 pub(super) struct Joined {
-    pub(super) tunnel: Option<PTunnel>,
+    pub(super) tunnel: Option<(PTunnel, Option<Label>)>,
     pub(super) leaf: Option<McastRoute>,
     pub(super) has_label: bool,
 }

@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use alloc::vec::Vec;
 use bgp_vpn::nlri::RouteDistinguisher;
-use fwd_core::net::{IpPrefix, NhlfeId, TunnelId, VrfId};
+use fwd_core::net::{IpPrefix, LabelSpaceId, NhlfeId, TunnelId, VrfId};
 use fwd_core::op::FwdOp;
 
 use super::attributes::McastAttributes;
@@ -189,6 +189,13 @@ pub enum TreeRequest {
         tunnel: PTunnel,
         /// The number, for [`fwd_core::op::IlmAction::Multicast`] or a leg of that name.
         arrives_by: TunnelId,
+    },
+    /// This PE is a leaf of a tunnel that carries upstream-assigned labels: what arrives is to be looked up in this space.
+    JoinSpace {
+        /// The tunnel.
+        tunnel: PTunnel,
+        /// The space, for [`fwd_core::op::IlmAction::Context`] or a leg of that name.
+        space: LabelSpaceId,
     },
     /// This PE is a leaf no more.
     Leave {

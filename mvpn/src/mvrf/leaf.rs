@@ -78,11 +78,11 @@ impl Mvrf {
         let route = McastRoute::s_pmsi(key.rd, flow, key.address);
         let mut joined = Joined { tunnel: None, leaf: None, has_label: false };
         if is_tree(&pmsi.tunnel) {
-            if !shared.join(&pmsi.tunnel, arrives_by) {
+            if !shared.join(&pmsi.tunnel, pmsi.label, arrives_by) {
                 shared.reject(now, self.config.vrf, MvpnReject::TunnelInUse, route);
                 return self.release(shared, key);
             }
-            joined.tunnel = Some(pmsi.tunnel.clone());
+            joined.tunnel = Some((pmsi.tunnel.clone(), pmsi.label));
         }
         let replicates = matches!(pmsi.tunnel, PTunnel::IngressReplication(_));
         if pmsi.leaf_information_required || replicates {
@@ -129,8 +129,8 @@ impl Mvrf {
             shared.withdraw(self.config.vrf, leaf);
         }
         if let Some(upstream) = self.upstreams.get_mut(&key) {
-            if let Some(tunnel) = &joined.tunnel {
-                shared.leave(tunnel, upstream.tunnel);
+            if let Some((tunnel, label)) = &joined.tunnel {
+                shared.leave(tunnel, *label, upstream.tunnel);
             }
             if let (true, Some((label, uses))) = (joined.has_label, &mut upstream.label) {
                 *uses = uses.saturating_sub(1);

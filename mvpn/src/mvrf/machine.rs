@@ -151,7 +151,7 @@ impl MvpnPe {
                 }
             }
             Input::Transport { router, entry } => self.shared.set_transport(now, router, entry),
-            Input::Branches { tree, branches } => self.shared.set_branches(tree, &branches),
+            Input::Branches { tree, branches } => self.shared.set_branches(now, tree, &branches),
             Input::Rate { vrf, source, group, octets_per_second } => {
                 if let Some(m) = self.mvrfs.get_mut(&vrf) {
                     m.rate(&mut self.shared, now, source, group, octets_per_second);
@@ -253,7 +253,7 @@ impl MvpnPe {
     /// P-tunnels that this PE is the root of.
     #[must_use]
     pub fn root_tunnels(&self) -> usize {
-        self.shared.roots.len()
+        self.shared.tunnels_rooted()
     }
 
     /// Numbers in use: labels, entries, groups, tunnels.

@@ -17,6 +17,12 @@
 //! | RFC 6513 §6.4, RFC 7988 | `root.rs` | tunnels that this PE is the root of |
 //! | RFC 6513 §9.1.1 | `forwarding.rs` | the customers' routes, with the PMSI resolved to tunnels |
 //!
+//! # Tunnels
+//!
+//! Ingress replication needs the entries that lead to the other PEs ([`Input::Transport`]). Trees belong to a provider of tunnels, asked by
+//! [`TreeRequest`]. With `p2mp_pw::mldp::Mldp`: `Root` is `open`, whose legs up and down come back as [`Input::Branches`]; `Join` is `join`
+//! with `Deliver::Multicast`, `JoinSpace` with `Deliver::Context`; `Remove` and `Leave` are `close` and `leave`.
+//!
 //! # The PMSI as an interface
 //!
 //! Where joins go by BGP, the customers' PIM sees the VPN as one point-to-point interface, the PMSI, with one neighbour. [`PmsiLink`] makes that neighbour's

@@ -6,7 +6,7 @@
 
 use core::net::IpAddr;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use fwd_core::net::{IpPrefix, Label, LabelStack, NhlfeId, ReplicationId, VrfId};
 use fwd_core::op::{FwdOp, LegTarget, NextHop, Nhlfe, TunnelModel};
@@ -32,8 +32,8 @@ enum LegKey {
 #[derive(Clone, Copy, Debug)]
 struct Leg {
     number: u16,
-    /// Of a leaf: its label, and the entry that pushes it, if the leaf is reachable.
-    leaf: Option<(Label, Option<NhlfeId>)>,
+    /// What this PE pushes itself: the label of a leaf, or of a shared LSP, and the entry that does, if the leaf is reachable.
+    own: Option<(Label, Option<NhlfeId>)>,
 }
 
 #[derive(Clone, Debug)]
@@ -42,9 +42,21 @@ pub(super) struct Root {
     pub(super) kind: TunnelKind,
     pub(super) tunnel: PTunnel,
     pub(super) group: ReplicationId,
+    /// The upstream-assigned label, where the tunnel is the LSP that MVRFs share.
+    pub(super) label: Option<Label>,
     legs: BTreeMap<LegKey, Leg>,
     next_leg: u16,
     free_legs: Vec<u16>,
+}
+
+/// The P2MP LSP that MVRFs of this PE share (RFC 6513 §6.3).
+#[derive(Clone, Debug)]
+pub(super) struct Trunk {
+    tree: TreeId,
+    tunnel: PTunnel,
+    branches: Vec<NhlfeId>,
+    /// Those that go by it.
+    members: BTreeSet<TreeId>,
 }
 
 impl Root {
@@ -64,8 +76,11 @@ impl Root {
 
 impl Shared {
     /// A tunnel for an MVRF; none if the budget or the numbers are used up.
-    pub(super) fn new_root(&mut self, now: Instant, vrf: VrfId, kind: TunnelKind) -> Option<TreeId> {
-        if self.roots.len() >= self.config.tunnel_budget {
+    pub(super) fn new_root(&mut self, now: Instant, vrf: VrfId, kind: TunnelKind, aggregated: bool) -> Option<TreeId> {
+        if aggregated {
+            return self.new_member(now, vrf);
+        }
+        if self.tunnels_rooted() >= self.config.tunnel_budget {
             self.limit(now, vrf, MvpnLimit::TunnelBudget);
             return None;
         }
@@ -80,15 +95,61 @@ impl Shared {
             self.outputs.push_back(Output::Tree(TreeRequest::Root { tree, tunnel: tunnel.clone() }));
         }
         let (legs, free_legs) = (BTreeMap::new(), Vec::new());
-        self.roots.insert(tree, Root { vrf, kind, tunnel, group, legs, next_leg: 0, free_legs });
+        self.roots.insert(tree, Root { vrf, kind, tunnel, group, label: None, legs, next_leg: 0, free_legs });
         Some(tree)
+    }
+
+    /// P-tunnels that this PE is the root of: one for all that share an LSP.
+    pub(super) fn tunnels_rooted(&self) -> usize {
+        let shared = self.trunk.as_ref().map_or(0, |trunk| trunk.members.len().saturating_sub(1));
+        self.roots.len().saturating_sub(shared)
+    }
+
+    /// A tunnel that is a label in the LSP that MVRFs share.
+    fn new_member(&mut self, now: Instant, vrf: VrfId) -> Option<TreeId> {
+        if self.trunk.is_none() {
+            if self.tunnels_rooted() >= self.config.tunnel_budget {
+                self.limit(now, vrf, MvpnLimit::TunnelBudget);
+                return None;
+            }
+            let number = self.free_tree();
+            let (tree, tunnel) = (TreeId(number), self.p_tunnel(TunnelKind::MldpP2mp, number)?);
+            self.outputs.push_back(Output::Tree(TreeRequest::Root { tree, tunnel: tunnel.clone() }));
+            self.trunk = Some(Trunk { tree, tunnel, branches: Vec::new(), members: BTreeSet::new() });
+        }
+        let Some(label) = self.labels.take().and_then(Label::new) else {
+            self.limit(now, vrf, MvpnLimit::Numbers);
+            self.end_trunk();
+            return None;
+        };
+        let Some(group) = self.new_group(now, vrf) else {
+            self.labels.give_back(label.value());
+            self.end_trunk();
+            return None;
+        };
+        let tree = TreeId(self.free_tree());
+        let trunk = self.trunk.as_mut()?;
+        trunk.members.insert(tree);
+        let (tunnel, branches) = (trunk.tunnel.clone(), trunk.branches.clone());
+        let (kind, legs, free_legs) = (TunnelKind::MldpP2mp, BTreeMap::new(), Vec::new());
+        self.roots.insert(tree, Root { vrf, kind, tunnel, group, label: Some(label), legs, next_leg: 0, free_legs });
+        self.set_branches(now, tree, &branches);
+        Some(tree)
+    }
+
+    /// The shared LSP goes with the last that goes by it.
+    fn end_trunk(&mut self) {
+        if let Some(trunk) = self.trunk.take_if(|trunk| trunk.members.is_empty()) {
+            self.outputs.push_back(Output::Tree(TreeRequest::Remove { tree: trunk.tree }));
+        }
     }
 
     /// The lowest number that no tree has, after those given last.
     fn free_tree(&mut self) -> u32 {
         loop {
             self.next_tree = self.next_tree.wrapping_add(1);
-            if !self.roots.contains_key(&TreeId(self.next_tree)) {
+            let tree = TreeId(self.next_tree);
+            if !self.roots.contains_key(&tree) && self.trunk.as_ref().is_none_or(|trunk| trunk.tree != tree) {
                 return self.next_tree;
             }
         }
@@ -124,11 +185,15 @@ impl Shared {
         for key in keys {
             self.drop_leg(tree, &mut root, key);
         }
-        if root.kind != TunnelKind::IngressReplication {
-            self.outputs.push_back(Output::Tree(TreeRequest::Remove { tree }));
-        }
         self.op(FwdOp::ClearReplication { id: root.group });
         self.groups.give_back(root.group.0);
+        if let (Some(label), Some(trunk)) = (root.label, &mut self.trunk) {
+            trunk.members.remove(&tree);
+            self.drop_upstream_label(label);
+            self.end_trunk();
+        } else if root.kind != TunnelKind::IngressReplication {
+            self.outputs.push_back(Output::Tree(TreeRequest::Remove { tree }));
+        }
     }
 
     /// A leaf of a tunnel, with the label that it gave.
@@ -141,7 +206,7 @@ impl Shared {
                 }
             }
             _ => {
-                let is_new = root.legs.insert(LegKey::Leaf(leaf), Leg { number: 0, leaf: None }).is_none();
+                let is_new = root.legs.insert(LegKey::Leaf(leaf), Leg { number: 0, own: None }).is_none();
                 if is_new {
                     self.outputs.push_back(Output::Tree(TreeRequest::Leaf { tree, leaf, present: true }));
                 }
@@ -153,11 +218,11 @@ impl Shared {
     fn replicate_to(&mut self, now: Instant, tree: TreeId, root: &mut Root, leaf: IpAddr, label: Label) {
         let key = LegKey::Leaf(leaf);
         let known = root.legs.get(&key).copied();
-        if known.and_then(|l| l.leaf).is_some_and(|(l, entry)| l == label && entry.is_some()) {
+        if known.and_then(|l| l.own).is_some_and(|(l, entry)| l == label && entry.is_some()) {
             return;
         }
         let Some(number) = known.map(|l| l.number).or_else(|| root.leg_number()) else { return };
-        let old = known.and_then(|l| l.leaf).and_then(|(_, entry)| entry);
+        let old = known.and_then(|l| l.own).and_then(|(_, entry)| entry);
         self.by_leaf.entry(leaf).or_default().insert(tree);
         let entry = self.transports.get(&leaf).copied().and_then(|transport| {
             let Some(id) = old.or_else(|| self.nhlfes.take().map(NhlfeId)) else {
@@ -172,7 +237,7 @@ impl Shared {
         if let (Some(id), None) = (entry, old) {
             self.op(FwdOp::SetLeg { group: root.group, leg: number, target: LegTarget::Nhlfe(id) });
         }
-        root.legs.insert(key, Leg { number, leaf: Some((label, entry.or(old))) });
+        root.legs.insert(key, Leg { number, own: Some((label, entry.or(old))) });
     }
 
     /// A leaf is gone.
@@ -184,7 +249,7 @@ impl Shared {
 
     fn drop_leg(&mut self, tree: TreeId, root: &mut Root, key: LegKey) {
         let Some(leg) = root.legs.remove(&key) else { return };
-        match (key, leg.leaf) {
+        match (key, leg.own) {
             (LegKey::Leaf(leaf), None) => {
                 self.outputs.push_back(Output::Tree(TreeRequest::Leaf { tree, leaf, present: false }));
                 return;
@@ -202,20 +267,49 @@ impl Shared {
                     }
                 }
             }
-            (LegKey::Branch(_), _) => self.op(FwdOp::ClearLeg { group: root.group, leg: leg.number }),
+            (LegKey::Branch(_), own) => {
+                self.op(FwdOp::ClearLeg { group: root.group, leg: leg.number });
+                if let Some((_, Some(id))) = own {
+                    self.op(FwdOp::ClearNhlfe { id });
+                    self.nhlfes.give_back(id.0);
+                }
+            }
         }
         root.free_legs.push(leg.number);
     }
 
+    /// An entry that pushes a label and goes on through another entry.
+    fn push_onto(&mut self, now: Instant, vrf: VrfId, label: Label, next: NhlfeId) -> Option<NhlfeId> {
+        let Some(id) = self.nhlfes.take().map(NhlfeId) else {
+            self.limit(now, vrf, MvpnLimit::Numbers);
+            return None;
+        };
+        let (push, next) = (LabelStack::single(label), NextHop::Nhlfe(next));
+        self.op(FwdOp::SetNhlfe { id, nhlfe: Nhlfe { push, next, model: TunnelModel::Uniform } });
+        Some(id)
+    }
+
     /// The branches of a multipoint LSP: new ones are added before old ones go.
-    pub(super) fn set_branches(&mut self, tree: TreeId, branches: &[NhlfeId]) {
+    pub(super) fn set_branches(&mut self, now: Instant, tree: TreeId, branches: &[NhlfeId]) {
+        if let Some(trunk) = self.trunk.as_mut().filter(|trunk| trunk.tree == tree) {
+            trunk.branches = branches.to_vec();
+            let members: Vec<TreeId> = trunk.members.iter().copied().collect();
+            return members.into_iter().for_each(|member| self.set_branches(now, member, branches));
+        }
         let Some(mut root) = self.roots.remove(&tree) else { return };
         for branch in branches {
             let key = LegKey::Branch(*branch);
             if !root.legs.contains_key(&key) {
                 let Some(number) = root.leg_number() else { break };
-                root.legs.insert(key, Leg { number, leaf: None });
-                let target = LegTarget::Nhlfe(*branch);
+                let own = match root.label {
+                    Some(label) => match self.push_onto(now, root.vrf, label, *branch) {
+                        Some(entry) => Some((label, Some(entry))),
+                        None => break,
+                    },
+                    None => None,
+                };
+                root.legs.insert(key, Leg { number, own });
+                let target = LegTarget::Nhlfe(own.and_then(|(_, entry)| entry).unwrap_or(*branch));
                 self.op(FwdOp::SetLeg { group: root.group, leg: number, target });
             }
         }
@@ -237,11 +331,11 @@ impl Shared {
         for tree in trees {
             let Some(mut root) = self.roots.remove(&tree) else { continue };
             let key = LegKey::Leaf(router);
-            if let Some((label, old)) = root.legs.get(&key).and_then(|l| l.leaf) {
+            if let Some((label, old)) = root.legs.get(&key).and_then(|l| l.own) {
                 match (entry, old) {
                     (None, Some(id)) => {
                         if let Some(leg) = root.legs.get_mut(&key) {
-                            leg.leaf = Some((label, None));
+                            leg.own = Some((label, None));
                             self.op(FwdOp::ClearLeg { group: root.group, leg: leg.number });
                             self.op(FwdOp::ClearNhlfe { id });
                             self.nhlfes.give_back(id.0);

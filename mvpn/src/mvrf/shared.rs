@@ -4,7 +4,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
-use fwd_core::net::{Label, NhlfeId, ReplicationId, RpfSetId, TunnelId, VrfId};
+use fwd_core::net::{Label, LabelSpaceId, NhlfeId, ReplicationId, RpfSetId, TunnelId, VrfId};
 use fwd_core::op::{FwdOp, Ilm, IlmAction, TunnelModel};
 use fwd_core::time::Instant;
 use fwd_core::timers::Timers;
@@ -17,7 +17,7 @@ use super::instance::PeKey;
 use super::io::{CTree, Output, TreeRequest};
 use super::numbers::Numbers;
 use super::p_tunnel::PTunnel;
-use super::root::{Root, TreeId};
+use super::root::{Root, TreeId, Trunk};
 use super::route::{McastRoute, SFlow};
 
 /// What a timer is for.
@@ -53,6 +53,13 @@ struct Arrival {
     uses: usize,
 }
 
+/// A tunnel that this PE is a leaf of, with upstream-assigned labels (RFC 5331 §7).
+#[derive(Clone, Debug)]
+struct Space {
+    id: LabelSpaceId,
+    labels: BTreeMap<Label, Arrival>,
+}
+
 /// A route of ours, and the MVRFs that want it.
 #[derive(Clone, Debug)]
 struct Originated {
@@ -68,9 +75,10 @@ pub(super) struct Shared {
     pub(super) nhlfes: Numbers,
     pub(super) groups: Numbers,
     pub(super) tunnels: Numbers,
+    space_numbers: Numbers,
     pub(super) outputs: VecDeque<Output>,
-    /// Labels that are withdrawn: their entries go once that is said.
-    late: VecDeque<Label>,
+    /// Labels that are withdrawn, and whether they have an entry here: it goes, and they are free, once that is said.
+    late: VecDeque<(Label, bool)>,
     originated: BTreeMap<McastRoute, Originated>,
     advertised: BTreeSet<McastRoute>,
     to_advertise: BTreeSet<McastRoute>,
@@ -80,6 +88,9 @@ pub(super) struct Shared {
     pub(super) by_leaf: BTreeMap<IpAddr, BTreeSet<TreeId>>,
     pub(super) next_tree: u32,
     arrivals: BTreeMap<PTunnel, Arrival>,
+    spaces: BTreeMap<PTunnel, Space>,
+    /// The LSP that MVRFs share.
+    pub(super) trunk: Option<Trunk>,
     news: BTreeMap<News, (Option<Instant>, u64)>,
 }
 
@@ -91,6 +102,7 @@ impl Shared {
             nhlfes: numbers(&config.nhlfes),
             groups: numbers(&config.groups),
             tunnels: numbers(&config.tunnels),
+            space_numbers: numbers(&config.spaces),
             config,
             timers: Timers::new(),
             outputs: VecDeque::new(),
@@ -104,6 +116,8 @@ impl Shared {
             by_leaf: BTreeMap::new(),
             next_tree: 0,
             arrivals: BTreeMap::new(),
+            spaces: BTreeMap::new(),
+            trunk: None,
             news: BTreeMap::new(),
         }
     }
@@ -171,9 +185,13 @@ impl Shared {
             self.advertised.remove(&route);
             return Some(Output::Withdraw(route));
         }
-        let label = self.late.pop_front()?;
-        self.labels.give_back(label.value());
-        Some(Output::Program(FwdOp::ClearIlm { label }))
+        while let Some((label, has_entry)) = self.late.pop_front() {
+            self.labels.give_back(label.value());
+            if has_entry {
+                return Some(Output::Program(FwdOp::ClearIlm { label }));
+            }
+        }
+        None
     }
 
     /// A number for a tunnel that multicast arrives by.
@@ -212,7 +230,12 @@ impl Shared {
     }
 
     pub(super) fn drop_label(&mut self, label: Label) {
-        self.late.push_back(label);
+        self.late.push_back((label, true));
+    }
+
+    /// A label for what this PE sends into a shared LSP is free once that is said.
+    pub(super) fn drop_upstream_label(&mut self, label: Label) {
+        self.late.push_back((label, false));
     }
 
     pub(super) fn new_group(&mut self, now: Instant, vrf: VrfId) -> Option<ReplicationId> {
@@ -224,8 +247,11 @@ impl Shared {
         Some(id)
     }
 
-    /// Becomes a leaf of a tunnel. `false`: it delivers to another MVRF of this PE.
-    pub(super) fn join(&mut self, tunnel: &PTunnel, arrives_by: TunnelId) -> bool {
+    /// Becomes a leaf of a tunnel, for what comes with this label if there is one. `false`: it delivers to another MVRF of this PE.
+    pub(super) fn join(&mut self, tunnel: &PTunnel, label: Option<Label>, arrives_by: TunnelId) -> bool {
+        if let Some(label) = label {
+            return self.join_space(tunnel, label, arrives_by);
+        }
         if let Some(known) = self.arrivals.get_mut(tunnel) {
             let is_same = known.arrives_by == arrives_by;
             known.uses = known.uses.saturating_add(usize::from(is_same));
@@ -236,8 +262,47 @@ impl Shared {
         true
     }
 
+    fn join_space(&mut self, tunnel: &PTunnel, label: Label, arrives_by: TunnelId) -> bool {
+        let known = self.spaces.get(tunnel).map(|space| space.id);
+        let Some(space) = known.or_else(|| self.space_numbers.take().map(LabelSpaceId)) else { return false };
+        let labels = BTreeMap::new();
+        let here = self.spaces.entry(tunnel.clone()).or_insert(Space { id: space, labels });
+        if let Some(arrival) = here.labels.get_mut(&label) {
+            let is_same = arrival.arrives_by == arrives_by;
+            arrival.uses = arrival.uses.saturating_add(usize::from(is_same));
+            return is_same;
+        }
+        here.labels.insert(label, Arrival { arrives_by, uses: 1 });
+        let ilm = Ilm { action: IlmAction::Multicast(arrives_by), model: TunnelModel::Uniform };
+        self.op(FwdOp::SetContextIlm { space, label, ilm });
+        if known.is_none() {
+            self.outputs.push_back(Output::Tree(TreeRequest::JoinSpace { tunnel: tunnel.clone(), space }));
+        }
+        true
+    }
+
+    fn leave_space(&mut self, tunnel: &PTunnel, label: Label, arrives_by: TunnelId) {
+        let Some(here) = self.spaces.get_mut(tunnel) else { return };
+        let Some(arrival) = here.labels.get_mut(&label).filter(|a| a.arrives_by == arrives_by) else { return };
+        arrival.uses = arrival.uses.saturating_sub(1);
+        if arrival.uses > 0 {
+            return;
+        }
+        here.labels.remove(&label);
+        let (space, is_unused) = (here.id, here.labels.is_empty());
+        self.op(FwdOp::ClearContextIlm { space, label });
+        if is_unused {
+            self.spaces.remove(tunnel);
+            self.space_numbers.give_back(space.0);
+            self.outputs.push_back(Output::Tree(TreeRequest::Leave { tunnel: tunnel.clone() }));
+        }
+    }
+
     /// Is a leaf no more, if nothing else needs the tunnel.
-    pub(super) fn leave(&mut self, tunnel: &PTunnel, arrives_by: TunnelId) {
+    pub(super) fn leave(&mut self, tunnel: &PTunnel, label: Option<Label>, arrives_by: TunnelId) {
+        if let Some(label) = label {
+            return self.leave_space(tunnel, label, arrives_by);
+        }
         let Some(known) = self.arrivals.get_mut(tunnel).filter(|a| a.arrives_by == arrives_by) else { return };
         known.uses = known.uses.saturating_sub(1);
         if known.uses == 0 {

@@ -9,7 +9,7 @@ use bgp_vpn::attr::RouteTarget;
 use bgp_vpn::attr::ext_community::VrfRouteImport;
 use bgp_vpn::nlri::RouteDistinguisher;
 use bgp_vpn::nlri::mcast_vpn::CMulticast;
-use fwd_core::net::{IfIndex, IpPrefix, Ipv4Prefix, Label, NhlfeId, ReplicationId, TunnelId, VrfId};
+use fwd_core::net::{IfIndex, IpPrefix, Ipv4Prefix, Label, LabelSpaceId, NhlfeId, ReplicationId, TunnelId, VrfId};
 use fwd_core::op::{FwdOp, IlmAction, LegTarget, Mroute, MrouteKey, Origin, Rpf, VsiOrVrf};
 use fwd_core::time::Instant;
 use mvpn::mvrf::{
@@ -27,6 +27,7 @@ struct Told {
     nhlfes: BTreeSet<NhlfeId>,
     labels: BTreeSet<Label>,
     tunnels: BTreeSet<TunnelId>,
+    contexts: BTreeSet<(LabelSpaceId, Label)>,
     mroutes: BTreeMap<(VrfId, MrouteKey), Mroute>,
     advertised: BTreeMap<McastRoute, McastAttributes>,
     trees: BTreeSet<TreeId>,
@@ -71,6 +72,8 @@ impl Told {
                 let promised = self.advertised.values().filter_map(|a| a.pmsi.as_ref()).any(|p| p.label == Some(label));
                 assert!(!promised, "{label} is cleared while it is advertised");
             }
+            FwdOp::SetContextIlm { space, label, .. } => assert!(self.contexts.insert((space, label))),
+            FwdOp::ClearContextIlm { space, label } => assert!(self.contexts.remove(&(space, label))),
             FwdOp::SetMulticastTunnel { tunnel, .. } => assert!(self.tunnels.insert(tunnel)),
             FwdOp::ClearMulticastTunnel { tunnel } => assert!(self.tunnels.remove(&tunnel)),
             FwdOp::SetMroute { vrf, key, mroute } => {
@@ -313,6 +316,8 @@ fn config(u: &mut Unstructured<'_>, n: u16) -> Result<MvrfConfig> {
     let kinds = [TunnelKind::IngressReplication, TunnelKind::MldpP2mp, TunnelKind::RsvpTeP2mp];
     config.inclusive = if u.arbitrary()? { Some(*u.choose(&kinds)?) } else { None };
     config.selective = *u.choose(&kinds)?;
+    let is_mldp = |kind: &TunnelKind| *kind == TunnelKind::MldpP2mp;
+    config.aggregated = config.inclusive.iter().chain([&config.selective]).all(is_mldp) && u.arbitrary()?;
     config.asm = if u.arbitrary()? { AsmMode::SptOnly } else { AsmMode::RptSpt };
     config.s_pmsi.threshold = Some(Threshold { up: 1000, down: 500 });
     config.s_pmsi.explicit_tracking = u.arbitrary()?;
@@ -348,7 +353,7 @@ fn steps(u: &mut Unstructured<'_>) -> Result<()> {
     let told = &drive.told;
     assert!(told.advertised.is_empty(), "{:?}", told.advertised);
     assert!(told.mroutes.is_empty() && told.groups.is_empty() && told.nhlfes.is_empty(), "{:?}", told.mroutes);
-    assert!(told.labels.is_empty() && told.tunnels.is_empty() && told.trees.is_empty());
+    assert!(told.labels.is_empty() && told.tunnels.is_empty() && told.trees.is_empty() && told.contexts.is_empty());
     Ok(())
 }
 

@@ -97,6 +97,11 @@ impl<A: SimAddress> World<A> {
                 let id = mldp.join(now, fec(lsp), Deliver::Multicast(arrives_by)).unwrap();
                 ldp.joined.insert((pe, tunnel), id);
             }
+            TreeRequest::JoinSpace { tunnel, space } => {
+                let PTunnel::MldpP2mp(lsp) = &tunnel else { panic!("{tunnel:?}") };
+                let id = mldp.join(now, fec(lsp), Deliver::Context(space)).unwrap();
+                ldp.joined.insert((pe, tunnel), id);
+            }
             TreeRequest::Leave { tunnel } => {
                 if let Some(id) = ldp.joined.remove(&(pe, tunnel)) {
                     mldp.leave(now, id);

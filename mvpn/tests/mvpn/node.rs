@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use fwd_core::net::{IfIndex, Label, LabelStack, Mac, NhlfeId, TunnelId, VrfId};
-use fwd_core::op::{FwdOp, Interface, MulticastVrf, NextHop, Nhlfe, TunnelModel};
+use fwd_core::net::{IfIndex, Label, LabelStack, Mac, NhlfeId, VrfId};
+use fwd_core::op::{FwdOp, Ilm, IlmAction, Interface, MulticastVrf, NextHop, Nhlfe, TunnelModel};
 use fwd_core::table::{
     CounterMemory, Exact6Slot, ExactSlot, IlmSlot, InterfaceSlot, LegSlot, Memory, MulticastMemory, MulticastVrfSlot,
     NhlfeSlot, PolicerSlot, ReplicationSlot, VrfSlot, Word,
@@ -244,11 +244,10 @@ impl<A: SimAddress> Pe<A> {
     }
 
     /// A label of the simulated LDP.
-    pub fn leaf(&mut self, arrives_by: TunnelId) -> Label {
+    pub fn leaf(&mut self, action: IlmAction) -> Label {
         let label = Label::new(self.labels).unwrap();
         self.labels += 1;
-        let action = fwd_core::op::IlmAction::Multicast(arrives_by);
-        let ilm = fwd_core::op::Ilm { action, model: TunnelModel::Uniform };
+        let ilm = Ilm { action, model: TunnelModel::Uniform };
         self.forwarder.apply(&FwdOp::SetIlm { label, ilm }).unwrap();
         label
     }

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use fwd_core::net::{IfIndex, VrfId};
-use mvpn::mvrf::{Input, McastRoute, Output, TreeId, TreeRequest};
+use fwd_core::net::{IfIndex, Label, VrfId};
+use fwd_core::op::IlmAction;
+use mvpn::mvrf::{Input, McastRoute, Output, PTunnel, TreeId, TreeRequest};
 use mvpn::pim::{self, MribRoute};
 
 use super::node::{SimAddress, data, read, site};
@@ -58,12 +59,13 @@ impl<A: SimAddress> World<A> {
             }
             TreeRequest::Join { tunnel, arrives_by } => {
                 self.joins += 1;
-                let label = self.pes[pe].leaf(arrives_by);
-                let lsp = self.lsps.entry(tunnel).or_default();
-                lsp.leaves.insert(pe, label);
-                lsp.branches.remove(&pe);
-                let root = lsp.root;
-                self.tell_root(root);
+                let label = self.pes[pe].leaf(IlmAction::Multicast(arrives_by));
+                self.leaf_joins(pe, tunnel, label);
+            }
+            TreeRequest::JoinSpace { tunnel, space } => {
+                self.joins += 1;
+                let label = self.pes[pe].leaf(IlmAction::Context(space));
+                self.leaf_joins(pe, tunnel, label);
             }
             TreeRequest::Leave { tunnel } => {
                 if let Some(lsp) = self.lsps.get_mut(&tunnel) {
@@ -75,6 +77,14 @@ impl<A: SimAddress> World<A> {
             }
             TreeRequest::Leaf { .. } => {}
         }
+    }
+
+    fn leaf_joins(&mut self, pe: usize, tunnel: PTunnel, label: Label) {
+        let lsp = self.lsps.entry(tunnel).or_default();
+        lsp.leaves.insert(pe, label);
+        lsp.branches.remove(&pe);
+        let root = lsp.root;
+        self.tell_root(root);
     }
 
     /// The root of an LSP hears of its branches a little later.

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use mvpn::mvrf::{Input, Threshold, TunnelKind};
+use bgp_vpn::attr::RouteTarget;
+use bgp_vpn::nlri::RouteDistinguisher;
+use fwd_core::net::VrfId;
+use mvpn::mvrf::{Input, MvrfConfig, Threshold, TunnelKind};
 
-use super::node::SimAddress;
+use super::node::{SimAddress, pmsi};
 use super::switch::stream;
 use super::world::World;
 use super::{Provider, VRF, mvrf};
@@ -82,4 +85,62 @@ fn a_flow_moves_through_the_core_without_a_loss() {
     assert_eq!(stream(&mut world, source, group, &[1, 2], SECOND * 15), (0, 0));
     world.run_for(SECOND * 20);
     assert_eq!(trees(&world), before);
+}
+
+/// Three VPNs of four PEs with 102 flows, of the same addresses in each, by one P2MP LSP for each PE: upstream-assigned labels tell the VPNs
+/// apart, and the same labels of other roots do not matter. The P router keeps four trees.
+///
+/// Shows: MVPN-SCAL-13
+#[test]
+fn three_vpns_share_the_tree_of_each_root() {
+    let mut world: World<A> = World::new(Provider::V4.routers(5), 23, |_, _| {});
+    world.start_ldp(P);
+    for pe in 0..4 {
+        for vpn in 1..=3_u16 {
+            let rd = RouteDistinguisher::two_octet_as(65001, u32::from(vpn) * 100 + pe as u32);
+            let rt = RouteTarget::two_octet_as(65001, u32::from(vpn));
+            let mut config = MvrfConfig::new(VrfId(vpn), rd, rt, pmsi(VrfId(vpn)));
+            config.aggregated = true;
+            // VPN 3 has its flows on S-PMSIs of their own, in the same LSP.
+            if vpn == 3 {
+                config.s_pmsi.always = vec!["232.0.0.0/8".parse().unwrap()];
+            }
+            world.add_site(pe, config, false);
+        }
+    }
+    world.run_for(SECOND * 2);
+    let (source, group) = (A::host(0, 1), A::ssm);
+    // VPN 1 at PE 1, VPN 2 at PE 2, VPN 3 at both; the same addresses from PE 3 too, for other receivers.
+    let receivers = |vpn: u16| match vpn {
+        1 => vec![1],
+        2 => vec![2],
+        _ => vec![1, 2],
+    };
+    for vpn in 1..=3 {
+        for n in 0..34 {
+            for pe in receivers(vpn) {
+                world.member((pe, VrfId(vpn)), Some(source), group(n), true);
+            }
+            world.member((0, VrfId(vpn)), Some(A::host(3, 1)), group(n), true);
+        }
+    }
+    world.run_for(SECOND * 10);
+    assert_eq!(world.ldp.as_ref().unwrap().nodes[P].trees().count(), 4);
+    assert!(world.pes.iter().take(4).all(|pe| pe.mvpn.root_tunnels() == 1));
+    for vpn in 1..=3 {
+        for n in 0..34 {
+            let number = world.send((0, VrfId(vpn)), source, group(n));
+            let other = world.send((3, VrfId(vpn)), A::host(3, 1), group(n));
+            world.run_for(Duration::from_millis(50));
+            let expected: BTreeMap<_, _> = receivers(vpn).into_iter().map(|pe| ((pe, VrfId(vpn)), 1)).collect();
+            assert_eq!(world.copies(source, group(n), number), expected, "VPN {vpn} flow {n}");
+            let back = BTreeMap::from([((0, VrfId(vpn)), 1)]);
+            assert_eq!(world.copies(A::host(3, 1), group(n), other), back, "VPN {vpn} flow {n}");
+        }
+    }
+    let labels = |pe: usize| {
+        let of = world.pes[pe].mvpn.originated().filter_map(|(_, a)| a.pmsi.as_ref()?.label);
+        of.collect::<std::collections::BTreeSet<_>>()
+    };
+    assert!(labels(0).intersection(&labels(3)).count() >= 3, "equal labels of two roots");
 }

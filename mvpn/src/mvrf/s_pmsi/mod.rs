@@ -83,7 +83,10 @@ impl Mvrf {
         let has_default = self.has_default(flow);
         let (state, actions) = transition(old, event, has_default);
         if let (None, Some(state)) = (old, state) {
-            let Some(tree) = shared.new_root(now, self.config.vrf, self.config.selective) else { return };
+            let Some(tree) = shared.new_root(now, self.config.vrf, self.config.selective, self.config.aggregated)
+            else {
+                return;
+            };
             self.s_out.insert(flow, SPmsiOut { state, tree, is_wanted: true });
         }
         if let (Some(out), Some(state)) = (self.s_out.get_mut(&flow), state) {
@@ -131,7 +134,7 @@ impl Mvrf {
     // RFC 6514 §12.1
     fn announce_s_pmsi(&self, shared: &mut Shared, flow: SFlow) {
         let Some(root) = self.s_out.get(&flow).and_then(|out| shared.roots.get(&out.tree)) else { return };
-        let mut value = PmsiTunnelValue::new(root.tunnel.clone());
+        let mut value = PmsiTunnelValue { label: root.label, ..PmsiTunnelValue::new(root.tunnel.clone()) };
         let is_wildcard = flow.source.is_none() || flow.group.address().is_none();
         value.per_flow = self.config.s_pmsi.explicit_tracking && is_wildcard;
         let tracked = self.config.s_pmsi.explicit_tracking && !is_wildcard;

@@ -470,11 +470,16 @@ fn protected_links_take_nothing_in_clear() {
                 r
             };
             let (mut a, mut b) = (make(0), make(1));
+            // IP in IP is known by its association alone: without it, or with another, there is no such link.
+            let no_context = match encapsulation {
+                Encapsulation::IpInIp => Verdict::Drop(DropReason::NoVlink),
+                _ => Verdict::Drop(DropReason::VlinkProtection),
+            };
             let mut outbound = OutboundSa::new(0x1234, true, Sum(9));
             let mut inbound = InboundSa::<_, 4>::new(0x1234, true, 64, Sum(9));
             let (verdict, clear) = with_frame(&plain(&ip("10.9.1.1", 64, 0)), |f| a.0.forward(f, IfIndex(CUSTOMER)));
             assert_eq!(verdict, Verdict::Protect { iface: IfIndex(CORE), class: 0, sa: SaId(3), offset: 14 });
-            assert_eq!(b.forward(CORE, &cross(clear.clone())), Err(Verdict::Drop(DropReason::VlinkProtection)));
+            assert_eq!(b.forward(CORE, &cross(clear.clone())), Err(no_context));
 
             let (done, sent) = with_frame(&clear, |frame| outbound.protect(frame, 14));
             assert_eq!(done, Ok(()));
@@ -501,7 +506,7 @@ fn protected_links_take_nothing_in_clear() {
             assert_eq!(with_frame(&arrived, |f| inbound.unprotect(f, 14)).0, replayed);
 
             let wrong = with_frame(&opened, |f| b.0.forward_unprotected(f, IfIndex(CORE), SaId(4))).0;
-            assert_eq!(wrong, Verdict::Drop(DropReason::VlinkProtection));
+            assert_eq!(wrong, no_context);
             let (verdict, delivered) = with_frame(&opened, |f| b.0.forward_unprotected(f, IfIndex(CORE), SaId(3)));
             assert_eq!(verdict, Verdict::Transmit { iface: IfIndex(CUSTOMER), class: 0 });
             assert_eq!(delivered[14..], ip("10.9.1.1", 62, 0));

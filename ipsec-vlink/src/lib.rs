@@ -7,7 +7,11 @@ extern crate alloc;
 #[cfg(any(test, feature = "arbitrary", feature = "std"))]
 extern crate std;
 
+pub mod arch;
+pub mod correlate;
 pub mod ike;
 pub mod l2tp;
+pub mod sad;
+pub mod vlink;
 #[cfg(test)]
 mod test_hashes;

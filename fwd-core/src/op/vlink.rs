@@ -11,7 +11,7 @@ use crate::wire::l2tpv3::Cookie;
 /// A virtual link, and how its packets are known when they arrive. How they are sent is a [`VlinkOutput`].
 ///
 /// Packets to `ends.local` that the global table says are this router's own are looked up among the links: by the outer
-/// addresses, the encapsulation, and the key or session where it has one. What belongs to no link is dropped, never delivered
+/// addresses, the encapsulation, and the key or session where it has one; of IP in IP by the association. What belongs to no link is dropped, never delivered
 /// by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
@@ -59,7 +59,7 @@ pub enum Ends {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Encapsulation {
-    /// Nothing (RFC 2003, RFC 2473): the addresses alone say the link.
+    /// Nothing (RFC 2003, RFC 2473): the addresses say the link, and the association that packets came through.
     IpInIp,
     /// GRE without a key (RFC 2784).
     Gre,

@@ -118,7 +118,7 @@ pub(crate) fn receive(
     }
     let octets = frame.octets().get(outer.offset..outer.end).unwrap_or_default();
     let Some(found) = Found::read(&outer, octets)? else { return Ok(None) };
-    let (id, vlink) = links.find(&Selector::new(&found.encapsulation, &outer.ends)).ok_or(UNKNOWN)?;
+    let (id, vlink) = links.find(&Selector::new(&found.encapsulation, &outer.ends, through)).ok_or(UNKNOWN)?;
     // A session is found without the addresses.
     if vlink.ends != outer.ends {
         return Err(Verdict::Drop(DropReason::VlinkAddress));

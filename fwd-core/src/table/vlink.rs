@@ -125,10 +125,12 @@ pub(crate) struct Selector {
 }
 
 impl Selector {
-    /// That of packets of this encapsulation between these ends. A session is unique to its receiver, whoever sends.
-    pub(crate) fn new(encapsulation: &Encapsulation, ends: &Ends) -> Self {
+    /// That of packets of this encapsulation between these ends, which came through this association. A session is unique to its
+    /// receiver, whoever sends. IP in IP has nothing of its own that says the link: there the association does, so that links of
+    /// several VPNs share one pair of addresses (RFC 3884 §3).
+    pub(crate) fn new(encapsulation: &Encapsulation, ends: &Ends, through: Option<SaId>) -> Self {
         let (kind, value, is_session) = match *encapsulation {
-            Encapsulation::IpInIp => (1, 0, false),
+            Encapsulation::IpInIp => (1, through.map_or(0, |sa| u32::from(sa.0).wrapping_add(1)), false),
             Encapsulation::Gre => (2, 0, false),
             Encapsulation::GreKey(key) => (3, key, false),
             Encapsulation::MplsInIp => (4, 0, false),
@@ -137,6 +139,11 @@ impl Selector {
             Encapsulation::L2tpUdp(Session { id, .. }) => (7, id, true),
         };
         Self { kind, value, ends: if is_session { [0; 8] } else { ends.words() } }
+    }
+
+    /// That of the packets of a link.
+    pub(crate) fn of(vlink: &Vlink) -> Self {
+        Self::new(&vlink.encapsulation, &vlink.ends, vlink.protection)
     }
 
     fn hash(&self) -> u32 {
@@ -180,7 +187,7 @@ impl<'m> Vlinks<'m> {
                 id => VlinkId(id.wrapping_sub(1)),
             };
             if let Some(vlink) = self.get(id).and_then(Link::vlink) {
-                if Selector::new(&vlink.encapsulation, &vlink.ends) == *selector {
+                if Selector::of(&vlink) == *selector {
                     return Some((id, vlink));
                 }
             }
@@ -247,8 +254,8 @@ impl<'m> VlinkWriter<'m> {
                 *word = self.generation;
             }
         }
-        let selector = Selector::new(&vlink.encapsulation, &vlink.ends);
-        let before = old.and_then(Link::vlink).map(|old| Selector::new(&old.encapsulation, &old.ends));
+        let selector = Selector::of(vlink);
+        let before = old.and_then(Link::vlink).map(|old| Selector::of(&old));
         // Is there a place at all? If not, nothing was changed.
         self.place_for(&selector).ok_or(Refused::Full)?;
         self.records.set(grace, id.0, record)?;
@@ -301,7 +308,7 @@ impl<'m> VlinkWriter<'m> {
     pub(super) fn clear(&mut self, grace: &Grace<'_>, id: VlinkId) {
         let old = self.reader().get(id).and_then(Link::vlink);
         if let Some(old) = old {
-            self.forget(&Selector::new(&old.encapsulation, &old.ends), id.0.wrapping_add(1));
+            self.forget(&Selector::of(&old), id.0.wrapping_add(1));
         }
         self.records.clear(grace, id.0);
     }
@@ -415,7 +422,7 @@ mod tests {
             table.set(&mut grace, VlinkId(1), &vlink).unwrap();
             let found = table.reader().get(VlinkId(1)).unwrap();
             assert_eq!((found.vlink(), found.output()), (Some(vlink), Some(output(1400))));
-            let selector = Selector::new(&vlink.encapsulation, &vlink.ends);
+            let selector = Selector::of(vlink);
             assert_eq!(table.reader().find(&selector), Some((VlinkId(1), vlink)));
             table.clear(&grace, VlinkId(1));
             assert_eq!(table.reader().find(&selector), None);
@@ -474,7 +481,7 @@ mod tests {
                     for kind in 0..3 {
                         for value in 0..4 {
                             let (vlink, key) = of(kind, peer, value);
-                            let selector = Selector::new(&vlink.encapsulation, &vlink.ends);
+                            let selector = Selector::of(vlink);
                             let found = table.reader().find(&selector).map(|(id, vlink)| (id.0, vlink));
                             let expected = owners.get(&key).map(|id| (*id, links[id]));
                             prop_assert_eq!(found, expected);

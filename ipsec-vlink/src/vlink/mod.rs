@@ -1,0 +1,25 @@
+//! Virtual links of one system: set up, bound to their VPNs, watched, taken down.
+//!
+//! The machine asks IKE for associations and L2TP for sessions by values, learns keys and labels by values, and tells the forwarding
+//! plane by ops: an entry is announced after the forwarding plane knows it, and withdrawn before it goes.
+//!
+//! | File | What |
+//! |---|---|
+//! | `fsm.rs` | the states of a link |
+//! | `config.rs` | configuration, inputs, outputs |
+//! | `machine.rs` | the machine |
+//! | `install.rs` | what the forwarding plane is told of a link |
+//! | `checks.rs` | what configuration is refused |
+
+mod checks;
+mod config;
+pub mod fsm;
+mod install;
+mod machine;
+
+pub use config::{
+    Config, ConfigError, Declined, Event, Input, LinkConfig, LinkId, LinkStatus, Output, PeerConfig, PeerId, PeerKind,
+    SaRequest, Security,
+};
+pub use fsm::LinkState;
+pub use machine::VirtualLinks;

@@ -42,6 +42,9 @@ mod l2tp_drive;
 #[path = "../../mvpn/tests/mvpn/drive.rs"]
 mod mvpn_drive;
 
+#[path = "../../ipsec-vlink/tests/vlink/drive.rs"]
+mod vlink_drive;
+
 mod bridge_vlink;
 mod parse_bfd;
 mod parse_fwd_op;
@@ -101,6 +104,11 @@ pub fn drive_ike(data: &[u8]) {
 /// Arbitrary stimuli against one BGP session.
 pub fn drive_session(data: &[u8]) {
     session_drive::run(data);
+}
+
+/// Arbitrary stimuli against the machine of virtual links.
+pub fn drive_vlink(data: &[u8]) {
+    vlink_drive::run(data);
 }
 
 /// Arbitrary stimuli against two L2TP endpoints.
@@ -168,6 +176,7 @@ pub const TARGETS: &[Target] = &[
     ("drive_session", drive_session),
     ("drive_speaker", drive_speaker),
     ("drive_vpls", drive_vpls),
+    ("drive_vlink", drive_vlink),
     ("parse_bfd", parse_bfd),
     ("parse_fwd_op", parse_fwd_op),
     ("parse_gmp", parse_gmp),

@@ -108,15 +108,8 @@ pub enum Reject {
 
 impl Reject {
     /// All reasons.
-    pub const ALL: [Self; 7] = [
-        Self::NotEsp,
-        Self::UnknownSpi,
-        Self::Address,
-        Self::Replayed,
-        Self::Integrity,
-        Self::Malformed,
-        Self::Dummy,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::NotEsp, Self::UnknownSpi, Self::Address, Self::Replayed, Self::Integrity, Self::Malformed, Self::Dummy];
 }
 
 /// Why a packet was not protected. It must not be sent.

@@ -46,8 +46,7 @@ pub enum LinkEvent {
 
 impl LinkEvent {
     /// All events.
-    pub const ALL: [Self; 6] =
-        [Self::Add, Self::Ready, Self::ReadyUnmanaged, Self::Lost, Self::Timeout, Self::Remove];
+    pub const ALL: [Self; 6] = [Self::Add, Self::Ready, Self::ReadyUnmanaged, Self::Lost, Self::Timeout, Self::Remove];
 }
 
 /// What a transition does.
@@ -73,10 +72,7 @@ pub struct Unexpected;
 ///
 /// # Errors
 /// It does nothing in that state.
-pub const fn transition(
-    state: LinkState,
-    event: LinkEvent,
-) -> Result<(LinkState, &'static [LinkAction]), Unexpected> {
+pub const fn transition(state: LinkState, event: LinkEvent) -> Result<(LinkState, &'static [LinkAction]), Unexpected> {
     use LinkAction as A;
     use LinkEvent as E;
     use LinkState as S;

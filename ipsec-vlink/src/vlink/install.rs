@@ -3,9 +3,7 @@
 use alloc::vec::Vec;
 
 use fwd_core::net::{Label, LabelStack, VlinkId};
-use fwd_core::op::{
-    Deliver, Encapsulation, FwdOp, NextHop, Nhlfe, Protection, TunnelModel, Vlink, VlinkOutput,
-};
+use fwd_core::op::{Deliver, Encapsulation, FwdOp, NextHop, Nhlfe, Protection, TunnelModel, Vlink, VlinkOutput};
 use fwd_core::wire::l2tpv3::Cookie;
 
 use super::config::{LinkId, Security};
@@ -71,7 +69,9 @@ impl VirtualLinks {
         let ports = session.and_then(|s| s.remote.port).map_or((0, 0), |port| (port, port));
         let output = VlinkOutput {
             next: peer.cfg.next,
-            key: session.map(|s| s.remote_id).or(link.remote_key.filter(|_| link.cfg.architecture == Architecture::Gre)),
+            key: session
+                .map(|s| s.remote_id)
+                .or(link.remote_key.filter(|_| link.cfg.architecture == Architecture::Gre)),
             cookie: session.map_or(Cookie::NONE, |s| s.remote_cookie),
             ports,
             numbered: false,

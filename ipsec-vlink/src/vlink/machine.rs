@@ -361,13 +361,13 @@ impl VirtualLinks {
                 && a.request.mode == offer.mode
                 && a.request.selectors == (*offer.selectors.0, *offer.selectors.1)
         });
-        let is_link_of_ipip = |id: &LinkId| self.link(*id).is_some_and(|l| l.cfg.architecture.properties().ike_extension);
+        let is_link_of_ipip =
+            |id: &LinkId| self.link(*id).is_some_and(|l| l.cfg.architecture.properties().ike_extension);
         let shared = by_tunnel.filter(|a| offer.context.is_none() && !a.links.iter().any(is_link_of_ipip));
         if let Some(association) = shared {
             return Ok(association.request.sa);
         }
-        let implied =
-            Implied { address: None, convention: peer_cfg.convention, default: peer_cfg.default_vpn };
+        let implied = Implied { address: None, convention: peer_cfg.convention, default: peer_cfg.default_vpn };
         let found = context_of(offer, &implied, |vpn, index| self.names.contains_key(&(peer, vpn, index)));
         let (vpn, index, _) = found.map_err(Declined::Context)?;
         let link = self.names.get(&(peer, vpn, index)).and_then(|id| self.link(*id)).ok_or(Declined::NoLink)?;
@@ -548,6 +548,12 @@ impl VirtualLinks {
         let passed: Duration = now - link.changed;
         *(if link.state.carries() { &mut status.up_for } else { &mut status.down_for }) += passed;
         Some(status)
+    }
+
+    /// Our key or label of a link.
+    #[must_use]
+    pub fn local_key(&self, id: LinkId) -> Option<u32> {
+        self.link(id)?.local_key
     }
 
     /// The association of a link.

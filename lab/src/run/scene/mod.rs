@@ -3,6 +3,7 @@
 //! One file per service; the list is the order of the report.
 
 pub mod mvpn;
+pub mod vlink;
 mod vpls;
 
 use anyhow::Result;
@@ -22,4 +23,5 @@ pub struct Scene {
 pub const SCENES: &[Scene] = &[
     Scene { title: "Multicast in a VPN", run: mvpn::run },
     Scene { title: "VPLS: multicast over four PEs", run: vpls::run },
+    Scene { title: "Virtual links", run: vlink::run },
 ];

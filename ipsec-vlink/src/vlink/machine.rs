@@ -338,8 +338,10 @@ impl VirtualLinks {
         if association.request.context.as_ref() != said {
             let links: Vec<LinkId> = association.links.iter().copied().collect();
             self.outputs.push_back(Output::ReleaseSa { sa });
+            association.is_up = false;
             for link in links {
                 self.outputs.push_back(Output::Event(Event::ContextMismatch { link }));
+                self.consider(now, link);
             }
             return;
         }

@@ -194,10 +194,13 @@ impl VplsPe {
         let Some(instance) = self.vsis.get(&vsi) else { return };
         let plan: Vec<(PwKey, bool)> =
             instance.pws.iter().map(|(key, pw)| (key.clone(), self.may_forward(instance, key, pw))).collect();
-        let mut changed = false;
+        let (mut changed, mut begun) = (false, Vec::new());
         for (key, up) in plan {
             let Some(pw) = self.vsis.get_mut(&vsi).and_then(|i| i.pws.get_mut(&key)) else { continue };
-            let was = core::mem::replace(&mut pw.up, up);
+            let (was, port) = (core::mem::replace(&mut pw.up, up), pw.port);
+            if up && !was {
+                begun.push(port);
+            }
             if was && !up {
                 self.pw_went_down(vsi, &key);
             }
@@ -212,7 +215,7 @@ impl VplsPe {
         }
         if changed {
             self.regroup(vsi);
-            self.snooped_topology_changed(vsi);
+            self.snooped_topology_changed(vsi, &begun);
         }
     }
 

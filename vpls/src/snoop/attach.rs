@@ -64,9 +64,16 @@ impl VplsPe {
         }
     }
 
-    /// Ports have begun or ceased to forward.
-    pub(crate) fn snooped_topology_changed(&mut self, vsi: VsiId) {
+    /// Pseudowires have begun or ceased to forward; those that have begun are told what is wanted here.
+    pub(crate) fn snooped_topology_changed(&mut self, vsi: VsiId, up: &[PortId]) {
+        let now = self.now;
         self.dirty.extend([Dirty::Flood(vsi), Dirty::Leaves(vsi)]);
+        for domain in self.snooped_domains(vsi) {
+            if let Some(snooper) = self.snooper(vsi, domain) {
+                up.iter().for_each(|port| snooper.replay(now, *port));
+            }
+            self.act(vsi, domain);
+        }
     }
 
     pub(crate) fn snoop_timers(&mut self, vsi: VsiId) {

@@ -250,7 +250,7 @@ impl Snooper {
         let mut ports = self.router_ports();
         let from_mesh = self.is_mesh(port);
         if self.config.reports_to_mesh {
-            ports.extend(self.ports.iter().filter(|(_, state)| state.kind == PortKind::Mesh).map(|(at, _)| *at));
+            ports.extend(self.ports.iter().filter(|(_, state)| state.kind != PortKind::Circuit).map(|(at, _)| *at));
         }
         ports.retain(|at| *at != port && !(from_mesh && self.is_mesh(*at)));
         ports
@@ -565,7 +565,7 @@ impl Snooper {
         };
         self.flow_changed(source, group);
         self.acts.push(Act::Local);
-        if self.config.mode == Mode::Proxy && !self.is_mesh(port) {
+        if self.config.mode == Mode::Proxy {
             self.report(port, group);
         }
     }
@@ -764,9 +764,10 @@ impl Snooper {
         self.pim.neighbors()
     }
 
-    /// The records that say what ports other than these want of a group.
-    fn record(&self, group: IpAddr, but: &Ports) -> (RecordType, Vec<IpAddr>) {
-        let is_counted = |port: &PortId| !but.contains(port) && !self.is_mesh(*port);
+    /// The records that say what ports other than these want of a group: to pseudowires of the mesh, without what others of the mesh
+    /// want.
+    fn record(&self, group: IpAddr, but: &Ports, to_mesh: bool) -> (RecordType, Vec<IpAddr>) {
+        let is_counted = |port: &PortId| !(but.contains(port) || to_mesh && self.is_mesh(*port));
         let Some(members) = self.members.0.get(&group) else { return (RecordType::TO_INCLUDE, Vec::new()) };
         if members.any.iter().any(is_counted) {
             return (RecordType::TO_EXCLUDE, Vec::new());
@@ -777,14 +778,24 @@ impl Snooper {
 
     /// Reports a group's state upstream, for all who are members of it (RFC 4541 §2.1.1 (2)).
     fn report(&mut self, port: PortId, group: IpAddr) {
-        let (kind, sources) = self.record(group, &Ports::new());
-        let to = self.upstream(port);
-        let records = [(kind, group, sources)];
-        if group.is_ipv4() {
-            self.send_reports::<Ipv4Addr>(&records, to, &[])
-        } else {
-            self.send_reports::<Ipv6Addr>(&records, to, &[])
+        let (mesh, others): (Ports, Ports) = self.upstream(port).into_iter().partition(|at| self.is_mesh(*at));
+        for (to, to_mesh) in [(mesh, true), (others, false)] {
+            let (kind, sources) = self.record(group, &Ports::new(), to_mesh);
+            let records = [(kind, group, sources)];
+            match group {
+                _ if to.is_empty() => {}
+                IpAddr::V4(_) => self.send_reports::<Ipv4Addr>(&records, to, &[]),
+                IpAddr::V6(_) => self.send_reports::<Ipv6Addr>(&records, to, &[]),
+            }
         }
+    }
+
+    /// A pseudowire has begun to forward: its other end is told at once what is wanted here.
+    pub(crate) fn replay(&mut self, now: Instant, port: PortId) {
+        self.now = now;
+        let to: Ports = [port].into();
+        self.answer::<Ipv4Addr>(&to, &[]);
+        self.answer::<Ipv6Addr>(&to, &[]);
     }
 
     /// Reports the state of all groups to ports.
@@ -792,9 +803,10 @@ impl Snooper {
         let current =
             |kind| if kind == RecordType::TO_EXCLUDE { RecordType::IS_EXCLUDE } else { RecordType::IS_INCLUDE };
         let of_family = |group: &&IpAddr| A::from_ip(**group).is_some();
+        let to_mesh = to.iter().any(|port| self.is_mesh(*port));
         let groups: Vec<IpAddr> = self.members.0.keys().filter(of_family).copied().collect();
         let records = groups.into_iter().filter_map(|group| {
-            let (kind, sources) = self.record(group, to);
+            let (kind, sources) = self.record(group, to, to_mesh);
             (kind == RecordType::TO_EXCLUDE || !sources.is_empty()).then(|| (current(kind), group, sources))
         });
         let records: Vec<_> = records.collect();

@@ -332,7 +332,10 @@ fn frame(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
             message.emit(&mut body);
             pim(mac, source, &Message::JoinPrune(JoinPrune::parse(&body).expect("built so")))
         }
-        _ => u.arbitrary::<&[u8]>()?.to_vec(),
+        _ => {
+            let len = u.int_in_range(0..=80)?;
+            u.bytes(len.min(u.len()))?.to_vec()
+        }
     };
     if u.ratio(1, 8)? && !octets.is_empty() {
         let at = u.choose_index(octets.len())?;

@@ -213,9 +213,12 @@ fn the_same_identifier_without_multi_homing_is_a_conflict() {
 }
 
 /// RFC 4762 §10.2: a U-PE (3) with two spokes to N-PEs 0 and 1; N-PE 2 is in the mesh.
-fn hierarchy() -> World {
+pub fn hierarchy(change: impl Fn(&mut VsiConfig)) -> World {
+    let discovery = Some(L2vpnId::two_octet_as(1, 1));
     let mut world = network(4, |pe| {
-        if pe == 3 { plain(pe, 1) } else { VsiConfig { discovery: Some(L2vpnId::two_octet_as(1, 1)), ..plain(pe, 1) } }
+        let mut config = VsiConfig { discovery: discovery.filter(|_| pe != 3), ..plain(pe, 1) };
+        change(&mut config);
+        config
     });
     for (n, to) in [0, 1].into_iter().enumerate() {
         let preference = u8::try_from(n).unwrap();
@@ -230,7 +233,7 @@ fn hierarchy() -> World {
 
 #[test]
 fn a_spoke_takes_over_and_addresses_are_learned_anew() {
-    let mut world = hierarchy();
+    let mut world = hierarchy(|_| {});
     assert_eq!(world.up(3, VSI), [(0, PwService::PwId(50))]);
     floods_from_spoke(&mut world);
     world.send(3, 1, &frame(Mac::BROADCAST, mac(1)));
@@ -247,7 +250,7 @@ fn a_spoke_takes_over_and_addresses_are_learned_anew() {
     floods_from_spoke(&mut world);
 }
 
-fn spoke(to: usize) -> vpls::PwId {
+pub fn spoke(to: usize) -> vpls::PwId {
     vpls::PwId { vsi: VSI, peer: address(to), service: PwService::PwId(u32::try_from(to).unwrap() + 50) }
 }
 
@@ -258,7 +261,7 @@ fn floods_from_spoke(world: &mut World) {
 
 #[test]
 fn a_better_spoke_is_taken_again_after_a_while() {
-    let mut world = hierarchy();
+    let mut world = hierarchy(|_| {});
     world.input(3, Input::Pw { id: spoke(0), event: vpls::PwEvent::Status(p2mp_pw::ldp::PwStatus::NOT_FORWARDING) });
     assert_eq!(world.up(3, VSI), [(1, PwService::PwId(51))]);
     world.input(3, Input::Pw { id: spoke(0), event: vpls::PwEvent::Status(p2mp_pw::ldp::PwStatus::empty()) });

@@ -1,6 +1,6 @@
 //! Snooping: who gets which groups, in the modes and under the limits that an operator may set.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use fwd_core::net::*;
@@ -10,10 +10,10 @@ use mvpn::pim::wire::HelloOption;
 use vpls::snoop::{CircuitSnoop, Keying, Mode, PimMode, SnoopConfig};
 use vpls::{CircuitConfig, ConfigError, EventKind, Input, VsiConfig, VsiLimits};
 
-use super::signalling::{VSI, network, ve};
+use super::signalling::{VSI, hierarchy, network, spoke, ve};
 use crate::world::World;
 use crate::world::packets::{
-    Jp, data, frame, hello, hello_with, host, igmp, join, join_prune, leave, mac, query, report,
+    Jp, data, data6, frame, hello, hello_with, host, igmp, join, join_prune, join6, leave, mac, query, report,
 };
 
 pub const G: Ipv4Addr = Ipv4Addr::new(225, 1, 1, 1);
@@ -35,7 +35,7 @@ pub fn snooped(pes: usize, config: impl Fn(&mut SnoopConfig)) -> World {
     network(pes, |pe| VsiConfig { snoop: Some(snoop.clone()), ..ve(pe, 1) })
 }
 
-/// Shows: VPLS-PKT-1, VPLS-PKT-6, VPLS-DOM-4, VPLS-STA-1
+/// Shows: VPLS-PKT-1, VPLS-PKT-6, VPLS-DOM-4, VPLS-STA-1, L2VPN-5.4-1
 #[test]
 fn a_report_draws_a_group_to_one_circuit() {
     let mut world = snooped(4, |_| {});
@@ -137,11 +137,29 @@ fn a_proxy_reports_for_all() {
     for n in 10..60 {
         world.send(0, 2, &join(n, G));
     }
-    let to_router = world.control.iter().filter(|(pe, iface, _)| (*pe, *iface) == (1, 2)).count();
-    assert_eq!(to_router, 0, "the mesh carries the report to the other PE, which knows of it and reports when asked");
+    let to_router = |world: &World| world.control.iter().filter(|(pe, iface, _)| (*pe, *iface) == (1, 2)).count();
+    assert_eq!(to_router(&world), 1, "fifty members behind the other PE are one to the router");
     assert_eq!(world.reached(1, 1, &data(1, G)), [(0, 2), (1, 2)]);
-    world.send(1, 1, &join(70, G));
-    assert_eq!(world.control.iter().filter(|(pe, iface, _)| (*pe, *iface) == (1, 2)).count(), 1);
+    world.control.clear();
+    world.send(1, 2, &query(9));
+    assert_eq!(to_router(&world), 1, "asked, it says so again");
+}
+
+/// A pseudowire that comes up hears at once what is wanted: nobody waits for the next query.
+///
+/// Shows: VPLS-HV-1
+#[test]
+fn groups_follow_a_spoke_that_takes_over() {
+    let mut world = hierarchy(|config| config.snoop = Some(snooping()));
+    world.send(3, 1, &join(7, G));
+    assert_eq!(world.reached(2, 1, &data(1, G)), [(3, 1)]);
+    world.reach(3, 0, false);
+    world.input(3, Input::Pw { id: spoke(0), event: vpls::PwEvent::Withdrawn });
+    world.pass(Duration::from_millis(500));
+    assert_eq!(world.reached(2, 1, &data(1, G)), [(3, 1)], "by the other spoke, once");
+    assert_eq!(world.reached(1, 1, &data(1, G)), [(3, 1)]);
+    world.send(2, 2, &join(8, G));
+    assert_eq!(world.reached(3, 2, &data(2, G)), [(2, 2), (3, 1)], "and the other way");
 }
 
 /// Each protocol has its own switch, and each circuit.
@@ -239,7 +257,7 @@ fn newer_messages_break_nothing() {
 
 /// Joins of a PIM router draw a flow to its port, and to that of the upstream neighbour.
 ///
-/// Shows: VPLS-L3-2, VPLS-L3-7
+/// Shows: VPLS-L3-2, VPLS-L3-7, L2VPN-5.4-3
 #[test]
 fn joins_draw_flows_between_routers() {
     let mut world = snooped(3, |snoop| snoop.igmp = false);
@@ -375,4 +393,52 @@ fn members_go_with_their_port() {
     super::signalling::circuit(&mut world, 0, VSI, 1);
     let more = world.with(0, |pe, now| pe.add_circuit(now, VSI, CircuitConfig::new(IfIndex(2), Tags::Any)));
     assert_eq!(more, Err(ConfigError::TooManyCircuits));
+}
+
+/// MLD as IGMP. What is of link scope goes to all; hosts without an address may report.
+///
+/// Shows: VPLS-L3-4, L2VPN-5.4-2
+#[test]
+fn listeners_of_ipv6_draw_groups_too() {
+    let group: Ipv6Addr = "ff1e::8000:1".parse().unwrap();
+    let solicited: Ipv6Addr = "ff02::1:ff00:1".parse().unwrap();
+    for source in ["fe80::7", "::"] {
+        let mut world = snooped(3, |_| {});
+        assert_eq!(world.reached(0, 1, &data6(1, group)), []);
+        world.send(2, 1, &join6(7, source.parse().unwrap(), group));
+        let unwanted = world.reached(0, 1, &data6(1, "ff1e::8000:2".parse().unwrap()));
+        assert_eq!((world.reached(0, 1, &data6(1, group)), unwanted), (vec![(2, 1)], vec![]), "{source}");
+        assert_eq!(world.reached(0, 1, &data6(1, Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1))).len(), 5);
+        assert_eq!(world.reached(0, 1, &data6(1, solicited)).len(), 5, "neighbour discovery is not pruned");
+        world.pass(Duration::from_secs(261));
+        assert_eq!(world.reached(0, 1, &data6(1, group)), []);
+    }
+}
+
+/// Groups by their MAC address: the listed are looked at, the others flood.
+///
+/// Shows: VPLS-ACT-5
+#[test]
+fn snooping_is_switched_by_mac_address() {
+    let mut world = snooped(2, |snoop| snoop.macs = vec![vpls::snoop::group_mac(G.into())]);
+    world.send(1, 1, &join(7, G));
+    assert_eq!(world.reached(0, 1, &data(1, G)), [(1, 1)]);
+    assert_eq!(world.reached(0, 1, &data(1, Ipv4Addr::new(225, 1, 1, 2))).len(), 3);
+}
+
+/// Frames of a channel are counted for the channel.
+///
+/// Shows: VPLS-SLA-2
+#[test]
+fn channels_have_counters() {
+    let mut world = snooped(2, |_| {});
+    world.send(1, 1, &report(7, &[(RecordType::ALLOW, G, &[S])]));
+    for _ in 0..5 {
+        world.send(0, 1, &data(1, G));
+        world.send(0, 1, &data(2, G));
+    }
+    let trace = world.pes[0].pe.trace_group(VSI, Some(S.into()), G.into()).unwrap();
+    let counters = world.pes[0].forwarder.group_counters(trace.replication).unwrap();
+    let counted = vpls::stats::GroupTraffic::from(counters);
+    assert_eq!((counted.frames, counted.copies, counted.octets), (5, 5, 5 * 62));
 }

@@ -299,7 +299,7 @@ fn flood(world: &mut World, iface: u32, octets: &[u8]) -> usize {
 
 /// VPLS-THR-D1, D2, E1: floods of multicast, broadcast and to unknown addresses are cut to their rates, and nothing else is.
 ///
-/// Shows: VPLS-THR-D1, VPLS-THR-D2, VPLS-THR-E1, VPLS-CSEC-4, VPLS-SEC-10, VPLS-SEC-12, VPLS-SEC-13, VPLS-QOS-5
+/// Shows: VPLS-SEC-2, VPLS-THR-D1, VPLS-THR-D2, VPLS-THR-E1, VPLS-CSEC-4, VPLS-SEC-10, VPLS-SEC-12, VPLS-SEC-13, VPLS-QOS-5
 #[test]
 fn floods_are_policed_by_type() {
     // Frames of 60 and 62 octets, a thousand a second: 480 kbit/s of each type against 48 kbit/s.
@@ -379,7 +379,7 @@ fn a_loop_blocks_the_newer_port() {
 
 /// Admission: the eleventh stream of 10 Mbit/s has no room in 100 Mbit/s.
 ///
-/// Shows: VPLS-QOS-3
+/// Shows: VPLS-QOS-3, VPLS-SCALE-5
 #[test]
 fn streams_are_admitted_while_there_is_bandwidth() {
     let mut world = networks(|config| config.admission = Some(100_000_000));

@@ -10,7 +10,7 @@ use vpls::{EventKind, FateSharing, Input, VsiConfig};
 
 use super::signalling::{VSI, network, ve};
 use super::snoop::{G, snooping};
-use crate::world::packets::{data, frame, hello, join, leave, mac};
+use crate::world::packets::{data, frame, hello, join, leave, mac, report};
 use crate::world::{World, address};
 
 fn with_trees(pes: usize, legacy: Option<usize>, trees: TreeConfig) -> World {
@@ -33,7 +33,7 @@ fn copies(world: &mut World, pe: usize, octets: &[u8]) -> (u64, Vec<(usize, u32)
 
 /// One copy on the first link instead of one for each PE; addresses are learned as if by the pseudowire.
 ///
-/// Shows: VPLS-MAC-1, VPLS-GEN-3
+/// Shows: VPLS-MAC-1, VPLS-GEN-3, VPLS-ORD-2
 #[test]
 fn an_inclusive_tree_carries_what_is_flooded() {
     let mut world = with_trees(4, None, inclusive());
@@ -247,4 +247,30 @@ fn a_tree_by_configuration_stays() {
     assert!(world.pes[0].pe.bindings(VSI).is_empty());
     let error = world.with(0, |pe, now| pe.set_selective(now, VSI, None, Ipv4Addr::LOCALHOST.into(), true));
     assert_eq!(error, Err(vpls::ConfigError::Group));
+}
+
+/// A thousand channels, and a branch of the tree that fails: they are restored with its detection, long before routers give up.
+///
+/// Shows: VPLS-REST-2
+#[test]
+fn a_thousand_channels_are_restored_at_once() {
+    let mut world = with_trees(4, None, inclusive());
+    let group = |n: u32| Ipv4Addr::from(u32::from(Ipv4Addr::new(239, 2, 0, 0)) + n);
+    for n in 0..500 {
+        let source = |k: u8| [Ipv4Addr::new(10, 0, 0, k)];
+        for k in [1, 2] {
+            world.send(3, 1 + u32::from(k) % 2, &report(7, &[(mvpn::gmp::RecordType::ALLOW, group(n), &source(k))]));
+        }
+        if n % 50 == 0 {
+            world.pass(Duration::from_secs(1));
+        }
+    }
+    assert_eq!(world.pes[0].pe.usage(VSI).unwrap().groups, 1000);
+    world.pass(Duration::from_secs(4));
+    assert_eq!(copies(&mut world, 0, &data(1, group(499))), (1, vec![(3, 2)]));
+    world.break_branch(0, 3, true);
+    world.pass(Duration::from_millis(1));
+    for n in 0..500 {
+        assert_eq!(world.reached(0, 1, &data(1, group(n))), [(3, 2)], "{n}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Frames that customers send.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use fwd_core::net::Mac;
 use mvpn::gmp::{Message, Protocol as _, RecordType, ReportBuf};
@@ -112,4 +112,20 @@ pub fn join_prune(from: u8, upstream: u8, group: Ipv4Addr, jp: &Jp<'_>) -> Vec<u
     let mut body = Vec::new();
     message.emit(&mut body);
     pim(from, &Pim::JoinPrune(JoinPrune::parse(&body).unwrap()))
+}
+
+/// An MLDv1 report.
+pub fn join6(from: u8, source: Ipv6Addr, group: Ipv6Addr) -> Vec<u8> {
+    let mut octets = Vec::new();
+    Ipv6Addr::emit_message(&Message::ReportV2(group), source, group, &mut octets);
+    build(mac(from), &[], Protocol::Mld, source.into(), group.into(), &octets)
+}
+
+/// A UDP datagram to an IPv6 group.
+pub fn data6(from: u8, group: Ipv6Addr) -> Vec<u8> {
+    let mut ip = vec![0x60, 0, 0, 0, 0, 16, 17, 32];
+    ip.extend(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, from.into()).octets());
+    ip.extend(group.octets());
+    ip.extend([0; 16]);
+    [&group_mac(group.into()).0[..], &mac(from).0, &[0x86, 0xdd], &ip].concat()
 }

@@ -6,11 +6,13 @@ use arbitrary::{Arbitrary, Unstructured};
 use fwd_core::net::{IfIndex, VrfId};
 use fwd_core::time::Instant;
 use mvpn::mtrace2::{
-    Arrival, Block, ForwardingCode, Hop, MessageKind, PORT, Packets, Responder, ResponderConfig, ResponderError,
+    Arrival, Block, ForwardingCode, Hop, Known, MessageKind, PORT, Packets, Responder, ResponderConfig, ResponderError,
     StandardBlock, TraceMessage, TraceOutput,
 };
 use mvpn::pim::rp_set::{RpMode, StaticRp};
-use mvpn::pim::wire::{Hello, HelloOption, Message};
+use mvpn::pim::wire::{
+    EncodedGroup, GroupSetBuf, Hello, HelloOption, JoinPruneBuf, Message, MessageType, SourceBuf, SourceFlags, packet,
+};
 use mvpn::pim::{Input, Membership, MribRoute, Output, PimConfig, PimInterfaceConfig, PimRouter};
 use proptest::prelude::*;
 
@@ -23,6 +25,14 @@ const ASM: Ipv4Addr = Ipv4Addr::new(239, 1, 1, 1);
 
 fn address(lan: u8, router: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 0, lan, router)
+}
+
+/// The route of router `n`: to LANs and routers with lower numbers by the one, to others by the other.
+fn route(n: u8, to: Ipv4Addr) -> Option<MribRoute<Ipv4Addr>> {
+    let [_, kind, lan, router] = to.octets();
+    let towards_source = if kind == 255 { router < n } else { lan < n };
+    let (i, hop) = if towards_source { (1, address(n, n.wrapping_sub(1))) } else { (2, address(n + 1, n + 1)) };
+    Some(MribRoute { interface: IfIndex(i), next_hop: Some(hop), preference: 1, metric: 1 })
 }
 
 /// Router `n` of three in a line, between LAN `n` (the source's way, interface 1) and LAN `n + 1` (interface 2). Router 2 is the RP.
@@ -67,19 +77,26 @@ impl Router {
 
     fn drain(&mut self) {
         while let Some(output) = self.pim.poll_output() {
-            if let Output::Track(a) = output {
-                let lan = a.octets()[2];
-                let towards_source =
-                    a.octets()[1] == 0 && lan < self.n || a.octets()[1] == 255 && a.octets()[3] < self.n;
-                let (i, to) = if towards_source {
-                    (1, address(self.n, self.n - 1))
-                } else {
-                    (2, address(self.n + 1, self.n + 1))
-                };
-                let route = MribRoute { interface: IfIndex(i), next_hop: Some(to), preference: 1, metric: 1 };
-                self.pim.handle_input(Instant::ZERO, Input::Route { address: a, route: Some(route) });
+            if let Output::Track(address) = output {
+                let route = route(self.n, address);
+                self.pim.handle_input(Instant::ZERO, Input::Route { address, route });
             }
         }
+    }
+
+    /// A Join(*,G) of the router behind.
+    fn join(&mut self, group: Ipv4Addr) {
+        let mut set = GroupSetBuf::new(EncodedGroup::new(group.into()));
+        let flags = SourceFlags::WILDCARD | SourceFlags::RPT;
+        set.joins.push(SourceBuf::new(Ipv4Addr::new(10, 255, 0, 2).into(), flags));
+        let (from, to) = (address(self.n + 1, self.n + 1), address(self.n + 1, self.n));
+        let mut message = JoinPruneBuf::new(to.into(), 210);
+        message.push(set);
+        let octets = packet(MessageType::JOIN_PRUNE, 0, from.into(), ALL.into(), |out| message.emit(out));
+        let (interface, octets) = (IfIndex(2), &octets[..]);
+        self.pim
+            .handle_input(Instant::ZERO, Input::Datagram { interface, from, to: ALL, octets, authenticated: false });
+        self.drain();
     }
 
     fn member(&mut self, group: Ipv4Addr, source: Option<Ipv4Addr>) {
@@ -91,7 +108,9 @@ impl Router {
     fn hear(&mut self, i: u32, from: Ipv4Addr, to: Ipv4Addr, octets: &[u8]) -> Vec<TraceOutput<Ipv4Addr>> {
         let at = Arrival { interface: IfIndex(i), from, to, hop_limit: 255, ntp: 77 };
         let packets = Packets { of_source: 5, ..Packets::UNKNOWN };
-        self.responder.handle_input(Instant::ZERO, at, octets, &self.pim, |_, _| packets)
+        let n = self.n;
+        let known = Known { packets: &|_, _| packets, route: &|to| route(n, to) };
+        self.responder.handle_input(Instant::ZERO, at, octets, &self.pim, known)
     }
 }
 
@@ -150,7 +169,7 @@ fn a_trace_of_a_source_ends_at_its_router() {
 fn a_trace_of_a_group_ends_at_the_rp() {
     let mut routers = line();
     routers[2].member(ASM, None);
-    routers[1].member(ASM, None);
+    routers[1].join(ASM);
     let reply = trace(&mut routers, &query(ASM, ANY, 255, 1));
     let codes: Vec<_> = blocks(&reply).iter().map(|b| (b.code, b.mask)).collect();
     assert_eq!(codes, [(ForwardingCode::NO_ERROR, 0x7f), (ForwardingCode::REACHED_RP, 0x7f)]);
@@ -171,7 +190,8 @@ fn hops_are_counted_and_duplicates_ignored() {
     let more = TraceMessage { hops: 9, ..request };
     let far = Arrival { interface: IfIndex(2), from: address(2, 2), to: address(2, 1), hop_limit: 254, ntp: 0 };
     let Router { responder, pim, .. } = &mut routers[0];
-    let heard = responder.handle_input(Instant::ZERO, far, &more.to_octets(), pim, |_, _| Packets::UNKNOWN);
+    let known = Known { packets: &|_, _| Packets::UNKNOWN, route: &|to| route(1, to) };
+    let heard = responder.handle_input(Instant::ZERO, far, &more.to_octets(), pim, known);
     assert_eq!((heard, responder.dropped), (vec![], 3));
     assert_eq!(routers[0].hear(2, address(2, 2), address(2, 1), &more.to_octets()).len(), 1);
 }

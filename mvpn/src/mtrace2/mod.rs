@@ -22,7 +22,7 @@ mod responder;
 
 pub use block::{AugmentedType, Block, ForwardingCode, Hop, Packets, StandardBlock};
 pub use message::{MessageKind, TraceMessage};
-pub use responder::{Arrival, Responder, ResponderConfig, ResponderError, TraceOutput};
+pub use responder::{Arrival, Known, Responder, ResponderConfig, ResponderError, TraceOutput};
 
 /// The UDP port of Queries and Requests (RFC 8487 §8.3).
 pub const PORT: u16 = 33_435;

@@ -11,7 +11,7 @@ use fwd_core::time::Instant;
 use super::PORT;
 use super::block::{AugmentedType, Block, ForwardingCode, Hop, Packets, StandardBlock};
 use super::message::{MessageKind, TraceMessage};
-use crate::pim::{PimAddress, PimRouter, PrefixFilter, TracedPath};
+use crate::pim::{MribRoute, PimAddress, PimRouter, PrefixFilter, TracedPath};
 
 /// How long a Query is remembered, so that its duplicate is not answered (RFC 8487 §4.1.1).
 const REMEMBERED: Duration = Duration::from_secs(10);
@@ -85,6 +85,15 @@ pub struct Arrival<A> {
     pub ntp: u32,
 }
 
+/// What the embedder knows and the PIM router does not.
+#[derive(Clone, Copy)]
+pub struct Known<'k, A> {
+    /// The packets of the interfaces, and of a source and group.
+    pub packets: &'k dyn Fn(Option<A>, Option<A>) -> Packets,
+    /// The multicast RIB's route to a source that no tree is of.
+    pub route: &'k dyn Fn(A) -> Option<MribRoute<A>>,
+}
+
 /// A message to be sent in a UDP datagram that is not fragmented.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceOutput<A> {
@@ -129,14 +138,14 @@ impl<A: PimAddress> Responder<A> {
         Ok(Self { config, seen: VecDeque::new(), second: now, taken: 0, dropped: 0 })
     }
 
-    /// A message to port 33435. `counted` gives the packets of an interface pair and of a source and group.
+    /// A message to port 33435.
     pub fn handle_input(
         &mut self,
         now: Instant,
         at: Arrival<A>,
         octets: &[u8],
         pim: &PimRouter<A>,
-        counted: impl Fn(Option<A>, Option<A>) -> Packets,
+        known: Known<'_, A>,
     ) -> Vec<TraceOutput<A>> {
         if !self.admit(now) {
             self.dropped = self.dropped.saturating_add(1);
@@ -155,8 +164,8 @@ impl<A: PimAddress> Responder<A> {
             && self.config.clients.permits(message.client);
         let handled = match message.kind {
             _ if !valid => None,
-            MessageKind::Query => self.query(now, at, message, pim, group, source, &counted),
-            MessageKind::Request => self.request(at, message, pim, group, source, &counted),
+            MessageKind::Query => self.query(now, at, message, pim, group, source, known),
+            MessageKind::Request => self.request(at, message, pim, group, source, known),
             // Replies are the client's.
             MessageKind::Reply => None,
         };
@@ -184,7 +193,7 @@ impl<A: PimAddress> Responder<A> {
         pim: &PimRouter<A>,
         group: Option<A>,
         source: Option<A>,
-        counted: &impl Fn(Option<A>, Option<A>) -> Packets,
+        known: Known<'_, A>,
     ) -> Option<Vec<TraceOutput<A>>> {
         if message.blocks.iter().any(|b| matches!(b, Block::Standard(_) | Block::Augmented(..))) {
             return None;
@@ -212,7 +221,7 @@ impl<A: PimAddress> Responder<A> {
         let unknown = message.blocks.iter().any(|b| matches!(b, Block::Extended { transitive: false, .. }));
         message.kind = MessageKind::Request;
         let outgoing = link.unwrap_or(at.interface);
-        Some(self.process(Arrival { interface: outgoing, ..at }, message, pim, group, source, counted, unknown))
+        Some(self.process(Arrival { interface: outgoing, ..at }, message, pim, group, source, known, unknown))
     }
 
     // RFC 8487 §4.2.1
@@ -223,7 +232,7 @@ impl<A: PimAddress> Responder<A> {
         pim: &PimRouter<A>,
         group: Option<A>,
         source: Option<A>,
-        counted: &impl Fn(Option<A>, Option<A>) -> Packets,
+        known: Known<'_, A>,
     ) -> Option<Vec<TraceOutput<A>>> {
         let adjacent = pim.neighbor_with(at.interface, at.from).is_some();
         let addressed = pim.is_local(at.to) || at.to.is_multicast() && at.to.is_link_scope_group();
@@ -231,7 +240,7 @@ impl<A: PimAddress> Responder<A> {
         if !(adjacent && addressed && near) || traced(&message) >= usize::from(message.hops) {
             return None;
         }
-        Some(self.process(at, message, pim, group, source, counted, false))
+        Some(self.process(at, message, pim, group, source, known, false))
     }
 
     // RFC 8487 §4.2.2; the numbers are those of its steps.
@@ -243,7 +252,7 @@ impl<A: PimAddress> Responder<A> {
         pim: &PimRouter<A>,
         group: Option<A>,
         source: Option<A>,
-        counted: &impl Fn(Option<A>, Option<A>) -> Packets,
+        known: Known<'_, A>,
         unknown: bool,
     ) -> Vec<TraceOutput<A>> {
         // 1, 2, 3
@@ -261,7 +270,7 @@ impl<A: PimAddress> Responder<A> {
             note(&mut block, ForwardingCode::ADMIN_PROHIB);
         }
         // 4, 5
-        let Some(path) = pim.traced_path(group, source, at.interface) else {
+        let Some(path) = pim.traced_path(group, source, at.interface, known.route) else {
             note(&mut block, ForwardingCode::NO_ROUTE);
             block.hop = self.hop(None, at.interface, pim);
             return Vec::from([self.finish(message, block, Some(at.interface), pim)]);
@@ -270,7 +279,7 @@ impl<A: PimAddress> Responder<A> {
         block.hop = if self.config.prohibited {
             self.hop(None, at.interface, pim)
         } else {
-            block.packets = counted(source, group);
+            block.packets = (known.packets)(source, group);
             block.multicast_routing = PIM_SPARSE;
             block.mask = if path.shared { 0x7f } else { A::BITS };
             if path.shared && A::LEN != 4 {

@@ -2,6 +2,7 @@
 
 use fwd_core::net::IfIndex;
 
+use super::io::MribRoute;
 use super::network::PimAddress;
 use super::router::PimRouter;
 use super::upstream::RptUpstreamState;
@@ -47,23 +48,30 @@ impl<A: PimAddress> PimRouter<A> {
     }
 
     /// The path of packets, with `outgoing` as the interface they would leave by; `None` if there is no route. Without state it is the
-    /// path that a Join would make.
+    /// path that a Join would make, by the route that `route` gives.
     #[must_use]
-    pub fn traced_path(&self, group: Option<A>, source: Option<A>, outgoing: IfIndex) -> Option<TracedPath<A>> {
+    pub fn traced_path(
+        &self,
+        group: Option<A>,
+        source: Option<A>,
+        outgoing: IfIndex,
+        route: impl Fn(A) -> Option<MribRoute<A>>,
+    ) -> Option<TracedPath<A>> {
         if let Some(path) = group.and_then(|g| self.path_of_state(g, source, outgoing)) {
             return Some(path);
         }
         // RFC 8487 §4.2.2, step 4: the way of a Join.
         let s = source?;
-        let rpf = self.net.rpf(s);
-        rpf.interface?;
+        let link = self.net.link_of(s);
+        let found = if link.is_some() { None } else { route(s) };
+        let incoming = link.or(found.map(|r| r.interface))?;
         Some(TracedPath {
             shared: false,
-            incoming: rpf.interface,
-            upstream: rpf.neighbor,
-            connected: self.net.is_connected(s),
+            incoming: Some(incoming),
+            upstream: found.and_then(|r| r.next_hop).and_then(|hop| self.net.nbr(incoming, hop)),
+            connected: link.is_some(),
             is_rp: false,
-            forwards: rpf.interface != Some(outgoing),
+            forwards: incoming != outgoing,
             prune_sent: false,
             prune_received: false,
         })

@@ -1,4 +1,5 @@
 //! Queries and Requests at a router (RFC 8487 §4.1 to §4.4).
+#![allow(clippy::arithmetic_side_effects)] // of instants, which saturate
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -176,7 +177,7 @@ impl<A: PimAddress> Responder<A> {
     }
 
     fn admit(&mut self, now: Instant) -> bool {
-        if now - self.second >= Duration::from_secs(1) {
+        if now >= self.second + Duration::from_secs(1) {
             (self.second, self.taken) = (now, 0);
         }
         self.taken = self.taken.saturating_add(1);
@@ -198,7 +199,7 @@ impl<A: PimAddress> Responder<A> {
         if message.blocks.iter().any(|b| matches!(b, Block::Standard(_) | Block::Augmented(..))) {
             return None;
         }
-        self.seen.retain(|(.., at)| now - *at < REMEMBERED);
+        self.seen.retain(|(.., at)| now < *at + REMEMBERED);
         if self.seen.iter().any(|(client, id, _)| (*client, *id) == (message.client, message.id)) {
             return Some(Vec::new());
         }

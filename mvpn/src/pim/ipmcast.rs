@@ -161,6 +161,6 @@ impl<A: PimAddress> PimRouter<A> {
                 }
             }
         }
-        Table::new(rows.into_iter())
+        Table::new(rows)
     }
 }

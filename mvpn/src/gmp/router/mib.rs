@@ -193,6 +193,6 @@ impl<A: Protocol> GmpRouter<A> {
                 });
             }
         }
-        Table::new(rows.into_iter())
+        Table::new(rows)
     }
 }

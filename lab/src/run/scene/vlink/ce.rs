@@ -17,11 +17,14 @@ use super::world::{Outcome, Size, World, ends};
 
 const CES: usize = 4;
 
+/// Links by the pair of CEs that they join, each with its name at either end.
+pub type Links = Vec<([usize; 2], [LinkId; 2])>;
+
 /// The CEs of a VPN, joined as the plan says; the links of each pair.
 ///
 /// # Errors
 /// What the machine refuses.
-pub fn build(seed: u64, roles: &[Role]) -> Result<(World, Vec<([usize; 2], [LinkId; 2])>)> {
+pub fn build(seed: u64, roles: &[Role]) -> Result<(World, Links)> {
     let mut world = World::new(CES, Size { links: 16 }, seed);
     let plan = Plan::new(roles);
     let mut links = Vec::new();

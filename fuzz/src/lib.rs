@@ -15,6 +15,9 @@ mod ike_drive;
 #[path = "../../p2mp-pw/tests/session/drive.rs"]
 mod ldp_session_drive;
 
+#[path = "../../p2mp-pw/tests/mldp/drive.rs"]
+mod mldp_drive;
+
 #[path = "../../p2mp-pw/tests/bfd/drive.rs"]
 mod bfd_drive;
 
@@ -134,6 +137,9 @@ pub fn drive_lde(data: &[u8]) {
 /// Arbitrary stimuli against pseudowires of every kind with two peers.
 pub fn drive_pw(data: &[u8]) {
     pw_drive::run(data);
+/// Arbitrary stimuli against one mLDP router: whoever leaves, nothing is left.
+pub fn drive_mldp(data: &[u8]) {
+    mldp_drive::run(data);
 }
 
 /// Arbitrary stimuli against a speaker with two core peers, a CE and two VRFs.
@@ -172,6 +178,7 @@ pub const TARGETS: &[Target] = &[
     ("drive_pw", drive_pw),
     ("drive_ldp_session", drive_ldp_session),
     ("drive_mvpn", drive_mvpn),
+    ("drive_mldp", drive_mldp),
     ("drive_pim", drive_pim),
     ("drive_session", drive_session),
     ("drive_speaker", drive_speaker),

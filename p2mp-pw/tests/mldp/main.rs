@@ -1,4 +1,14 @@
-//! Multipoint LSPs (RFC 6388): scripts against one machine, and networks of machines with their forwarding planes.
+//! Multipoint LSPs (RFC 6388): networks of machines with their forwarding planes, and arbitrary stimuli against one machine.
 
+mod drive;
 mod net;
 mod sim;
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(3_000))]
+    /// Whatever happens in whatever order, the invariants of `drive.rs` hold.
+    #[test]
+    fn any_stimuli(data in proptest::collection::vec(proptest::num::u8::ANY, 0..500)) {
+        drive::run(&data);
+    }
+}

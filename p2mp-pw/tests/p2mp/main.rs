@@ -3,4 +3,5 @@
 #[path = "../mldp/net.rs"]
 mod net;
 mod pe;
+mod scale;
 mod sim;

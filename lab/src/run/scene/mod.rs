@@ -3,6 +3,7 @@
 //! One file per service; the list is the order of the report.
 
 pub mod mvpn;
+mod p2mp_pw;
 pub mod vlink;
 mod vpls;
 
@@ -22,6 +23,7 @@ pub struct Scene {
 /// All scenes.
 pub const SCENES: &[Scene] = &[
     Scene { title: "Multicast in a VPN", run: mvpn::run },
+    Scene { title: "A point-to-multipoint pseudowire", run: p2mp_pw::run },
     Scene { title: "VPLS: multicast over four PEs", run: vpls::run },
     Scene { title: "Virtual links", run: vlink::run },
 ];

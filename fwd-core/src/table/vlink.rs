@@ -422,7 +422,7 @@ mod tests {
             table.set(&mut grace, VlinkId(1), &vlink).unwrap();
             let found = table.reader().get(VlinkId(1)).unwrap();
             assert_eq!((found.vlink(), found.output()), (Some(vlink), Some(output(1400))));
-            let selector = Selector::of(vlink);
+            let selector = Selector::of(&vlink);
             assert_eq!(table.reader().find(&selector), Some((VlinkId(1), vlink)));
             table.clear(&grace, VlinkId(1));
             assert_eq!(table.reader().find(&selector), None);
@@ -481,7 +481,7 @@ mod tests {
                     for kind in 0..3 {
                         for value in 0..4 {
                             let (vlink, key) = of(kind, peer, value);
-                            let selector = Selector::of(vlink);
+                            let selector = Selector::of(&vlink);
                             let found = table.reader().find(&selector).map(|(id, vlink)| (id.0, vlink));
                             let expected = owners.get(&key).map(|id| (*id, links[id]));
                             prop_assert_eq!(found, expected);

@@ -110,7 +110,7 @@ mod tests {
     const US: IpAddr = IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 1));
     const PEER: IpAddr = IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 2));
 
-    /// Shows: VLINK-5.2.1-4, VLINK-5.3-7
+    /// Shows: VLINK-5.2.1-4
     #[test]
     fn where_a_context_comes_from() {
         let any = TrafficSelector::ANY_V4;

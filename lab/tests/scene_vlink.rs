@@ -3,7 +3,6 @@
 use lab::run::Report;
 use lab::run::scene::vlink::run;
 
-/// Shows: VLINK-6.6-P1
 #[test]
 fn the_scene_is_as_expected() {
     let mut report = Report::default();

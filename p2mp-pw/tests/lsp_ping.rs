@@ -196,7 +196,6 @@ fn every_egress_answers_once_and_within_the_jitter() {
     }
 }
 
-/// Shows: VPLS-TEST-1
 #[test]
 fn a_broken_branch_is_missing_in_a_ping_and_found_by_a_traceroute() {
     let mut net = Net::new(&mldp());
@@ -236,8 +235,6 @@ fn a_traceroute_names_branches_buds_and_leaves() {
 }
 
 /// The control plane's FEC against the data plane's label.
-///
-/// Shows: VPLS-TEST-4
 #[test]
 fn a_flipped_label_is_a_mapping_error() {
     let mut net = Net::new(&mldp());

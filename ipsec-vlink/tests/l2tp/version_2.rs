@@ -58,8 +58,6 @@ fn a_private_group_is_never_guessed() {
 }
 
 /// RFC 4045: what goes to ten sessions crosses the tunnel once, by a session of its own.
-///
-/// Shows: MVPN-TUN-6
 #[test]
 fn one_multicast_session_serves_many() {
     // The second end is the LNS: it has the multicast.

@@ -98,8 +98,6 @@ fn replaced(driver: &IkeDriver) -> usize {
 
 /// We begin: a shared key, pings through both ESPs, the child replaced, the IKE SA replaced, liveness, deletion. tshark decrypts what
 /// we sent with the keys we write for it.
-///
-/// Shows: VLINK-3-2
 #[test]
 fn ikev2_with_strongswan_as_responder() {
     let mut net = Net::new();

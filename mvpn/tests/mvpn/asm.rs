@@ -82,7 +82,7 @@ fn rpt_spt<A: SimAddress>(provider: Provider) {
     assert_eq!([1, 2].map(|pe| count(&world, pe, shared)), [0, 0]);
 }
 
-/// Shows: MVPN-CORE-7, MVPN-SVC-2, MVPN-CEPE-1
+/// Shows: MVPN-SVC-2, MVPN-CEPE-1
 #[test]
 fn the_rp_on_a_ce_with_shared_trees() {
     for provider in Provider::BOTH {

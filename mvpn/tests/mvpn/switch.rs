@@ -111,7 +111,7 @@ fn a_fast_flow_moves_and_returns_without_a_loss() {
 
 /// PEs without a receiver get no packet of a flow with a tunnel of its own; of an I-PMSI they get all, and drop them.
 ///
-/// Shows: MVPN-OPT-2, MVPN-SCAL-10
+/// Shows: MVPN-SCAL-10
 #[test]
 fn only_receivers_get_what_has_a_tunnel_of_its_own() {
     type A = Ipv4Addr;

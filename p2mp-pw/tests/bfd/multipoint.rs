@@ -106,7 +106,6 @@ fn a_head_slows_down_without_a_false_alarm() {
     assert!(net.sent.iter().all(|(_, n, ..)| *n == 0));
 }
 
-/// Shows: P2MP-FLT-8
 #[test]
 fn active_tails_report_exactly_who_lost_the_head() {
     let (mut net, head, cut) = tree(6, Some(50 * MS), false);

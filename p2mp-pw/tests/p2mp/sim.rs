@@ -111,7 +111,7 @@ fn vlan(n: u32) -> fwd_core::op::Tags {
 
 /// What leaves report is told with its kind; what matches not is not attached, and others are (RFC 8338 §3.1, §5).
 ///
-/// Shows: P2MP-SIG-4, P2MP-CON-5, P2MP-FLT-8, P2MP-FLT-10, P2MP-FLT-1
+/// Shows: P2MP-SIG-4, P2MP-CON-5, P2MP-FLT-10, P2MP-FLT-1
 #[test]
 fn the_root_learns_which_leaf_has_which_fault() {
     let mut pes = tree();

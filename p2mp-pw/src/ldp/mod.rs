@@ -9,6 +9,7 @@
 //! | messages | `message/` |
 //! | discovery, sessions | `discovery/`, `session/` |
 //! | label distribution for prefixes | `lde/` |
+//! | all of that for a router | `speaker/` |
 //! | what applications share | `neighbour.rs` |
 //! | FEC elements, with those of mLDP and of pseudowires | `fec/` |
 #![cfg_attr(
@@ -37,6 +38,7 @@ pub(crate) mod octets;
 mod pdu;
 mod pw_status;
 pub mod session;
+pub mod speaker;
 mod status;
 mod tlv;
 

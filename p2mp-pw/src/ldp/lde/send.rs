@@ -63,6 +63,12 @@ impl Lde {
         // SL.3: programmed before the message is polled.
         self.mark_dirty(fec);
         let Some(state) = self.peers.get_mut(&peer) else { return false };
+        if state.withdrawn.contains(&(fec, label)) {
+            // The release that is under way would be taken for one of this mapping: it waits (A.1.14, note 1).
+            state.sent.remove(&fec);
+            state.unserved.insert(fec);
+            return true;
+        }
         // SL.5–SL.7
         let attributes = attributes.boxed();
         let request = state.pending.remove(&fec).or(request);
@@ -148,8 +154,11 @@ impl Lde {
         let Some(fec_state) = self.fecs.get_mut(fec) else { return };
         fec_state.holders = fec_state.holders.saturating_sub(1);
         let prefix = fec_state.prefix;
-        if sent.pending {
-            // The peer never heard of it.
+        if sent.pending && !sent.repeated {
+            // The peer never heard of it; but what it asked has no other answer.
+            if let Some(id) = sent.request {
+                self.notify(peer, StatusCode::NO_ROUTE, Some((id, MessageType::LABEL_REQUEST)), Vec::new());
+            }
             return;
         }
         // SWd.1, SWd.2

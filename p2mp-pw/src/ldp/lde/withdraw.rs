@@ -20,20 +20,25 @@ impl Lde {
         looped: bool,
     ) {
         let Some(state) = self.peers.get_mut(&peer) else { return };
-        // LRl.3, LRl.4
+        // LRl.3, LRl.4. One that says Loop Detected is the peer's own and answers no withdrawal.
         let range = match label {
             Some(label) => (fec, label)..=(fec, label),
             None => (fec, Label::from_low_bits(0))..=(fec, Label::MAX),
         };
-        let retired: smallvec::SmallVec<[Label; 2]> = state.withdrawn.range(range).map(|(_, label)| *label).collect();
+        let retired = state.withdrawn.range(range).map(|(_, label)| *label).filter(|_| !looped);
+        let retired: smallvec::SmallVec<[Label; 2]> = retired.collect();
         for label in &retired {
             state.withdrawn.remove(&(fec, *label));
         }
         // LRl.2: a label that is not yet sent cannot come back.
         let holds = state.sent.get(&fec).filter(|s| !s.released && !s.pending && label.is_none_or(|l| l == s.label));
         let released = holds.cloned().filter(|sent| !retired.contains(&sent.label));
+        let answered = !retired.is_empty();
         for label in retired {
             self.retired(label);
+        }
+        if answered {
+            self.resume(now, peer, fec);
         }
         if let Some(sent) = released {
             let sent_label = sent.label;
@@ -51,6 +56,21 @@ impl Lde {
         }
         self.resources_available(now);
         self.forget_if_unknown(fec);
+    }
+
+    /// A label that waited for the release of the same label is told.
+    fn resume(&mut self, now: Instant, peer: LdpId, fec: FecId) {
+        let Some(state) = self.peers.get_mut(&peer) else { return };
+        let unserved = state.unserved.remove(&fec);
+        let pending = state.pending.get(&fec).copied();
+        if let Some(id) = pending.filter(|_| self.leads_on(fec) || self.config.control == Control::Independent) {
+            let downstream = self.downstream(fec);
+            let propagating = downstream.is_some();
+            let attributes = self.prepare_mapping(peer, fec, downstream.flatten().as_ref(), propagating);
+            self.send_label(now, peer, fec, attributes, Some(id));
+        } else if unserved {
+            self.advertise(now, peer, fec);
+        }
     }
 
     /// LRl.5–LRl.13: a peer holds our label no more.

@@ -1,5 +1,7 @@
 //! Adjacencies that make sessions, and sessions that make peers (RFC 5036 §2.5, RFC 7552 §6).
 
+use core::net::IpAddr;
+
 use fwd_core::time::Instant;
 
 use super::super::capability::TransportPreference;
@@ -120,7 +122,8 @@ impl LdpSpeaker {
         let Some(of_peer) = self.adjacencies.get_mut(&id.peer) else { return };
         let gone = of_peer.remove(&id);
         let last = of_peer.is_empty();
-        if let Some(adjacency) = gone {
+        // With the last adjacency the session goes, and with it all that the peer said.
+        if let Some(adjacency) = gone.filter(|_| !last) {
             self.tell_source(&adjacency, false);
         }
         if last {
@@ -131,9 +134,13 @@ impl LdpSpeaker {
         }
     }
 
-    /// The source of a neighbour's Hellos is a next hop of its.
+    /// The source of a neighbour's Hellos is a next hop of its; of others than link-local ones the peer's Address messages say so.
     fn tell_source(&mut self, adjacency: &Adjacency, up: bool) {
+        let local = matches!(adjacency.source, IpAddr::V6(a) if a.is_unicast_link_local());
         if let HelloTarget::Link { iface, .. } = adjacency.id.target {
+            if !local {
+                return;
+            }
             let input = lde::Input::Adjacent { peer: adjacency.id.peer, source: adjacency.source, iface, up };
             self.lde.handle_input(self.now, input);
         }

@@ -13,6 +13,7 @@
 //!
 //! | RFC | Text | Here, and why |
 //! |---|---|---|
+//! | 5036 A.1.4, A.1.14 | a Label Release of a label that was withdrawn and told again does not say which it answers | taken for the answer to the withdrawal; with loop detection, conservative retention and unsolicited labels at once, a peer may then keep a label that was given back |
 //! | 5036 §3.4.2.1 | the figure draws the label in the upper 20 bits of the Generic Label TLV | in the lower 20 bits, as in every implementation |
 //! | 5036 A.1.5 | in ordered control nobody asks a next hop on demand again after it withdrew its label | it is asked again after the time for No Route |
 //! | 5036 A.1.4 | a label that a peer released is not told it again before it asks | one that it released for a loop is, once its path is another |

@@ -137,6 +137,8 @@ pub fn drive_lde(data: &[u8]) {
 /// Arbitrary stimuli against pseudowires of every kind with two peers.
 pub fn drive_pw(data: &[u8]) {
     pw_drive::run(data);
+}
+
 /// Arbitrary stimuli against one mLDP router: whoever leaves, nothing is left.
 pub fn drive_mldp(data: &[u8]) {
     mldp_drive::run(data);

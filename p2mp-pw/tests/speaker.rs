@@ -268,7 +268,6 @@ impl Line {
     }
 }
 
-/// Shows: F-1, F-2
 #[test]
 fn hellos_become_sessions_and_sessions_label_paths() {
     for v6 in [false, true] {

@@ -87,7 +87,6 @@ mod tests {
     use super::*;
 
     /// RFC 8077 §7.2, case by case.
-    /// Shows: F-6
     #[test]
     fn the_cases_of_the_rfc() {
         use CBit::{Done, NoneSent, Renegotiating, SentC0, SentC1};

@@ -71,7 +71,6 @@ fn fec_129_finds_its_other_end_by_the_target_identifier() {
 }
 
 /// All preferences, whoever is first: RFC 8077 §7.2.
-/// Shows: F-6
 #[test]
 fn the_control_word_is_used_if_both_prefer_it() {
     for [first, second] in [[true, true], [true, false], [false, true], [false, false]] {
@@ -104,7 +103,7 @@ fn a_wrong_c_bit_is_withdrawn_without_a_release() {
     assert_eq!(net.said(2, 1), ["mapping"]);
 }
 
-/// Shows: F-7, L2VPN-5.1-44
+/// Shows: L2VPN-5.1-44
 #[test]
 fn status_is_told_by_tlv_if_both_ends_can() {
     let mut net = Net::new(2, &[(1, 2)]);
@@ -120,7 +119,6 @@ fn status_is_told_by_tlv_if_both_ends_can() {
     assert!(net.up(1, a) && net.up(2, b));
 }
 
-/// Shows: F-7
 #[test]
 fn status_is_told_by_labels_if_one_end_cannot() {
     let mut net = Net::new(2, &[(1, 2)]);

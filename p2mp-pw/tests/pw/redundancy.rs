@@ -19,7 +19,6 @@ fn dual(near: RedundancyMode, far: RedundancyMode) -> (Net, [PwIndex; 2], [PwInd
     (net, ours, theirs)
 }
 
-/// Shows: F-9
 #[test]
 fn a_master_has_one_active_and_the_slaves_follow() {
     let (mut net, [first, second], [at2, at3]) = dual(RedundancyMode::Master, RedundancyMode::Slave);
@@ -41,7 +40,6 @@ fn a_master_has_one_active_and_the_slaves_follow() {
     assert_eq!([net.up(2, at2), net.up(3, at3)], [true, false]);
 }
 
-/// Shows: F-9
 #[test]
 fn a_primary_that_fails_while_it_waits_is_not_reverted_to() {
     let (mut net, [first, second], [at2, _]) = dual(RedundancyMode::Master, RedundancyMode::Slave);
@@ -59,7 +57,6 @@ fn a_primary_that_fails_while_it_waits_is_not_reverted_to() {
 }
 
 /// Both ends have sets: only what both have active is used; a request makes the other end follow.
-/// Shows: F-9
 #[test]
 fn independent_ends_meet_by_request() {
     let mut net = Net::new(2, &[(1, 2)]);

@@ -34,8 +34,9 @@ impl Numbers {
 
     /// How many are in use.
     pub(super) fn used(&self) -> usize {
-        let next = self.next.unwrap_or_else(|| self.range.end().saturating_add(1));
-        let taken = next.saturating_sub(*self.range.start());
+        // Beyond the last number of all there is no next.
+        let next = self.next.map_or(1 << 32, u64::from);
+        let taken = if self.range.is_empty() { 0 } else { next.saturating_sub(u64::from(*self.range.start())) };
         usize::try_from(taken).unwrap_or(usize::MAX).saturating_sub(self.free.len())
     }
 }

@@ -13,4 +13,5 @@ if [ -z "${LAB_VECTORS:-}" ]; then
   echo "SKIPPED vectors elsewhere: LAB_VECTORS names no directory"
   only=(--skip vectors_elsewhere)
 fi
-cargo test -p lab --features elsewhere --test captures -- "${only[@]}"
+# The features of ci/live.sh, and all packages' as in the README's test command: what is built serves all three.
+cargo test --workspace --features lab/elsewhere,lab/live --test captures -- "${only[@]}"

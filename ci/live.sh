@@ -55,4 +55,4 @@ ip netns exec "$probe" true
 ip netns del "$probe"
 
 # Most of a test's time is waiting, for hold times and partitions among others: many at once.
-cargo test -p lab --features live --test live -- --test-threads="${LIVE_THREADS:-6}"
+cargo test --workspace --features lab/elsewhere,lab/live --test live -- --test-threads="${LIVE_THREADS:-6}"

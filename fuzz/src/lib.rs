@@ -49,6 +49,8 @@ mod mvpn_drive;
 mod vlink_drive;
 
 mod bridge_vlink;
+#[cfg(test)]
+mod corpus;
 mod parse_bfd;
 mod parse_fwd_op;
 mod parse_gmp;

@@ -5,7 +5,7 @@ use std::path::Path;
 #[test]
 fn every_corpus_file_passes_its_target() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
-    for (name, body) in fuzz::TARGETS {
+    for (name, body) in crate::TARGETS {
         let dir = root.join(name);
         let mut files: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
@@ -25,7 +25,7 @@ fn every_target_is_listed() {
         .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
         .collect();
     files.sort();
-    let mut listed: Vec<_> = fuzz::TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let mut listed: Vec<_> = crate::TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
     listed.sort();
     assert_eq!(files, listed);
     let manifest = std::fs::read_to_string(root.join("Cargo.toml")).unwrap();

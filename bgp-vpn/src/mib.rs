@@ -56,7 +56,9 @@ pub enum View<'a> {
 }
 
 impl View<'_> {
-    fn shows(self, vrf: VrfId) -> bool {
+    /// Whether a VRF is in the picture.
+    #[must_use]
+    pub fn shows(self, vrf: VrfId) -> bool {
         match self {
             Self::Provider => true,
             Self::Customer(vrfs) => vrfs.contains(&vrf),

@@ -10,7 +10,7 @@ use fwd_core::time::Instant;
 use super::attributes::{McastAttributes, Target};
 use super::config::{AsmMode, CMulticastProtocol, InterAs};
 use super::event::{MvpnEvent, MvpnLimit};
-use super::instance::Mvrf;
+use super::instance::{Mvrf, Tree};
 use super::io::{CTree, Output};
 use super::route::{McastKind, McastRoute};
 use super::shared::{Shared, Timer};
@@ -53,7 +53,7 @@ impl Mvrf {
             self.by_root.entry(tree.root()).or_default().insert(tree);
         }
         let vrf = self.config.vrf;
-        let known = self.trees.entry(tree).or_default();
+        let known = self.trees.entry(tree).or_insert_with(|| Tree { since: shared.next_age(), ..Tree::default() });
         let was = known.is_wanted();
         match by {
             By::Pim => known.by_pim = joined,

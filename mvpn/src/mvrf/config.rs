@@ -9,6 +9,7 @@ use bgp_vpn::attr::RouteTarget;
 use bgp_vpn::nlri::RouteDistinguisher;
 use fwd_core::net::{IfIndex, IpPrefix, Label, VrfId};
 
+use super::alarm::AlarmConfig;
 use super::attributes::Target;
 use super::damping::DampingConfig;
 use super::route::SFlow;
@@ -287,6 +288,8 @@ pub struct MvrfConfig {
     pub damping: Option<DampingConfig>,
     /// Limits.
     pub limits: MvpnLimits,
+    /// Alarms on the limits.
+    pub alarm: AlarmConfig,
 }
 
 impl MvrfConfig {
@@ -313,6 +316,7 @@ impl MvrfConfig {
             sites: Sites::default(),
             damping: None,
             limits: MvpnLimits::default(),
+            alarm: AlarmConfig::default(),
         }
     }
 
@@ -362,9 +366,11 @@ impl MvrfConfig {
         if self.damping.as_ref().is_some_and(|d| !d.is_valid()) {
             return Err(MvpnConfigError::Damping);
         }
-        let l = &self.limits;
-        if [l.members, l.joins, l.s_pmsis, l.sources, l.trees, l.own_sources, l.leaves].contains(&0) {
+        if self.limits.has_zero() {
             return Err(MvpnConfigError::Limits);
+        }
+        if !self.alarm.is_valid() {
+            return Err(MvpnConfigError::Alarm);
         }
         Ok(())
     }
@@ -443,6 +449,9 @@ pub enum MvpnConfigError {
     /// `limits`.
     #[error("limits: a limit of 0")]
     Limits,
+    /// `alarm`.
+    #[error("alarm: low not between 1 and high, or high above 100")]
+    Alarm,
     /// `inclusive`.
     #[error("inclusive: no numbers, or no room in the tunnel budget")]
     Inclusive,

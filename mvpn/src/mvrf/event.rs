@@ -60,6 +60,19 @@ pub enum MvpnEvent {
         /// How often since the last such event.
         times: u64,
     },
+    /// What a limit bounds reached the high mark of its alarm, or fell below the low one.
+    Alarm {
+        /// Which.
+        limit: MvpnLimit,
+        /// Where.
+        vrf: VrfId,
+        /// Whether raised.
+        is_raised: bool,
+        /// What there is.
+        used: usize,
+        /// What there may be.
+        max: usize,
+    },
     /// Routes were not used.
     Rejected {
         /// Why.

@@ -25,7 +25,7 @@ pub(super) fn mroute_key(source: Option<IpAddr>, group: IpAddr) -> MrouteKey {
 }
 
 /// Source and group of a key; `None` for a range of groups.
-fn flow_of(key: MrouteKey) -> Option<FlowKey> {
+pub(super) fn flow_of(key: MrouteKey) -> Option<FlowKey> {
     Some(match key {
         MrouteKey::Source4 { source, group } => (Some(source.into()), group.into()),
         MrouteKey::Source6 { source, group } => (Some(source.into()), group.into()),
@@ -36,7 +36,7 @@ fn flow_of(key: MrouteKey) -> Option<FlowKey> {
 }
 
 /// The family that a range of groups is of, and its first group.
-fn group_of(key: MrouteKey) -> IpAddr {
+pub(super) fn group_of(key: MrouteKey) -> IpAddr {
     match key {
         MrouteKey::Source4 { group, .. } => group.into(),
         MrouteKey::Source6 { group, .. } => group.into(),
@@ -81,7 +81,7 @@ impl Mvrf {
             return;
         }
         // RFC 6513 §2.3: sites that only send receive nothing, but from each other.
-        group.others.insert(leg);
+        group.others.insert(leg, target);
         shared.op(FwdOp::SetLeg { group: id, leg, target });
         self.legs_changed(shared, now, id);
     }

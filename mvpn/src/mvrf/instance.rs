@@ -7,12 +7,15 @@ use alloc::vec::Vec;
 use bgp_vpn::attr::ext_community::VrfRouteImport;
 use bgp_vpn::nlri::RouteDistinguisher;
 use fwd_core::net::{Label, ReplicationId, RpfSetId, TunnelId};
-use fwd_core::op::{FwdOp, Mroute, MrouteKey, Origin};
+use fwd_core::op::{FwdOp, LegTarget, Mroute, MrouteKey, Origin};
 use fwd_core::time::Instant;
 
+use super::adverts::{AdvertType, Received};
+use super::alarm::Alarm;
 use super::attributes::{McastAttributes, Target};
 use super::config::{MvpnConfig, MvrfConfig};
 use super::damping::Merit;
+use super::event::MvpnLimit;
 use super::io::CTree;
 use super::p_tunnel::{PTunnel, PmsiTunnelValue};
 use super::root::TreeId;
@@ -57,6 +60,8 @@ pub(super) struct Tree {
     pub(super) umh: Option<Umh>,
     pub(super) route: Option<McastRoute>,
     pub(super) merit: Merit,
+    /// The newer, the higher.
+    pub(super) since: u64,
 }
 
 impl Tree {
@@ -103,6 +108,8 @@ pub(super) struct SPmsiOut {
     pub(super) tree: TreeId,
     /// What it was made for is still so.
     pub(super) is_wanted: bool,
+    /// The newer, the higher.
+    pub(super) since: u64,
 }
 
 /// A route of the customers' PIM.
@@ -122,7 +129,7 @@ pub(super) struct CGroup {
     /// What the leg leads to, as the forwarder has it.
     pub(super) bound: Option<ReplicationId>,
     /// Legs out of other interfaces.
-    pub(super) others: BTreeSet<u16>,
+    pub(super) others: BTreeMap<u16, LegTarget>,
 }
 
 /// How a flow is carried: what an operator asks first.
@@ -160,8 +167,8 @@ pub(super) struct Mvrf {
     pub(super) leaf_count: usize,
     /// Source Active A-D routes of others: who says so, by group and source.
     pub(super) sources: BTreeMap<(IpAddr, IpAddr), BTreeSet<PeKey>>,
-    /// Source Active A-D routes of ours.
-    pub(super) own_sources: BTreeSet<(IpAddr, IpAddr)>,
+    /// Source Active A-D routes of ours: the newer, the higher.
+    pub(super) own_sources: BTreeMap<(IpAddr, IpAddr), u64>,
     /// Sources pruned off the shared tree on the PMSI.
     pub(super) pruned: BTreeSet<(IpAddr, IpAddr)>,
     /// C-multicast routes for this PE, by tree; and whether the tree is joined.
@@ -178,10 +185,18 @@ pub(super) struct Mvrf {
     pub(super) inclusive: Option<TreeId>,
     /// The label of our I-PMSI A-D routes with ingress replication, and what it arrives by.
     pub(super) own_label: Option<(Label, TunnelId)>,
+    /// Alarms that were said.
+    pub(super) alarms: BTreeMap<MvpnLimit, Alarm>,
+    /// A-D routes of PMSIs that came, by type and PE.
+    pub(super) adverts: BTreeMap<(AdvertType, IpAddr), Received>,
+    /// Since when there is this MVRF.
+    pub(super) created: Instant,
+    /// When an S-PMSI of it last came or went.
+    pub(super) s_pmsi_changed_at: Option<Instant>,
 }
 
 impl Mvrf {
-    pub(super) fn new(config: MvrfConfig) -> Self {
+    pub(super) fn new(now: Instant, config: MvrfConfig) -> Self {
         Self {
             config,
             umh: UmhTable::default(),
@@ -197,7 +212,7 @@ impl Mvrf {
             leaves: BTreeMap::new(),
             leaf_count: 0,
             sources: BTreeMap::new(),
-            own_sources: BTreeSet::new(),
+            own_sources: BTreeMap::new(),
             pruned: BTreeSet::new(),
             joins: BTreeMap::new(),
             c_routes: BTreeMap::new(),
@@ -208,6 +223,10 @@ impl Mvrf {
             derived: BTreeSet::new(),
             inclusive: None,
             own_label: None,
+            alarms: BTreeMap::new(),
+            adverts: BTreeMap::new(),
+            created: now,
+            s_pmsi_changed_at: None,
         }
     }
 

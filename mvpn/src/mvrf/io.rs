@@ -159,6 +159,21 @@ pub enum Input {
     Refused(FwdOp),
 }
 
+impl Input {
+    /// The VRF that it names.
+    pub(super) const fn vrf(&self) -> Option<VrfId> {
+        match self {
+            Self::Umh { vrf, .. }
+            | Self::Local { vrf, .. }
+            | Self::Tree { vrf, .. }
+            | Self::Program { vrf, .. }
+            | Self::Rate { vrf, .. }
+            | Self::Active { vrf, .. } => Some(*vrf),
+            Self::Route { .. } | Self::Transport { .. } | Self::Branches { .. } | Self::Refused(_) => None,
+        }
+    }
+}
+
 /// What a provider of P-tunnels (LDP, RSVP-TE, PIM of the provider) is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TreeRequest {

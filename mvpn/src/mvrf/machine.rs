@@ -11,9 +11,10 @@ use fwd_core::op::FwdOp;
 use fwd_core::time::Instant;
 use smallvec::SmallVec;
 
+use super::alarm::Usage;
 use super::attributes::{McastAttributes, Target};
 use super::c_multicast::By;
-use super::config::{AsmMode, MvpnConfig, MvpnConfigError, MvrfConfig};
+use super::config::{AsmMode, MvpnConfig, MvpnConfigError, MvpnLimits, MvrfConfig};
 use super::event::{MvpnEvent, MvpnReject};
 use super::instance::{Carried, Mvrf, PeKey};
 use super::io::{CTree, Input, Output};
@@ -43,8 +44,8 @@ use super::umh::Umh;
 /// ```
 #[derive(Clone, Debug)]
 pub struct MvpnPe {
-    shared: Shared,
-    mvrfs: BTreeMap<VrfId, Mvrf>,
+    pub(super) shared: Shared,
+    pub(super) mvrfs: BTreeMap<VrfId, Mvrf>,
     /// MVRFs by import route target.
     importers: BTreeMap<Target, BTreeSet<VrfId>>,
     /// MVRFs by C-multicast Import route target.
@@ -52,7 +53,15 @@ pub struct MvpnPe {
     /// MVRFs by RD.
     by_rd: BTreeMap<RouteDistinguisher, VrfId>,
     /// MVRFs that hold a route.
-    holders: BTreeMap<McastRoute, SmallVec<[VrfId; 1]>>,
+    holders: BTreeMap<McastRoute, Holder>,
+}
+
+/// The MVRFs that hold a route.
+#[derive(Clone, Debug)]
+struct Holder {
+    vrfs: SmallVec<[VrfId; 1]>,
+    /// The newer, the higher.
+    since: u64,
 }
 
 impl MvpnPe {
@@ -85,7 +94,8 @@ impl MvpnPe {
         if self.by_rd.contains_key(&config.rd) {
             return Err(MvpnConfigError::Rd);
         }
-        let mut mvrf = Mvrf::new(config);
+        self.shared.clock = self.shared.clock.max(now);
+        let mut mvrf = Mvrf::new(now, config);
         let target = mvrf.import_target(&self.shared.config);
         if self.joinable.contains_key(&target) {
             return Err(MvpnConfigError::Number);
@@ -116,16 +126,48 @@ impl MvpnPe {
                 }
             }
         }
-        self.holders.retain(|_, vrfs| {
-            vrfs.retain(|of| *of != vrf);
-            !vrfs.is_empty()
+        self.holders.retain(|_, holder| {
+            holder.vrfs.retain(|of| *of != vrf);
+            !holder.vrfs.is_empty()
         });
         mvrf.stop(&mut self.shared, now);
+        self.shared.forget_counts(vrf);
         Ok(())
+    }
+
+    /// Changes the limits of an MVRF while it runs. What is there beyond a lower limit goes, the newest first.
+    ///
+    /// # Errors
+    /// An unknown VRF, or a limit of 0.
+    pub fn set_limits(&mut self, now: Instant, vrf: VrfId, limits: MvpnLimits) -> Result<(), MvpnConfigError> {
+        let m = self.mvrfs.get_mut(&vrf).ok_or(MvpnConfigError::Vrf)?;
+        let held = self.holders.iter().filter(|(_, holder)| holder.vrfs.contains(&vrf));
+        let mut held: Vec<(u64, McastRoute)> = held.map(|(route, holder)| (holder.since, *route)).collect();
+        held.sort_unstable_by(|a, b| b.cmp(a));
+        let routes: Vec<McastRoute> = held.into_iter().map(|(_, route)| route).collect();
+        self.shared.clock = self.shared.clock.max(now);
+        m.set_limits(&mut self.shared, now, limits, &routes)?;
+        m.watch(&mut self.shared, now);
+        Ok(())
+    }
+
+    /// How much of its limits an MVRF uses; nothing for an unknown VRF.
+    #[must_use]
+    pub fn usage(&self, vrf: VrfId) -> Vec<Usage> {
+        self.mvrfs.get(&vrf).map(|m| m.usage(&self.shared)).unwrap_or_default()
     }
 
     /// Takes an input. Never fails: what is wrong with it becomes an event.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
+        self.shared.clock = self.shared.clock.max(now);
+        let vrf = input.vrf();
+        self.take_input(now, input);
+        if let Some(m) = vrf.and_then(|vrf| self.mvrfs.get_mut(&vrf)) {
+            m.watch(&mut self.shared, now);
+        }
+    }
+
+    fn take_input(&mut self, now: Instant, input: Input) {
         match input {
             Input::Route { route, attributes } => self.route_changed(now, route, attributes),
             Input::Umh { vrf, prefix, rd, route } => {
@@ -174,6 +216,7 @@ impl MvpnPe {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.shared.clock = self.shared.clock.max(now);
         while let Some(timer) = self.shared.timers.expired(now) {
             let Some(m) = self.mvrfs.get_mut(&timer.vrf()) else { continue };
             let shared = &mut self.shared;
@@ -186,7 +229,9 @@ impl MvpnPe {
                 Timer::HoldDown(_, flow) => m.hold_down_over(shared, now, flow),
                 Timer::Leave(_, key, flow) => m.leave_over(shared, key, flow),
                 Timer::Damped(_, tree) | Timer::Forget(_, tree) => m.update_tree(shared, now, tree),
+                Timer::Alarm(_) => {}
             }
+            m.watch(shared, now);
         }
     }
 
@@ -291,18 +336,26 @@ impl MvpnPe {
 
     fn route_changed(&mut self, now: Instant, route: McastRoute, attributes: Option<McastAttributes>) {
         let new = attributes.as_ref().map(|a| self.importers(&route, a)).unwrap_or_default();
-        let old = match new.is_empty() {
-            true => self.holders.remove(&route),
-            false => self.holders.insert(route, new.clone()),
-        };
-        for vrf in old.unwrap_or_default() {
+        let known = self.holders.remove(&route);
+        if !new.is_empty() {
+            let since = known.as_ref().map(|holder| holder.since).unwrap_or_else(|| self.shared.next_age());
+            self.holders.insert(route, Holder { vrfs: new.clone(), since });
+        }
+        for vrf in known.map(|holder| holder.vrfs).unwrap_or_default() {
             if let Some(m) = self.mvrfs.get_mut(&vrf).filter(|_| !new.contains(&vrf)) {
                 m.route_changed(&mut self.shared, now, route, None);
+                m.watch(&mut self.shared, now);
             }
         }
         for vrf in new {
             if let Some(m) = self.mvrfs.get_mut(&vrf) {
+                let before = self.shared.refusals;
                 m.route_changed(&mut self.shared, now, route, attributes.as_ref());
+                if let Some(attributes) = &attributes {
+                    let refusals = self.shared.refusals.saturating_sub(before);
+                    m.count_advert(now, &route, attributes.next_hop, refusals);
+                }
+                m.watch(&mut self.shared, now);
             }
         }
     }
@@ -310,7 +363,7 @@ impl MvpnPe {
 
 impl Mvrf {
     /// A route of another PE came, changed or went.
-    fn route_changed(
+    pub(super) fn route_changed(
         &mut self,
         shared: &mut Shared,
         now: Instant,
@@ -391,7 +444,8 @@ impl Timer {
             | Self::HoldDown(vrf, _)
             | Self::Leave(vrf, ..)
             | Self::Damped(vrf, _)
-            | Self::Forget(vrf, _) => *vrf,
+            | Self::Forget(vrf, _)
+            | Self::Alarm(vrf) => *vrf,
         }
     }
 }

@@ -13,6 +13,8 @@
 //! | §12 | `s_pmsi/` | S-PMSIs: switching to them and back, wildcards (RFC 6625) |
 //! | §13, §14 | `source_active.rs` | Source Active A-D routes |
 //! | §16 | `damping.rs` | withdrawals that wait (RFC 7899) |
+//! | §17 | `limits.rs`, `alarm.rs` | limits that change, alarms with hysteresis |
+//! | RFC 8502, RFC 8503 | `mib/`, `adverts.rs` | managed objects |
 //! | RFC 6513 §5.1 | `umh.rs` | selection of the upstream PE |
 //! | RFC 6513 §6.4, RFC 7988 | `root.rs` | tunnels that this PE is the root of |
 //! | RFC 6513 §9.1.1 | `forwarding.rs` | the customers' routes, with the PMSI resolved to tunnels |
@@ -31,6 +33,8 @@
 //! no customer state changes.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod adverts;
+mod alarm;
 mod attributes;
 mod c_multicast;
 mod c_pim;
@@ -42,7 +46,9 @@ mod i_pmsi;
 mod instance;
 mod io;
 mod leaf;
+mod limits;
 mod machine;
+pub mod mib;
 mod numbers;
 mod p_tunnel;
 mod root;
@@ -52,6 +58,8 @@ mod shared;
 mod source_active;
 mod umh;
 
+pub use adverts::{AdvertType, Received, Sent};
+pub use alarm::{AlarmConfig, Usage};
 pub use attributes::{McastAttributes, Target};
 pub use c_pim::PmsiLink;
 pub use config::{

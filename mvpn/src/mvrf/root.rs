@@ -68,6 +68,15 @@ impl Root {
         })
     }
 
+    /// Copies that a packet makes here.
+    pub(super) fn copies(&self) -> usize {
+        let is_sent = |(key, leg): &(&LegKey, &Leg)| match key {
+            LegKey::Leaf(_) => leg.own.is_some_and(|(_, entry)| entry.is_some()),
+            LegKey::Branch(_) => true,
+        };
+        self.legs.iter().filter(is_sent).count()
+    }
+
     /// The routers that are leaves, where the root knows them.
     pub(super) fn leaves(&self) -> impl Iterator<Item = IpAddr> + '_ {
         self.legs.keys().filter_map(|key| if let LegKey::Leaf(leaf) = key { Some(*leaf) } else { None })

@@ -10,6 +10,7 @@ use fwd_core::time::Instant;
 use fwd_core::timers::Timers;
 use smallvec::SmallVec;
 
+use super::adverts::SentByVrf;
 use super::attributes::McastAttributes;
 use super::config::MvpnConfig;
 use super::event::{MvpnEvent, MvpnLimit, MvpnReject};
@@ -37,6 +38,8 @@ pub(super) enum Timer {
     Damped(VrfId, CTree),
     /// RFC 7899: the figure of merit of a tree that nobody wants.
     Forget(VrfId, CTree),
+    /// An alarm that waits for its spacing.
+    Alarm(VrfId),
 }
 
 /// What events that peers cause are counted by.
@@ -92,6 +95,14 @@ pub(super) struct Shared {
     /// The LSP that MVRFs share.
     pub(super) trunk: Option<Trunk>,
     news: BTreeMap<News, (Option<Instant>, u64)>,
+    /// What was refused, by limit.
+    refused: BTreeMap<(VrfId, MvpnLimit), u64>,
+    /// What was refused, whatever the reason.
+    pub(super) refusals: u64,
+    pub(super) sent: SentByVrf,
+    /// When the last input or timeout was.
+    pub(super) clock: Instant,
+    ages: u64,
 }
 
 impl Shared {
@@ -119,6 +130,11 @@ impl Shared {
             spaces: BTreeMap::new(),
             trunk: None,
             news: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            refusals: 0,
+            sent: SentByVrf::new(),
+            clock: Instant::ZERO,
+            ages: 0,
         }
     }
 
@@ -177,8 +193,10 @@ impl Shared {
         }
         while let Some(route) = self.to_advertise.pop_first() {
             if let Some(known) = self.originated.get(&route) {
+                let (attributes, owners) = (known.attributes.clone(), known.owners.clone());
                 self.advertised.insert(route);
-                return Some(Output::Advertise { route, attributes: known.attributes.clone() });
+                self.count_sent(&route, &owners);
+                return Some(Output::Advertise { route, attributes });
             }
         }
         if let Some(route) = self.to_withdraw.pop_first() {
@@ -321,13 +339,34 @@ impl Shared {
         Some(core::mem::take(times))
     }
 
+    /// What is newer has a higher age.
+    pub(super) fn next_age(&mut self) -> u64 {
+        self.ages = self.ages.saturating_add(1);
+        self.ages
+    }
+
+    /// What a limit refused in an MVRF.
+    pub(super) fn refused(&self, vrf: VrfId, limit: MvpnLimit) -> u64 {
+        self.refused.get(&(vrf, limit)).copied().unwrap_or(0)
+    }
+
+    /// An MVRF is gone: so are its counts.
+    pub(super) fn forget_counts(&mut self, vrf: VrfId) {
+        self.refused.retain(|(of, _), _| *of != vrf);
+        self.sent.retain(|(of, _), _| *of != vrf);
+    }
+
     pub(super) fn limit(&mut self, now: Instant, vrf: VrfId, limit: MvpnLimit) {
+        let refused = self.refused.entry((vrf, limit)).or_default();
+        *refused = refused.saturating_add(1);
+        self.refusals = self.refusals.saturating_add(1);
         if let Some(times) = self.is_news(now, News::Limit(limit, vrf)) {
             self.event(MvpnEvent::Limit { limit, vrf, times });
         }
     }
 
     pub(super) fn reject(&mut self, now: Instant, vrf: VrfId, reason: MvpnReject, route: McastRoute) {
+        self.refusals = self.refusals.saturating_add(1);
         if let Some(times) = self.is_news(now, News::Reject(reason, vrf)) {
             self.event(MvpnEvent::Rejected { reason, vrf, route, times });
         }

@@ -165,17 +165,19 @@ impl Mvrf {
     }
 
     fn announce(&mut self, shared: &mut Shared, now: Instant, (group, source): (IpAddr, IpAddr), rp: Option<Ipv4Addr>) {
-        if !self.own_sources.contains(&(group, source)) && self.own_sources.len() >= self.config.limits.own_sources {
+        if !self.own_sources.contains_key(&(group, source)) && self.own_sources.len() >= self.config.limits.own_sources
+        {
             return shared.limit(now, self.config.vrf, MvpnLimit::OwnSources);
         }
-        self.own_sources.insert((group, source));
+        let since = shared.next_age();
+        self.own_sources.entry((group, source)).or_insert(since);
         let mut attributes = self.attributes(&shared.config);
         attributes.rp = rp;
         shared.originate(self.config.vrf, McastRoute::source_active(self.config.rd, source, group), attributes);
     }
 
-    fn cease(&mut self, shared: &mut Shared, group: IpAddr, source: IpAddr) {
-        if self.own_sources.remove(&(group, source)) {
+    pub(super) fn cease(&mut self, shared: &mut Shared, group: IpAddr, source: IpAddr) {
+        if self.own_sources.remove(&(group, source)).is_some() {
             shared.withdraw(self.config.vrf, McastRoute::source_active(self.config.rd, source, group));
         }
     }

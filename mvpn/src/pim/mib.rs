@@ -28,7 +28,7 @@ fn truth(value: bool) -> Value {
 }
 
 /// InetAddressType.
-pub(super) fn address_type(address: Option<IpAddr>) -> Value {
+pub(crate) fn address_type(address: Option<IpAddr>) -> Value {
     Value::Integer(match address {
         None => 0,
         Some(IpAddr::V4(_)) => 1,
@@ -37,7 +37,7 @@ pub(super) fn address_type(address: Option<IpAddr>) -> Value {
 }
 
 /// InetAddress.
-pub(super) fn address(address: Option<IpAddr>) -> Value {
+pub(crate) fn address(address: Option<IpAddr>) -> Value {
     Value::Octets(match address {
         None => Vec::new(),
         Some(IpAddr::V4(a)) => a.octets().to_vec(),

@@ -87,7 +87,9 @@ impl Mvrf {
             else {
                 return;
             };
-            self.s_out.insert(flow, SPmsiOut { state, tree, is_wanted: true });
+            let since = shared.next_age();
+            self.s_out.insert(flow, SPmsiOut { state, tree, is_wanted: true, since });
+            self.s_pmsi_changed_at = Some(now);
         }
         if let (Some(out), Some(state)) = (self.s_out.get_mut(&flow), state) {
             out.state = state;
@@ -123,6 +125,7 @@ impl Mvrf {
                 shared.event(MvpnEvent::Moved { vrf, flow, to });
             }
             Action::Release => {
+                self.s_pmsi_changed_at = Some(now);
                 shared.timers.clear(Timer::HoldDown(vrf, flow));
                 if let Some(out) = ended {
                     shared.drop_root(out.tree);
@@ -157,6 +160,7 @@ impl Mvrf {
     pub(super) fn end_s_pmsi(&mut self, shared: &mut Shared, flow: SFlow) {
         let Some(out) = self.s_out.remove(&flow) else { return };
         let vrf = self.config.vrf;
+        self.s_pmsi_changed_at = Some(shared.clock);
         shared.timers.clear(Timer::SwitchOver(vrf, flow));
         shared.timers.clear(Timer::HoldDown(vrf, flow));
         shared.withdraw(vrf, McastRoute::s_pmsi(self.config.rd, flow, shared.config.router));

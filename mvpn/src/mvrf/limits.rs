@@ -1,0 +1,113 @@
+//! Limits that an operator changes while the MVRF runs (RFC 4834 §5.2.5).
+
+use alloc::vec::Vec;
+use fwd_core::time::Instant;
+
+use super::config::{MvpnConfigError, MvpnLimits};
+use super::damping::Merit;
+use super::instance::Mvrf;
+use super::io::CTree;
+use super::route::{AdRoute, McastKind, McastRoute, SFlow};
+use super::shared::{Shared, Timer};
+
+/// Which limit a route of another PE counts against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    Members,
+    Joins,
+    SPmsis,
+    Sources,
+    Leaves,
+}
+
+impl Held {
+    pub(super) const fn of(route: &McastRoute) -> Option<Self> {
+        Some(match route.kind {
+            McastKind::Ad(AdRoute::IntraAsIPmsi(_)) => Self::Members,
+            McastKind::Ad(AdRoute::SPmsi { .. }) => Self::SPmsis,
+            McastKind::Ad(AdRoute::InterAsIPmsi(_)) => return None,
+            McastKind::Leaf { .. } => Self::Leaves,
+            McastKind::SourceActive(_) => Self::Sources,
+            McastKind::SharedTreeJoin(_) | McastKind::SourceTreeJoin(_) => Self::Joins,
+        })
+    }
+}
+
+impl Mvrf {
+    /// What there is of a kind beyond its limit.
+    fn excess(&self, held: Held) -> usize {
+        let l = &self.config.limits;
+        let (used, max) = match held {
+            Held::Members => (self.members.len(), l.members),
+            Held::Joins => (self.joins.len(), l.joins),
+            Held::SPmsis => (self.s_in.len(), l.s_pmsis),
+            Held::Sources => (self.sources.len(), l.sources),
+            Held::Leaves => (self.leaf_count, l.leaves),
+        };
+        used.saturating_sub(max)
+    }
+
+    /// Takes new limits. `routes`: what other PEs said, the newest first. What was there first stays; the rest goes as if it had been
+    /// withdrawn, and comes back when it is said again.
+    pub(super) fn set_limits(
+        &mut self,
+        shared: &mut Shared,
+        now: Instant,
+        limits: MvpnLimits,
+        routes: &[McastRoute],
+    ) -> Result<(), MvpnConfigError> {
+        if limits.has_zero() {
+            return Err(MvpnConfigError::Limits);
+        }
+        self.config.limits = limits;
+        for route in routes {
+            if Held::of(route).is_some_and(|held| self.excess(held) > 0) {
+                self.route_changed(shared, now, *route, None);
+            }
+        }
+        self.drop_trees(shared, now);
+        self.drop_sources(shared);
+        self.drop_s_pmsis(shared);
+        Ok(())
+    }
+
+    fn drop_trees(&mut self, shared: &mut Shared, now: Instant) {
+        let excess = self.trees.len().saturating_sub(self.config.limits.trees);
+        let mut trees: Vec<(u64, CTree)> = self.trees.iter().map(|(tree, known)| (known.since, *tree)).collect();
+        trees.sort_unstable_by(|a, b| b.cmp(a));
+        for (_, tree) in trees.into_iter().take(excess) {
+            if let Some(known) = self.trees.get_mut(&tree) {
+                // What is dropped flaps no more.
+                (known.by_pim, known.by_source, known.merit) = (false, false, Merit::default());
+            }
+            shared.timers.clear(Timer::Damped(self.config.vrf, tree));
+            self.update_tree(shared, now, tree);
+        }
+    }
+
+    fn drop_sources(&mut self, shared: &mut Shared) {
+        let excess = self.own_sources.len().saturating_sub(self.config.limits.own_sources);
+        let mut sources: Vec<_> = self.own_sources.iter().map(|(source, since)| (*since, *source)).collect();
+        sources.sort_unstable_by(|a, b| b.cmp(a));
+        for (_, (group, source)) in sources.into_iter().take(excess) {
+            self.cease(shared, group, source);
+        }
+    }
+
+    fn drop_s_pmsis(&mut self, shared: &mut Shared) {
+        let excess = self.s_out.len().saturating_sub(self.config.limits.own_s_pmsis);
+        let mut flows: Vec<(u64, SFlow)> = self.s_out.iter().map(|(flow, out)| (out.since, *flow)).collect();
+        flows.sort_unstable_by(|a, b| b.cmp(a));
+        for (_, flow) in flows.into_iter().take(excess) {
+            self.end_s_pmsi(shared, flow);
+        }
+    }
+}
+
+impl MvpnLimits {
+    /// Whether a limit is 0 that must not be.
+    pub(super) fn has_zero(&self) -> bool {
+        let l = self;
+        [l.members, l.joins, l.s_pmsis, l.sources, l.trees, l.own_sources, l.leaves].contains(&0)
+    }
+}

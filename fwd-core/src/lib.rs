@@ -37,6 +37,7 @@ mod counters;
 mod forwarder;
 mod frame;
 mod malformed;
+pub mod measure;
 #[cfg(feature = "control")]
 pub mod mib;
 pub mod net;

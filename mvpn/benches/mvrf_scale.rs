@@ -1,162 +1,229 @@
-//! The provider side at scale: SC-2, SC-4, SC-7 and SC-14 of the catalogue, each at a tenth of the figure and at the figure. Prints time and
-//! octets for each route, which are to stay what they are when the number grows ten-fold.
+//! The provider side at scale: rows SC-1, SC-2, SC-4 to SC-7, SC-9, SC-10 and SC-14 of the catalogue, each axis ten-fold and at the figure
+//! that is required. Prints a table: time, octets and messages for each, which are to stay what they are when the number grows.
+//!
+//! With a directory as argument it also writes the table and a plot for each axis there:
+//! `cargo bench -p mvpn --bench mvrf_scale -- docs/scale`, from the top of the tree.
 #![allow(missing_docs)]
 
-use std::net::{IpAddr, Ipv4Addr};
-use std::time::{Duration, Instant as Clock};
+use std::fmt::Write;
+use std::path::PathBuf;
 
-use bgp_vpn::attr::RouteTarget;
-use bgp_vpn::attr::ext_community::VrfRouteImport;
-use bgp_vpn::nlri::RouteDistinguisher;
-use bgp_vpn::nlri::mcast_vpn::CMulticast;
-use fwd_core::net::{IfIndex, VrfId};
-use fwd_core::time::Instant;
-use mvpn::mvrf::{
-    CTree, DampingConfig, Input, McastAttributes, McastKind, McastRoute, MldpLsp, MvpnConfig, MvpnPe, MvrfConfig,
-    Output, PTunnel, PmsiTunnelValue, Target, UmhRoute,
-};
-use mvpn::pim::wire::AddressFamily;
+use mvpn::mvrf::{DampingConfig, TunnelKind};
 
-const NOW: Instant = Instant::ZERO;
-const V4: AddressFamily = AddressFamily::V4;
+#[allow(dead_code, unused_imports)]
+#[path = "../tests/mvpn/reflector.rs"]
+mod reflector;
+#[allow(dead_code, unused_imports)]
+#[path = "../tests/mvpn/scale.rs"]
+mod scale;
 
-fn router(n: u32) -> IpAddr {
-    Ipv4Addr::from_bits((192 << 24) + n).into()
+/// A measurement: how many, microseconds each, octets each, messages each.
+struct Point {
+    n: u32,
+    micros: f64,
+    octets: f64,
+    messages: f64,
 }
 
-fn rd(vpn: u32, pe: u32) -> RouteDistinguisher {
-    RouteDistinguisher::four_octet_as(vpn, u16::try_from(pe).unwrap())
-}
-
-/// A PE with so many MVRFs.
-fn pe(vrfs: u32, tune: impl Fn(&mut MvrfConfig)) -> MvpnPe {
-    let mut config = MvpnConfig::new(router(1), 65001);
-    config.tunnels = 1..=2_000_000;
-    let mut pe = MvpnPe::new(NOW, config).unwrap();
-    for vpn in 1..=vrfs {
-        let vrf = VrfId(u16::try_from(vpn).unwrap());
-        let mut config = MvrfConfig::new(vrf, rd(vpn, 1), RouteTarget::two_octet_as(1, vpn), IfIndex(100_000 + vpn));
-        config.families = vec![V4];
-        tune(&mut config);
-        pe.add_mvrf(NOW, config).unwrap();
+impl Point {
+    fn of(cost: &scale::Cost) -> Self {
+        let messages = (cost.out.routes + cost.out.joined) as f64 / f64::from(cost.n);
+        Self { n: cost.n, micros: cost.micros_each, octets: cost.octets_each, messages }
     }
-    drain(&mut pe);
-    pe
+
+    fn table(table: &reflector::Table) -> Self {
+        assert_eq!(table.misdirected, 0, "PEs without a VPN are told nothing of it");
+        Self { n: table.routes, micros: table.micros_each, octets: table.octets_each, messages: table.wire_each }
+    }
 }
 
-fn drain(pe: &mut MvpnPe) -> u64 {
-    std::iter::from_fn(|| pe.poll_output())
-        .filter(|o| matches!(o, Output::Advertise { .. } | Output::Withdraw(_)))
-        .count() as u64
+struct Axis {
+    row: &'static str,
+    what: &'static str,
+    /// What the last column counts.
+    messages: &'static str,
+    file: &'static str,
+    points: Vec<Point>,
 }
 
-fn say(what: &str, n: u32, time: Duration, octets: i64) {
-    println!(
-        "{what}: {n}, {:.2} µs and {} octets each",
-        time.as_secs_f64() * 1e6 / f64::from(n),
-        octets / i64::from(n)
-    );
+const OUT: &str = "routes said and tunnels joined";
+
+fn pes() -> Vec<Axis> {
+    let points = |costs: &[scale::Cost]| costs.iter().map(Point::of).collect();
+    let axis = |row, what, file, costs: &[scale::Cost]| Axis { row, what, messages: OUT, file, points: points(costs) };
+    vec![
+        axis(
+            "SC-2, SC-9",
+            "a PE: type 1 routes of 50, 500 and 2,000 MVRFs with 100 PEs each",
+            "mvrfs",
+            &[50, 500, 2000].map(|n| scale::i_pmsi(n, 100)),
+        ),
+        axis(
+            "SC-4, SC-9",
+            "a PE: type 1 routes of an MVPN with 100, 1,000 and 10,000 PEs",
+            "pes",
+            &[100, 1000, 10_000].map(|n| scale::i_pmsi(1, n)),
+        ),
+        axis(
+            "SC-5",
+            "an egress PE: 200, 1,000 and 10,000 PEs with sources, an inclusive P2MP LSP each",
+            "source-pes",
+            &[200, 1000, 10_000].map(|n| scale::source_pes(n, TunnelKind::MldpP2mp)),
+        ),
+        axis(
+            "SC-4, SC-7",
+            "the upstream PE: type 7 routes of 1,000 to 100,000 streams",
+            "joins",
+            &[1000, 10_000, 100_000].map(scale::joins),
+        ),
+        axis("SC-7", "a leaf: trees of 1,000 to 100,000 streams", "trees", &[1000, 10_000, 100_000].map(scale::trees)),
+        axis("SC-7", "a leaf: type 3 routes, one a stream", "s-pmsis", &[1000, 10_000, 100_000].map(scale::s_pmsis)),
+        axis(
+            "SC-7",
+            "the ingress PE: (S,G) with a leg into the PMSI",
+            "flows",
+            &[1000, 10_000, 100_000].map(|n| scale::c_flows(n, false, 64).0),
+        ),
+        axis(
+            "SC-10",
+            "the ingress PE: streams that all want an S-PMSI, a budget of 64 P-tunnels",
+            "budget",
+            &[5000, 50_000].map(|n| {
+                let (cost, tunnels) = scale::c_flows(n, true, 64);
+                assert_eq!(tunnels, 64);
+                cost
+            }),
+        ),
+    ]
 }
 
-/// Measures an operation done `n` times on a machine that stays.
-fn measured(what: &str, n: u32, pe: &mut MvpnPe, mut each: impl FnMut(&mut MvpnPe, u32)) {
-    let clock = Clock::now();
-    let held = allocation_counter::measure(|| {
-        for i in 0..n {
-            each(pe, i);
-            drain(pe);
+fn reflector_axes() -> Vec<Axis> {
+    let joins = |pes: u32, streams: u32| {
+        let j = reflector::joins(pes, streams);
+        assert_eq!((j.upstream.mcast > 0, j.other.mcast, j.leaving.0), (true, 0, 0));
+        let n = (pes - 1) * streams;
+        Point {
+            n,
+            micros: j.micros_each,
+            octets: j.octets_each,
+            messages: j.upstream.mcast as f64 / f64::from(streams),
         }
-    });
-    say(what, n, clock.elapsed(), held.bytes_current);
+    };
+    vec![
+        Axis {
+            row: "SC-1",
+            what: "the reflector: type 1 routes of 50, 500 and 5,000 MVPNs on 40 of 200 PEs each",
+            messages: "octets of UPDATEs for each route and PE that has it",
+            file: "reflector",
+            points: [50, 500, 5000].map(|n| Point::table(&reflector::full_table(n, 40, 200, 200))).into(),
+        },
+        Axis {
+            row: "SC-6",
+            what: "the reflector: 200 MVPNs on 20 PEs each, of 200 and 2,000 PEs, half of which have none and are told nothing",
+            messages: "octets of UPDATEs for each route and PE that has it",
+            file: "enabled-pes",
+            points: [200, 2000].map(|pes| Point::table(&reflector::full_table(200, 20, pes / 2, pes))).into(),
+        },
+        Axis {
+            row: "SC-4",
+            what: "the reflector: 50 and 500 PEs that join 1,000 streams of one PE",
+            messages: "UPDATEs at the upstream PE for each stream",
+            file: "reflector-joins",
+            points: [50, 500].map(|pes| joins(pes, 1000)).into(),
+        },
+    ]
 }
 
-/// SC-2: 500 MVRFs with 100 PEs each: 50,000 type 1 routes.
-fn i_pmsi(vrfs: u32, pes: u32) {
-    let mut machine = pe(vrfs, |_| {});
-    measured("type 1 routes (SC-2)", vrfs * pes, &mut machine, |machine, i| {
-        let (vpn, n) = (1 + i % vrfs, 2 + i / vrfs);
-        let route = McastRoute::i_pmsi(V4, rd(vpn, n), router(n));
-        let mut attributes = McastAttributes::new(router(n), vec![RouteTarget::two_octet_as(1, vpn).into()]);
-        attributes.pmsi = Some(PmsiTunnelValue::new(PTunnel::MldpP2mp(MldpLsp::generic(router(n), vpn))));
-        machine.handle_input(NOW, Input::Route { route, attributes: Some(attributes) });
-    });
-}
-
-fn group(i: u32) -> IpAddr {
-    Ipv4Addr::from_bits((232 << 24) + 256 + i).into()
-}
-
-const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
-
-/// SC-4: joins at the upstream PE.
-fn joins(streams: u32) {
-    let mut machine = pe(1, |c| c.limits.joins = 1_000_000);
-    machine.handle_input(NOW, Input::Local { vrf: VrfId(1), prefix: "10.0.0.0/8".parse().unwrap(), reachable: true });
-    let import = machine.route_import(VrfId(1)).unwrap().c_multicast_import();
-    measured("type 7 routes at the upstream PE (SC-4)", streams, &mut machine, |machine, i| {
-        let join = CMulticast { rd: rd(1, 1), source_as: 65001, source: SOURCE, group: group(i) };
-        let route = McastRoute { family: V4, kind: McastKind::SourceTreeJoin(join) };
-        let attributes = Some(McastAttributes::new(router(2), vec![Target::of(import)]));
-        machine.handle_input(NOW, Input::Route { route, attributes });
-    });
-}
-
-/// A PE that knows a source behind another.
-fn leaf(tune: impl Fn(&mut MvrfConfig)) -> MvpnPe {
-    let mut machine = pe(1, tune);
-    let import = Some(VrfRouteImport { address: router(2), local: 1 });
-    let route = Some(UmhRoute { import, source_as: None, next_hop: router(2), is_installed: true });
-    let prefix = "10.0.0.0/8".parse().unwrap();
-    machine.handle_input(NOW, Input::Umh { vrf: VrfId(1), prefix, rd: rd(1, 2), route });
-    machine
-}
-
-fn join(machine: &mut MvpnPe, now: Instant, i: u32, joined: bool) {
-    let tree = CTree::Source { group: group(i), source: SOURCE };
-    machine.handle_input(now, Input::Tree { vrf: VrfId(1), tree, joined });
-}
-
-/// SC-7: trees joined at a leaf PE.
-fn trees(streams: u32) {
-    let mut machine = leaf(|c| c.limits.trees = 1_000_000);
-    measured("trees joined at a leaf PE (SC-7)", streams, &mut machine, |machine, i| join(machine, NOW, i, true));
-}
-
-/// SC-14: joins and leaves in a second, of 100 streams among so many, with and without damping.
-fn churn(streams: u32, damping: Option<DampingConfig>) {
-    const SECONDS: u32 = 30;
-    const CHANGES: u32 = 10_000;
-    let mut machine = leaf(|c| (c.limits.trees, c.damping) = (1_000_000, damping));
-    (0..streams).for_each(|i| join(&mut machine, NOW, i, true));
-    drain(&mut machine);
-    let (clock, mut routes) = (Clock::now(), 0);
-    for tick in 0..SECONDS * 100 {
-        let now = Instant::from_micros(u64::from(tick) * 10_000);
-        machine.handle_timeout(now);
-        for i in 0..CHANGES / 100 {
-            join(&mut machine, now, i, tick % 2 == 1);
-            routes += drain(&mut machine);
+fn table(axes: &[Axis]) -> String {
+    let mut out =
+        String::from("| Row | What | Number | µs each | Octets each | Messages each |\n|---|---|---|---|---|---|\n");
+    for axis in axes {
+        for p in &axis.points {
+            let _ = writeln!(
+                out,
+                "| {} | {}; messages: {} | {} | {:.2} | {:.0} | {:.3} |",
+                axis.row, axis.what, axis.messages, p.n, p.micros, p.octets, p.messages
+            );
         }
     }
-    let changes = f64::from(SECONDS * CHANGES);
-    println!(
-        "joins and leaves among {streams} trees (SC-14), damping {}: {:.2} µs each; {:.0} routes a second of {CHANGES} changes",
-        if damping.is_some() { "on" } else { "off" },
-        clock.elapsed().as_secs_f64() * 1e6 / changes,
-        routes as f64 / f64::from(SECONDS),
+    let _ = writeln!(
+        out,
+        "\n| SC-14: 100 of so many trees are joined and left | Changes in a second | Damping | µs each | Routes in a second |\n|---|---|---|---|---|"
     );
+    for (streams, changes) in [(1000, 1000), (1000, 10_000), (10_000, 10_000)] {
+        for damping in [None, Some(DampingConfig::default())] {
+            let (micros, routes) = scale::churn(streams, changes, 30, damping);
+            let how = if damping.is_some() { "on" } else { "off" };
+            let _ = writeln!(out, "| {streams} | {changes} | {how} | {micros:.2} | {routes:.0} |");
+        }
+    }
+    out
 }
 
-fn main() {
-    i_pmsi(50, 100);
-    i_pmsi(500, 100);
-    i_pmsi(500, 1000);
-    for n in [1_000, 10_000, 100_000] {
-        joins(n);
-        trees(n);
+/// Octets and microseconds of an axis over the number, both as shares of the first point, on logarithmic scales.
+fn plot(axis: &Axis) -> String {
+    let (width, height, left, bottom) = (420.0, 260.0, 50.0, 40.0);
+    let (first, last) = (&axis.points[0], &axis.points[axis.points.len() - 1]);
+    let span = (f64::from(last.n) / f64::from(first.n)).log10().max(0.1);
+    let x = |n: u32| left + (f64::from(n) / f64::from(first.n)).log10() / span * (width - left - 20.0);
+    // A tenth to ten times the first.
+    let y = |share: f64| height - bottom - (share.log10().clamp(-1.0, 1.0) + 1.0) / 2.0 * (height - bottom - 30.0);
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"10\">\n\
+         <rect width=\"{width}\" height=\"{height}\" fill=\"white\"/>\n<text x=\"{left}\" y=\"14\">{}: {}</text>\n",
+        axis.row, axis.what
+    );
+    for (share, label) in [(0.1, "÷10"), (1.0, "×1"), (10.0, "×10")] {
+        let at = y(share);
+        let _ = writeln!(
+            svg,
+            "<path d=\"M{left} {at:.1}H{}\" stroke=\"#ccc\"/><text x=\"8\" y=\"{at:.1}\">{label}</text>",
+            width - 20.0
+        );
     }
-    for damping in [None, Some(DampingConfig::default())] {
-        churn(1_000, damping);
-        churn(10_000, damping);
+    for p in &axis.points {
+        let _ = writeln!(svg, "<text x=\"{:.1}\" y=\"{}\">{}</text>", x(p.n) - 12.0, height - 22.0, p.n);
     }
+    let line = |of: fn(&Point) -> f64| {
+        let at = |p: &Point| format!("{:.1} {:.1}", x(p.n), y(of(p) / of(first)));
+        axis.points.iter().map(at).collect::<Vec<_>>().join("L")
+    };
+    let (octets, micros) = (line(|p| p.octets), line(|p| p.micros));
+    let _ = writeln!(
+        svg,
+        "<path d=\"M{octets}\" fill=\"none\" stroke=\"#06c\"/><path d=\"M{micros}\" fill=\"none\" stroke=\"#c30\"/>"
+    );
+    let _ = writeln!(
+        svg,
+        "<text x=\"{left}\" y=\"{}\"><tspan fill=\"#06c\">octets each ({:.0} to {:.0})</tspan> <tspan fill=\"#c30\">µs each ({:.2} to {:.2})</tspan></text>\n</svg>",
+        height - 8.0,
+        first.octets,
+        last.octets,
+        first.micros,
+        last.micros
+    );
+    svg
+}
+
+fn main() -> std::io::Result<()> {
+    let mut axes = pes();
+    axes.extend(reflector_axes());
+    let table = table(&axes);
+    print!("{table}");
+    // A bench runs in its crate's directory: the argument is from the top of the tree.
+    let Some(directory) = std::env::args().skip(1).find(|a| !a.starts_with('-')) else { return Ok(()) };
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(directory);
+    std::fs::create_dir_all(&directory)?;
+    let mut page = String::from(
+        "# The provider side at scale\n\nWritten by `cargo bench -p mvpn --bench mvrf_scale -- docs/scale`. Machines run in one process, on one \
+         thread; time is the processor's for the event and all that follows from it in the machine that is measured. `octets each` is memory \
+         that stays. SC-3 is `cargo bench -p mvpn --bench pim_scale`, SC-8 `cargo bench -p fwd-core`.\n\n",
+    );
+    page.push_str(&table);
+    page.push('\n');
+    for axis in &axes {
+        let _ = writeln!(page, "![{}: {}]({}.svg)", axis.row, axis.what, axis.file);
+        std::fs::write(directory.join(format!("{}.svg", axis.file)), plot(axis))?;
+    }
+    std::fs::write(directory.join("mvpn.md"), page)
 }

@@ -196,6 +196,42 @@ fn every_egress_answers_once_and_within_the_jitter() {
     }
 }
 
+/// A thousand leaves that answer the same request do it all over the second that it allows: no tenth of it has much more than a tenth.
+///
+/// Shows: MVPN-OAM-15
+#[test]
+fn a_thousand_leaves_answer_all_over_the_jitter() {
+    let (now, fec) = (Instant::from_secs(1), mldp());
+    let mut prober = Prober::new(now, ProberConfig::default()).unwrap();
+    prober.start(now, ping(fec.clone())).unwrap();
+    prober.handle_timeout(now);
+    let requests = std::iter::from_fn(|| prober.poll_output());
+    let octets = requests.filter_map(|output| match output {
+        ProbeOutput::Request { octets, .. } => Some(octets),
+        ProbeOutput::Event(_) => None,
+    });
+    let octets = octets.last().unwrap();
+    let n = FAN[15];
+    let mut tenths = [0; 10];
+    for seed in 0..1000 {
+        let config = ResponderConfig { seed, ..ResponderConfig::new(vec![node(n)]) };
+        let mut leaf = Responder::new(now, config).unwrap();
+        leaf.set_label(label(n), Some(LabelOperation::Pop));
+        leaf.set_fec(fec.clone(), Some(FecBinding { label: label(n), protocol: LabelProtocol::LDP }));
+        let address = InterfaceAddress::V4 { address: v4(n), interface: v4(100 + n) };
+        leaf.set_interface(IfIndex(1), Some(InterfaceInfo { address, protocols: vec![] }));
+        let labels = [ReceivedLabel { label: label(n), tc_s: 1, ttl: 200 }];
+        let arrival =
+            Arrival { iface: IfIndex(1), labels: &labels, from: node(1), source_port: 5000, channel: None, time: 99 };
+        leaf.handle_input(now, ResponderInput::Request { arrival, octets: &octets });
+        let at = leaf.next_timeout().unwrap();
+        leaf.handle_timeout(at);
+        assert!(matches!(leaf.poll_output(), Some(ResponderOutput::Reply { .. })));
+        tenths[((at - now).as_millis() as usize / 100).min(9)] += 1;
+    }
+    assert!(tenths.iter().all(|n| (60..=140).contains(n)), "{tenths:?}");
+}
+
 #[test]
 fn a_broken_branch_is_missing_in_a_ping_and_found_by_a_traceroute() {
     let mut net = Net::new(&mldp());

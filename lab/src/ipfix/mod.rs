@@ -10,12 +10,16 @@
 //!   scope templateId informationElementIndex; mibIndexIndicator mibObjectIdentifier
 //! ```
 
+mod stream;
+
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fwd_core::VrfCounters;
 use fwd_core::mib::Oid;
+
+pub use stream::StreamRecord;
 
 /// The template of VRF records.
 const VRF_TEMPLATE: u16 = 256;

@@ -5,7 +5,7 @@ use fwd_core::time::Instant;
 
 use super::config::{MvpnConfigError, MvpnLimits};
 use super::damping::Merit;
-use super::instance::Mvrf;
+use super::instance::{Mvrf, PeKey};
 use super::io::CTree;
 use super::route::{AdRoute, McastKind, McastRoute, SFlow};
 use super::shared::{Shared, Timer};
@@ -40,7 +40,8 @@ impl Mvrf {
         let (used, max) = match held {
             Held::Members => (self.members.len(), l.members),
             Held::Joins => (self.joins.len(), l.joins),
-            Held::SPmsis => (self.s_in.len(), l.s_pmsis),
+            // Those that are withdrawn go by themselves.
+            Held::SPmsis => (self.s_in.values().filter(|s| !s.is_withdrawn).count(), l.s_pmsis),
             Held::Sources => (self.sources.len(), l.sources),
             Held::Leaves => (self.leaf_count, l.leaves),
         };
@@ -60,8 +61,19 @@ impl Mvrf {
             return Err(MvpnConfigError::Limits);
         }
         self.config.limits = limits;
+        let mut s_pmsis = self.excess(Held::SPmsis);
         for route in routes {
-            if Held::of(route).is_some_and(|held| self.excess(held) > 0) {
+            let is_too_many = match (Held::of(route), route.kind) {
+                (_, McastKind::Ad(AdRoute::SPmsi { rd, flow, originator })) => {
+                    let known = self.s_in.get(&(PeKey { address: originator, rd }, flow));
+                    let drops = s_pmsis > 0 && known.is_some_and(|s| !s.is_withdrawn);
+                    s_pmsis = s_pmsis.saturating_sub(usize::from(drops));
+                    drops
+                }
+                (Some(held), _) => self.excess(held) > 0,
+                (None, _) => false,
+            };
+            if is_too_many {
                 self.route_changed(shared, now, *route, None);
             }
         }

@@ -7,14 +7,17 @@ use std::time::Duration;
 use arbitrary::{Result, Unstructured};
 use bgp_vpn::attr::RouteTarget;
 use bgp_vpn::attr::ext_community::VrfRouteImport;
+use bgp_vpn::mib::View;
 use bgp_vpn::nlri::RouteDistinguisher;
 use bgp_vpn::nlri::mcast_vpn::CMulticast;
+use fwd_core::mib::{Objects, Oid};
 use fwd_core::net::{IfIndex, IpPrefix, Ipv4Prefix, Label, LabelSpaceId, NhlfeId, ReplicationId, TunnelId, VrfId};
 use fwd_core::op::{FwdOp, IlmAction, LegTarget, Mroute, MrouteKey, Origin, Rpf, VsiOrVrf};
 use fwd_core::time::Instant;
+use mvpn::mvrf::mib::{MvpnMib, Outside};
 use mvpn::mvrf::{
-    AdRoute, AsmMode, CTree, Input, McastAttributes, McastKind, McastRoute, MldpLsp, MvpnConfig, MvpnPe, MvrfConfig,
-    Output, PTunnel, PmsiTunnelValue, SFlow, Target, Threshold, TreeId, TunnelKind, UmhRoute,
+    AdRoute, AsmMode, CTree, Input, McastAttributes, McastKind, McastRoute, MldpLsp, MvpnConfig, MvpnLimit, MvpnLimits,
+    MvpnPe, MvrfConfig, Output, PTunnel, PmsiTunnelValue, SFlow, Target, Threshold, TreeId, TunnelKind, UmhRoute,
 };
 use mvpn::pim::wire::AddressFamily;
 
@@ -248,8 +251,48 @@ impl Drive<'_, '_> {
         Ok(IpPrefix::V4(Ipv4Prefix::new([10, 0, third, 0].into(), len).unwrap()))
     }
 
+    /// An operator changes limits, or walks the managed objects.
+    fn operator(&mut self) -> Result<()> {
+        let vrf = self.vrf()?;
+        if self.u.arbitrary()? {
+            let mut few = || self.u.int_in_range(1..=5_usize);
+            let limits = MvpnLimits {
+                members: few()?,
+                joins: few()?,
+                s_pmsis: few()?,
+                sources: few()?,
+                trees: few()?,
+                own_sources: few()?,
+                own_s_pmsis: few()? - 1,
+                leaves: few()?,
+            };
+            self.pe.set_limits(self.now, vrf, limits).unwrap();
+            // S-PMSIs of others that are withdrawn are there until the root has left them.
+            for usage in self.pe.usage(vrf).into_iter().filter(|u| u.limit != MvpnLimit::SPmsis) {
+                assert!(usage.used <= usage.max, "{usage:?}");
+            }
+            return Ok(());
+        }
+        let outside = Outside {
+            vrf_name: &|vrf| vec![vrf.0 as u8],
+            date: &|_| vec![0; 8],
+            group: &|_| None,
+            tunnel: &|_| None,
+            first_if_index: 1000,
+            view: View::Provider,
+        };
+        let mib = MvpnMib::new(&self.pe, &outside);
+        let mut at = Oid::default();
+        while let Some((oid, value)) = mib.next(&at) {
+            assert!(oid > at, "{oid} after {at}");
+            assert_eq!(mib.get(&oid), Some(value));
+            at = oid;
+        }
+        Ok(())
+    }
+
     fn step(&mut self) -> Result<()> {
-        let input = match self.u.int_in_range(0..=11)? {
+        let input = match self.u.int_in_range(0..=12)? {
             0..=3 => {
                 let (route, present): (McastRoute, bool) = (self.route()?, self.u.ratio(3, 4)?);
                 let attributes = if present { Some(self.attributes()?) } else { None };
@@ -288,6 +331,7 @@ impl Drive<'_, '_> {
                     Input::Active { vrf, source, group, rp: None, is_active: self.u.arbitrary()? }
                 }
             },
+            11 => return self.operator(),
             _ => {
                 self.now = self.now + Duration::from_millis(self.u.int_in_range(0..=30_000)?);
                 self.pe.handle_timeout(self.now);

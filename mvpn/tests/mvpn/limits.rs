@@ -107,7 +107,7 @@ fn bad_configuration_names_its_field() {
 }
 
 /// A PE alone, that knows a source behind another.
-fn alone(change: impl FnOnce(&mut mvpn::mvrf::MvrfConfig)) -> MvpnPe {
+pub(super) fn alone(change: impl FnOnce(&mut mvpn::mvrf::MvrfConfig)) -> MvpnPe {
     let mut pe = MvpnPe::new(Instant::ZERO, MvpnConfig::new([192, 0, 2, 1].into(), 65001)).unwrap();
     let mut config = mvrf(0, None, TunnelKind::MldpP2mp);
     change(&mut config);
@@ -121,11 +121,11 @@ fn alone(change: impl FnOnce(&mut mvpn::mvrf::MvrfConfig)) -> MvpnPe {
     pe
 }
 
-fn tree(n: u8) -> CTree {
+pub(super) fn tree(n: u8) -> CTree {
     CTree::Source { group: A::ssm(n).into(), source: A::host(0, 1).into() }
 }
 
-fn set(pe: &mut MvpnPe, now: Instant, n: u8, joined: bool) {
+pub(super) fn set(pe: &mut MvpnPe, now: Instant, n: u8, joined: bool) {
     pe.handle_input(now, Input::Tree { vrf: VRF, tree: tree(n), joined });
 }
 

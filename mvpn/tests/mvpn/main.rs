@@ -1,14 +1,20 @@
 //! The provider side in simulated networks, packet by packet through real forwarders.
 
+mod accounts;
 mod asm;
 mod churn;
 mod codec;
+mod control;
 mod drive;
 mod ldp;
 mod limits;
 mod node;
+mod oam;
+mod operation;
 mod outputs;
 mod p_router;
+mod reflector;
+mod scale;
 mod ssm;
 mod switch;
 mod vpns;

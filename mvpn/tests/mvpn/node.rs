@@ -7,11 +7,11 @@ use fwd_core::net::{IfIndex, Label, LabelStack, Mac, NhlfeId, VrfId};
 use fwd_core::op::{FwdOp, Ilm, IlmAction, Interface, MulticastVrf, NextHop, Nhlfe, TunnelModel};
 use fwd_core::table::{
     CounterMemory, Exact6Slot, ExactSlot, IlmSlot, InterfaceSlot, LegSlot, Memory, MulticastMemory, MulticastVrfSlot,
-    NhlfeSlot, PolicerSlot, ReplicationSlot, VrfSlot, Word,
+    NhlfeSlot, PolicerSlot, ReplicationSlot, TokenBuckets, VrfSlot, Word,
 };
 use fwd_core::time::Instant;
 use fwd_core::wire::Ipv4;
-use fwd_core::{Forwarder, Frame, PuntReason, Replica, Verdict};
+use fwd_core::{Forwarder, Frame, GroupCounters, PuntReason, Replica, Verdict};
 use mvpn::address::Address;
 use mvpn::mvrf::{CMulticastProtocol, MvpnConfig, MvpnEvent, MvpnPe, MvrfConfig, PmsiLink};
 use mvpn::pim::rp_set::{RpMode, StaticRp};
@@ -140,6 +140,14 @@ pub struct Pe<A: PimAddress> {
     pub branches: u32,
 }
 
+fn counters() -> CounterMemory<'static> {
+    CounterMemory {
+        groups: vec![GroupCounters::ZERO; 2048].leak(),
+        buckets: vec![TokenBuckets::EMPTY; 2].leak(),
+        ..CounterMemory::default()
+    }
+}
+
 fn memory() -> Memory<'static> {
     Memory {
         interfaces: vec![InterfaceSlot::EMPTY; 24].leak(),
@@ -169,7 +177,7 @@ impl<A: SimAddress> Pe<A> {
         config.tunnels = 1..=1000;
         tune(&mut config);
         let asn = config.asn;
-        let mut forwarder = Forwarder::new(memory(), CounterMemory::default()).unwrap();
+        let mut forwarder = Forwarder::new(memory(), counters()).unwrap();
         let interface = Interface { vrf: VrfId::GLOBAL, mac: mac(pe), mtu: 1600, mpls: true };
         forwarder.apply(&FwdOp::SetInterface { iface: CORE, interface }).unwrap();
         Self {

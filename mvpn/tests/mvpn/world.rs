@@ -127,6 +127,8 @@ pub struct World<A: SimAddress> {
     in_order: Vec<Instant>,
     /// Copies by packet and place.
     pub delivered: BTreeMap<(A, A, u32), BTreeMap<Place, u32>>,
+    /// Copies by place.
+    pub delivered_at: BTreeMap<Place, u64>,
     /// Packets that crossed the core.
     pub crossed: u64,
     /// Packets that each router sent into it.
@@ -160,6 +162,7 @@ impl<A: SimAddress> World<A> {
             rng: Rng(seed),
             in_order,
             delivered: BTreeMap::new(),
+            delivered_at: BTreeMap::new(),
             crossed: 0,
             sent_by,
             ldp: None,
@@ -258,6 +261,16 @@ impl<A: SimAddress> World<A> {
         }
     }
 
+    /// A PE asks for all routes again.
+    pub fn refresh(&mut self, to: usize) {
+        let best =
+            |paths: &BTreeMap<usize, McastAttributes>| paths.iter().find(|(pe, _)| **pe != to).map(|(_, a)| a.clone());
+        let routes: Vec<_> = self.rib.iter().filter_map(|(route, paths)| Some((*route, best(paths)?))).collect();
+        for (route, attributes) in routes {
+            self.bgp(to, What::Bgp { to, route, attributes: Some(attributes) });
+        }
+    }
+
     pub fn input(&mut self, pe: usize, input: Input) {
         self.pes[pe].mvpn.handle_input(self.now, input);
         self.drain(pe);
@@ -336,6 +349,7 @@ impl<A: SimAddress> World<A> {
         if !self.pes[pe].alive {
             return;
         }
+        self.pes[pe].forwarder.set_now(self.now);
         for sent in self.pes[pe].forward(iface, octets) {
             match sent {
                 Sent::Core(octets) => {
@@ -347,6 +361,7 @@ impl<A: SimAddress> World<A> {
                 Sent::Site(vrf, octets) => {
                     let (source, group, number) = read::<A>(&octets[14..]);
                     *self.delivered.entry((source, group, number)).or_default().entry((pe, vrf)).or_default() += 1;
+                    *self.delivered_at.entry((pe, vrf)).or_default() += 1;
                     let now = self.now;
                     if let Some(ce) = self.pes[pe].sites.get_mut(&vrf).and_then(|s| s.ce.as_mut()) {
                         ce.pim.handle_input(now, pim::Input::Data { interface: IfIndex(1), source, group });

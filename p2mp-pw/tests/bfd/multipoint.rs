@@ -39,7 +39,23 @@ fn tail_state(net: &Net<Deliver>, n: usize) -> Option<State> {
     net.nodes[n].sessions().next().map(|(_, state)| state)
 }
 
-/// Shows: L3VPN-8.10-13, L2VPN-5.2-7
+/// Ten times the tails: a head sends the same packets.
+///
+/// Shows: MVPN-OAM-15
+#[test]
+fn what_a_head_sends_does_not_depend_on_its_tails() {
+    let sent = [4, 40].map(|tails| {
+        let (mut net, head, _) = tree(tails, None, true);
+        net.run(10_000 * MS);
+        assert_eq!(net.nodes[0].state(head).unwrap().0, State::Up);
+        assert!((1..=tails).all(|n| tail_state(&net, n) == Some(State::Up)));
+        net.sent.len()
+    });
+    assert!(sent[0] > 50, "{sent:?}");
+    assert_eq!(sent[0], sent[1]);
+}
+
+/// Shows: L3VPN-8.10-13, L2VPN-5.2-7, MVPN-OAM-14
 #[test]
 fn tails_notice_a_broken_branch_and_no_other_does() {
     let (mut net, head, cut) = tree(4, None, true);

@@ -60,6 +60,14 @@ pub struct MrouteRow {
     remote: usize,
 }
 
+impl MrouteRow {
+    /// S, if it is one source's, and G or the first of its groups.
+    #[must_use]
+    pub const fn flow(&self) -> (Option<IpAddr>, IpAddr) {
+        (self.key.source, self.key.group)
+    }
+}
+
 impl Row for MrouteRow {
     const ENTRY: &'static [u32] = &[1, 3, 6, 1, 2, 1, 243, 1, 7, 1];
     const COLUMNS: &'static [u32] = &[7, 8, 9, 11, 17, 18, 23, 24, 25];

@@ -5,7 +5,6 @@ use core::net::IpAddr;
 use alloc::vec::Vec;
 use bgp_vpn::nlri::RouteDistinguisher;
 use bgp_vpn::nlri::mcast_vpn::CGroup;
-use fwd_core::codec::BufMut;
 use fwd_core::mib::{Oid, Row, Value};
 use fwd_core::net::Label;
 

@@ -1,0 +1,318 @@
+//! What PEs of the provider side need as numbers grow: memory, outputs, time of the processor.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant as Clock};
+
+use bgp_vpn::attr::RouteTarget;
+use bgp_vpn::attr::ext_community::VrfRouteImport;
+use bgp_vpn::nlri::RouteDistinguisher;
+use bgp_vpn::nlri::mcast_vpn::CMulticast;
+use fwd_core::net::{IfIndex, ReplicationId, VrfId};
+use fwd_core::op::{FwdOp, LegTarget, Mroute, MrouteKey, Rpf, VsiOrVrf};
+use fwd_core::time::Instant;
+use mvpn::mvrf::{
+    CTree, DampingConfig, Input, McastAttributes, McastKind, McastRoute, MldpLsp, MvpnConfig, MvpnPe, MvrfConfig,
+    Output, PTunnel, PmsiTunnelValue, SFlow, Target, TreeRequest, TunnelKind, UmhRoute,
+};
+use mvpn::pim::wire::AddressFamily;
+
+const NOW: Instant = Instant::ZERO;
+const V4: AddressFamily = AddressFamily::V4;
+const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+
+fn router(n: u32) -> IpAddr {
+    Ipv4Addr::from_bits((192 << 24) + n).into()
+}
+
+fn rd(vpn: u32, pe: u32) -> RouteDistinguisher {
+    RouteDistinguisher::four_octet_as(vpn, u16::try_from(pe).unwrap())
+}
+
+fn group(i: u32) -> IpAddr {
+    Ipv4Addr::from_bits((232 << 24) + 256 + i).into()
+}
+
+/// What comes out of a machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outputs {
+    /// Routes said or withdrawn.
+    pub routes: u64,
+    /// P-tunnels joined.
+    pub joined: u64,
+    /// Ops for the forwarder.
+    pub ops: u64,
+}
+
+fn drain(pe: &mut MvpnPe, out: &mut Outputs) {
+    while let Some(output) = pe.poll_output() {
+        match output {
+            Output::Advertise { .. } | Output::Withdraw(_) => out.routes += 1,
+            Output::Tree(TreeRequest::Join { .. } | TreeRequest::JoinSpace { .. }) => out.joined += 1,
+            Output::Program(_) => out.ops += 1,
+            _ => {}
+        }
+    }
+}
+
+/// What something cost, for each of `n`.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    pub n: u32,
+    /// Memory that stays.
+    pub octets_each: f64,
+    pub micros_each: f64,
+    pub out: Outputs,
+}
+
+impl Cost {
+    /// Asserts that memory and outputs are flat.
+    fn assert_flat(&self, ten_fold: &Self) {
+        let ratio = ten_fold.octets_each / self.octets_each;
+        assert!((0.7..1.15).contains(&ratio), "{self:?} {ten_fold:?}");
+        let each = |c: &Self| (c.out.routes + c.out.joined + c.out.ops) as f64 / f64::from(c.n);
+        let (few, many) = (each(self), each(ten_fold));
+        assert!((many - few).abs() <= 0.05 * few.max(1.0), "{self:?} {ten_fold:?}");
+    }
+}
+
+/// A PE with so many MVRFs.
+fn pe(vrfs: u32, tune: impl Fn(&mut MvrfConfig)) -> MvpnPe {
+    let mut config = MvpnConfig::new(router(1), 65001);
+    config.tunnels = 1..=2_000_000;
+    let mut pe = MvpnPe::new(NOW, config).unwrap();
+    for vpn in 1..=vrfs {
+        let vrf = VrfId(u16::try_from(vpn).unwrap());
+        let mut config = MvrfConfig::new(vrf, rd(vpn, 1), RouteTarget::two_octet_as(1, vpn), IfIndex(100_000 + vpn));
+        config.families = vec![V4];
+        tune(&mut config);
+        pe.add_mvrf(NOW, config).unwrap();
+    }
+    drain(&mut pe, &mut Outputs::default());
+    pe
+}
+
+/// Measures an operation done `n` times on a machine that stays.
+fn measured(n: u32, pe: &mut MvpnPe, mut each: impl FnMut(&mut MvpnPe, u32)) -> Cost {
+    let (clock, mut out) = (Clock::now(), Outputs::default());
+    let held = allocation_counter::measure(|| {
+        for i in 0..n {
+            each(pe, i);
+            drain(pe, &mut out);
+        }
+    });
+    let micros = clock.elapsed().as_secs_f64() * 1e6;
+    Cost { n, octets_each: held.bytes_current as f64 / f64::from(n), micros_each: micros / f64::from(n), out }
+}
+
+/// SC-2, SC-4: MVRFs with other PEs in each.
+pub fn i_pmsi(vrfs: u32, pes: u32) -> Cost {
+    let mut machine = pe(vrfs, |_| {});
+    measured(vrfs * pes, &mut machine, |machine, i| {
+        let (vpn, n) = (1 + i % vrfs, 2 + i / vrfs);
+        let route = McastRoute::i_pmsi(V4, rd(vpn, n), router(n));
+        let mut attributes = McastAttributes::new(router(n), vec![RouteTarget::two_octet_as(1, vpn).into()]);
+        attributes.pmsi = Some(PmsiTunnelValue::new(PTunnel::MldpP2mp(MldpLsp::generic(router(n), vpn))));
+        machine.handle_input(NOW, Input::Route { route, attributes: Some(attributes) });
+    })
+}
+
+/// SC-1: what it costs a PE to turn multicast on in so many VRFs, one P2MP LSP each.
+pub fn mvrfs(vrfs: u32) -> Cost {
+    let mut machine = pe(0, |_| {});
+    measured(vrfs, &mut machine, |machine, i| {
+        let vpn = i + 1;
+        let vrf = VrfId(u16::try_from(vpn).unwrap());
+        let mut config = MvrfConfig::new(vrf, rd(vpn, 1), RouteTarget::two_octet_as(1, vpn), IfIndex(100_000 + vpn));
+        config.families = vec![V4];
+        machine.add_mvrf(NOW, config).unwrap();
+    })
+}
+
+/// SC-4, SC-7: joins of other PEs at the upstream PE.
+pub fn joins(streams: u32) -> Cost {
+    let mut machine = pe(1, |c| c.limits.joins = 1_000_000);
+    machine.handle_input(NOW, Input::Local { vrf: VrfId(1), prefix: "10.0.0.0/8".parse().unwrap(), reachable: true });
+    let import = machine.route_import(VrfId(1)).unwrap().c_multicast_import();
+    measured(streams, &mut machine, |machine, i| {
+        let join = CMulticast { rd: rd(1, 1), source_as: 65001, source: SOURCE, group: group(i) };
+        let route = McastRoute { family: V4, kind: McastKind::SourceTreeJoin(join) };
+        let attributes = Some(McastAttributes::new(router(2), vec![Target::of(import)]));
+        machine.handle_input(NOW, Input::Route { route, attributes });
+    })
+}
+
+/// A PE that knows a source behind another.
+fn leaf(tune: impl Fn(&mut MvrfConfig)) -> MvpnPe {
+    let mut machine = pe(1, tune);
+    let import = Some(VrfRouteImport { address: router(2), local: 1 });
+    let route = Some(UmhRoute { import, source_as: None, next_hop: router(2), is_installed: true });
+    let prefix = "10.0.0.0/8".parse().unwrap();
+    machine.handle_input(NOW, Input::Umh { vrf: VrfId(1), prefix, rd: rd(1, 2), route });
+    machine
+}
+
+fn join(machine: &mut MvpnPe, now: Instant, i: u32, joined: bool) {
+    let tree = CTree::Source { group: group(i), source: SOURCE };
+    machine.handle_input(now, Input::Tree { vrf: VrfId(1), tree, joined });
+}
+
+/// SC-7: trees joined at a leaf PE.
+pub fn trees(streams: u32) -> Cost {
+    let mut machine = leaf(|c| c.limits.trees = 1_000_000);
+    measured(streams, &mut machine, |machine, i| join(machine, NOW, i, true))
+}
+
+/// SC-7: S-PMSI A-D routes of another PE, for streams that are joined.
+pub fn s_pmsis(streams: u32) -> Cost {
+    let mut machine = leaf(|c| (c.limits.trees, c.limits.s_pmsis) = (1_000_000, 1_000_000));
+    (0..streams).for_each(|i| join(&mut machine, NOW, i, true));
+    drain(&mut machine, &mut Outputs::default());
+    measured(streams, &mut machine, |machine, i| {
+        let flow = SFlow::source_group(SOURCE, group(i));
+        let route = McastRoute::s_pmsi(rd(1, 2), flow, router(2));
+        let mut attributes = McastAttributes::new(router(2), vec![RouteTarget::two_octet_as(1, 1).into()]);
+        attributes.pmsi = Some(PmsiTunnelValue::new(PTunnel::MldpP2mp(MldpLsp::generic(router(2), i))));
+        machine.handle_input(NOW, Input::Route { route, attributes: Some(attributes) });
+    })
+}
+
+/// SC-7: streams of the PE's own sources as the customers' PIM routes them.
+pub fn c_flows(streams: u32, always: bool, budget: usize) -> (Cost, usize) {
+    let mut config = MvpnConfig::new(router(1), 65001);
+    (config.tunnel_budget, config.groups, config.labels) = (budget, 1..=1_000_000, 16..=1_000_000);
+    let mut machine = MvpnPe::new(NOW, config).unwrap();
+    let mut config = MvrfConfig::new(VrfId(1), rd(1, 1), RouteTarget::two_octet_as(1, 1), IfIndex(100_001));
+    (config.families, config.limits.own_s_pmsis) = (vec![V4], 1_000_000);
+    if always {
+        config.s_pmsi.always = vec!["232.0.0.0/8".parse().unwrap()];
+    }
+    machine.add_mvrf(NOW, config).unwrap();
+    drain(&mut machine, &mut Outputs::default());
+    let vrf = VrfId(1);
+    let cost = measured(streams, &mut machine, |machine, i| {
+        let id = ReplicationId(2_000_000 + i);
+        let (IpAddr::V4(source), IpAddr::V4(group)) = (SOURCE, group(i)) else { panic!("IPv4") };
+        let mroute =
+            Mroute { rpf: Rpf::Any, replication: Some(id), punt_wrong_interface: false, register: false, spt: None };
+        for op in [
+            FwdOp::SetReplication { id, owner: VsiOrVrf::Vrf(vrf) },
+            FwdOp::SetLeg { group: id, leg: 0, target: LegTarget::Interface(IfIndex(100_001)) },
+            FwdOp::SetMroute { vrf, key: MrouteKey::Source4 { source, group }, mroute },
+        ] {
+            machine.handle_input(NOW, Input::Program { vrf, op });
+        }
+    });
+    (cost, machine.root_tunnels())
+}
+
+/// SC-14: joins and leaves in a second, of 100 streams among so many, with and without damping: microseconds of each, and routes that go to
+/// the reflector in a second.
+pub fn churn(streams: u32, changes: u32, seconds: u32, damping: Option<DampingConfig>) -> (f64, f64) {
+    let mut machine = leaf(|c| (c.limits.trees, c.damping) = (1_000_000, damping));
+    (0..streams).for_each(|i| join(&mut machine, NOW, i, true));
+    drain(&mut machine, &mut Outputs::default());
+    let (clock, mut out) = (Clock::now(), Outputs::default());
+    for tick in 0..seconds * 100 {
+        let now = NOW + Duration::from_millis(u64::from(tick) * 10);
+        machine.handle_timeout(now);
+        for i in 0..changes / 100 {
+            join(&mut machine, now, i, tick % 2 == 1);
+            drain(&mut machine, &mut out);
+        }
+    }
+    let micros = clock.elapsed().as_secs_f64() * 1e6;
+    (micros / f64::from(seconds * changes), out.routes as f64 / f64::from(seconds))
+}
+
+/// P-tunnels with upstream labels or without: what the tunnels of an MVPN's source PEs cost an egress PE.
+pub fn source_pes(pes: u32, kind: TunnelKind) -> Cost {
+    let mut machine = pe(1, |c| c.inclusive = Some(kind));
+    measured(pes, &mut machine, |machine, i| {
+        let n = i + 2;
+        let route = McastRoute::i_pmsi(V4, rd(1, n), router(n));
+        let mut attributes = McastAttributes::new(router(n), vec![RouteTarget::two_octet_as(1, 1).into()]);
+        attributes.pmsi = Some(PmsiTunnelValue::new(PTunnel::MldpP2mp(MldpLsp::generic(router(n), 1))));
+        machine.handle_input(NOW, Input::Route { route, attributes: Some(attributes) });
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 500 MVRFs with 100 PEs each, and 2,000: every P-tunnel is joined, and a type 1 route costs what it costs among a tenth.
+    ///
+    /// Shows: MVPN-SCALE-3, MVPN-SCALE-4
+    #[test]
+    fn mvrfs_of_a_pe() {
+        let (few, many) = (i_pmsi(200, 50), i_pmsi(2000, 50));
+        assert_eq!((few.out.joined, many.out.joined), (10_000, 100_000));
+        few.assert_flat(&many);
+        let required = i_pmsi(500, 100);
+        assert_eq!(required.out.joined, 50_000);
+        assert!(required.octets_each < 2500.0, "{required:?}");
+    }
+
+    /// Turning multicast on in a VRF costs the same, whatever the number of those that have it: 50 and 500 of 500.
+    ///
+    /// Shows: MVPN-SCALE-2
+    #[test]
+    fn an_mvrf_costs_the_same_among_ten_times_as_many() {
+        let (half, all) = (mvrfs(250), mvrfs(500));
+        let ratio = all.octets_each / half.octets_each;
+        assert!((0.9..1.1).contains(&ratio), "{half:?} {all:?}");
+        assert_eq!((half.out.routes, all.out.routes), (250, 500), "one type 1 route each");
+        mvrfs(50).assert_flat(&all);
+    }
+
+    /// PEs of an MVPN that attach sources: 200, 1,000 and 4,000; one P-tunnel joined for each.
+    ///
+    /// Shows: MVPN-SCALE-8, MVPN-SCALE-9, MVPN-SCALE-10, MVPN-SCAL-4
+    #[test]
+    fn pes_of_an_mvpn() {
+        let (few, many) = (i_pmsi(1, 400), i_pmsi(1, 4000));
+        few.assert_flat(&many);
+        for pes in [200, 1000] {
+            assert_eq!(source_pes(pes, TunnelKind::MldpP2mp).out.joined, u64::from(pes));
+        }
+    }
+
+    /// Streams: joins at the upstream PE, trees at a leaf, S-PMSIs, routes: 500 and 5,000 of each cost the same each. Octets of each kind
+    /// of state are printed and bounded.
+    ///
+    /// Shows: MVPN-SCALE-13, MVPN-SCALE-14, MVPN-SCAL-5, MVPN-SCAL-8
+    #[test]
+    fn streams_of_a_vpn() {
+        for (what, of, most) in [
+            ("type 7 routes at the upstream PE", joins as fn(u32) -> Cost, 800.0),
+            ("trees at a leaf", trees, 1500.0),
+            ("type 3 routes", s_pmsis, 2500.0),
+            ("(S,G)", |n| c_flows(n, false, 64).0, 1500.0),
+        ] {
+            let (few, many) = (of(500), of(5000));
+            println!("{what}: {:.0} octets, {:.2} µs each", many.octets_each, many.micros_each);
+            few.assert_flat(&many);
+            assert!(many.octets_each < most, "{what}: {many:?}");
+        }
+    }
+
+    /// Joins and leaves, 1,000 and 10,000 in a second: with damping, nearly nothing of it goes upstream.
+    #[test]
+    fn churn_is_kept_from_others() {
+        for changes in [1000, 10_000] {
+            let (_, without) = churn(1000, changes, 10, None);
+            let (_, with) = churn(1000, changes, 10, Some(DampingConfig::default()));
+            assert!((without - f64::from(changes)).abs() < f64::from(changes) / 50.0, "{without}");
+            assert!(with < f64::from(changes) / 20.0, "{with} of {changes}");
+        }
+    }
+
+    /// Fifty thousand flows that all want a tunnel, and a budget of 64.
+    #[test]
+    fn the_budget_bounds_core_state() {
+        let (cost, tunnels) = c_flows(50_000, true, 64);
+        assert_eq!(tunnels, 64);
+        // The I-PMSI has one; 63 are announced.
+        assert_eq!(cost.out.routes, 63);
+    }
+}

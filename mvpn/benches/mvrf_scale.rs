@@ -100,13 +100,14 @@ fn pes() -> Vec<Axis> {
 fn reflector_axes() -> Vec<Axis> {
     let joins = |pes: u32, streams: u32| {
         let j = reflector::joins(pes, streams);
-        assert_eq!((j.upstream.mcast > 0, j.other.mcast, j.leaving.0), (true, 0, 0));
+        let all = u64::from(streams);
+        assert_eq!((j.upstream.announced, j.other.announced, j.leaving), (all, 0, (0, all)));
         let n = (pes - 1) * streams;
         Point {
             n,
             micros: j.micros_each,
             octets: j.octets_each,
-            messages: j.upstream.mcast as f64 / f64::from(streams),
+            messages: j.upstream.announced as f64 / f64::from(streams),
         }
     };
     vec![
@@ -127,7 +128,7 @@ fn reflector_axes() -> Vec<Axis> {
         Axis {
             row: "SC-4",
             what: "the reflector: 50 and 500 PEs that join 1,000 streams of one PE",
-            messages: "UPDATEs at the upstream PE for each stream",
+            messages: "routes told to the upstream PE for each stream",
             file: "reflector-joins",
             points: [50, 500].map(|pes| joins(pes, 1000)).into(),
         },

@@ -57,7 +57,7 @@ impl Loss {
     /// Lost of a million.
     #[must_use]
     pub const fn per_million(&self) -> u64 {
-        match (self.lost as u128 * 1_000_000).checked_div(self.sent as u128) {
+        match (self.lost as u128).saturating_mul(1_000_000).checked_div(self.sent as u128) {
             Some(share) => share as u64,
             None => 0,
         }

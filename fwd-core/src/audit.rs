@@ -82,6 +82,8 @@ fn found(tables: &Writer<'_>, op: &FwdOp) -> Option<(Option<FwdOp>, bool)> {
         FwdOp::SetIlm { label, .. } | FwdOp::ClearIlm { label } if label.is_special_purpose() => return None,
         FwdOp::SetIlm { label, .. } => (set_ilm(tables, label), false),
         FwdOp::ClearIlm { label } => (set_ilm(tables, label), true),
+        FwdOp::SetLabelSpace { iface, .. } => (set_label_space(tables, iface), false),
+        FwdOp::ClearLabelSpace { iface } => (set_label_space(tables, iface), true),
         FwdOp::SetContextIlm { space, label, .. } => (set_context(tables, space, label), false),
         FwdOp::ClearContextIlm { space, label } => (set_context(tables, space, label), true),
         FwdOp::SetRoute4 { vrf, prefix, .. } | FwdOp::ClearRoute4 { vrf, prefix } => {
@@ -101,6 +103,10 @@ fn found(tables: &Writer<'_>, op: &FwdOp) -> Option<(Option<FwdOp>, bool)> {
 
 fn set_interface(tables: &Writer<'_>, iface: IfIndex) -> Option<FwdOp> {
     tables.interface(iface).map(|interface| FwdOp::SetInterface { iface, interface })
+}
+
+fn set_label_space(tables: &Writer<'_>, iface: IfIndex) -> Option<FwdOp> {
+    tables.label_space(iface).map(|space| FwdOp::SetLabelSpace { iface, space })
 }
 
 fn set_nhlfe(tables: &Writer<'_>, id: NhlfeId) -> Option<FwdOp> {

@@ -63,8 +63,9 @@ pub enum FwdOp {
         /// The incoming top label.
         label: Label,
     },
-    /// Maps a label of another router's label space to where it leads: to a bridge port or a multicast tunnel (RFC 5331 §7, RFC 8338
-    /// §3.5). Labels reach the space through [`IlmAction::Context`].
+    /// Maps a label of another label space to where it leads. Of another router's: to a bridge port or a multicast tunnel (RFC 5331
+    /// §7, RFC 8338 §3.5); labels reach it through [`IlmAction::Context`]. Of an interface's ([`FwdOp::SetLabelSpace`]): to those, or
+    /// as of the per-platform space to an entry or a VRF.
     SetContextIlm {
         /// The space.
         space: LabelSpaceId,
@@ -73,12 +74,26 @@ pub enum FwdOp {
         /// What to do with packets that carry it.
         ilm: Ilm,
     },
-    /// Removes a label of another router's label space.
+    /// Removes a label of another label space.
     ClearContextIlm {
         /// The space.
         space: LabelSpaceId,
         /// The label.
         label: Label,
+    },
+    /// Gives an interface a label space of its own (RFC 3031 §3.14): labels that arrive on it mean what this space says, and those that
+    /// the space does not hold are dropped, whatever they mean elsewhere. So a neighbour uses only labels that it was told
+    /// (RFC 4364 §10 b, §13.1). Special-purpose labels mean the same everywhere.
+    SetLabelSpace {
+        /// The interface, which must exist.
+        iface: IfIndex,
+        /// The space, not the last number.
+        space: LabelSpaceId,
+    },
+    /// Returns an interface to the per-platform label space.
+    ClearLabelSpace {
+        /// The interface.
+        iface: IfIndex,
     },
     /// Writes one bucket of a group. Flows of the other buckets stay where they are.
     SetBucket {

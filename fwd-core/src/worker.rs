@@ -4,7 +4,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::counters::{BridgeCounters, Counters, GroupCounters, VlinkCounters, VrfCounters};
 use crate::frame::Frame;
-use crate::net::{IfIndex, Mac, PortId, ReplicationId, SaId, VlinkId, VrfId, VsiId};
+use crate::net::{IfIndex, LabelSpaceId, Mac, PortId, ReplicationId, SaId, VlinkId, VrfId, VsiId};
 use crate::op::{Origin, RouteAction};
 use crate::stage::bridge::Circuit;
 use crate::stage::classify::{Arrival, Payload};
@@ -228,12 +228,18 @@ impl<'m> Worker<'m> {
         match arrival.payload {
             Payload::Ipv4 => route::check4(frame, unlabelled).map(Begun::Routed),
             Payload::Ipv6 => route::check6(frame, unlabelled).map(Begun::Routed),
-            Payload::Mpls => self.begin_labelled(frame, arrival.vrf, Ethernet::LEN),
+            Payload::Mpls => self.begin_labelled(frame, arrival.vrf, arrival.space, Ethernet::LEN),
         }
     }
 
-    fn begin_labelled(&self, frame: &Frame<'_>, vrf: VrfId, offset: usize) -> Step<Begun<'m>> {
-        match label::process(&self.tables, frame, vrf, offset)? {
+    fn begin_labelled(
+        &self,
+        frame: &Frame<'_>,
+        vrf: VrfId,
+        space: Option<LabelSpaceId>,
+        offset: usize,
+    ) -> Step<Begun<'m>> {
+        match label::process(&self.tables, frame, vrf, space, offset)? {
             Labelled::Forward(hop, rewrite) => Ok(Begun::Found(hop, rewrite)),
             Labelled::Route { vrf, offset, tunnel, version } => {
                 let packet = Routed { vrf, offset, tunnel: Some(tunnel), group: false };
@@ -327,7 +333,7 @@ impl<'m> Worker<'m> {
         }
         match received.inner {
             Inner::Labels => {
-                let begun = self.begin_labelled(frame, VrfId::GLOBAL, received.offset)?;
+                let begun = self.begin_labelled(frame, VrfId::GLOBAL, None, received.offset)?;
                 if let Begun::Ended(ended) = begun {
                     return self.end_tunnel(frame, ended);
                 }

@@ -320,7 +320,7 @@ fn a_bud_node_swaps_for_its_branches_and_routes_what_ends_here() {
 /// Two P2MP pseudowires on one P2MP LSP, at a bud node that is a leaf of one of them: labels that the root assigned mean what they
 /// mean in its label space, and what is for other leaves is dropped (RFC 5331 §7).
 ///
-/// Shows: P2MP-UND-7
+/// Shows: P2MP-UND-7, L3VPN-8.7-6
 #[test]
 fn labels_below_a_tree_are_those_of_its_root() {
     let mut f = vpls();
@@ -367,6 +367,53 @@ fn labels_below_a_tree_are_those_of_its_root() {
     assert_eq!(f.apply(&special), Err(ApplyError::SpecialPurposeLabel(label(3))));
     apply(&mut f, [FwdOp::ClearContextIlm { space, label: label(16) }]);
     assert_eq!((f.context_ilm(space, label(16)), f.context_ilm(other, label(16))), (None, Some(port(2))));
+}
+
+/// An interface to another provider takes the labels that its neighbour was told, and no others (RFC 4364 §10 b, §13.1).
+#[test]
+fn an_interface_with_a_label_space_of_its_own_takes_no_other_labels() {
+    let mut f = vpls();
+    let (space, other) = (LabelSpaceId(1), LabelSpaceId(2));
+    let core = IfIndex(9);
+    let port = Ilm { action: IlmAction::Bridge(PortId(3)), model: TunnelModel::Pipe };
+    let swap = Ilm { action: IlmAction::Forward(NhlfeId(7)), model: TunnelModel::Pipe };
+    for (n, ilm) in [(40, port), (41, swap)] {
+        apply(&mut f, [FwdOp::SetIlm { label: label(n), ilm }]);
+        apply(&mut f, [FwdOp::SetContextIlm { space: other, label: label(n), ilm }]);
+    }
+    let frame = ethernet(mac(2), mac(1), &DATA);
+    let arriving = |top: u32| {
+        let front = Ethernet::new(OURS, NEXT, EtherType::MPLS).0;
+        [&front[..], &LabelEntry::new(label(top), 5, true, 30).0, &[0; 4], &frame].concat()
+    };
+    // Behind an explicit null label, which means the same everywhere.
+    let hidden = |below: u32| {
+        let front = Ethernet::new(OURS, NEXT, EtherType::MPLS).0;
+        let labels = [LabelEntry::new(label(0), 5, false, 30).0, LabelEntry::new(label(below), 5, true, 30).0].concat();
+        [&front[..], &labels, &[0; 4], &frame].concat()
+    };
+    let sent = |fate| matches!(fate, Fate::Sent(_));
+    assert!([40, 41].iter().all(|n| sent(forward(&mut f, 9, &arriving(*n)))));
+    apply(&mut f, [FwdOp::SetLabelSpace { iface: core, space }]);
+    assert_eq!(f.label_space(core), Some(space));
+    for frame in [arriving(40), arriving(41), hidden(40), hidden(41)] {
+        assert_eq!(forward(&mut f, 9, &frame), Fate::Drop(DropReason::UnknownLabel));
+    }
+    // The neighbour is told one of them.
+    apply(&mut f, [FwdOp::SetContextIlm { space, label: label(41), ilm: swap }]);
+    let Fate::Sent(out) = forward(&mut f, 9, &arriving(41)) else { panic!() };
+    assert_eq!(out[&CORE][0][14..18], LabelEntry::new(label(1007), 5, true, 29).0);
+    assert_eq!(forward(&mut f, 9, &arriving(40)), Fate::Drop(DropReason::UnknownLabel));
+    // What else is said of the interface leaves its space as it is; an interface that goes takes it along.
+    let interface = f.interface(core).unwrap();
+    apply(&mut f, [FwdOp::SetInterface { iface: core, interface: Interface { mtu: 1400, ..interface } }]);
+    assert_eq!(f.label_space(core), Some(space));
+    apply(&mut f, [FwdOp::ClearInterface { iface: core }, FwdOp::SetInterface { iface: core, interface }]);
+    assert_eq!(f.label_space(core), None);
+    apply(&mut f, [FwdOp::SetLabelSpace { iface: core, space }, FwdOp::ClearLabelSpace { iface: core }]);
+    assert!(sent(forward(&mut f, 9, &arriving(40))));
+    let nowhere = FwdOp::SetLabelSpace { iface: IfIndex(77), space };
+    assert_eq!(f.apply(&nowhere), Err(ApplyError::NoInterface(IfIndex(77))));
 }
 
 proptest! {

@@ -157,7 +157,7 @@ fn egress(model: TunnelModel) -> Router {
 /// RFC 3443 §3.1, §3.2.1, §3.3, RFC 3270 §2.6.2: at the end of the tunnel uniform continues with the tunnel's TTL and class,
 /// the pipes with the packet's; pipe serves the packet by the tunnel's class, short pipe by its own.
 ///
-/// Shows: L3VPN-FEA-3
+/// Shows: L3VPN-FEA-3, L3VPN-REF-6
 #[test]
 fn the_egress_pops_and_looks_up_or_not() {
     for (model, class, ttl, dscp) in [(Uniform, 3, 19, 24), (Pipe, 3, 63, EF), (ShortPipe, 5, 63, EF)] {

@@ -336,6 +336,8 @@ fn headers_and_payloads_that_do_not_fit_the_link_are_dropped() {
 }
 
 /// RFC 2983 §3, RFC 6040 §4: the outer code point is the payload's or a fixed one; at the end the model decides.
+///
+/// Shows: L3VPN-REF-6
 #[test]
 fn marks_follow_the_model() {
     for (model, class, dscp) in

@@ -1,13 +1,15 @@
-//! Labels of other routers' label spaces (RFC 5331 §4, §7).
+//! Labels of other label spaces (RFC 5331 §4, §7; RFC 3031 §3.14).
 
 use super::encoding::{Fields, Tag, malformed};
 use super::{FwdOp, Ilm};
 use crate::malformed::Malformed;
-use crate::net::{Label, LabelSpaceId};
+use crate::net::{IfIndex, Label, LabelSpaceId};
 
 impl Tag {
     const SET_CONTEXT_ILM: Self = Self(16);
     const CLEAR_CONTEXT_ILM: Self = Self(17);
+    const SET_LABEL_SPACE: Self = Self(18);
+    const CLEAR_LABEL_SPACE: Self = Self(19);
 }
 
 /// The fields of an op of this file.
@@ -19,6 +21,10 @@ pub(super) fn fields(op: &FwdOp) -> Option<(Tag, Fields)> {
         FwdOp::ClearContextIlm { space, label } => {
             (Tag::CLEAR_CONTEXT_ILM, Fields { key: label.value(), aux: space.0, ..Fields::default() })
         }
+        FwdOp::SetLabelSpace { iface, space } => {
+            (Tag::SET_LABEL_SPACE, Fields { key: iface.0, value: space.0, ..Fields::default() })
+        }
+        FwdOp::ClearLabelSpace { iface } => (Tag::CLEAR_LABEL_SPACE, Fields { key: iface.0, ..Fields::default() }),
         _ => return None,
     })
 }
@@ -33,6 +39,8 @@ pub(super) fn op(tag: Tag, f: &Fields) -> Option<Result<FwdOp, Malformed>> {
             Ok(FwdOp::SetContextIlm { space, label, ilm })
         }),
         Tag::CLEAR_CONTEXT_ILM => label().map(|label| FwdOp::ClearContextIlm { space, label }),
+        Tag::SET_LABEL_SPACE => Ok(FwdOp::SetLabelSpace { iface: IfIndex(f.key), space: LabelSpaceId(f.value) }),
+        Tag::CLEAR_LABEL_SPACE => Ok(FwdOp::ClearLabelSpace { iface: IfIndex(f.key) }),
         _ => return None,
     })
 }
@@ -59,5 +67,13 @@ mod tests {
         assert_eq!(FwdOp::parse(&octets).map_err(|m| (m.field, m.offset)), Err(("ILM action", 1)));
         let clear = FwdOp::ClearContextIlm { space: LabelSpaceId(7), label };
         assert_eq!(clear.emit()[..8], [17, 0, 0, 0, 0, 1, 0x23, 0x45]);
+        let of = FwdOp::SetLabelSpace { iface: IfIndex(0x0102), space: LabelSpaceId(7) };
+        assert_eq!(of.emit()[..12], [18, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 7]);
+        assert_eq!(FwdOp::parse(&of.emit()), Ok(of));
+        let none = FwdOp::ClearLabelSpace { iface: IfIndex(0x0102) };
+        assert_eq!(
+            (none.emit()[..8].to_vec(), FwdOp::parse(&none.emit())),
+            ([19, 0, 0, 0, 0, 0, 1, 2].to_vec(), Ok(none))
+        );
     }
 }

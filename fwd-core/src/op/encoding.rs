@@ -45,6 +45,7 @@
 //! | `SetBucket`, `ClearBucket` | | | bucket | group | entry | | | |
 //! | `SetProtection`, `ClearProtection` | | | | pair | primary | | backup | |
 //! | `SetContextIlm`, `ClearContextIlm` | action | model | | label | as of `SetIlm` | | space | |
+//! | `SetLabelSpace`, `ClearLabelSpace` | | | | interface | space | | | |
 //! | `SwitchOver` | 1: to the backup | | | pair | | | | |
 //! | `SetVlink` | encapsulation | DSCP model | flags: 1 IPv6, 2 MPLS, 4 ordered, 8 protected, 16 sublayer, 32 port; octets of the cookie in units of 64 × 4 | link | VRF or port | association | key or session | both ends, 16 octets each; cookie |
 //! | `ClearVlink` | | | | link | | | | |

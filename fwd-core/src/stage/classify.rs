@@ -2,7 +2,7 @@
 
 use super::{Step, punt};
 use crate::frame::Frame;
-use crate::net::{IfIndex, VrfId};
+use crate::net::{IfIndex, LabelSpaceId, VrfId};
 use crate::table::Tables;
 use crate::verdict::{DropReason, PuntReason, Verdict};
 use crate::wire::{EtherType, Ethernet};
@@ -16,6 +16,8 @@ pub(crate) struct Arrival {
     pub(crate) payload: Payload,
     /// Whether the frame was sent to a group MAC address.
     pub(crate) group: bool,
+    /// The label space of the interface of a labelled packet, if it has one of its own.
+    pub(crate) space: Option<LabelSpaceId>,
 }
 
 /// What a frame carries.
@@ -47,5 +49,6 @@ pub(crate) fn classify(tables: &Tables<'_>, frame: &Frame<'_>, ingress: IfIndex)
         EtherType::C_VLAN | EtherType::S_VLAN => return Err(Verdict::Drop(DropReason::VlanTagged)),
         _ => return Err(Verdict::Drop(DropReason::UnknownEthertype)),
     };
-    Ok(Arrival { vrf: interface.vrf, payload, group })
+    let space = if payload == Payload::Mpls { tables.interfaces.label_space(ingress) } else { None };
+    Ok(Arrival { vrf: interface.vrf, payload, group, space })
 }

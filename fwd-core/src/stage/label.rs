@@ -48,7 +48,15 @@ pub(crate) enum Version {
 }
 
 /// Processes the label stack at `offset` (RFC 3031 §3.13, §3.18; RFC 3032 §2.1).
-pub(crate) fn process<'m>(tables: &Tables<'m>, frame: &Frame<'_>, vrf: VrfId, offset: usize) -> Step<Labelled<'m>> {
+///
+/// `space` is that of the interface, where it has one of its own (RFC 3031 §3.14): all labels are of it.
+pub(crate) fn process<'m>(
+    tables: &Tables<'m>,
+    frame: &Frame<'_>,
+    vrf: VrfId,
+    space: Option<LabelSpaceId>,
+    offset: usize,
+) -> Step<Labelled<'m>> {
     let mut offset = offset;
     let mut tunnel: Option<Tunnel> = None;
     // Where IP below an entropy label is looked up: as the label above says.
@@ -76,7 +84,11 @@ pub(crate) fn process<'m>(tables: &Tables<'m>, frame: &Frame<'_>, vrf: VrfId, of
             Label::IMPLICIT_NULL => return Err(Verdict::Drop(DropReason::ImplicitNull)),
             _ if label.is_special_purpose() => return Err(Verdict::Drop(DropReason::SpecialPurposeLabel)),
             _ => {
-                let ilm = tables.ilm.get(label).ok_or(Verdict::Drop(DropReason::UnknownLabel))?;
+                let ilm = match space {
+                    None => tables.ilm.get(label),
+                    Some(space) => tables.multicast.routes.context(space, label),
+                }
+                .ok_or(Verdict::Drop(DropReason::UnknownLabel))?;
                 match ilm.action {
                     IlmAction::PopLookup(vrf) => (ilm.model, vrf, None),
                     IlmAction::Replicate(group) => {

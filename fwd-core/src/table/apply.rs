@@ -5,7 +5,9 @@ use core::fmt;
 use super::records::Refused;
 use super::vrf::{model_bits, pack};
 use super::{ProtectionSlot, Writer, ilm, interface, nhlfe};
-use crate::net::{Ipv4Prefix, Ipv6Prefix, Label, Mac, NhlfeId, PolicerId, PortId, VlinkId, VrfId};
+use crate::net::{
+    IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelSpaceId, Mac, NhlfeId, PolicerId, PortId, VlinkId, VrfId,
+};
 use crate::op::{Deliver, FwdOp, Ilm, IlmAction, MrouteKey, PolicePoint, RouteAction, TunnelModel, Vlink};
 
 /// A table of the forwarding plane.
@@ -58,8 +60,10 @@ pub enum ApplyError {
     NhlfeId(NhlfeId),
     /// A multicast route whose groups are no multicast addresses, or whose source is one.
     NotMulticast(MrouteKey),
-    /// A label of another router's label space that is to lead to something else than a bridge port or a multicast tunnel.
+    /// A label of another label space that is to lead to yet another space, or to a replication group.
     ContextAction(Label),
+    /// A label space for an interface that there is not.
+    NoInterface(IfIndex),
     /// A group entry of a MAC address that is not a group's.
     NotGroupMac(Mac),
     /// A static address that is a group's.
@@ -79,8 +83,9 @@ impl fmt::Display for ApplyError {
             Self::NhlfeId(id) => write!(f, "{id}: number too large"),
             Self::NotMulticast(key) => write!(f, "route {key:?}: groups have to be multicast, the source not"),
             Self::ContextAction(label) => {
-                write!(f, "label {label} of a context: neither bridge port nor multicast tunnel")
+                write!(f, "label {label} of a context: a space or replication group")
             }
+            Self::NoInterface(iface) => write!(f, "{iface}: there is none"),
             Self::NotGroupMac(mac) => write!(f, "group entry {mac}: not a group address"),
             Self::GroupMac(mac) => write!(f, "static address {mac}: a group address"),
             Self::InUse(port) => write!(f, "circuit is that of {port}"),
@@ -92,6 +97,15 @@ impl fmt::Display for ApplyError {
 impl core::error::Error for ApplyError {}
 
 impl Writer<'_> {
+    fn set_label_space(&mut self, iface: IfIndex, space: Option<LabelSpaceId>) -> Result<(), ApplyError> {
+        let interface = self.interface(iface).ok_or(ApplyError::NoInterface(iface))?;
+        if space == Some(LabelSpaceId(u32::MAX)) {
+            return Err(ApplyError::TableFull(Table::Ilm));
+        }
+        let record = interface::pack(&interface, space);
+        self.interfaces.set(&mut self.grace, iface.0, record).map_err(refused(Table::Interface))
+    }
+
     /// Changes the tables. Idempotent.
     ///
     /// # Errors
@@ -100,9 +114,12 @@ impl Writer<'_> {
         match *op {
             FwdOp::SetInterface { iface, interface } => {
                 self.vrfs.get(interface.vrf).ok_or(ApplyError::TableFull(Table::Vrf))?;
-                let record = interface::pack(&interface);
+                let record = interface::pack(&interface, self.tables().interfaces.label_space(iface));
                 self.interfaces.set(&mut self.grace, iface.0, record).map_err(refused(Table::Interface))
             }
+            FwdOp::SetLabelSpace { iface, space } => self.set_label_space(iface, Some(space)),
+            FwdOp::ClearLabelSpace { iface } if self.interface(iface).is_none() => Ok(()),
+            FwdOp::ClearLabelSpace { iface } => self.set_label_space(iface, None),
             FwdOp::ClearInterface { iface } => {
                 self.interfaces.clear(&self.grace, iface.0);
                 Ok(())

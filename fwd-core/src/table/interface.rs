@@ -2,11 +2,11 @@
 
 use super::records::{RecordWriter, Records, Slot};
 use super::word::Word;
-use crate::net::{IfIndex, Mac, VrfId};
+use crate::net::{IfIndex, LabelSpaceId, Mac, VrfId};
 use crate::op::Interface;
 
 /// ```text
-/// word 0: MTU (16) | VRF (16)      1, 2: MAC address (48) | flags (16)
+/// word 0: MTU (16) | VRF (16)      1, 2: MAC address (48) | flags (16)      3: label space + 1, or 0
 /// ```
 const WORDS: usize = 5;
 
@@ -28,13 +28,26 @@ impl Interfaces<'_> {
     pub(crate) fn get(self, iface: IfIndex) -> Option<Interface> {
         self.0.get(iface.0).map(unpack)
     }
+
+    /// The label space of the interface, if it has one of its own.
+    #[inline]
+    pub(crate) fn label_space(self, iface: IfIndex) -> Option<LabelSpaceId> {
+        let [.., space, _] = self.0.get(iface.0)?;
+        space.peek().checked_sub(1).map(LabelSpaceId)
+    }
 }
 
-pub(super) const fn pack(interface: &Interface) -> [u32; WORDS] {
+pub(super) fn pack(interface: &Interface, space: Option<LabelSpaceId>) -> [u32; WORDS] {
     let Mac([a, b, c, d, e, f]) = interface.mac;
     let flags = if interface.mpls { MPLS } else { 0 };
     let head = (interface.mtu as u32) << 16 | interface.vrf.0 as u32;
-    [head, u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, 0, 0]) | flags, 0, 0]
+    [
+        head,
+        u32::from_be_bytes([a, b, c, d]),
+        u32::from_be_bytes([e, f, 0, 0]) | flags,
+        space.map_or(0, |space| space.0.saturating_add(1)),
+        0,
+    ]
 }
 
 #[inline]
@@ -53,7 +66,7 @@ mod tests {
     fn an_interface_survives_its_record() {
         for mpls in [false, true] {
             let interface = Interface { vrf: VrfId(0xfffe), mac: Mac([2, 3, 4, 5, 6, 0xff]), mtu: 0x8001, mpls };
-            assert_eq!(unpack(&pack(&interface).map(Word::new)), interface);
+            assert_eq!(unpack(&pack(&interface, Some(LabelSpaceId(7))).map(Word::new)), interface);
         }
         assert_eq!(size_of::<InterfaceSlot>(), 64);
     }

@@ -15,7 +15,7 @@ use super::spread::{Groups, Pairs};
 use super::vlink::VlinkWriter;
 use super::vrf::{Vrfs, unpack};
 use super::{CounterMemory, ReaderSlot, Tables};
-use crate::net::{IfIndex, Ipv4Prefix, Ipv6Prefix, Label, NhlfeId, VlinkId, VrfId};
+use crate::net::{IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelSpaceId, NhlfeId, VlinkId, VrfId};
 use crate::op::{Ilm, Interface, Nhlfe, RouteAction, Vlink, VlinkOutput};
 use crate::time::Instant;
 use crate::worker::Worker;
@@ -123,6 +123,12 @@ impl<'m> Writer<'m> {
     #[must_use]
     pub fn interface(&self, iface: IfIndex) -> Option<Interface> {
         self.tables().interface(iface)
+    }
+
+    /// The label space of an interface, if it has one of its own.
+    #[must_use]
+    pub fn label_space(&self, iface: IfIndex) -> Option<LabelSpaceId> {
+        self.tables().interfaces.label_space(iface)
     }
 
     /// A next hop label forwarding entry; implicit null labels are not in its stack.

@@ -178,7 +178,7 @@ fn fits(op: &FwdOp) -> bool {
         // The tables of these have no memory here.
         FwdOp::SetBucket { .. } | FwdOp::SetProtection { .. } => false,
         FwdOp::SetMroute { .. } | FwdOp::SetMulticastVrf { .. } | FwdOp::SetRpfMember { .. } => false,
-        FwdOp::SetContextIlm { .. } => false,
+        FwdOp::SetContextIlm { .. } | FwdOp::SetLabelSpace { .. } => false,
         FwdOp::SetReplication { .. } | FwdOp::SetLeg { .. } | FwdOp::SetMulticastTunnel { .. } => false,
         FwdOp::SetVsi { .. } | FwdOp::SetVsiGroup { .. } | FwdOp::SetVlanDomain { .. } => false,
         FwdOp::SetPort { .. } | FwdOp::SetMac { .. } => false,
@@ -191,6 +191,7 @@ fn fits(op: &FwdOp) -> bool {
 fn same_tables(forwarder: &Forwarder<'_>, model: &Naive) {
     for iface in (0..INTERFACES).map(IfIndex) {
         assert_eq!(forwarder.interface(iface).as_ref(), model.interfaces.get(&iface));
+        assert_eq!(forwarder.label_space(iface).is_some(), model.spaces.contains(&iface));
     }
     for id in (0..NHLFES).map(NhlfeId) {
         assert_eq!(forwarder.nhlfe(id).map(|n| n.next), model.nhlfes.get(&id).map(|n| n.next));
@@ -265,6 +266,12 @@ pub fn op(u: &mut Unstructured<'_>) -> Result<FwdOp> {
             let mtu = if u.ratio(1, 4)? { i.mtu % 100 } else { 1500 };
             let interface = Interface { vrf: vrf(i.vrf), mac: mac(u)?, mtu, mpls: i.mpls };
             FwdOp::SetInterface { iface: interface_of(iface), interface }
+        }
+        FwdOp::SetLabelSpace { iface, space } if u.ratio(1, 4)? => {
+            FwdOp::SetLabelSpace { iface: interface_of(iface), space }
+        }
+        FwdOp::SetLabelSpace { iface, .. } | FwdOp::ClearLabelSpace { iface } => {
+            FwdOp::ClearLabelSpace { iface: interface_of(iface) }
         }
         FwdOp::ClearInterface { iface } if u.ratio(1, 8)? => FwdOp::ClearInterface { iface: interface_of(iface) },
         FwdOp::ClearInterface { iface } => FwdOp::ClearNhlfe { id: entry(NhlfeId(iface.0)) },

@@ -1,7 +1,7 @@
 //! A forwarding plane that is slow and plain: maps, vectors, recursion, and checksums computed anew. What it says is what
 //! the forwarder must do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use fwd_core::net::{IfIndex, IpPrefix, Label, Mac, NhlfeId, VrfId};
@@ -16,6 +16,8 @@ pub struct Naive {
     pub nhlfes: BTreeMap<NhlfeId, Nhlfe>,
     pub ilms: BTreeMap<Label, Ilm>,
     pub routes: BTreeMap<(VrfId, IpPrefix), RouteAction>,
+    /// Interfaces with a label space of their own, which holds nothing here.
+    pub spaces: BTreeSet<IfIndex>,
 }
 
 /// TTL and class on the way out of tunnels.
@@ -52,7 +54,12 @@ impl Naive {
     pub fn apply(&mut self, op: &FwdOp) {
         match *op {
             FwdOp::SetInterface { iface, interface } => drop(self.interfaces.insert(iface, interface)),
-            FwdOp::ClearInterface { iface } => drop(self.interfaces.remove(&iface)),
+            FwdOp::ClearInterface { iface } => {
+                self.interfaces.remove(&iface);
+                self.spaces.remove(&iface);
+            }
+            FwdOp::SetLabelSpace { iface, .. } => drop(self.spaces.insert(iface)),
+            FwdOp::ClearLabelSpace { iface } => drop(self.spaces.remove(&iface)),
             FwdOp::SetNhlfe { id, nhlfe } => drop(self.nhlfes.insert(id, nhlfe)),
             FwdOp::ClearNhlfe { id } => drop(self.nhlfes.remove(&id)),
             FwdOp::SetIlm { label, ilm } => drop(self.ilms.insert(label, ilm)),
@@ -99,7 +106,9 @@ impl Naive {
             (0x86, 0xdd) => self.ipv6(frame, 14, port.vrf, None, group),
             (0x88, 0x47) if !port.mpls => dropped(D::MplsDisabled),
             (0x88, 0x47) if group => dropped(D::LinkBroadcast),
-            (0x88, 0x47) => self.labelled(frame, 14, (port.vrf, VrfId::GLOBAL), None, 0),
+            (0x88, 0x47) => {
+                self.labelled(frame, 14, (port.vrf, VrfId::GLOBAL, self.spaces.contains(&ingress)), None, 0)
+            }
             _ => dropped(D::UnknownEthertype),
         }
     }
@@ -108,7 +117,7 @@ impl Naive {
         &self,
         frame: &[u8],
         at: usize,
-        (vrf, above): (VrfId, VrfId),
+        (vrf, above, own_space): (VrfId, VrfId, bool),
         state: Option<State>,
         popped: usize,
     ) -> Way<(Verdict, Vec<u8>)> {
@@ -119,7 +128,7 @@ impl Naive {
         let label = u32::from(a) << 12 | u32::from(b) << 4 | u32::from(c) >> 4;
         let (class, bottom) = (c >> 1 & 7, c & 1 == 1);
         let state = state.unwrap_or(State { ttl, class, phb: class });
-        let ilm = self.ilms.get(&Label::new(label).unwrap());
+        let ilm = self.ilms.get(&Label::new(label).unwrap()).filter(|_| label < 16 || !own_space);
         let (model, into) = match (label, ilm) {
             (0 | 2, ilm) => (ilm.map_or(TunnelModel::Uniform, |ilm| ilm.model), VrfId::GLOBAL),
             (1, _) if bottom => return dropped(D::RouterAlertAtBottom),
@@ -128,7 +137,7 @@ impl Naive {
             (7, _) if !bottom => {
                 let Some(&[_, _, c, _]) = frame.get(at + 4..at + 8) else { return dropped(D::Truncated) };
                 return match (c & 1, frame.get(at + 8).map(|first| first >> 4)) {
-                    (0, _) => self.labelled(frame, at + 8, (vrf, above), Some(state), popped + 1),
+                    (0, _) => self.labelled(frame, at + 8, (vrf, above, own_space), Some(state), popped + 1),
                     (_, Some(6)) => self.ipv6(frame, at + 8, above, Some(state), false),
                     _ => self.ipv4(frame, at + 8, above, Some(state), false),
                 };
@@ -155,7 +164,7 @@ impl Naive {
             TunnelModel::ShortPipe => State { ttl: own_ttl, class: own_class, phb: own_class },
         };
         match (bottom, frame[at + 4] >> 4, label) {
-            (false, _, _) => self.labelled(frame, at + 4, (vrf, into), Some(state), popped + 1),
+            (false, _, _) => self.labelled(frame, at + 4, (vrf, into, own_space), Some(state), popped + 1),
             (true, 6, 0) | (true, 4, 2) => dropped(D::IpVersion),
             (true, 6, _) => self.ipv6(frame, at + 4, into, Some(state), false),
             (true, _, _) => self.ipv4(frame, at + 4, into, Some(state), false),

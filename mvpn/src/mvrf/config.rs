@@ -12,7 +12,7 @@ use fwd_core::net::{IfIndex, IpPrefix, Label, VrfId};
 use super::alarm::AlarmConfig;
 use super::attributes::Target;
 use super::damping::DampingConfig;
-use super::route::SFlow;
+use super::s_pmsi::SPmsiPolicy;
 use super::umh::UmhSelection;
 use crate::pim::wire::AddressFamily;
 
@@ -80,28 +80,6 @@ impl Default for Sites {
     }
 }
 
-/// When a flow moves to an S-PMSI and back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Threshold {
-    /// It moves when it sends this many octets in a second, or more.
-    pub up: u64,
-    /// It may return when it sends fewer than this; at most `up`.
-    pub down: u64,
-}
-
-/// Which flows get S-PMSIs (RFC 6513 §7.2).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SPmsiPolicy {
-    /// S-PMSIs that are always there: wildcards (RFC 6625), or flows placed by hand.
-    pub fixed: Vec<SFlow>,
-    /// Groups of which each flow that has a receiver gets one at once.
-    pub always: Vec<IpPrefix>,
-    /// Flows that are fast get one.
-    pub threshold: Option<Threshold>,
-    /// Whether leaves of wildcard S-PMSIs announce themselves flow by flow (RFC 8534 §2).
-    pub explicit_tracking: bool,
-}
-
 /// Timer values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MvpnTimers {
@@ -113,6 +91,11 @@ pub struct MvpnTimers {
     pub leave: Duration,
     /// How long an ASM flow is sent on after the last Source Tree Join is withdrawn (RFC 6514 §11.3.1.1): default 10 s.
     pub join_removal: Duration,
+    /// From the first receiver of a flow to the first judgement by who receives it: the others had time to announce themselves. Default
+    /// 3 s.
+    pub settle: Duration,
+    /// How long an S-PMSI whose tunnel failed is not tried again: default 60 s.
+    pub retry: Duration,
     /// How long a source stays on the shared tree after its Source Active A-D route came (RFC 6514 §13.2.1): default 10 s.
     pub source_prune: Duration,
 }
@@ -125,6 +108,8 @@ impl Default for MvpnTimers {
             hold_down: secs(60),
             leave: secs(10),
             join_removal: secs(10),
+            settle: secs(3),
+            retry: secs(60),
             source_prune: secs(10),
         }
     }
@@ -147,6 +132,8 @@ pub struct MvpnLimits {
     pub own_sources: usize,
     /// S-PMSIs of this PE. Default 1,000.
     pub own_s_pmsis: usize,
+    /// P-tunnels of S-PMSIs of this PE: the state that the VPN may make in the core. Default 1,000.
+    pub own_tunnels: usize,
     /// Leaf A-D routes for this PE. Default 100,000.
     pub leaves: usize,
 }
@@ -161,6 +148,7 @@ impl Default for MvpnLimits {
             trees: 50_000,
             own_sources: 10_000,
             own_s_pmsis: 1_000,
+            own_tunnels: 1_000,
             leaves: 100_000,
         }
     }
@@ -270,6 +258,13 @@ pub struct MvrfConfig {
     /// Whether the P2MP LSPs of the MVRF are one that it shares with others of this PE: upstream-assigned labels tell them apart
     /// (RFC 6513 §6.3, RFC 6514 §12.1). mLDP only.
     pub aggregated: bool,
+    /// Whether traffic of the MVRF stays off LSPs that reach PEs without a VRF of its VPN: with `aggregated`, it has LSPs of its own
+    /// (RFC 6513 §6.3.2).
+    pub no_foreign_leaf: bool,
+    /// The tunnels of S-PMSIs whose first choice failed; `None`: their flows return to the default tunnel.
+    pub fallback: Option<TunnelKind>,
+    /// Octets of a customer's packet that every tunnel has to carry; `None`: no promise.
+    pub mtu: Option<u16>,
     /// Which flows get S-PMSIs.
     pub s_pmsi: SPmsiPolicy,
     /// How the upstream PE is selected.
@@ -307,6 +302,9 @@ impl MvrfConfig {
             inclusive: Some(TunnelKind::MldpP2mp),
             selective: TunnelKind::MldpP2mp,
             aggregated: false,
+            no_foreign_leaf: false,
+            fallback: None,
+            mtu: None,
             s_pmsi: SPmsiPolicy::default(),
             umh: UmhSelection::default(),
             asm: AsmMode::default(),
@@ -333,14 +331,14 @@ impl MvrfConfig {
         if self.families.is_empty() {
             return Err(MvpnConfigError::Families);
         }
-        if self.s_pmsi.threshold.is_some_and(|t| t.down > t.up || t.up == 0) {
-            return Err(MvpnConfigError::Threshold);
+        if !self.s_pmsi.is_valid() {
+            return Err(MvpnConfigError::SPmsi);
         }
         // RFC 6514 §11.1.3: the Source AS field holds the upstream PE's address, of four octets.
         if self.inter_as == InterAs::NonSegmented && pe.router.is_ipv6() {
             return Err(MvpnConfigError::InterAs);
         }
-        for kind in self.inclusive.iter().chain([&self.selective]) {
+        for kind in self.inclusive.iter().chain([&self.selective]).chain(&self.fallback) {
             let is_good = match kind {
                 TunnelKind::PimSsm => pe.p_groups.is_some(),
                 TunnelKind::PimSm(group) | TunnelKind::BidirPim(group) => {
@@ -357,7 +355,8 @@ impl MvrfConfig {
             return Err(MvpnConfigError::Aggregated);
         }
         // RFC 6513 leaves S-PMSIs on shared trees out.
-        if matches!(self.selective, TunnelKind::PimSm(_) | TunnelKind::BidirPim(_)) {
+        let is_shared = |kind: &TunnelKind| matches!(kind, TunnelKind::PimSm(_) | TunnelKind::BidirPim(_));
+        if [Some(self.selective), self.fallback].iter().flatten().any(is_shared) {
             return Err(MvpnConfigError::Selective);
         }
         if self.protocol == CMulticastProtocol::Pim && self.inclusive.is_none() {
@@ -431,11 +430,13 @@ pub enum MvpnConfigError {
     /// `families`.
     #[error("families: none")]
     Families,
-    /// `s_pmsi.threshold`.
-    #[error("threshold: down above up, or 0")]
-    Threshold,
+    /// `s_pmsi`.
+    #[error(
+        "s_pmsi: thresholds that cross or are 0, a period without length, or rules by receivers without explicit_tracking"
+    )]
+    SPmsi,
     /// `selective`.
-    #[error("selective: a shared tree")]
+    #[error("selective, fallback: a shared tree")]
     Selective,
     /// `inter_as`.
     #[error("inter_as: non-segmented with an IPv6 router address")]

@@ -24,6 +24,8 @@ pub enum MvpnLimit {
     OwnSources,
     /// S-PMSIs of this PE.
     OwnSPmsis,
+    /// P-tunnels of S-PMSIs of an MVRF.
+    OwnTunnels,
     /// Leaf A-D routes.
     Leaves,
     /// P-tunnels that this PE is the root of.
@@ -92,6 +94,24 @@ pub enum MvpnEvent {
         flow: SFlow,
         /// The tunnel that they take.
         to: Option<PTunnel>,
+    },
+    /// A tunnel of this PE cannot carry what the MVRF promises; an S-PMSI is given up, an I-PMSI is not.
+    TooSmall {
+        /// Where.
+        vrf: VrfId,
+        /// The tunnel.
+        tunnel: PTunnel,
+        /// The most octets of a customer's packet that it carries.
+        mtu: u16,
+        /// What is promised.
+        promised: u16,
+    },
+    /// A tunnel of this PE failed. Flows of S-PMSIs took another.
+    Failed {
+        /// Where.
+        vrf: VrfId,
+        /// The tunnel.
+        tunnel: PTunnel,
     },
     /// The selected upstream PE of a flow changed.
     UpstreamChanged {

@@ -104,6 +104,7 @@ impl Mvrf {
     fn pmsi_leg_changed(&mut self, shared: &mut Shared, now: Instant, id: ReplicationId) {
         let flow = self.c_groups.get(&id).and_then(|g| g.key).and_then(flow_of);
         if let Some((Some(source), group)) = flow {
+            self.settle(shared, now, source, group);
             self.update_s_pmsi(shared, now, source, group);
         }
     }
@@ -148,8 +149,8 @@ impl Mvrf {
         if let Some(group) = mroute.replication.and_then(|id| self.c_groups.get_mut(&id)) {
             group.key = Some(key);
         }
-        let rate = self.c_routes.get(&key).map_or(0, |route| route.rate);
-        self.c_routes.insert(key, CRoute { mroute, rate });
+        let old_rate = self.c_routes.get(&key).map(|route| route.rate);
+        self.c_routes.insert(key, CRoute { mroute, rate: old_rate.unwrap_or(0) });
         self.c_by_group.entry(group_of(key)).or_default().insert(key);
         if let Some(id) = mroute.replication {
             self.bind_leg(shared, id);
@@ -159,6 +160,9 @@ impl Mvrf {
         match flow_of(key) {
             Some((Some(source), group)) => {
                 self.derived.remove(&(group, source));
+                if old_rate.is_none() {
+                    self.settle(shared, now, source, group);
+                }
                 self.update_s_pmsi(shared, now, source, group);
             }
             Some((None, group)) => {

@@ -10,10 +10,11 @@ use fwd_core::time::Instant;
 use super::attributes::McastAttributes;
 use super::config::{InterAs, MvpnConfigError, TunnelKind};
 use super::event::{MvpnLimit, MvpnReject};
-use super::instance::{Member, Mvrf, PeKey};
+use super::instance::{Member, Mvrf, PeKey, SPmsiOut};
 use super::p_tunnel::{PTunnel, PmsiTunnelValue};
 use super::root::TreeId;
 use super::route::{McastRoute, SFlow};
+use super::s_pmsi::{Reason, SPmsiPolicy};
 use super::shared::Shared;
 use crate::pim::wire::AddressFamily;
 
@@ -25,7 +26,7 @@ impl Mvrf {
             if sites.senders {
                 self.inclusive = Some(
                     shared
-                        .new_root(now, self.config.vrf, kind, self.config.aggregated)
+                        .new_root(now, self.config.vrf, kind, self.shares_trunk())
                         .ok_or(MvpnConfigError::Inclusive)?,
                 );
             }
@@ -40,8 +41,10 @@ impl Mvrf {
         let is_ours = |flow: &SFlow| self.config.families.contains(&flow.family);
         let fixed: Vec<SFlow> = self.config.s_pmsi.fixed.iter().copied().filter(is_ours).collect();
         for flow in fixed {
-            self.set_wanted(shared, now, flow, true);
+            self.set_wanted(shared, now, flow, Some(Reason::Placed));
         }
+        self.track_default(shared);
+        self.start_schedule(shared, now);
         Ok(())
     }
 
@@ -145,6 +148,9 @@ impl Mvrf {
         }
         let tunnels = alloc::collections::BTreeMap::new();
         self.members.entry(key).or_insert(Member { tunnels }).tunnels.insert(route.family, tunnel);
+        if self.inclusive.is_some() {
+            self.reach(key.address, true);
+        }
     }
 
     fn forget_member(&mut self, shared: &mut Shared, key: PeKey, family: AddressFamily) {
@@ -152,6 +158,9 @@ impl Mvrf {
         let Some(old) = member.tunnels.remove(&family) else { return };
         if member.tunnels.is_empty() {
             self.members.remove(&key);
+        }
+        if self.inclusive.is_some() {
+            self.reach(key.address, false);
         }
         if let (Some(old), Some(upstream)) = (old.filter(|v| is_tree(&v.tunnel)), self.upstreams.get(&key)) {
             if self.config.sites.receivers {
@@ -189,20 +198,26 @@ impl Mvrf {
 
     /// The tree of the inclusive tunnel or S-PMSI that a flow takes from this PE, and whether it is an S-PMSI (RFC 6625 §3.1).
     pub(super) fn tunnel_of(&self, source: Option<IpAddr>, group: IpAddr) -> (Option<TreeId>, bool) {
-        let candidates = SFlow::candidates(source, group, self.is_ssm(group));
-        let bound = candidates.into_iter().flatten().find_map(|flow| {
-            let out = self.s_out.get(&flow).filter(|out| out.state.carries())?;
-            Some(out.tree)
-        });
-        match bound {
-            Some(tree) => (Some(tree), true),
+        match self.s_pmsi_of(source, group) {
+            Some((_, out)) => (Some(out.tree), true),
             None => (self.inclusive, false),
         }
     }
 
+    /// The S-PMSI that a flow takes from this PE.
+    pub(super) fn s_pmsi_of(&self, source: Option<IpAddr>, group: IpAddr) -> Option<(SFlow, &SPmsiOut)> {
+        let candidates = SFlow::candidates(source, group, self.is_ssm(group));
+        candidates.into_iter().flatten().find_map(|flow| {
+            let out = self.s_out.get(&flow).filter(|out| out.state.carries())?;
+            Some((flow, out))
+        })
+    }
+
     /// Ends everything that the MVRF has with others.
     pub(super) fn stop(&mut self, shared: &mut Shared, now: Instant) {
-        // Nothing waits any more: neither withdrawals that are damped, nor tunnels that are left later.
+        // Nothing waits any more: neither withdrawals that are damped, nor tunnels that are left later; and no flow is placed anew.
+        self.config.s_pmsi = SPmsiPolicy::default();
+        (self.placed, self.scheduled, self.waiting) = Default::default();
         let vrf = self.config.vrf;
         shared.timers.retain(|timer| timer.vrf() != vrf);
         let trees: Vec<_> = self.trees.keys().copied().collect();
@@ -227,7 +242,7 @@ impl Mvrf {
         }
         let s_out: Vec<_> = self.s_out.keys().copied().collect();
         for flow in s_out {
-            self.end_s_pmsi(shared, flow);
+            self.end_s_pmsi(shared, now, flow);
         }
         let keys: Vec<_> = self.c_routes.keys().copied().collect();
         for key in keys {

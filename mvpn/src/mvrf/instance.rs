@@ -20,7 +20,7 @@ use super::io::CTree;
 use super::p_tunnel::{PTunnel, PmsiTunnelValue};
 use super::root::TreeId;
 use super::route::{McastRoute, SFlow};
-use super::s_pmsi::State;
+use super::s_pmsi::{Reason, SPmsiFigures, State};
 use super::shared::Shared;
 use super::umh::{Umh, UmhTable, holds};
 use crate::address::Address;
@@ -110,6 +110,7 @@ pub(super) struct SPmsiOut {
     pub(super) is_wanted: bool,
     /// The newer, the higher.
     pub(super) since: u64,
+    pub(super) reason: Reason,
 }
 
 /// A route of the customers' PIM.
@@ -139,6 +140,12 @@ pub struct Carried {
     pub sent_by: Option<PTunnel>,
     /// Sent: whether that is an S-PMSI.
     pub is_selective: bool,
+    /// Sent: the flows of that S-PMSI, and why it is there.
+    pub s_pmsi: Option<(SFlow, Reason)>,
+    /// Sent: the upstream-assigned label, where VPNs share the tunnel.
+    pub label: Option<Label>,
+    /// Sent: the most octets of a customer's packet, as far as the tunnel's provider knows.
+    pub mtu: Option<u16>,
     /// Sent: the leaves, where the root knows them.
     pub leaves: Vec<IpAddr>,
     /// Received: the selected upstream PE.
@@ -165,6 +172,20 @@ pub(super) struct Mvrf {
     /// Leaves that announced themselves, by what they asked for.
     pub(super) leaves: BTreeMap<SFlow, BTreeMap<IpAddr, Option<Label>>>,
     pub(super) leaf_count: usize,
+    /// S-PMSIs by their tunnels.
+    pub(super) tree_users: BTreeMap<TreeId, BTreeSet<SFlow>>,
+    /// Flows that should have an S-PMSI, and there is no tunnel for them.
+    pub(super) waiting: BTreeSet<SFlow>,
+    /// Flows whose S-PMSI failed, until that is tried again.
+    pub(super) failed: BTreeSet<SFlow>,
+    /// Flows that an operator placed.
+    pub(super) placed: BTreeMap<SFlow, bool>,
+    /// Flows of the periods that are on.
+    pub(super) scheduled: BTreeSet<SFlow>,
+    /// PEs that the default tunnel reaches, each with the number of routes that say so; the sum of their weights.
+    pub(super) reached: BTreeMap<IpAddr, usize>,
+    pub(super) reached_weight: u64,
+    pub(super) figures: SPmsiFigures,
     /// Source Active A-D routes of others: who says so, by group and source.
     pub(super) sources: BTreeMap<(IpAddr, IpAddr), BTreeSet<PeKey>>,
     /// Source Active A-D routes of ours: the newer, the higher.
@@ -211,6 +232,14 @@ impl Mvrf {
             s_out: BTreeMap::new(),
             leaves: BTreeMap::new(),
             leaf_count: 0,
+            tree_users: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            failed: BTreeSet::new(),
+            placed: BTreeMap::new(),
+            scheduled: BTreeSet::new(),
+            reached: BTreeMap::new(),
+            reached_weight: 0,
+            figures: SPmsiFigures::default(),
             sources: BTreeMap::new(),
             own_sources: BTreeMap::new(),
             pruned: BTreeSet::new(),
@@ -317,6 +346,9 @@ impl Mvrf {
         Carried {
             sent_by: root.map(|r| r.tunnel.clone()),
             is_selective: is_selective && root.is_some(),
+            s_pmsi: root.and_then(|_| self.s_pmsi_of(Some(source), group)).map(|(flow, out)| (flow, out.reason)),
+            label: root.and_then(|r| r.label),
+            mtu: root.and_then(|r| r.mtu),
             leaves: root.map(|r| r.leaves().collect()).unwrap_or_default(),
             from: flow.map(|r| r.pe.address),
             received_by,

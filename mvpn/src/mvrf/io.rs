@@ -131,6 +131,18 @@ pub enum Input {
         /// One for each branch; they may change at any time.
         branches: Vec<NhlfeId>,
     },
+    /// The most octets that fit into a tunnel of this PE, its labels aside; `None`: not known. They may change at any time.
+    TunnelMtu {
+        /// The tree.
+        tree: TreeId,
+        /// Octets.
+        mtu: Option<u16>,
+    },
+    /// The provider of tunnels cannot build a tree, or not any more.
+    TreeFailed {
+        /// The tree.
+        tree: TreeId,
+    },
     /// The rate of a flow of the PE's own sites, from the forwarder's counters.
     Rate {
         /// The VRF.

@@ -24,7 +24,7 @@ impl Mvrf {
         attributes: Option<&McastAttributes>,
     ) {
         let AdRoute::SPmsi { flow, .. } = key else { return };
-        let Some(attributes) = attributes else { return self.forget_leaf(shared, flow, leaf) };
+        let Some(attributes) = attributes else { return self.forget_leaf(shared, now, flow, leaf) };
         let label = attributes.pmsi.as_ref().and_then(|p| p.label);
         let known = self.leaves.get(&flow).is_some_and(|l| l.contains_key(&leaf));
         if !known && self.leaf_count >= self.config.limits.leaves {
@@ -32,7 +32,28 @@ impl Mvrf {
         }
         self.leaf_count = self.leaf_count.saturating_add(usize::from(!known));
         self.leaves.entry(flow).or_default().insert(leaf, label);
+        if !known && self.inclusive.is_none() {
+            self.reach(leaf, true);
+        }
         self.attach_leaf(shared, now, (route, flow), leaf, label);
+        self.audience_changed(shared, now, flow);
+    }
+
+    /// Leaves that announced themselves before the S-PMSI was there.
+    pub(super) fn attach_known_leaves(&self, shared: &mut Shared, now: Instant, flow: SFlow) {
+        let Some(out) = self.s_out.get(&flow) else { return };
+        if shared.roots.get(&out.tree).is_some_and(|root| root.kind == TunnelKind::RsvpTeP2mp) {
+            for leaf in self.leaves.get(&flow).into_iter().flat_map(|leaves| leaves.keys()) {
+                shared.set_leaf(now, out.tree, *leaf, None);
+            }
+        }
+    }
+
+    /// Who receives a flow says whether it has an S-PMSI.
+    fn audience_changed(&mut self, shared: &mut Shared, now: Instant, flow: SFlow) {
+        if let (Some(source), Some(group)) = (flow.source, flow.group.address()) {
+            self.update_s_pmsi(shared, now, source, group);
+        }
     }
 
     fn attach_leaf(
@@ -55,7 +76,7 @@ impl Mvrf {
         }
     }
 
-    fn forget_leaf(&mut self, shared: &mut Shared, flow: SFlow, leaf: IpAddr) {
+    fn forget_leaf(&mut self, shared: &mut Shared, now: Instant, flow: SFlow, leaf: IpAddr) {
         let Some(leaves) = self.leaves.get_mut(&flow) else { return };
         if leaves.remove(&leaf).is_none() {
             return;
@@ -64,9 +85,17 @@ impl Mvrf {
             self.leaves.remove(&flow);
         }
         self.leaf_count = self.leaf_count.saturating_sub(1);
-        if let Some(out) = self.s_out.get(&flow) {
-            shared.clear_leaf(out.tree, leaf);
+        if self.inclusive.is_none() {
+            self.reach(leaf, false);
         }
+        if let Some(tree) = self.s_out.get(&flow).map(|out| out.tree) {
+            let mut users = self.tree_users.get(&tree).into_iter().flatten();
+            let is_leaf = |user: &SFlow| self.leaves.get(user).is_some_and(|leaves| leaves.contains_key(&leaf));
+            if !users.any(is_leaf) {
+                shared.clear_leaf(tree, leaf);
+            }
+        }
+        self.audience_changed(shared, now, flow);
     }
 
     /// Receives an S-PMSI: joins its tunnel, and announces itself where that is asked for.
@@ -85,6 +114,7 @@ impl Mvrf {
             joined.tunnel = Some((pmsi.tunnel.clone(), pmsi.label));
         }
         let replicates = matches!(pmsi.tunnel, PTunnel::IngressReplication(_));
+        // RFC 8534 §5.1: a leaf of a wildcard that is tracked flow by flow says so.
         if pmsi.leaf_information_required || replicates {
             let mut attributes = McastAttributes::new(shared.config.router, alloc::vec![Target::router(next_hop)]);
             if replicates {
@@ -93,6 +123,9 @@ impl Mvrf {
                 let mut value = PmsiTunnelValue::new(PTunnel::IngressReplication(shared.config.router));
                 value.label = Some(label);
                 attributes.pmsi = Some(value);
+            }
+            if pmsi.per_flow {
+                attributes.pmsi.get_or_insert(PmsiTunnelValue::new(PTunnel::None)).per_flow = true;
             }
             let ad = AdRoute::SPmsi { rd: key.rd, flow, originator: key.address };
             let leaf =
@@ -127,6 +160,10 @@ impl Mvrf {
         let Some(joined) = self.s_in.get_mut(&(key, flow)).and_then(|s| s.joined.take()) else { return };
         if let Some(leaf) = joined.leaf {
             shared.withdraw(self.config.vrf, leaf);
+            // RFC 8534 §5: where the flow is still tracked, the same route says so.
+            if let Some(group) = flow.group.address() {
+                self.track_flow(shared, (flow.source, group));
+            }
         }
         if let Some(upstream) = self.upstreams.get_mut(&key) {
             if let Some((tunnel, label)) = &joined.tunnel {

@@ -79,7 +79,7 @@ impl Mvrf {
         }
         self.drop_trees(shared, now);
         self.drop_sources(shared);
-        self.drop_s_pmsis(shared);
+        self.drop_s_pmsis(shared, now);
         Ok(())
     }
 
@@ -106,12 +106,14 @@ impl Mvrf {
         }
     }
 
-    fn drop_s_pmsis(&mut self, shared: &mut Shared) {
-        let excess = self.s_out.len().saturating_sub(self.config.limits.own_s_pmsis);
+    fn drop_s_pmsis(&mut self, shared: &mut Shared, now: Instant) {
+        let MvpnLimits { own_s_pmsis, own_tunnels, .. } = self.config.limits;
         let mut flows: Vec<(u64, SFlow)> = self.s_out.iter().map(|(flow, out)| (out.since, *flow)).collect();
         flows.sort_unstable_by(|a, b| b.cmp(a));
-        for (_, flow) in flows.into_iter().take(excess) {
-            self.end_s_pmsi(shared, flow);
+        for (_, flow) in flows {
+            if self.s_out.len() > own_s_pmsis || self.tree_users.len() > own_tunnels {
+                self.end_s_pmsi(shared, now, flow);
+            }
         }
     }
 }
@@ -120,6 +122,6 @@ impl MvpnLimits {
     /// Whether a limit is 0 that must not be.
     pub(super) fn has_zero(&self) -> bool {
         let l = self;
-        [l.members, l.joins, l.s_pmsis, l.sources, l.trees, l.own_sources, l.leaves].contains(&0)
+        [l.members, l.joins, l.s_pmsis, l.sources, l.trees, l.own_sources, l.own_tunnels, l.leaves].contains(&0)
     }
 }

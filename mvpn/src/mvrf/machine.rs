@@ -18,7 +18,9 @@ use super::config::{AsmMode, MvpnConfig, MvpnConfigError, MvpnLimits, MvrfConfig
 use super::event::{MvpnEvent, MvpnReject};
 use super::instance::{Carried, Mvrf, PeKey};
 use super::io::{CTree, Input, Output};
-use super::route::{AdRoute, McastKind, McastRoute};
+use super::root::TreeId;
+use super::route::{AdRoute, McastKind, McastRoute, SFlow};
+use super::s_pmsi::{SPmsiFigures, TradeOff};
 use super::shared::{Shared, Timer};
 use super::umh::Umh;
 
@@ -204,14 +206,42 @@ impl MvpnPe {
                     m.active(&mut self.shared, now, (group, source), rp, is_active);
                 }
             }
-            Input::Refused(op) => self.refused(op),
+            Input::TunnelMtu { tree, mtu } => self.tunnel_mtu(now, tree, mtu),
+            Input::TreeFailed { tree } => self.tree_failed(now, tree),
+            Input::Refused(op) => self.refused(now, op),
         }
     }
 
-    /// The forwarder had no room: what needed the op does not work, and the operator is told. Ops of the customers' PIM are its own to
-    /// take back: the embedder hands them to it too.
-    fn refused(&mut self, op: FwdOp) {
+    /// The forwarder had no room: what needed the op does not work, the operator is told, and flows of an S-PMSI take another tunnel. Ops
+    /// of the customers' PIM are its own to take back: the embedder hands them to it too.
+    fn refused(&mut self, now: Instant, op: FwdOp) {
         self.shared.event(MvpnEvent::Refused { op });
+        for tree in self.shared.trees_of_op(&op) {
+            self.tree_failed(now, tree);
+        }
+        if let FwdOp::SetLeg { group, leg, .. } = op {
+            self.mvrfs.values_mut().for_each(|m| m.leg_refused(group, leg));
+        }
+    }
+
+    fn tree_failed(&mut self, now: Instant, tree: TreeId) {
+        for tree in self.shared.trees_of(tree) {
+            let Some(root) = self.shared.roots.get(&tree) else { continue };
+            let (vrf, tunnel) = (root.vrf, root.tunnel.clone());
+            self.shared.event(MvpnEvent::Failed { vrf, tunnel });
+            if let Some(m) = self.mvrfs.get_mut(&vrf) {
+                m.tree_failed(&mut self.shared, now, tree);
+            }
+        }
+    }
+
+    fn tunnel_mtu(&mut self, now: Instant, tree: TreeId, mtu: Option<u16>) {
+        for tree in self.shared.set_mtu(tree, mtu) {
+            let vrf = self.shared.roots.get(&tree).map(|root| root.vrf);
+            if let Some(m) = vrf.and_then(|vrf| self.mvrfs.get_mut(&vrf)) {
+                m.mtu_changed(&mut self.shared, now, tree);
+            }
+        }
     }
 
     /// Does what is due.
@@ -226,7 +256,9 @@ impl MvpnPe {
                 }
                 Timer::SourcePrune(_, group, source) => m.prune_source(shared, group, source),
                 Timer::SwitchOver(_, flow) => m.switch_over(shared, now, flow),
-                Timer::HoldDown(_, flow) => m.hold_down_over(shared, now, flow),
+                Timer::Settle(_, flow) | Timer::HoldDown(_, flow) => m.hold_down_over(shared, now, flow),
+                Timer::Retry(_, flow) => m.retry(shared, now, flow),
+                Timer::Period(_, index) => m.period_changed(shared, now, index),
                 Timer::Leave(_, key, flow) => m.leave_over(shared, key, flow),
                 Timer::Damped(_, tree) | Timer::Forget(_, tree) => m.update_tree(shared, now, tree),
                 Timer::Alarm(_) => {}
@@ -271,6 +303,35 @@ impl MvpnPe {
     #[must_use]
     pub fn carried(&self, vrf: VrfId, source: IpAddr, group: IpAddr) -> Option<Carried> {
         Some(self.mvrfs.get(&vrf)?.carried(&self.shared, source, group))
+    }
+
+    /// Places a flow: on an S-PMSI, on the default tunnel, or (`None`) where the rules say. The hook of whoever knows better: a
+    /// planner of audiences, a computation of paths.
+    ///
+    /// # Errors
+    /// An unknown VRF.
+    pub fn place(
+        &mut self,
+        now: Instant,
+        vrf: VrfId,
+        flow: SFlow,
+        is_selective: Option<bool>,
+    ) -> Result<(), MvpnConfigError> {
+        let m = self.mvrfs.get_mut(&vrf).ok_or(MvpnConfigError::Vrf)?;
+        m.place(&mut self.shared, now, flow, is_selective);
+        Ok(())
+    }
+
+    /// What the choice of tunnels costs: state in the core, and octets that nobody wants.
+    #[must_use]
+    pub fn trade_off(&self, vrf: VrfId) -> Option<TradeOff> {
+        Some(self.mvrfs.get(&vrf)?.trade_off(&self.shared))
+    }
+
+    /// What happened to the flows of an MVRF.
+    #[must_use]
+    pub fn s_pmsi_figures(&self, vrf: VrfId) -> Option<&SPmsiFigures> {
+        Some(&self.mvrfs.get(&vrf)?.figures)
     }
 
     /// The PEs of an MVPN as their I-PMSI A-D routes say: address, and the tunnel of the I-PMSI for a family.
@@ -442,6 +503,9 @@ impl Timer {
             | Self::SourcePrune(vrf, ..)
             | Self::SwitchOver(vrf, _)
             | Self::HoldDown(vrf, _)
+            | Self::Retry(vrf, _)
+            | Self::Settle(vrf, _)
+            | Self::Period(vrf, _)
             | Self::Leave(vrf, ..)
             | Self::Damped(vrf, _)
             | Self::Forget(vrf, _)

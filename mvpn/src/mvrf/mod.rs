@@ -63,8 +63,8 @@ pub use alarm::{AlarmConfig, Usage};
 pub use attributes::{McastAttributes, Target};
 pub use c_pim::PmsiLink;
 pub use config::{
-    AsmMode, CMulticastProtocol, InterAs, MvpnConfig, MvpnConfigError, MvpnLimits, MvpnTimers, MvrfConfig, SPmsiPolicy,
-    Sites, Threshold, TunnelKind,
+    AsmMode, CMulticastProtocol, InterAs, MvpnConfig, MvpnConfigError, MvpnLimits, MvpnTimers, MvrfConfig, Sites,
+    TunnelKind,
 };
 pub use damping::DampingConfig;
 pub use event::{MvpnEvent, MvpnLimit, MvpnReject};
@@ -74,4 +74,5 @@ pub use machine::MvpnPe;
 pub use p_tunnel::{MldpLsp, PTunnel, PmsiTunnelValue};
 pub use root::TreeId;
 pub use route::{AdRoute, McastKind, McastRoute, SFlow};
+pub use s_pmsi::{Audience, Period, Reason, SPmsiFigures, SPmsiPolicy, Threshold, TradeOff};
 pub use umh::{Umh, UmhRoute, UmhSelection};

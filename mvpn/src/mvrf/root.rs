@@ -22,6 +22,9 @@ use super::shared::Shared;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TreeId(pub u32);
 
+/// Octets of a label stack entry.
+const LABEL: u16 = 4;
+
 /// A leg of a tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum LegKey {
@@ -44,6 +47,8 @@ pub(super) struct Root {
     pub(super) group: ReplicationId,
     /// The upstream-assigned label, where the tunnel is the LSP that MVRFs share.
     pub(super) label: Option<Label>,
+    /// The most octets of a customer's packet, if known.
+    pub(super) mtu: Option<u16>,
     legs: BTreeMap<LegKey, Leg>,
     next_leg: u16,
     free_legs: Vec<u16>,
@@ -55,6 +60,7 @@ pub(super) struct Trunk {
     tree: TreeId,
     tunnel: PTunnel,
     branches: Vec<NhlfeId>,
+    mtu: Option<u16>,
     /// Those that go by it.
     members: BTreeSet<TreeId>,
 }
@@ -104,7 +110,8 @@ impl Shared {
             self.outputs.push_back(Output::Tree(TreeRequest::Root { tree, tunnel: tunnel.clone() }));
         }
         let (legs, free_legs) = (BTreeMap::new(), Vec::new());
-        self.roots.insert(tree, Root { vrf, kind, tunnel, group, label: None, legs, next_leg: 0, free_legs });
+        self.roots
+            .insert(tree, Root { vrf, kind, tunnel, group, label: None, mtu: None, legs, next_leg: 0, free_legs });
         Some(tree)
     }
 
@@ -124,7 +131,7 @@ impl Shared {
             let number = self.free_tree();
             let (tree, tunnel) = (TreeId(number), self.p_tunnel(TunnelKind::MldpP2mp, number)?);
             self.outputs.push_back(Output::Tree(TreeRequest::Root { tree, tunnel: tunnel.clone() }));
-            self.trunk = Some(Trunk { tree, tunnel, branches: Vec::new(), members: BTreeSet::new() });
+            self.trunk = Some(Trunk { tree, tunnel, branches: Vec::new(), mtu: None, members: BTreeSet::new() });
         }
         let Some(label) = self.labels.take().and_then(Label::new) else {
             self.limit(now, vrf, MvpnLimit::Numbers);
@@ -139,9 +146,10 @@ impl Shared {
         let tree = TreeId(self.free_tree());
         let trunk = self.trunk.as_mut()?;
         trunk.members.insert(tree);
-        let (tunnel, branches) = (trunk.tunnel.clone(), trunk.branches.clone());
+        let (tunnel, branches, mtu) = (trunk.tunnel.clone(), trunk.branches.clone(), trunk.mtu);
         let (kind, legs, free_legs) = (TunnelKind::MldpP2mp, BTreeMap::new(), Vec::new());
-        self.roots.insert(tree, Root { vrf, kind, tunnel, group, label: Some(label), legs, next_leg: 0, free_legs });
+        self.roots
+            .insert(tree, Root { vrf, kind, tunnel, group, label: Some(label), mtu, legs, next_leg: 0, free_legs });
         self.set_branches(now, tree, &branches);
         Some(tree)
     }
@@ -202,6 +210,44 @@ impl Shared {
             self.end_trunk();
         } else if root.kind != TunnelKind::IngressReplication {
             self.outputs.push_back(Output::Tree(TreeRequest::Remove { tree }));
+        }
+    }
+
+    /// The size of a tunnel, its upstream-assigned label aside. The tunnels of MVRFs that it is the size of.
+    pub(super) fn set_mtu(&mut self, tree: TreeId, mtu: Option<u16>) -> Vec<TreeId> {
+        let trees = match self.trunk.as_mut().filter(|trunk| trunk.tree == tree) {
+            Some(trunk) => {
+                trunk.mtu = mtu.map(|mtu| mtu.saturating_sub(LABEL));
+                trunk.members.iter().copied().collect()
+            }
+            None => alloc::vec![tree],
+        };
+        for tree in &trees {
+            if let Some(root) = self.roots.get_mut(tree) {
+                root.mtu = mtu.map(|mtu| mtu.saturating_sub(if root.label.is_some() { LABEL } else { 0 }));
+            }
+        }
+        trees
+    }
+
+    /// The tunnels that need an op: those of MVRFs where an LSP that they share does.
+    pub(super) fn trees_of_op(&self, op: &FwdOp) -> Vec<TreeId> {
+        let is_own = |root: &Root| match op {
+            FwdOp::SetReplication { id, .. } => root.group == *id,
+            FwdOp::SetLeg { group, .. } => root.group == *group,
+            FwdOp::SetNhlfe { id, .. } => {
+                root.legs.values().any(|leg| leg.own.is_some_and(|(_, entry)| entry == Some(*id)))
+            }
+            _ => false,
+        };
+        self.roots.iter().filter(|(_, root)| is_own(root)).map(|(tree, _)| *tree).collect()
+    }
+
+    /// The tunnels that a tree of the provider stands for.
+    pub(super) fn trees_of(&self, tree: TreeId) -> Vec<TreeId> {
+        match self.trunk.as_ref().filter(|trunk| trunk.tree == tree) {
+            Some(trunk) => trunk.members.iter().copied().collect(),
+            None => alloc::vec![tree],
         }
     }
 

@@ -32,6 +32,12 @@ pub(super) enum Timer {
     SwitchOver(VrfId, SFlow),
     /// A flow may leave its S-PMSI.
     HoldDown(VrfId, SFlow),
+    /// A flow is judged by its receivers.
+    Settle(VrfId, SFlow),
+    /// An S-PMSI that failed is tried again.
+    Retry(VrfId, SFlow),
+    /// A period of the schedule begins or ends.
+    Period(VrfId, usize),
     /// A leaf leaves an S-PMSI.
     Leave(VrfId, PeKey, SFlow),
     /// RFC 7899: the withdrawal of a tree's route.

@@ -204,6 +204,7 @@ fn a_flood_in_one_vpn_is_bounded_and_the_other_is_served() {
         trees: 60,
         own_sources: 10,
         own_s_pmsis: 10,
+        own_tunnels: 10,
         leaves: 25,
     };
     for pe in 0..3 {

@@ -16,7 +16,7 @@ use fwd_core::op::{FwdOp, IlmAction, LegTarget, Mroute, MrouteKey, Origin, Rpf, 
 use fwd_core::time::Instant;
 use mvpn::mvrf::mib::{MvpnMib, Outside};
 use mvpn::mvrf::{
-    AdRoute, AsmMode, CTree, Input, McastAttributes, McastKind, McastRoute, MldpLsp, MvpnConfig, MvpnLimit, MvpnLimits,
+    AdRoute, AsmMode, Audience, CTree, Input, McastAttributes, McastKind, McastRoute, MldpLsp, MvpnConfig, MvpnLimit, MvpnLimits,
     MvpnPe, MvrfConfig, Output, PTunnel, PmsiTunnelValue, SFlow, Target, Threshold, TreeId, TunnelKind, UmhRoute,
 };
 use mvpn::pim::wire::AddressFamily;
@@ -264,6 +264,7 @@ impl Drive<'_, '_> {
                 trees: few()?,
                 own_sources: few()?,
                 own_s_pmsis: few()? - 1,
+                own_tunnels: few()?,
                 leaves: few()?,
             };
             self.pe.set_limits(self.now, vrf, limits).unwrap();
@@ -292,7 +293,7 @@ impl Drive<'_, '_> {
     }
 
     fn step(&mut self) -> Result<()> {
-        let input = match self.u.int_in_range(0..=12)? {
+        let input = match self.u.int_in_range(0..=13)? {
             0..=3 => {
                 let (route, present): (McastRoute, bool) = (self.route()?, self.u.ratio(3, 4)?);
                 let attributes = if present { Some(self.attributes()?) } else { None };
@@ -317,7 +318,7 @@ impl Drive<'_, '_> {
                 let entry = if self.u.arbitrary()? { Some(NhlfeId(self.u.int_in_range(1..=9)?)) } else { None };
                 Input::Transport { router: self.router()?, entry }
             }
-            10 => match self.u.int_in_range(0..=2)? {
+            10 => match self.u.int_in_range(0..=5)? {
                 0 => {
                     let branches = (0..self.u.int_in_range(0..=3)?).map(NhlfeId).collect();
                     Input::Branches { tree: TreeId(self.u.int_in_range(0..=9)?), branches }
@@ -326,12 +327,39 @@ impl Drive<'_, '_> {
                     let (vrf, source, group) = (self.vrf()?, self.source()?, self.group()?);
                     Input::Rate { vrf, source, group, octets_per_second: self.u.int_in_range(0..=2000)? }
                 }
+                2 => Input::TreeFailed { tree: TreeId(self.u.int_in_range(0..=9)?) },
+                3 => {
+                    let mtu = if self.u.arbitrary()? { Some(self.u.int_in_range(1400..=1600)?) } else { None };
+                    Input::TunnelMtu { tree: TreeId(self.u.int_in_range(0..=9)?), mtu }
+                }
+                4 => {
+                    let (vrf, flow) = (self.vrf()?, self.flow()?);
+                    let is_selective = if self.u.arbitrary()? { Some(self.u.arbitrary()?) } else { None };
+                    self.pe.place(self.now, vrf, flow, is_selective).unwrap();
+                    return Ok(());
+                }
                 _ => {
                     let (vrf, source, group) = (self.vrf()?, self.source()?, self.group()?);
                     Input::Active { vrf, source, group, rp: None, is_active: self.u.arbitrary()? }
                 }
             },
             11 => return self.operator(),
+            12 => {
+                let id = *self.u.choose(&[100_000, 100_001, 100_002, 100_003])?;
+                let target = LegTarget::Group(ReplicationId(id));
+                Input::Refused(match self.u.int_in_range(0..=2)? {
+                    0 => FwdOp::SetLeg { group: ReplicationId(id), leg: 0, target },
+                    1 => FwdOp::SetReplication { id: ReplicationId(id), owner: VsiOrVrf::Vrf(self.vrf()?) },
+                    _ => FwdOp::SetNhlfe {
+                        id: NhlfeId(id),
+                        nhlfe: fwd_core::op::Nhlfe {
+                            push: fwd_core::net::LabelStack::EMPTY,
+                            next: fwd_core::op::NextHop::Nhlfe(NhlfeId(1)),
+                            model: fwd_core::op::TunnelModel::Uniform,
+                        },
+                    },
+                })
+            }
             _ => {
                 self.now = self.now + Duration::from_millis(self.u.int_in_range(0..=30_000)?);
                 self.pe.handle_timeout(self.now);
@@ -365,6 +393,15 @@ fn config(u: &mut Unstructured<'_>, n: u16) -> Result<MvrfConfig> {
     config.asm = if u.arbitrary()? { AsmMode::SptOnly } else { AsmMode::RptSpt };
     config.s_pmsi.threshold = Some(Threshold { up: 1000, down: 500 });
     config.s_pmsi.explicit_tracking = u.arbitrary()?;
+    if config.s_pmsi.explicit_tracking {
+        config.s_pmsi.congruence = if u.arbitrary()? { Some(50) } else { None };
+        config.s_pmsi.waste = if u.arbitrary()? { Some(Threshold { up: 1000, down: 500 }) } else { None };
+        config.s_pmsi.audience = if u.arbitrary()? { Some(Audience { few: 50, many: 80 }) } else { None };
+    }
+    config.no_foreign_leaf = u.arbitrary()?;
+    config.fallback = if u.arbitrary()? { Some(*u.choose(&kinds)?) } else { None };
+    config.mtu = Some(1500);
+    config.limits.own_tunnels = 2;
     if u.arbitrary()? {
         config.s_pmsi.fixed = vec![SFlow::all(AddressFamily::V4)];
     }

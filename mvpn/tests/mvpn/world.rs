@@ -129,6 +129,8 @@ pub struct World<A: SimAddress> {
     pub delivered: BTreeMap<(A, A, u32), BTreeMap<Place, u32>>,
     /// Copies by place.
     pub delivered_at: BTreeMap<Place, u64>,
+    /// PEs that packets reached through the core, by their number.
+    pub reached: BTreeMap<u32, BTreeMap<usize, u32>>,
     /// Packets that crossed the core.
     pub crossed: u64,
     /// Packets that each router sent into it.
@@ -163,6 +165,7 @@ impl<A: SimAddress> World<A> {
             in_order,
             delivered: BTreeMap::new(),
             delivered_at: BTreeMap::new(),
+            reached: BTreeMap::new(),
             crossed: 0,
             sent_by,
             ldp: None,
@@ -350,6 +353,9 @@ impl<A: SimAddress> World<A> {
             return;
         }
         self.pes[pe].forwarder.set_now(self.now);
+        if let (CORE, Some(number)) = (iface, octets.last_chunk::<4>()) {
+            *self.reached.entry(u32::from_be_bytes(*number)).or_default().entry(pe).or_default() += 1;
+        }
         for sent in self.pes[pe].forward(iface, octets) {
             match sent {
                 Sent::Core(octets) => {

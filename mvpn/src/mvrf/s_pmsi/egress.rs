@@ -1,17 +1,15 @@
 //! S-PMSIs of other PEs: which of them this PE receives (RFC 6514 §12.3, RFC 6625 §3.2).
 
-use core::net::IpAddr;
-
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use fwd_core::time::Instant;
 
-use crate::mvrf::attributes::{McastAttributes, Target};
+use crate::mvrf::attributes::McastAttributes;
 use crate::mvrf::config::AsmMode;
 use crate::mvrf::event::MvpnLimit;
 use crate::mvrf::instance::{FlowKey, Mvrf, PeKey, Receiving, SPmsiIn};
 use crate::mvrf::io::CTree;
-use crate::mvrf::route::{AdRoute, McastKind, McastRoute, SFlow};
+use crate::mvrf::p_tunnel::PTunnel;
+use crate::mvrf::route::SFlow;
 use crate::mvrf::shared::{Shared, Timer};
 use crate::mvrf::source_active::upstream_of;
 
@@ -28,7 +26,6 @@ impl Mvrf {
         let Some(attributes) = attributes else {
             let Some(known) = self.s_in.get_mut(&(key, flow)) else { return };
             // Its users look for another; the tunnel stays joined until the root has had time to leave it.
-            let users: Vec<FlowKey> = known.users.iter().copied().collect();
             if known.joined.is_some() {
                 known.is_withdrawn = true;
                 let until = now + shared.config.timers.leave;
@@ -36,6 +33,7 @@ impl Mvrf {
             } else {
                 self.s_in.remove(&(key, flow));
             }
+            let users = self.flows_of(key, flow);
             return users.into_iter().for_each(|user| self.rematch(shared, now, user));
         };
         if !self.config.sites.receivers {
@@ -57,13 +55,19 @@ impl Mvrf {
         if is_used {
             self.join_s_pmsi(shared, now, key, flow);
         }
-        let flows: Vec<FlowKey> = self.by_pe.get(&key).into_iter().flatten().copied().collect();
-        for user in flows {
-            let candidates = SFlow::candidates(user.0, user.1, self.is_ssm(user.1));
-            if candidates.contains(&Some(flow)) {
-                self.rematch(shared, now, user);
-            }
+        for user in self.flows_of(key, flow) {
+            self.rematch(shared, now, user);
         }
+    }
+
+    /// The flows from another PE that an S-PMSI may be matched to.
+    fn flows_of(&self, key: PeKey, flow: SFlow) -> Vec<FlowKey> {
+        let Some(flows) = self.by_pe.get(&key) else { return Vec::new() };
+        if let (Some(source), Some(group)) = (flow.source, flow.group.address()) {
+            return flows.get(&(Some(source), group)).copied().into_iter().collect();
+        }
+        let may = |user: &&FlowKey| SFlow::candidates(user.0, user.1, self.is_ssm(user.1)).contains(&Some(flow));
+        flows.iter().filter(may).copied().collect()
     }
 
     /// The PE's VRF that a flow has to come from.
@@ -112,11 +116,16 @@ impl Mvrf {
 
     /// Finds the S-PMSI that a flow is matched to (RFC 6625 §3.2).
     fn rematch(&mut self, shared: &mut Shared, now: Instant, flow: FlowKey) {
+        self.rematch_reception(shared, now, flow);
+        self.track_flow(shared, flow);
+    }
+
+    fn rematch_reception(&mut self, shared: &mut Shared, now: Instant, flow: FlowKey) {
         let Some(receiving) = self.receiving.get(&flow).copied() else { return };
         let candidates = SFlow::candidates(flow.0, flow.1, self.is_ssm(flow.1));
         let is_there = |f: &SFlow| {
-            let known = self.s_in.get(&(receiving.pe, *f));
-            known.is_some_and(|s| s.attributes.pmsi.is_some() && !s.is_withdrawn)
+            let known = self.s_in.get(&(receiving.pe, *f)).filter(|s| !s.is_withdrawn);
+            known.and_then(|s| s.attributes.pmsi.as_ref()).is_some_and(|pmsi| pmsi.tunnel != PTunnel::None)
         };
         let matched = candidates.into_iter().flatten().find(is_there);
         if matched == receiving.matched {
@@ -133,32 +142,10 @@ impl Mvrf {
             shared.timers.clear(Timer::Leave(self.config.vrf, receiving.pe, matched));
         }
         self.join_s_pmsi(shared, now, receiving.pe, matched);
-        self.track_flow(shared, flow, receiving.pe, matched);
-    }
-
-    /// RFC 8534 §5: the flow announces itself under a wildcard that asks for it.
-    fn track_flow(&mut self, shared: &mut Shared, flow: FlowKey, pe: PeKey, matched: SFlow) {
-        let (Some(source), Some(incoming)) = (flow.0, self.s_in.get(&(pe, matched))) else { return };
-        if !incoming.attributes.pmsi.as_ref().is_some_and(|p| p.per_flow) {
-            return;
-        }
-        let targets = alloc::vec![Target::router(incoming.attributes.next_hop)];
-        let exact = SFlow::source_group(source, flow.1);
-        let key = AdRoute::SPmsi { rd: pe.rd, flow: exact, originator: pe.address };
-        let kind = McastKind::Leaf { key, originator: shared.config.router };
-        let leaf = McastRoute { family: exact.family, kind };
-        shared.originate(self.config.vrf, leaf, McastAttributes::new(shared.config.router, targets));
-        self.flow_leaves.insert(flow, leaf);
     }
 
     /// A flow is matched to nothing any more; the tunnel is left a while after its last flow.
     fn unmatch(&mut self, shared: &mut Shared, now: Instant, flow: FlowKey, receiving: Receiving) {
-        if let Some(leaf) = self.flow_leaves.remove(&flow) {
-            let is_answer = receiving.matched.and_then(|m| self.s_in.get(&(receiving.pe, m))?.joined.as_ref()?.leaf);
-            if is_answer != Some(leaf) {
-                shared.withdraw(self.config.vrf, leaf);
-            }
-        }
         let Some(matched) = receiving.matched else { return };
         let Some(incoming) = self.s_in.get_mut(&(receiving.pe, matched)) else { return };
         incoming.users.remove(&flow);
@@ -180,11 +167,5 @@ impl Mvrf {
         if is_unused && is_gone {
             self.s_in.remove(&(key, flow));
         }
-    }
-
-    /// PEs that receive a flow of ours, where they announce themselves (RFC 8534).
-    pub(in crate::mvrf) fn receivers_of(&self, source: IpAddr, group: IpAddr) -> BTreeSet<IpAddr> {
-        let leaves = self.leaves.get(&SFlow::source_group(source, group));
-        leaves.into_iter().flat_map(|leaves| leaves.keys().copied()).collect()
     }
 }

@@ -1,7 +1,13 @@
 //! S-PMSIs: flows on tunnels of their own (RFC 6513 §7, RFC 6514 §12, RFC 6625).
 
+mod aggregate;
 mod egress;
+mod failure;
+mod figures;
 mod fsm;
+mod policy;
+mod schedule;
+mod track;
 
 use core::net::IpAddr;
 
@@ -10,14 +16,16 @@ use fwd_core::time::Instant;
 
 use super::config::TunnelKind;
 use super::event::{MvpnEvent, MvpnLimit};
-use super::forwarding::mroute_key;
+use super::forwarding::{flow_of, mroute_key};
 use super::instance::{Mvrf, SPmsiOut};
 use super::p_tunnel::PmsiTunnelValue;
 use super::route::{McastRoute, SFlow};
 use super::shared::{Shared, Timer};
 use super::umh::holds;
 
+pub use figures::{SPmsiFigures, TradeOff};
 pub use fsm::{Action, Event, State, transition};
+pub use policy::{Audience, Period, Reason, SPmsiPolicy, Seen, Threshold, decide};
 
 impl Mvrf {
     /// The rate of a flow of ours.
@@ -30,24 +38,81 @@ impl Mvrf {
 
     /// Whether a flow of ours should have an S-PMSI, by what is known of it now.
     pub(super) fn update_s_pmsi(&mut self, shared: &mut Shared, now: Instant, source: IpAddr, group: IpAddr) {
-        let flow = SFlow::source_group(source, group);
-        if self.config.s_pmsi.fixed.contains(&flow) {
-            return;
-        }
+        self.reconsider(shared, now, SFlow::source_group(source, group));
+    }
+
+    /// Whether an S-PMSI should be there, by what is known now.
+    fn reconsider(&mut self, shared: &mut Shared, now: Instant, flow: SFlow) {
         let known = self.s_out.get(&flow).map(|out| out.is_wanted);
-        let key = mroute_key(Some(source), group);
-        let rate = self.c_routes.get(&key).map_or(0, |route| route.rate);
-        let policy = &self.config.s_pmsi;
-        let is_placed = policy.always.iter().any(|range| holds(range, group));
-        let is_held = shared.timers.get(Timer::HoldDown(self.config.vrf, flow)).is_some();
-        let is_fast = policy.threshold.is_some_and(|t| match known {
-            Some(true) => rate >= t.down || is_held,
-            _ => rate >= t.up,
-        });
-        let is_wanted = self.sends(source, group) && (is_placed || is_fast);
-        if known.unwrap_or(false) != is_wanted {
-            self.set_wanted(shared, now, flow, is_wanted);
+        let reason = self.reason(shared, flow);
+        if known.unwrap_or(false) != reason.is_some() {
+            self.set_wanted(shared, now, flow, reason);
+        } else if let (Some(out), Some(reason)) = (self.s_out.get_mut(&flow), reason) {
+            out.reason = reason;
         }
+    }
+
+    fn is_wanted(&self, shared: &Shared, flow: SFlow) -> bool {
+        self.reason(shared, flow).is_some()
+    }
+
+    /// Why an S-PMSI should be there.
+    fn reason(&self, shared: &Shared, flow: SFlow) -> Option<Reason> {
+        if self.failed.contains(&flow) && self.config.fallback.is_none() {
+            return None;
+        }
+        if let Some(is_selective) = self.placed.get(&flow) {
+            return is_selective.then_some(Reason::Placed);
+        }
+        let policy = &self.config.s_pmsi;
+        if policy.fixed.contains(&flow) {
+            return Some(Reason::Placed);
+        }
+        if policy.is_pinned(&flow) {
+            return None;
+        }
+        if self.scheduled.contains(&flow) {
+            return Some(Reason::Scheduled);
+        }
+        let (source, group) = (flow.source?, flow.group.address()?);
+        if !self.sends(source, group) {
+            return None;
+        }
+        if shared.timers.get(Timer::Settle(self.config.vrf, flow)).is_some() {
+            return None;
+        }
+        if policy.always.iter().any(|range| holds(range, group)) {
+            return Some(Reason::Placed);
+        }
+        let is_held = shared.timers.get(Timer::HoldDown(self.config.vrf, flow)).is_some();
+        let is_selective = self.s_out.get(&flow).is_some_and(|out| out.is_wanted);
+        decide(policy, &self.seen(source, group), is_selective, is_held)
+    }
+
+    /// A flow of ours has its first receivers, or its last are gone: who they are is known a little later.
+    pub(super) fn settle(&self, shared: &mut Shared, now: Instant, source: IpAddr, group: IpAddr) {
+        let flow = SFlow::source_group(source, group);
+        let timer = Timer::Settle(self.config.vrf, flow);
+        if !self.sends(source, group) {
+            shared.timers.clear(timer);
+        } else if self.config.s_pmsi.needs_receivers() && !self.s_out.contains_key(&flow) {
+            shared.timers.set(timer, now + shared.config.timers.settle);
+        }
+    }
+
+    /// An operator places a flow, or leaves it to the rules again.
+    pub(super) fn place(&mut self, shared: &mut Shared, now: Instant, flow: SFlow, is_selective: Option<bool>) {
+        match is_selective {
+            Some(is_selective) => self.placed.insert(flow, is_selective),
+            None => self.placed.remove(&flow),
+        };
+        self.reconsider(shared, now, flow);
+    }
+
+    /// Flows of ours that other PEs joined.
+    fn flows_sent(&self) -> impl Iterator<Item = (IpAddr, IpAddr)> + '_ {
+        let sent = self.c_groups.values().filter(|group| group.pmsi.is_some());
+        sent.filter_map(|group| flow_of(group.key?)).filter_map(|(source, group)| Some((source?, group)))
     }
 
     /// Whether other PEs joined a flow of ours.
@@ -58,7 +123,8 @@ impl Mvrf {
     }
 
     /// An S-PMSI is wanted, or not.
-    pub(super) fn set_wanted(&mut self, shared: &mut Shared, now: Instant, flow: SFlow, is_wanted: bool) {
+    pub(super) fn set_wanted(&mut self, shared: &mut Shared, now: Instant, flow: SFlow, reason: Option<Reason>) {
+        let is_wanted = reason.is_some();
         if is_wanted && !self.s_out.contains_key(&flow) {
             if !self.config.sites.senders {
                 return;
@@ -69,27 +135,36 @@ impl Mvrf {
         }
         if let Some(out) = self.s_out.get_mut(&flow) {
             out.is_wanted = is_wanted;
+            out.reason = reason.unwrap_or(out.reason);
         }
-        self.drive(shared, now, flow, if is_wanted { Event::Wanted } else { Event::Unwanted });
+        match reason {
+            Some(reason) => self.drive(shared, now, flow, Event::Wanted, reason),
+            None => {
+                self.waiting.remove(&flow);
+                self.drive(shared, now, flow, Event::Unwanted, Reason::Placed);
+            }
+        }
     }
 
     /// The switch-over delay is over.
     pub(super) fn switch_over(&mut self, shared: &mut Shared, now: Instant, flow: SFlow) {
-        self.drive(shared, now, flow, Event::SwitchOver);
+        let is_new = self.s_out.get(&flow).is_some_and(|out| out.state == State::Announced);
+        if is_new && self.is_too_small(shared, flow) {
+            return self.fail_small(shared, now, flow);
+        }
+        self.drive(shared, now, flow, Event::SwitchOver, Reason::Placed);
     }
 
-    fn drive(&mut self, shared: &mut Shared, now: Instant, flow: SFlow, event: Event) {
+    fn drive(&mut self, shared: &mut Shared, now: Instant, flow: SFlow, event: Event, reason: Reason) {
         let old = self.s_out.get(&flow).map(|out| out.state);
         let has_default = self.has_default(flow);
         let (state, actions) = transition(old, event, has_default);
         if let (None, Some(state)) = (old, state) {
-            let Some(tree) = shared.new_root(now, self.config.vrf, self.config.selective, self.config.aggregated)
-            else {
-                return;
-            };
+            let Some(tree) = self.choose_tree(shared, now, flow) else { return };
             let since = shared.next_age();
-            self.s_out.insert(flow, SPmsiOut { state, tree, is_wanted: true, since });
+            self.s_out.insert(flow, SPmsiOut { state, tree, is_wanted: true, since, reason });
             self.s_pmsi_changed_at = Some(now);
+            self.attach_known_leaves(shared, now, flow);
         }
         if let (Some(out), Some(state)) = (self.s_out.get_mut(&flow), state) {
             out.state = state;
@@ -111,10 +186,7 @@ impl Mvrf {
         let timers = shared.config.timers;
         match action {
             Action::Announce => self.announce_s_pmsi(shared, flow),
-            Action::Withdraw => {
-                let route = McastRoute::s_pmsi(self.config.rd, flow, shared.config.router);
-                shared.withdraw(vrf, route);
-            }
+            Action::Withdraw => self.withdraw_s_pmsi(shared, flow),
             Action::StartDelay => shared.timers.set(Timer::SwitchOver(vrf, flow), now + timers.switch_over),
             Action::StopDelay => shared.timers.clear(Timer::SwitchOver(vrf, flow)),
             Action::StartHoldDown => shared.timers.set(Timer::HoldDown(vrf, flow), now + timers.hold_down),
@@ -122,15 +194,29 @@ impl Mvrf {
                 self.rebind(shared, flow);
                 let tree = self.s_out.get(&flow).and_then(|out| shared.roots.get(&out.tree));
                 let to = tree.map(|root| root.tunnel.clone());
+                self.count_move(flow);
                 shared.event(MvpnEvent::Moved { vrf, flow, to });
             }
             Action::Release => {
                 self.s_pmsi_changed_at = Some(now);
                 shared.timers.clear(Timer::HoldDown(vrf, flow));
                 if let Some(out) = ended {
-                    shared.drop_root(out.tree);
+                    self.release_tree(shared, now, flow, out.tree);
                 }
             }
+        }
+    }
+
+    fn count_move(&mut self, flow: SFlow) {
+        let figures = &mut self.figures;
+        let Some(out) = self.s_out.get(&flow) else {
+            figures.returned = figures.returned.saturating_add(1);
+            return;
+        };
+        let moved = figures.moved.entry(out.reason).or_insert(0);
+        *moved = moved.saturating_add(1);
+        if self.tree_users.get(&out.tree).is_some_and(|users| users.len() > 1) {
+            figures.shared = figures.shared.saturating_add(1);
         }
     }
 
@@ -149,23 +235,29 @@ impl Mvrf {
         shared.originate(self.config.vrf, route, attributes);
     }
 
-    /// The hold-down time is over: a slow flow returns.
-    pub(super) fn hold_down_over(&mut self, shared: &mut Shared, now: Instant, flow: SFlow) {
-        if let (Some(source), Some(group)) = (flow.source, flow.group.address()) {
-            self.update_s_pmsi(shared, now, source, group);
+    /// The route is withdrawn, or asks for receivers only.
+    fn withdraw_s_pmsi(&self, shared: &mut Shared, flow: SFlow) {
+        match self.tracks_without_tunnel(&flow) {
+            true => self.track_default(shared),
+            false => shared.withdraw(self.config.vrf, McastRoute::s_pmsi(self.config.rd, flow, shared.config.router)),
         }
     }
 
+    /// The hold-down time is over: a slow flow returns.
+    pub(super) fn hold_down_over(&mut self, shared: &mut Shared, now: Instant, flow: SFlow) {
+        self.reconsider(shared, now, flow);
+    }
+
     /// Ends an S-PMSI at once.
-    pub(super) fn end_s_pmsi(&mut self, shared: &mut Shared, flow: SFlow) {
+    pub(super) fn end_s_pmsi(&mut self, shared: &mut Shared, now: Instant, flow: SFlow) {
         let Some(out) = self.s_out.remove(&flow) else { return };
         let vrf = self.config.vrf;
         self.s_pmsi_changed_at = Some(shared.clock);
         shared.timers.clear(Timer::SwitchOver(vrf, flow));
         shared.timers.clear(Timer::HoldDown(vrf, flow));
-        shared.withdraw(vrf, McastRoute::s_pmsi(self.config.rd, flow, shared.config.router));
+        self.withdraw_s_pmsi(shared, flow);
         self.rebind(shared, flow);
-        shared.drop_root(out.tree);
+        self.release_tree(shared, now, flow, out.tree);
     }
 
     /// Legs out of the PMSI follow what their flows are matched to.

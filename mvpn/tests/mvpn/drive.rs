@@ -16,8 +16,9 @@ use fwd_core::op::{FwdOp, IlmAction, LegTarget, Mroute, MrouteKey, Origin, Rpf, 
 use fwd_core::time::Instant;
 use mvpn::mvrf::mib::{MvpnMib, Outside};
 use mvpn::mvrf::{
-    AdRoute, AsmMode, Audience, CTree, Input, McastAttributes, McastKind, McastRoute, MldpLsp, MvpnConfig, MvpnLimit, MvpnLimits,
-    MvpnPe, MvrfConfig, Output, PTunnel, PmsiTunnelValue, SFlow, Target, Threshold, TreeId, TunnelKind, UmhRoute,
+    AdRoute, AsmMode, Audience, CTree, Input, McastAttributes, McastKind, McastRoute, MldpLsp, MvpnConfig, MvpnLimit,
+    MvpnLimits, MvpnPe, MvrfConfig, Output, PTunnel, PmsiTunnelValue, SFlow, Target, Threshold, TreeId, TunnelKind,
+    UmhRoute,
 };
 use mvpn::pim::wire::AddressFamily;
 

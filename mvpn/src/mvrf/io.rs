@@ -181,7 +181,12 @@ impl Input {
             | Self::Program { vrf, .. }
             | Self::Rate { vrf, .. }
             | Self::Active { vrf, .. } => Some(*vrf),
-            Self::Route { .. } | Self::Transport { .. } | Self::Branches { .. } | Self::Refused(_) => None,
+            Self::Route { .. }
+            | Self::Transport { .. }
+            | Self::Branches { .. }
+            | Self::TunnelMtu { .. }
+            | Self::TreeFailed { .. }
+            | Self::Refused(_) => None,
         }
     }
 }

@@ -106,6 +106,11 @@ pub fn drive_ike(data: &[u8]) {
     ike_drive::run(data);
 }
 
+/// Arbitrary stimuli against two IKEv1 machines.
+pub fn drive_ikev1(data: &[u8]) {
+    ike_drive::run_v1(data);
+}
+
 /// Arbitrary stimuli against one BGP session.
 pub fn drive_session(data: &[u8]) {
     session_drive::run(data);
@@ -178,6 +183,7 @@ pub const TARGETS: &[Target] = &[
     ("drive_gmp", drive_gmp),
     ("drive_l2tp", drive_l2tp),
     ("drive_ike", drive_ike),
+    ("drive_ikev1", drive_ikev1),
     ("drive_lde", drive_lde),
     ("drive_pw", drive_pw),
     ("drive_ldp_session", drive_ldp_session),

@@ -299,10 +299,13 @@ pub enum ConfigError {
     /// The shared key is empty.
     #[error("auth: the shared key is empty")]
     Psk,
+    /// `auth` is not a shared key, which is all that IKEv1 has here.
+    #[error("auth: a shared key is needed with IKEv1")]
+    SharedKeyOnly,
     /// A lifetime below two seconds.
     #[error("lifetime too short: {0:?}")]
     Lifetime(Duration),
-    /// `local` or `remote` of a child is empty.
+    /// `local` or `remote` of a child is empty; with IKEv1: is not one selector with one port or all.
     #[error("child {0}: selectors")]
     Selectors(u32),
     /// `group` of a child is not one of the provider's.
@@ -311,7 +314,7 @@ pub enum ConfigError {
     /// A child has a `context`, its peer not `vpn_context`.
     #[error("child {0}: context, but the peer's vpn_context is off")]
     Context(u32),
-    /// A child's `label` is empty, or longer than 4,096 octets.
+    /// A child's `label` is empty, or longer than 4,096 octets; with IKEv1: is there at all.
     #[error("child {0}: label")]
     Label(u32),
     /// Two children of a peer have one `tag`.

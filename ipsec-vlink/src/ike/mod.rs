@@ -1,8 +1,9 @@
 //! The Internet Key Exchange: ISAKMP and IKEv1 (RFC 2407, 2408, 2409), IKEv2 (RFC 7296).
 //!
-//! [`header`] and [`payload`] are the messages of both versions, [`crypto`] is what they need of the embedder, [`v2`] is the machine that
-//! keeps IKEv2 SAs. What a negotiation yields is a [`ChildSa`], for the SAD. [`major_version`] says which version a message is of. Of
-//! IKEv1, which RFC 9395 made historic, there are the messages and no machine.
+//! [`header`] and [`payload`] are the messages of both versions, [`crypto`] is what they need of the embedder, [`v1`] and [`v2`] are the
+//! machines, which take and yield the same values ([`event`]). What a negotiation yields is a [`ChildSa`], for the SAD.
+//! [`major_version`] says which version a message is of. RFC 9395 made IKEv1 historic: it is for peers that have nothing else. Its
+//! deviations stand in [`v1`].
 //!
 //! # Deviations from the RFCs
 //!
@@ -23,13 +24,18 @@
     )
 )]
 
+mod arrival;
 pub mod child_sa;
 pub mod config;
 pub mod context;
+pub mod counters;
 pub mod crypto;
+pub mod event;
 pub mod header;
 pub mod payload;
+mod peer;
 pub mod selector;
+pub mod v1;
 pub mod v2;
 
 pub use child_sa::{ChildSa, ChildSaId, EspKeys, EspSuite, IkeSaId, Mode, UdpEncapsulation};

@@ -1,4 +1,4 @@
-//! Arbitrary stimuli against two IKEv2 machines and the link between them, with invariants; a fuzz target and a property test share it.
+//! Arbitrary stimuli against two machines of one version and the link between them, with invariants; fuzz targets and property tests share it.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -7,8 +7,8 @@ use std::time::Duration;
 use arbitrary::{Arbitrary, Unstructured};
 use fwd_core::time::Instant;
 use ipsec_vlink::ike::crypto::rustcrypto::RustCrypto;
-use ipsec_vlink::ike::v2::{Config, Ike, Input, Output};
-use ipsec_vlink::ike::{ChildConfig, ChildSaId, IkeSaId, PeerConfig, PeerId};
+use ipsec_vlink::ike::event::{Input, Output};
+use ipsec_vlink::ike::{ChildConfig, ChildSaId, IkeSaId, IkeSuite, PeerConfig, PeerId, v1, v2};
 
 #[derive(Debug, Arbitrary)]
 enum Stimulus {
@@ -27,29 +27,66 @@ enum Stimulus {
     Wait(u16),
 }
 
+/// A machine of either version.
+enum Ike {
+    V1(v1::Ike<RustCrypto>),
+    V2(v2::Ike<RustCrypto>),
+}
+
+/// Asks the machine, whichever it is.
+macro_rules! of {
+    ($ike:expr, $machine:ident => $ask:expr) => {
+        match &mut $ike {
+            Ike::V1($machine) => $ask,
+            Ike::V2($machine) => $ask,
+        }
+    };
+}
+
 struct End {
-    ike: Ike<RustCrypto>,
+    ike: Ike,
     peer: PeerId,
     at: SocketAddr,
     live: BTreeSet<ChildSaId>,
 }
 
 impl End {
-    fn new(now: Instant, n: u8) -> Self {
-        let config = Config {
-            tries: 3,
-            half_open_limit: 8,
-            half_open_per_source: 4,
-            ike_sa_limit: 16,
-            children_per_sa: 8,
-            ..Config::default()
-        };
-        let mut ike = Ike::new(now, config, RustCrypto::new(&[n])).unwrap();
+    fn new(now: Instant, n: u8, version: u8) -> Self {
         let address = |n: u8| std::net::IpAddr::from([192, 0, 2, n]);
         let mut peer = PeerConfig::psk(address(n), address(3 - n), b"key");
-        peer.suites.truncate(1);
         peer.children = vec![ChildConfig::any_v4(1)];
-        let peer = ike.add_peer(peer).unwrap();
+        let provider = RustCrypto::new(&[n]);
+        let (ike, peer) = if version == 1 {
+            let config = v1::Config {
+                tries: 3,
+                half_open_limit: 8,
+                half_open_per_source: 4,
+                ike_sa_limit: 16,
+                children_per_peer: 8,
+                exchanges_per_sa: 4,
+                ..v1::Config::default()
+            };
+            let mut ike = v1::Ike::new(now, config, provider).unwrap();
+            let suite = IkeSuite::AES_CBC_256_MODP_2048;
+            // Curve25519 costs the least.
+            peer.suites = vec![IkeSuite { group: IkeSuite::AES_GCM_128_X25519.group, ..suite }];
+            let mode = if n == 1 { v1::Phase1::Main } else { v1::Phase1::Aggressive };
+            let peer = ike.add_peer(peer, mode).unwrap();
+            (Ike::V1(ike), peer)
+        } else {
+            let config = v2::Config {
+                tries: 3,
+                half_open_limit: 8,
+                half_open_per_source: 4,
+                ike_sa_limit: 16,
+                children_per_sa: 8,
+                ..v2::Config::default()
+            };
+            let mut ike = v2::Ike::new(now, config, provider).unwrap();
+            peer.suites.truncate(1);
+            let peer = ike.add_peer(peer).unwrap();
+            (Ike::V2(ike), peer)
+        };
         Self { ike, peer, at: SocketAddr::new(address(n), 500), live: BTreeSet::new() }
     }
 }
@@ -58,7 +95,7 @@ type Flying = Vec<(usize, Vec<u8>)>;
 
 fn drain(ends: &mut [End; 2], flying: &mut Flying) {
     for (n, end) in ends.iter_mut().enumerate() {
-        while let Some(output) = end.ike.poll_output() {
+        while let Some(output) = of!(end.ike, ike => ike.poll_output()) {
             match output {
                 Output::Datagram { octets, .. } => flying.push((1 - n, octets)),
                 Output::Install(child) => assert!(end.live.insert(child.id), "installed twice"),
@@ -66,18 +103,27 @@ fn drain(ends: &mut [End; 2], flying: &mut Flying) {
                 Output::Move(..) | Output::Event(_) => {}
             }
         }
-        assert_eq!(end.live.len(), end.ike.children(), "the SAD holds what the machine holds");
-        let (sas, half_open) = end.ike.sizes();
+        assert_eq!(end.live.len(), of!(end.ike, ike => ike.children()), "the SAD holds what the machine holds");
+        let (sas, half_open) = of!(end.ike, ike => ike.sizes());
         assert!(sas <= 16 + 1 && half_open <= 8, "limits hold: {sas} {half_open}");
     }
     flying.truncate(64);
 }
 
-/// Runs the stimuli in `data`.
+/// Runs the stimuli in `data` against two machines of IKEv2.
 pub fn run(data: &[u8]) {
+    run_version(data, 2);
+}
+
+/// Runs the stimuli in `data` against two machines of IKEv1, one of which accepts Aggressive Mode and begins with it.
+pub fn run_v1(data: &[u8]) {
+    run_version(data, 1);
+}
+
+fn run_version(data: &[u8], version: u8) {
     let mut u = Unstructured::new(data);
     let mut now = Instant::from_secs(1);
-    let mut ends = [End::new(now, 1), End::new(now, 2)];
+    let mut ends = [End::new(now, 1, version), End::new(now, 2, version)];
     let mut flying = Flying::new();
     // Each costs a Diffie-Hellman exchange or two.
     for _ in 0..64 {
@@ -92,7 +138,7 @@ pub fn run(data: &[u8]) {
 
 fn arrive(ends: &mut [End; 2], now: Instant, target: usize, octets: &[u8]) {
     let (from, to) = (ends[1 - target].at, ends[target].at);
-    ends[target].ike.handle_input(now, Input::Datagram { from, to, octets });
+    of!(ends[target].ike, ike => ike.handle_input(now, Input::Datagram { from, to, octets }));
 }
 
 fn apply(ends: &mut [End; 2], flying: &mut Flying, now: &mut Instant, stimulus: Stimulus) {
@@ -100,18 +146,24 @@ fn apply(ends: &mut [End; 2], flying: &mut Flying, now: &mut Instant, stimulus: 
     match stimulus {
         Stimulus::Connect(n) => {
             let end = &mut ends[usize::from(n)];
-            let _ = end.ike.connect(*now, end.peer, 1);
+            let _ = of!(end.ike, ike => ike.connect(*now, end.peer, 1));
         }
-        Stimulus::Replace(n, id) => _ = ends[usize::from(n)].ike.replace(*now, IkeSaId(id.into())),
-        Stimulus::Clone(n, id) => _ = ends[usize::from(n)].ike.clone_sa(*now, IkeSaId(id.into())),
-        Stimulus::Delete(n, id) => _ = ends[usize::from(n)].ike.delete(*now, IkeSaId(id.into())),
+        Stimulus::Replace(n, id) => _ = of!(ends[usize::from(n)].ike, ike => ike.replace(*now, IkeSaId(id.into()))),
+        Stimulus::Clone(n, id) => {
+            if let Ike::V2(ike) = &mut ends[usize::from(n)].ike {
+                let _ = ike.clone_sa(*now, IkeSaId(id.into()));
+            }
+        }
+        Stimulus::Delete(n, id) => _ = of!(ends[usize::from(n)].ike, ike => ike.delete(*now, IkeSaId(id.into()))),
         Stimulus::ReplaceChild(n, id) => {
             let end = &mut ends[usize::from(n)];
-            let _ = end.ike.replace_child(*now, child(end, id));
+            let old = child(end, id);
+            let _ = of!(end.ike, ike => ike.replace_child(*now, old));
         }
         Stimulus::DeleteChild(n, id) => {
             let end = &mut ends[usize::from(n)];
-            let _ = end.ike.delete_child(*now, child(end, id));
+            let old = child(end, id);
+            let _ = of!(end.ike, ike => ike.delete_child(*now, old));
         }
         Stimulus::Deliver if !flying.is_empty() => {
             let (target, octets) = flying.remove(0);
@@ -136,8 +188,9 @@ fn apply(ends: &mut [End; 2], flying: &mut Flying, now: &mut Instant, stimulus: 
         Stimulus::Wait(seconds) => {
             *now = *now + Duration::from_secs(u64::from(seconds % 4096));
             for end in ends.iter_mut() {
-                end.ike.handle_timeout(*now);
-                assert!(end.ike.next_timeout().is_none_or(|at| at > *now), "what is due is done");
+                of!(end.ike, ike => ike.handle_timeout(*now));
+                let next = of!(end.ike, ike => ike.next_timeout());
+                assert!(next.is_none_or(|at| at > *now), "what is due is done");
             }
         }
         Stimulus::Deliver | Stimulus::Lose => {}

@@ -4,16 +4,17 @@ use alloc::vec::Vec;
 
 use fwd_core::time::Instant;
 
+use super::super::arrival::Arrival;
 use super::super::child_sa::IkeSaId;
 use super::super::config::{AuthConfig, PeerId};
+use super::super::counters::Reject;
 use super::super::crypto::{CryptoError, CryptoProvider, Secret, SignatureScheme, equal};
+use super::super::event::{Ended, Event};
 use super::super::header::ExchangeType;
 use super::super::payload::v2::Body;
 use super::super::payload::{Auth, AuthMethod, Cert, CertEncoding, Identification, Notify, NotifyType, Writer};
 use super::child::Given;
-use super::config::Reject;
-use super::event::{Ended, Event};
-use super::exchange::{Arrival, notify, put};
+use super::exchange::{notify, put};
 use super::fsm::{SaEvent, State, transition};
 use super::keys::{psk_proof, signed_octets};
 use super::machine::{Ike, Timer};

@@ -9,11 +9,11 @@ use super::super::child_sa::{ChildSa, ChildSaId, EspSuite, Mode, UdpEncapsulatio
 use super::super::config::ChildConfig;
 use super::super::context::VpnContext;
 use super::super::crypto::{CryptoProvider, DhGroup, Secret};
+use super::super::event::{Event, Output};
 use super::super::header::{ExchangeType, Header};
 use super::super::payload::v2::{Body, Sa};
 use super::super::payload::{KeyExchange, Notify, NotifyType, PayloadType, ProtocolId, Selectors, Writer};
 use super::super::selector::TrafficSelector;
-use super::event::{Event, Output};
 use super::exchange::{notify, put};
 use super::fsm::{ChildEvent, ChildState, State, child_transition};
 use super::keys::child_keys;

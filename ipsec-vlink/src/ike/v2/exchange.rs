@@ -6,14 +6,15 @@ use core::time::Duration;
 
 use fwd_core::time::Instant;
 
+use super::super::arrival::{self, Arrival};
 use super::super::child_sa::{ChildSaId, IkeSaId, UdpEncapsulation};
+use super::super::counters::Reject;
 use super::super::crypto::CryptoProvider;
+use super::super::event::{Ended, Event, Output};
 use super::super::header::{ExchangeType, Header};
 use super::super::payload::v2::Body;
 use super::super::payload::{Notify, NotifyType, Payload, PayloadType, Payloads, Writer};
 use super::channel::Fragments;
-use super::config::Reject;
-use super::event::{Ended, Event, Output};
 use super::fsm::{SaEvent, State, transition};
 use super::machine::{Ike, Timer};
 use super::message::Message;
@@ -22,23 +23,12 @@ use super::sa::{IkeSa, Outstanding, Request, Task};
 /// The longest time between two repetitions of a request.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// A message that came, and where.
-#[derive(Clone, Copy)]
-pub(super) struct Arrival<'a> {
-    pub(super) from: SocketAddr,
-    pub(super) to: SocketAddr,
-    pub(super) octets: &'a [u8],
-    pub(super) header: Header,
-}
-
 impl<P: CryptoProvider> Ike<P> {
     pub(super) fn on_datagram(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, octets: &[u8]) {
-        let octets = match octets {
-            _ if to.port() != self.config.ports.1 => octets,
-            // A keepalive (RFC 3948 §2.3).
-            [0xff] => return,
-            [0, 0, 0, 0, message @ ..] => message,
-            _ => return self.reject(now, from, Reject::NotIke),
+        let octets = match arrival::message(self.config.ports.1, to, octets) {
+            Ok(Some(message)) => message,
+            Ok(None) => return,
+            Err(cause) => return self.reject(now, from, cause),
         };
         let Ok((header, payloads)) = Payloads::of(octets) else {
             return self.reject(now, from, Reject::Malformed);
@@ -248,8 +238,7 @@ impl<P: CryptoProvider> Ike<P> {
     }
 
     pub(super) fn send(&mut self, from: SocketAddr, to: SocketAddr, packet: &[u8]) {
-        let marker: &[u8] = if from.port() == self.config.ports.1 { &[0; 4] } else { &[] };
-        self.outputs.push_back(Output::Datagram { from, to, octets: [marker, packet].concat() });
+        self.outputs.push_back(arrival::datagram(self.config.ports.1, from, to, packet));
     }
 
     pub(super) fn on_retransmit(&mut self, now: Instant, id: IkeSaId) {

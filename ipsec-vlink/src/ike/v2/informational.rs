@@ -6,10 +6,10 @@ use fwd_core::time::Instant;
 
 use super::super::child_sa::{ChildSaId, IkeSaId};
 use super::super::crypto::CryptoProvider;
+use super::super::event::{Ended, Output};
 use super::super::header::{ExchangeType, Header};
 use super::super::payload::v2::Body;
 use super::super::payload::{Delete, NotifyType, ProtocolId, Writer};
-use super::event::{Ended, Output};
 use super::exchange::put;
 use super::fsm::{ChildEvent, ChildState, SaEvent, State, child_transition, transition};
 use super::machine::{Ike, Timer};

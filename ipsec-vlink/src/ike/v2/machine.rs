@@ -10,11 +10,12 @@ use hashbrown::HashMap;
 
 use super::super::child_sa::{ChildSaId, IkeSaId};
 use super::super::config::{ChildConfig, ConfigError, PeerConfig, PeerId};
-use super::super::context::VpnContext;
+use super::super::counters::{Counters, Reject};
 use super::super::crypto::{CryptoProvider, HashId};
-use super::config::{Config, Counters, Reject};
+use super::super::event::{Event, Input, Output};
+use super::super::peer::Peer;
+use super::config::Config;
 use super::cookie::Cookies;
-use super::event::{Event, Input, Output};
 use super::fsm::State;
 use super::keys::IkeKeys;
 use super::sa::{Child, IkeSa, Task};
@@ -30,39 +31,6 @@ pub(super) enum Timer {
     ReplaceChild(ChildSaId),
     /// A request that the peer asked to wait with (RFC 7296 §2.25).
     Retry(IkeSaId),
-}
-
-/// A peer and the children that it may ask for.
-#[derive(Debug)]
-pub(super) struct Peer {
-    pub(super) config: PeerConfig,
-    by_context: BTreeMap<VpnContext, usize>,
-    by_tag: BTreeMap<u32, usize>,
-}
-
-impl Peer {
-    fn new(config: PeerConfig) -> Self {
-        let mut peer = Self { config, by_context: BTreeMap::new(), by_tag: BTreeMap::new() };
-        peer.index(0);
-        peer
-    }
-
-    fn index(&mut self, from: usize) {
-        for (at, child) in self.config.children.iter().enumerate().skip(from) {
-            self.by_tag.insert(child.tag, at);
-            if let Some(context) = &child.context {
-                self.by_context.insert(context.clone(), at);
-            }
-        }
-    }
-
-    pub(super) fn child(&self, tag: u32) -> Option<&ChildConfig> {
-        self.by_tag.get(&tag).and_then(|at| self.config.children.get(*at))
-    }
-
-    pub(super) fn child_of(&self, context: &VpnContext) -> Option<&ChildConfig> {
-        self.by_context.get(context).and_then(|at| self.config.children.get(*at))
-    }
 }
 
 /// IKEv2 with any number of peers (RFC 7296).
@@ -228,13 +196,7 @@ impl<P: CryptoProvider> Ike<P> {
     pub fn add_child(&mut self, peer: PeerId, child: ChildConfig) -> Result<(), ConfigError> {
         let peer = self.peers.get_mut(&peer).ok_or(ConfigError::NotThere)?;
         peer.config.check_child(&child, &self.provider)?;
-        if peer.by_tag.contains_key(&child.tag) {
-            return Err(ConfigError::Tag(child.tag));
-        }
-        let at = peer.config.children.len();
-        peer.config.children.push(child);
-        peer.index(at);
-        Ok(())
+        peer.add(child)
     }
 
     /// Asks a peer for the child of this tag; an IKE SA is made first where there is none.

@@ -8,10 +8,10 @@ use core::net::SocketAddr;
 use super::super::child_sa::{ChildSaId, IkeSaId};
 use super::super::config::{IkeSuite, PeerId};
 use super::super::crypto::{DhKey, HashId};
+use super::super::event::Ended;
 use super::super::header::{ExchangeType, Header, HeaderFlags};
 use super::super::payload::PayloadType;
 use super::channel::{Channel, Reassembly};
-use super::event::Ended;
 use super::fsm::{ChildState, State};
 use super::keys::IkeKeys;
 

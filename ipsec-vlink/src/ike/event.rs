@@ -1,13 +1,13 @@
-//! What goes into the machine and what comes out of it.
+//! What goes into the machines of both versions and what comes out of them.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use super::super::child_sa::{ChildSa, ChildSaId, IkeSaId, UdpEncapsulation};
-use super::super::config::PeerId;
-use super::super::payload::NotifyType;
-use super::config::Reject;
+use super::child_sa::{ChildSa, ChildSaId, IkeSaId, UdpEncapsulation};
+use super::config::PeerId;
+use super::counters::Reject;
+use super::payload::NotifyType;
 
 /// What the machine is given.
 #[derive(Clone, Copy, Debug)]

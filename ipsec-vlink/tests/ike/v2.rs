@@ -1,20 +1,17 @@
 //! Two IKEv2 machines with each other, and one under attack, in virtual time.
 
-#[path = "ike/pair.rs"]
-mod pair;
-
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use super::pair::{self, A, B, Pair, peers};
 use fwd_core::net::VpnId;
 use ipsec_vlink::ike::crypto::rustcrypto::RustCrypto;
 use ipsec_vlink::ike::crypto::{CryptoProvider, DhGroup, Encryption, SignatureScheme};
 use ipsec_vlink::ike::payload::NotifyType;
-use ipsec_vlink::ike::v2::{Config, Ended, Event, Input, Reject, State};
+use ipsec_vlink::ike::v2::{Config, Ended, Event, Ike, Input, Reject, State};
 use ipsec_vlink::ike::{
     AuthConfig, ChildConfig, ConfigError, Identity, IkeSaId, IkeSuite, Mode, PeerConfig, TrafficSelector, VpnContext,
 };
-use pair::{A, B, Pair, peers};
 
 /// A pair with one child up.
 fn up(adapt: impl Fn(&mut PeerConfig)) -> Pair {
@@ -434,7 +431,8 @@ fn long_messages_go_in_fragments() {
 fn initial_contact_ends_what_the_peer_forgot() {
     let mut pair = up(|_| {});
     // End 0 starts anew.
-    let mut fresh = pair::End::new(pair.now, "other seed", Config::default());
+    let provider = RustCrypto::new(b"other seed");
+    let mut fresh = pair::End::of(Ike::new(pair.now, Config::default(), provider).unwrap());
     let [a, _] = peers(|_| {});
     let id = fresh.ike.add_peer(a).unwrap();
     fresh.ike.connect(pair.now, id, 1).unwrap();

@@ -150,3 +150,144 @@ fn bodies_from_the_figures() {
     let range = ("10.0.0.0".parse().unwrap(), "10.0.255.255".parse().unwrap());
     assert_eq!((id.kind, id.addresses()), (IdType::IPV4_SUBNET, Some(range)));
 }
+
+/// Each body by the number that a message says, written again as it was.
+///
+/// Shows: L2VPN-5.6-1
+#[test]
+fn bodies_of_isakmp_by_their_numbers() {
+    use v1::Body;
+    // A proposal of ESP with one transform, as in RFC 2408 §3.5 and §3.6.
+    let sa = "00000001000000010000001c010304010000010000000010011400008006008080040001";
+    type Is = fn(&Body<'_>) -> bool;
+    let bodies: [(u8, &str, Is); 14] = [
+        (1, sa, |b| matches!(b, Body::Sa(_))),
+        (4, "0102", |b| matches!(b, Body::Ke([1, 2]))),
+        (5, "01000000c0000201", |b| matches!(b, Body::Id(id) if id.kind == IdType::IPV4)),
+        (6, "0430", |b| matches!(b, Body::Cert(_))),
+        (7, "04", |b| matches!(b, Body::CertReq(_))),
+        (8, "aa", |b| matches!(b, Body::Hash([0xaa]))),
+        (9, "bb", |b| matches!(b, Body::Signature([0xbb]))),
+        (10, "cc", |b| matches!(b, Body::Nonce([0xcc]))),
+        (
+            11,
+            "000000010304000e00000100",
+            |b| matches!(b, Body::Notify(1, n) if n.kind == NotifyType::NO_PROPOSAL_CHOSEN),
+        ),
+        (12, "000000010304000100000100", |b| matches!(b, Body::Delete(1, d) if d.spis32().eq([256]))),
+        (13, "afca", |b| matches!(b, Body::VendorId([0xaf, 0xca]))),
+        (20, "dd", |b| matches!(b, Body::NatD([0xdd]))),
+        (21, "01000000c0000201", |b| matches!(b, Body::NatOa(_))),
+        (195, "ee", |b| matches!(b, Body::Unknown(PayloadType::VPN_CONTEXT_V1, [0xee]))),
+    ];
+    for (number, octets, is) in bodies {
+        let octets = hex(octets);
+        let body = Body::parse(PayloadType(number), &octets).unwrap();
+        assert!(is(&body), "{number}: {body:?}");
+        let mut out = Vec::new();
+        body.emit(&mut out);
+        assert_eq!((body.kind(), out), (PayloadType(number), octets));
+    }
+}
+
+/// Shows: L2VPN-5.6-8
+#[test]
+fn bodies_of_ikev2_by_their_numbers() {
+    use v2::Body;
+    type Is = fn(&Body<'_>) -> bool;
+    let ts = "010000000700001000 00ffff00000000ffffffff".replace(' ', "");
+    let sa = "0000002801030403000001000300000c0100000c800e00800300000802000005000000080300000c";
+    let bodies: [(u8, &str, Is); 18] = [
+        (33, sa, |b| matches!(b, Body::Sa(_))),
+        (34, "001f000001", |b| matches!(b, Body::Ke(ke) if ke.group.0 == 31 && ke.data == [1])),
+        (35, "0b00000001", |b| matches!(b, Body::IdI(id) if id.kind == IdType::KEY_ID)),
+        (36, "0200000061", |b| matches!(b, Body::IdR(id) if id.kind == IdType::FQDN)),
+        (37, "0f30", |b| matches!(b, Body::Cert(_))),
+        (38, "04", |b| matches!(b, Body::CertReq(_))),
+        (39, "02000000aa", |b| matches!(b, Body::Auth(_))),
+        (40, "cc", |b| matches!(b, Body::Nonce([0xcc]))),
+        (41, "0000000e", |b| matches!(b, Body::Notify(n) if n.kind == NotifyType::NO_PROPOSAL_CHOSEN)),
+        (42, "0304000100000100", |b| matches!(b, Body::Delete(d) if d.spis32().eq([256]))),
+        (43, "6e9b", |b| matches!(b, Body::VendorId([0x6e, 0x9b]))),
+        (44, &ts, |b| matches!(b, Body::TsI(_))),
+        (45, &ts, |b| matches!(b, Body::TsR(_))),
+        (46, "dd", |b| matches!(b, Body::Sk([0xdd]))),
+        (47, "01000000", |b| matches!(b, Body::Cp(_))),
+        (48, "01", |b| matches!(b, Body::Eap([1]))),
+        (53, "00010002ee", |b| matches!(b, Body::Skf(f) if (f.number, f.total) == (1, 2))),
+        (128, "ff", |b| matches!(b, Body::Unknown(PayloadType(128), [0xff]))),
+    ];
+    for (number, octets, is) in bodies {
+        let octets = hex(octets);
+        let body = Body::parse(PayloadType(number), &octets).unwrap_or_else(|m| panic!("{number}: {m:?}"));
+        assert!(is(&body), "{number}: {body:?}");
+        let mut out = Vec::new();
+        body.emit(&mut out);
+        assert_eq!((body.kind(), out), (PayloadType(number), octets));
+    }
+}
+
+/// Shows: L2VPN-5.6-9
+#[test]
+fn identities_by_their_numbers() {
+    use ipsec_vlink::ike::Identity;
+    let read = |octets: &str| {
+        let octets = hex(octets);
+        let v2::Body::IdI(id) = v2::Body::parse(PayloadType::ID_I, &octets).unwrap() else { panic!() };
+        (id.kind, Identity { kind: id.kind, data: id.data.to_vec() })
+    };
+    let address = |text: &str| Identity::address(text.parse().unwrap());
+    assert_eq!(read("01000000c0000201").1, address("192.0.2.1"));
+    assert_eq!(read("0200000061").1, Identity::fqdn("a"));
+    assert_eq!(read("05000000 20010db8000000000000000000000001".replace(' ', "").as_str()).1, address("2001:db8::1"));
+    for (octet, kind) in [(3, IdType::RFC822), (9, IdType::DER_DN), (10, IdType::DER_GN), (11, IdType::KEY_ID)] {
+        assert_eq!(read(&format!("{octet:02x}00000061")).0, kind);
+    }
+}
+
+/// Shows: L2VPN-5.6-11, L2VPN-5.6-12
+#[test]
+fn notifications_by_their_numbers() {
+    type N = NotifyType;
+    let numbers = [
+        (1, N::UNSUPPORTED_CRITICAL_PAYLOAD),
+        (4, N::INVALID_IKE_SPI),
+        (5, N::INVALID_MAJOR_VERSION),
+        (7, N::INVALID_SYNTAX),
+        (9, N::INVALID_MESSAGE_ID),
+        (11, N::INVALID_SPI),
+        (14, N::NO_PROPOSAL_CHOSEN),
+        (17, N::INVALID_KE_PAYLOAD),
+        (24, N::AUTHENTICATION_FAILED),
+        (34, N::SINGLE_PAIR_REQUIRED),
+        (35, N::NO_ADDITIONAL_SAS),
+        (36, N::INTERNAL_ADDRESS_FAILURE),
+        (37, N::FAILED_CP_REQUIRED),
+        (38, N::TS_UNACCEPTABLE),
+        (39, N::INVALID_SELECTORS),
+        (43, N::TEMPORARY_FAILURE),
+        (44, N::CHILD_SA_NOT_FOUND),
+        (16384, N::INITIAL_CONTACT),
+        (16385, N::SET_WINDOW_SIZE),
+        (16386, N::ADDITIONAL_TS_POSSIBLE),
+        (16388, N::NAT_DETECTION_SOURCE_IP),
+        (16389, N::NAT_DETECTION_DESTINATION_IP),
+        (16390, N::COOKIE),
+        (16391, N::USE_TRANSPORT_MODE),
+        (16393, N::REKEY_SA),
+        (16394, N::ESP_TFC_PADDING_NOT_SUPPORTED),
+        (16395, N::NON_FIRST_FRAGMENTS_ALSO),
+        (16396, N::MOBIKE_SUPPORTED),
+        (16400, N::UPDATE_SA_ADDRESSES),
+        (16430, N::IKEV2_FRAGMENTATION_SUPPORTED),
+        (16432, N::CLONE_IKE_SA_SUPPORTED),
+        (16433, N::CLONE_IKE_SA),
+        (16444, N::SA_RESOURCE_INFO),
+        (40969, N::VPN_CONTEXT),
+    ];
+    for (number, kind) in numbers {
+        let octets = hex(&format!("0000{number:04x}"));
+        let v2::Body::Notify(n) = v2::Body::parse(PayloadType::NOTIFY, &octets).unwrap() else { panic!() };
+        assert_eq!((n.kind, n.kind.is_error()), (kind, number < 16384));
+    }
+}

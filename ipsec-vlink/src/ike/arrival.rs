@@ -30,3 +30,24 @@ pub(super) fn datagram(second: u16, from: SocketAddr, to: SocketAddr, message: &
     let marker: &[u8] = if from.port() == second { &[0; 4] } else { &[] };
     Output::Datagram { from, to, octets: [marker, message].concat() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 3948 §2.1 to §2.3: on the second port, and there alone, messages have the marker, one octet keeps the NAT open, and all else is
+    /// ESP's.
+    #[test]
+    fn the_marker_tells_ike_from_esp_on_the_second_port() {
+        let [first, second] = [500, 4500].map(|port| SocketAddr::new([192, 0, 2, 1].into(), port));
+        assert_eq!(message(4500, first, b"\0\0\0\0abc"), Ok(Some(&b"\0\0\0\0abc"[..])));
+        assert_eq!(message(4500, second, b"\0\0\0\0abc"), Ok(Some(&b"abc"[..])));
+        assert_eq!(message(4500, second, &[0xff]), Ok(None));
+        assert_eq!(message(4500, second, b"\0\0\x12\x34\0\0\0\x01"), Err(Reject::NotIke));
+        let sent = |from| match datagram(4500, from, first, b"abc") {
+            Output::Datagram { octets, .. } => octets,
+            _ => unreachable!(),
+        };
+        assert_eq!((sent(first), sent(second)), (b"abc".to_vec(), b"\0\0\0\0abc".to_vec()));
+    }
+}

@@ -170,6 +170,7 @@ mod tests {
     use super::*;
     use alloc::vec::Vec;
 
+    /// Shows: L2VPN-5.6-14
     #[test]
     fn a_record_octet_for_octet() {
         let context = VpnContext::link(VpnId::new(0x5e, 42).unwrap(), 7);
@@ -177,6 +178,14 @@ mod tests {
         context.emit(&mut out);
         assert_eq!(out, *b"VLNK\x01\x01\x01\x07\x00\x00\x5e\x00\x00\x00\x2a\x00\x00\x00\x07");
         assert_eq!((VpnContext::parse(&out), context.wire_len()), (Ok(context), out.len()));
+        let name = VpnName::Ascii(AsciiName::new(b"red").unwrap());
+        for (vpn, vss) in [(name, &b"\x00\x03red"[..]), (VpnName::Global, b"\xff\x00")] {
+            let context = VpnContext { application: ApplicationId::REMOTE_ACCESS, vpn, link: 1 };
+            let octets = [b"VLNK\x01\x03", vss, b"\0\0\0\x01"].concat();
+            let mut out = Vec::new();
+            context.emit(&mut out);
+            assert_eq!((&out, VpnContext::parse(&octets)), (&octets, Ok(context)));
+        }
     }
 
     #[test]

@@ -351,7 +351,7 @@ fn a_silent_peer_is_asked_and_then_given_up() {
 
 #[test]
 fn a_link_that_loses_and_repeats() {
-    for seed in 0..8_u64 {
+    for seed in 0..24_u64 {
         let mut pair = Pair::new(&Config::default());
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         pair.fate = Box::new(move |_, _, _| {

@@ -1,4 +1,4 @@
-//! IKEv2 on real UDP: the machine of `ipsec-vlink` driven by two sockets and a clock, and ESP in UDP beside it.
+//! IKE on real UDP: a machine of `ipsec-vlink`, of either version, driven by two sockets and a clock, and ESP in UDP beside it.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -8,8 +8,54 @@ use fwd_core::time::Instant;
 use fwd_core::wire::esp::{self, Context, EspNumbering, ReplayWindow};
 use fwd_core::wire::{Esp, IpProtocol};
 use ipsec_vlink::ike::crypto::rustcrypto::{EspCipher, RustCrypto};
-use ipsec_vlink::ike::v2::{Config, Event, Ike, Input, Output};
-use ipsec_vlink::ike::{ChildSa, ChildSaId, ConfigError, UdpEncapsulation};
+use ipsec_vlink::ike::event::{Event, Input, Output};
+use ipsec_vlink::ike::{ChildSa, ChildSaId, ConfigError, UdpEncapsulation, v1, v2};
+
+/// A machine of either version.
+pub trait Machine {
+    /// Its configuration.
+    type Config;
+    /// A machine with software cryptography.
+    ///
+    /// # Errors
+    /// A field of the configuration is out of its range.
+    fn make(now: Instant, config: Self::Config, seed: &[u8]) -> Result<Self, ConfigError>
+    where
+        Self: Sized;
+    /// The ports of a configuration.
+    fn ports(config: &Self::Config) -> (u16, u16);
+    /// As its method.
+    fn handle_input(&mut self, now: Instant, input: Input<'_>);
+    /// As its method.
+    fn handle_timeout(&mut self, now: Instant);
+    /// As its method.
+    fn poll_output(&mut self) -> Option<Output>;
+}
+
+macro_rules! machine {
+    ($($version:ident),+) => {
+        $(impl Machine for $version::Ike<RustCrypto> {
+            type Config = $version::Config;
+            fn make(now: Instant, config: Self::Config, seed: &[u8]) -> Result<Self, ConfigError> {
+                Self::new(now, config, RustCrypto::new(seed))
+            }
+            fn ports(config: &Self::Config) -> (u16, u16) {
+                config.ports
+            }
+            fn handle_input(&mut self, now: Instant, input: Input<'_>) {
+                self.handle_input(now, input);
+            }
+            fn handle_timeout(&mut self, now: Instant) {
+                self.handle_timeout(now);
+            }
+            fn poll_output(&mut self) -> Option<Output> {
+                self.poll_output()
+            }
+        })+
+    };
+}
+
+machine!(v1, v2);
 
 /// A pair of ESP SAs in use.
 struct Pair {
@@ -20,9 +66,9 @@ struct Pair {
     window: ReplayWindow<2>,
 }
 
-/// One IKEv2 machine on the two ports of an address, with the SAD that its Child SAs go to.
-pub struct IkeDriver {
-    ike: Ike<RustCrypto>,
+/// One machine on the two ports of an address, with the SAD that its Child SAs go to.
+pub struct IkeDriver<M> {
+    ike: M,
     sockets: [UdpSocket; 2],
     addresses: [SocketAddr; 2],
     epoch: Clock,
@@ -34,18 +80,19 @@ pub struct IkeDriver {
     pub changes: (u64, u64),
 }
 
-impl IkeDriver {
+impl<M: Machine> IkeDriver<M> {
     /// A machine on an address of this network namespace.
     ///
     /// # Errors
     /// The ports are taken, or a field of the configuration is out of its range.
-    pub fn new(local: IpAddr, config: Config, seed: &[u8]) -> io::Result<Self> {
-        let addresses = [SocketAddr::new(local, config.ports.0), SocketAddr::new(local, config.ports.1)];
+    pub fn new(local: IpAddr, config: M::Config, seed: &[u8]) -> io::Result<Self> {
+        let ports = M::ports(&config);
+        let addresses = [SocketAddr::new(local, ports.0), SocketAddr::new(local, ports.1)];
         let sockets = [UdpSocket::bind(addresses[0])?, UdpSocket::bind(addresses[1])?];
         for socket in &sockets {
             socket.set_nonblocking(true)?;
         }
-        let ike = Ike::new(Instant::from_secs(1), config, RustCrypto::new(seed)).map_err(io::Error::other)?;
+        let ike = M::make(Instant::from_secs(1), config, seed).map_err(io::Error::other)?;
         let (epoch, pairs, events) = (Clock::now(), Vec::new(), Vec::new());
         Ok(Self { ike, sockets, addresses, epoch, pairs, events, opened: (0, 0), changes: (0, 0) })
     }
@@ -58,17 +105,14 @@ impl IkeDriver {
     ///
     /// # Errors
     /// As that says.
-    pub fn act<T>(
-        &mut self,
-        act: impl FnOnce(&mut Ike<RustCrypto>, Instant) -> Result<T, ConfigError>,
-    ) -> Result<T, ConfigError> {
+    pub fn act<T>(&mut self, act: impl FnOnce(&mut M, Instant) -> Result<T, ConfigError>) -> Result<T, ConfigError> {
         let now = self.now();
         act(&mut self.ike, now)
     }
 
     /// The machine.
     #[must_use]
-    pub const fn machine(&self) -> &Ike<RustCrypto> {
+    pub const fn machine(&self) -> &M {
         &self.ike
     }
 

@@ -1,4 +1,4 @@
-//! IKEv2 and ESP with strongSwan, in both roles.
+//! IKEv2, IKEv1 and ESP with strongSwan, in both roles.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -6,10 +6,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use fwd_core::wire::{Ipv4, checksum};
+use ipsec_vlink::ike::crypto::rustcrypto::RustCrypto;
 use ipsec_vlink::ike::crypto::{DhGroup, Encryption};
-use ipsec_vlink::ike::v2::{Config, Event};
-use ipsec_vlink::ike::{ChildConfig, EspSuite, IkeSaId, IkeSuite, PeerConfig, PeerId, TrafficSelector};
-use lab::live::ike::IkeDriver;
+use ipsec_vlink::ike::event::Event;
+use ipsec_vlink::ike::{
+    ChildConfig, ConfigError, EspSuite, IkeSaId, IkeSuite, PeerConfig, PeerId, TrafficSelector, v1, v2,
+};
+use lab::live::ike::{IkeDriver, Machine};
 
 use super::PATIENCE;
 use super::capture::Frames;
@@ -18,8 +21,8 @@ use super::raw::inside;
 use super::strongswan::StrongSwan;
 
 /// Our end, on a thread inside its node.
-struct Ours {
-    driver: Arc<Mutex<IkeDriver>>,
+struct Ours<M> {
+    driver: Arc<Mutex<IkeDriver<M>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     peer: PeerId,
@@ -43,25 +46,49 @@ fn echo(packet: &[u8]) -> Option<Vec<u8>> {
     Some(answer)
 }
 
-impl Ours {
+/// What peer and child are configured like, in either version.
+fn configured(node: &Node, peer: &Node, suite: IkeSuite, esp: EspSuite) -> PeerConfig {
+    let mut config = PeerConfig::psk(node.v4.into(), peer.v4.into(), b"sharedsecret");
+    config.force_encapsulation = true;
+    config.suites = vec![suite];
+    let subnet = |text: &str| vec![TrafficSelector::subnet(text.parse().unwrap(), 24)];
+    config.children = vec![ChildConfig {
+        local: subnet("10.1.0.0"),
+        remote: subnet("10.2.0.0"),
+        suites: vec![esp],
+        ..ChildConfig::any_v4(1)
+    }];
+    config
+}
+
+impl Ours<v2::Ike<RustCrypto>> {
     fn start(node: &Node, peer: &Node, suite: IkeSuite, esp: EspSuite, adapt: impl Fn(&mut PeerConfig)) -> Self {
-        let local = node.v4.into();
-        let mut config = PeerConfig::psk(local, peer.v4.into(), b"sharedsecret");
-        config.force_encapsulation = true;
-        config.suites = vec![suite];
-        let subnet = |text: &str| vec![TrafficSelector::subnet(text.parse().unwrap(), 24)];
-        config.children = vec![ChildConfig {
-            local: subnet("10.1.0.0"),
-            remote: subnet("10.2.0.0"),
-            suites: vec![esp],
-            ..ChildConfig::any_v4(1)
-        }];
+        let mut config = configured(node, peer, suite, esp);
         adapt(&mut config);
-        let settings = Config { liveness: Duration::from_secs(3), ..Config::default() };
+        let settings = v2::Config { liveness: Duration::from_secs(3), ..v2::Config::default() };
+        Self::run(node, settings, |ike| ike.add_peer(config))
+    }
+}
+
+impl Ours<v1::Ike<RustCrypto>> {
+    fn start_v1(node: &Node, peer: &Node, mode: v1::Phase1) -> Self {
+        let suites = (IkeSuite::AES_CBC_256_MODP_2048, EspSuite::AES_CBC_256_SHA2_256);
+        let config = configured(node, peer, suites.0, suites.1);
+        let settings = v1::Config { liveness: Duration::from_secs(3), ..v1::Config::default() };
+        Self::run(node, settings, |ike| ike.add_peer(config, mode))
+    }
+}
+
+impl<M: Machine + Send + 'static> Ours<M> {
+    fn run(node: &Node, settings: M::Config, add: impl FnOnce(&mut M) -> Result<PeerId, ConfigError>) -> Self
+    where
+        M::Config: Send + 'static,
+    {
+        let local = node.v4.into();
         let seed = std::fs::read("/proc/sys/kernel/random/uuid").unwrap();
-        let made = inside(node, move || IkeDriver::new(local, settings, &seed)).join().unwrap();
+        let made = inside(node, move || IkeDriver::<M>::new(local, settings, &seed)).join().unwrap();
         let mut driver = made.unwrap();
-        let peer = driver.act(|ike, _| ike.add_peer(config)).unwrap();
+        let peer = driver.act(|ike, _| add(ike)).unwrap();
         let driver = Arc::new(Mutex::new(driver));
         let stop = Arc::new(AtomicBool::new(false));
         let (theirs, flag) = (Arc::clone(&driver), Arc::clone(&stop));
@@ -74,16 +101,16 @@ impl Ours {
         Self { driver, stop, thread: Some(thread), peer }
     }
 
-    fn with<T>(&self, f: impl FnOnce(&mut IkeDriver) -> T) -> T {
+    fn with<T>(&self, f: impl FnOnce(&mut IkeDriver<M>) -> T) -> T {
         f(&mut self.driver.lock().unwrap())
     }
 
-    fn until(&self, what: &str, ask: impl Fn(&IkeDriver) -> bool) {
+    fn until(&self, what: &str, ask: impl Fn(&IkeDriver<M>) -> bool) {
         until(what, PATIENCE, || self.with(|d| if ask(d) { Ok(()) } else { Err(format!("{:?}", d.events())) }));
     }
 }
 
-impl Drop for Ours {
+impl<M> Drop for Ours<M> {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
@@ -92,7 +119,7 @@ impl Drop for Ours {
     }
 }
 
-fn replaced(driver: &IkeDriver) -> usize {
+fn replaced<M: Machine>(driver: &IkeDriver<M>) -> usize {
     driver.events().iter().filter(|e| matches!(e, Event::Rekeyed { .. })).count()
 }
 
@@ -128,7 +155,7 @@ fn ikev2_with_strongswan_as_responder() {
 }
 
 /// The traffic selectors of our IKE_AUTH, which is encrypted, are read by tshark.
-fn decrypted_by_tshark(ours: &Ours, frames: &Frames, node: &Node) {
+fn decrypted_by_tshark(ours: &Ours<v2::Ike<RustCrypto>>, frames: &Frames, node: &Node) {
     let row = ours.with(|d| {
         let (i, r, _, keys) = d.machine().keys(IkeSaId(0)).unwrap();
         let hex = |octets: &[u8]| octets.iter().map(|b| format!("{b:02x}")).collect::<String>();
@@ -182,11 +209,107 @@ fn ikev2_with_strongswan_and_another_key() {
         c.auth = ipsec_vlink::ike::AuthConfig::Psk(ipsec_vlink::ike::crypto::Secret::copy(b"anothersecret"));
     });
     assert!(swan.control(&["--initiate", "--child", "net"]).is_err());
-    let failed = ipsec_vlink::ike::v2::Reject::Authentication;
+    let failed = v2::Reject::Authentication;
     ours.until("refused", |d| d.machine().counters().rejected(failed) == 1);
     let peer = ours.peer;
     ours.with(|d| d.act(|ike, now| ike.connect(now, peer, 1)).unwrap());
-    let refused = |e: &Event| matches!(e, Event::Closed(_, _, ipsec_vlink::ike::v2::Ended::Refused(_)));
+    let refused = |e: &Event| matches!(e, Event::Closed(_, _, v2::Ended::Refused(_)));
     ours.until("refused by the peer", |d| d.events().iter().any(refused));
     assert_eq!(ours.with(|d| (d.machine().sizes(), d.changes)), ((0, 0), (0, 0)));
+}
+
+const IKEV1: (&str, &str) = ("aes256-sha256-modp2048", "aes256-sha256");
+
+/// IKEv1, we begin, in both modes of phase 1: pings through both ESPs, the IPsec SA replaced, phase 1 gone through again, the peer asked
+/// whether it is there, deletion. Both ends mean a NAT, so that all goes to the second port. tshark decrypts what we sent.
+#[test]
+fn ikev1_with_strongswan_as_responder() {
+    for (mode, more) in [(v1::Phase1::Main, ""), (v1::Phase1::Aggressive, "aggressive = yes")] {
+        let mut net = Net::new();
+        let (a, b) = (net.node(), net.node());
+        let swan = StrongSwan::start(&b, &a, 1, IKEV1.0, IKEV1.1, more);
+        let frames = Frames::start(&a, "eth0", "udp");
+        let ours = Ours::start_v1(&a, &b, mode);
+        let peer = ours.peer;
+        ours.with(|d| d.act(|ike, now| ike.connect(now, peer, 1)).unwrap());
+        ours.until("a child", |d| d.children().count() == 1);
+        swan.ping(5).unwrap();
+        decrypted_by_tshark_v1(&ours, &frames, &a);
+        let child = ours.with(|d| d.children().next().unwrap().id);
+        ours.with(|d| d.act(|ike, now| ike.replace_child(now, child)).unwrap());
+        ours.until("another child", |d| d.changes.0 == 2);
+        swan.ping(5).unwrap();
+        ours.with(|d| d.act(|ike, now| ike.replace(now, IkeSaId(0))).unwrap());
+        ours.until("phase 1 gone through again", |d| replaced(d) == 1);
+        swan.ping(5).unwrap();
+        // Several questions whether the peer is there, and nothing has ended.
+        std::thread::sleep(Duration::from_secs(8));
+        assert!(ours.with(|d| d.children().count() >= 1 && d.machine().state(IkeSaId(1)).is_some()));
+        let (opened, refused) = ours.with(|d| d.opened);
+        assert_eq!((opened, refused), (15, 0), "{mode:?}");
+        ours.with(|d| {
+            d.act(|ike, now| {
+                let _ = ike.delete(now, IkeSaId(0));
+                ike.delete(now, IkeSaId(1))
+            })
+            .unwrap()
+        });
+        ours.until("the end", |d| d.machine().sizes() == (0, 0) && d.children().count() == 0);
+        until("the end there", PATIENCE, || match swan.control(&["--list-sas"]) {
+            Ok(list) if list.trim().is_empty() => Ok(()),
+            other => Err(format!("{other:?}")),
+        });
+    }
+}
+
+/// The identities of our Quick Mode, which is encrypted, are read by tshark.
+fn decrypted_by_tshark_v1(ours: &Ours<v1::Ike<RustCrypto>>, frames: &Frames, node: &Node) {
+    let row = ours.with(|d| {
+        let (i, _, _, keys) = d.machine().keys(IkeSaId(0)).unwrap();
+        let key: String = keys.cipher.iter().map(|b| format!("{b:02x}")).collect();
+        format!("uat:ikev1_decryption_table:{i:016x},{key}")
+    });
+    // The first message of Quick Mode; the third one has a hash alone.
+    let filter = format!("isakmp.exchangetype == 32 && isakmp.nonce && ip.src == {}", node.v4);
+    let found = frames.fields_with(&["-o", &row], &filter, "isakmp.id.data.ipv4_subnet");
+    assert_eq!(found, ["10.1.0.0,10.2.0.0"]);
+}
+
+/// IKEv1, the peer begins: the IPsec SA replaced by its request, phase 1 by its request, its questions answered, its deletion followed.
+#[test]
+fn ikev1_with_strongswan_as_initiator() {
+    for (mode, more) in [(v1::Phase1::Main, "dpd_delay = 2s"), (v1::Phase1::Aggressive, "aggressive = yes")] {
+        let mut net = Net::new();
+        let (a, b) = (net.node(), net.node());
+        let swan = StrongSwan::start(&b, &a, 1, IKEV1.0, IKEV1.1, more);
+        let ours = Ours::start_v1(&a, &b, mode);
+        swan.control(&["--initiate", "--child", "net"]).unwrap();
+        ours.until("a child", |d| d.children().count() == 1);
+        swan.ping(5).unwrap();
+        swan.control(&["--rekey", "--child", "net"]).unwrap();
+        ours.until("another child", |d| d.changes.0 == 2);
+        swan.ping(5).unwrap();
+        swan.control(&["--rekey", "--ike", "c"]).unwrap();
+        ours.until("phase 1 gone through again", |d| d.machine().counters().established == 2);
+        swan.ping(5).unwrap();
+        std::thread::sleep(Duration::from_secs(6));
+        assert!(swan.control(&["--list-sas"]).unwrap().contains("ESTABLISHED"), "our answers to its questions");
+        let (opened, refused) = ours.with(|d| d.opened);
+        assert_eq!((opened, refused), (15, 0), "{mode:?}");
+        swan.control(&["--terminate", "--ike", "c"]).unwrap();
+        ours.until("the end", |d| d.machine().sizes() == (0, 0) && d.children().count() == 0);
+    }
+}
+
+/// Aggressive Mode is refused by an end that is not configured for it.
+#[test]
+fn ikev1_aggressive_mode_is_refused_by_default() {
+    let mut net = Net::new();
+    let (a, b) = (net.node(), net.node());
+    let swan = StrongSwan::start(&b, &a, 1, IKEV1.0, IKEV1.1, "aggressive = yes");
+    let ours = Ours::start_v1(&a, &b, v1::Phase1::Main);
+    assert!(swan.control(&["--initiate", "--child", "net", "--timeout", "3"]).is_err());
+    assert!(
+        ours.with(|d| d.machine().counters().rejected(v1::Reject::UnknownPeer) > 0 && d.machine().sizes() == (0, 0))
+    );
 }

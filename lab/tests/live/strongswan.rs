@@ -20,7 +20,7 @@ impl StrongSwan {
         let uri = format!("unix://{dir}/vici");
         // Without the marks the packets of IKE go into the tunnel device.
         let settings = format!(
-            "charon {{\n load = random nonce openssl pem x509 pubkey hmac kdf kernel-libipsec kernel-netlink socket-default vici \
+            "charon {{\n i_dont_care_about_security_and_use_aggressive_mode_psk = yes\n load = random nonce openssl pem x509 pubkey hmac kdf kernel-libipsec kernel-netlink socket-default vici \
              updown resolve\n plugins {{\n kernel-libipsec {{\n allow_peer_ts = yes\n }}\n socket-default {{\n fwmark = 0x42\n }}\n \
              kernel-netlink {{\n fwmark = !0x42\n }}\n vici {{\n socket = {uri}\n }}\n }}\n filelog {{\n log {{\n path = \
              {dir}/charon.log\n default = 1\n ike = 2\n cfg = 2\n }}\n }}\n}}\n"

@@ -390,7 +390,7 @@ impl<P: CryptoProvider> Ike<P> {
         }
     }
 
-    /// A new SA takes over from an old one, which is deleted: at once if the peer is known to have the new one.
+    /// A new SA takes over from an old one, which is deleted when the peer has had the time to hand the IPsec SAs over.
     fn take_over(&mut self, now: Instant, sa: &mut IkeSa, old: IkeSaId) {
         let mut tasks = Vec::new();
         self.with(old, |this, old| {
@@ -400,10 +400,9 @@ impl<P: CryptoProvider> Ike<P> {
                 this.timers.clear(Timer::Quick(old.id, *message_id));
             }
             tasks = unfinished(old);
-            match sa.mode {
-                Phase1::Main => this.delete_sa(now, old),
-                Phase1::Aggressive => this.timers.set(Timer::Expire(old.id), now + AGAIN * 4),
-            }
+            // After Aggressive Mode the peer may not yet have our proof.
+            let wait = if sa.mode == Phase1::Main { AGAIN / 3 } else { AGAIN * 4 };
+            this.timers.set(Timer::Expire(old.id), now + wait);
         });
         for task in tasks {
             sa.ask(task);

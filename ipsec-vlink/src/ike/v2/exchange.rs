@@ -13,7 +13,7 @@ use super::super::crypto::CryptoProvider;
 use super::super::event::{Ended, Event, Output};
 use super::super::header::{ExchangeType, Header};
 use super::super::payload::v2::Body;
-use super::super::payload::{Notify, NotifyType, Payload, PayloadType, Payloads, Writer};
+use super::super::payload::{Notify, NotifyType, Payload, PayloadType, Payloads, ProtocolId, Writer};
 use super::channel::Fragments;
 use super::fsm::{SaEvent, State, transition};
 use super::machine::{Ike, Timer};
@@ -160,6 +160,9 @@ impl<P: CryptoProvider> Ike<P> {
         let header = &arrival.header;
         if let Some(kind) = message.critical {
             return self.refuse(sa, header, NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, &[kind.0]);
+        }
+        if !message.deletes.iter().any(|d| d.protocol == ProtocolId::IKE) {
+            self.peer_has_taken(sa);
         }
         match (header.exchange, sa.state) {
             (ExchangeType::IKE_AUTH, State::InitReceived) => self.on_auth_request(now, sa, arrival, message),

@@ -83,6 +83,7 @@ impl<P: CryptoProvider> Ike<P> {
             handshake: None,
             children: BTreeMap::new(),
             collision: None,
+            successor_of: None,
             encapsulate: false,
             behind_nat: false,
             peer_behind_nat: false,

@@ -109,6 +109,7 @@ impl<P: CryptoProvider> Ike<P> {
         } else if sa.state == State::Rekeying {
             let lowest = nonce.min(&nonce_ours).to_vec();
             sa.collision = Some(Collision { successor: new, lowest });
+            self.with(new, |_, successor| successor.successor_of = Some(sa.id));
         } else {
             self.hand_over(sa, new);
         }
@@ -135,6 +136,10 @@ impl<P: CryptoProvider> Ike<P> {
         let Some((new, lowest)) = new else { return self.successor_refused(now, sa, message, ours.clone) };
         if ours.clone {
             return self.event(Event::Cloned { new, of: sa.id });
+        }
+        if sa.is_replaced() {
+            // The peer has taken its own.
+            return self.ask(now, new, Task::DeleteIke);
         }
         match sa.collision.take() {
             // RFC 7296 §2.8.2: ours has the lowest nonce, so it is ours that goes.
@@ -197,20 +202,34 @@ impl<P: CryptoProvider> Ike<P> {
 
     /// The children, and what is still to be asked, go to the successor.
     pub(super) fn hand_over(&mut self, sa: &mut IkeSa, new: IkeSaId) {
-        let Some(successor) = self.sas.get_mut(&new) else { return };
+        self.with(new, |this, successor| this.hand_over_to(sa, successor));
+    }
+
+    fn hand_over_to(&mut self, sa: &mut IkeSa, successor: &mut IkeSa) {
         for id in sa.children.values() {
             if let Some(child) = self.children.get_mut(id) {
-                child.ike = new;
+                child.ike = successor.id;
             }
         }
         successor.children.append(&mut sa.children);
         successor.queue.extend(sa.queue.drain(..).filter(|task| !matches!(task, Task::RekeyIke | Task::Liveness)));
         // What it was to ask goes at once.
-        self.timers.set(Timer::Retry(new), Instant::ZERO);
+        self.timers.set(Timer::Retry(successor.id), Instant::ZERO);
         sa.replaced = true;
         if let Ok(state) = transition(sa.state, SaEvent::ReplacementUp) {
             sa.state = state;
         }
-        self.event(Event::Rekeyed { new, old: sa.id });
+        self.event(Event::Rekeyed { new: successor.id, old: sa.id });
+    }
+
+    /// The peer asks something on a successor that stands beside one of ours in the making: it has taken this one, whatever becomes of
+    /// ours, so that the children are here from now on.
+    pub(super) fn peer_has_taken(&mut self, successor: &mut IkeSa) {
+        let Some(old) = successor.successor_of.take() else { return };
+        self.with(old, |this, old| {
+            if old.collision.take_if(|theirs| theirs.successor == successor.id).is_some() {
+                this.hand_over_to(old, successor);
+            }
+        });
     }
 }

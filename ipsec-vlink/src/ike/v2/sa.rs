@@ -121,6 +121,8 @@ pub(super) struct IkeSa {
     /// By the peer's SPI.
     pub(super) children: BTreeMap<u32, ChildSaId>,
     pub(super) collision: Option<Collision<IkeSaId>>,
+    /// The SA that this one replaces by the peer's request, while a replacement of ours is on its way.
+    pub(super) successor_of: Option<IkeSaId>,
     /// There is a NAT, or ESP is to be in UDP all the same.
     pub(super) encapsulate: bool,
     /// The NAT is before us: we keep it open.

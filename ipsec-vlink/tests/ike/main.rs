@@ -1,5 +1,6 @@
 //! Machines of IKE with each other, under attack, and under whatever stimuli, in virtual time.
 
+mod context;
 mod drive;
 mod pair;
 mod v1;

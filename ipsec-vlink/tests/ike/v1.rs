@@ -291,7 +291,7 @@ fn a_silent_peer_is_asked_and_then_given_up() {
     pair.seconds(300);
     assert!(pair.ends[0].events.len() == 1 && pair.ends[0].sent > 8, "liveness goes on");
     pair.fate = Box::new(|_, _, _| 0);
-    pair.seconds(300);
+    pair.seconds(600);
     assert_eq!((closed(&pair, 0), pair.ends[0].live().len()), (vec![Ended::Timeout], 0));
     assert_eq!((pair.ends[0].ike.next_timeout(), pair.ends[0].ike.children()), (None, 0));
     // What the peer protects shows that it is there: no question is asked.
@@ -311,7 +311,7 @@ fn a_silent_peer_is_asked_and_then_given_up() {
 #[test]
 fn a_link_that_loses_repeats_and_reorders() {
     for mode in MODES {
-        for seed in 0..20_u64 {
+        for seed in 0..12_u64 {
             let mut pair = Pair::new_v1(&Config::default());
             let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
             pair.fate = Box::new(move |_, _, _| {
@@ -322,16 +322,16 @@ fn a_link_that_loses_repeats_and_reorders() {
             });
             let [a, _] = pair.peers(
                 configs(|c| {
-                    c.children[0].lifetime = Duration::from_secs(200);
-                    c.lifetime = Duration::from_secs(500);
+                    c.children[0].lifetime = Duration::from_secs(500);
+                    c.lifetime = Duration::from_secs(2000);
                 }),
                 mode,
             );
             pair.ends[0].ike.connect(pair.now, a, 1).unwrap();
-            pair.seconds(1500);
+            pair.seconds(4500);
             pair.fate = Box::new(|_, _, _| 1);
             // All that a deletion which was lost has left has run out by then.
-            pair.seconds(700);
+            pair.seconds(2100);
             let [x, y] = &pair.ends;
             let newest = |e: &pair::End<Ike<RustCrypto>>| e.live().iter().max_by_key(|c| c.id).map(|c| c.spi_in);
             assert!(newest(x).is_some(), "{mode:?} {seed}: {:?} {:?}", x.events, y.events);

@@ -17,9 +17,6 @@ use super::main_mode::clear;
 use super::message::Message;
 use super::sa::IkeSa;
 
-/// How often a peer is asked whether it is there before it counts as dead.
-const PROBES: u8 = 5;
-
 impl<P: CryptoProvider> Ike<P> {
     pub(super) fn on_informational(
         &mut self,
@@ -152,7 +149,7 @@ impl<P: CryptoProvider> Ike<P> {
                 return this.timers.set(Timer::Liveness(id), now + this.config.liveness);
             }
             let (number, tries) = match sa.probe {
-                Some((_, tries)) if tries >= PROBES => return this.end(now, sa, Ended::Timeout),
+                Some((_, tries)) if tries >= this.config.tries => return this.end(now, sa, Ended::Timeout),
                 Some((number, tries)) => (number, tries.saturating_add(1)),
                 None => {
                     sa.next_probe = sa.next_probe.wrapping_add(1);
@@ -161,7 +158,7 @@ impl<P: CryptoProvider> Ike<P> {
             };
             sa.probe = Some((number, tries));
             this.probe(sa, NotifyType::R_U_THERE_V1, number);
-            let wait = this.config.retransmit.saturating_mul(1 << u32::from(tries)).min(AGAIN);
+            let wait = this.config.retransmit.saturating_mul(1 << u32::from(tries.min(16))).min(AGAIN);
             this.timers.set(Timer::Liveness(id), now + wait);
         });
     }

@@ -100,6 +100,7 @@ impl<P: CryptoProvider> Ike<P> {
             done: BTreeMap::new(),
             queue: VecDeque::new(),
             lifetime: Duration::ZERO,
+            expires: Instant::ZERO,
             nat_t: false,
             encapsulate: false,
             behind_nat: false,
@@ -145,6 +146,10 @@ impl<P: CryptoProvider> Ike<P> {
             return Err(ConfigError::Suite(suite));
         }
         let id = sa.id;
+        if replaces.is_some() {
+            // The responder waits no longer: what is lost then is begun anew, while the old one is still there.
+            self.timers.set(Timer::HalfOpen(id), now + self.config.half_open_lifetime);
+        }
         self.sas.insert(id, Box::new(sa));
         Ok(id)
     }
@@ -364,6 +369,7 @@ impl<P: CryptoProvider> Ike<P> {
     pub(super) fn establish(&mut self, now: Instant, sa: &mut IkeSa, message: &Message<'_>) {
         let Ok(state) = transition(sa.state, SaEvent::Authenticated) else { return };
         self.close_half(sa);
+        self.timers.clear(Timer::HalfOpen(sa.id));
         sa.state = state;
         let replaces = sa.handshake.take().and_then(|h| h.replaces);
         let alone = message.notifies.iter().any(|n| n.kind == NotifyType::INITIAL_CONTACT_V1);
@@ -377,7 +383,8 @@ impl<P: CryptoProvider> Ike<P> {
         }
         let soft = self.jittered(sa.lifetime);
         self.timers.set(Timer::Replace(sa.id), now + soft);
-        self.timers.set(Timer::Expire(sa.id), now + sa.lifetime);
+        sa.expires = now + sa.lifetime;
+        self.timers.set(Timer::Expire(sa.id), sa.expires);
         if !self.config.liveness.is_zero() {
             self.timers.set(Timer::Liveness(sa.id), now + self.config.liveness);
         }
@@ -402,7 +409,8 @@ impl<P: CryptoProvider> Ike<P> {
             tasks = unfinished(old);
             // After Aggressive Mode the peer may not yet have our proof.
             let wait = if sa.mode == Phase1::Main { AGAIN / 3 } else { AGAIN * 4 };
-            this.timers.set(Timer::Expire(old.id), now + wait);
+            old.expires = old.expires.min(now + wait);
+            this.timers.set(Timer::Expire(old.id), old.expires);
         });
         for task in tasks {
             sa.ask(task);
@@ -441,7 +449,8 @@ impl<P: CryptoProvider> Ike<P> {
                 self.inform(sa, &Body::Delete(DOI_IPSEC, delete));
             }
         }
-        self.end(now, sa, if sa.replaced { Ended::Replaced } else { Ended::Ours });
+        let replaced = sa.replaced || self.newest(sa.peer).is_some_and(|newest| newest > sa.id);
+        self.end(now, sa, if replaced { Ended::Replaced } else { Ended::Ours });
     }
 
     /// Takes what was chosen: suite and the shorter lifetime.

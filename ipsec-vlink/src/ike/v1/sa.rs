@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use fwd_core::time::Instant;
+
 use super::super::child_sa::{ChildSaId, EspSuite, IkeSaId};
 use super::super::config::{IkeSuite, PeerId};
 use super::super::context::VpnContext;
@@ -110,6 +112,7 @@ pub(super) struct IkeSa {
     pub(super) done: BTreeMap<u32, Flight>,
     pub(super) queue: VecDeque<Task>,
     pub(super) lifetime: Duration,
+    pub(super) expires: Instant,
     pub(super) nat_t: bool,
     /// There is a NAT, or ESP is to be in UDP all the same.
     pub(super) encapsulate: bool,

@@ -5,6 +5,7 @@
 //! | [`address`] | the two address families, for machines that are written once |
 //! | [`igmp`], [`mld`] | messages of IGMP and MLD, all versions |
 //! | [`gmp`] | what both share; the router side, the host side, the proxy |
+//! | [`group_scope`] | which groups may leave a VPN |
 //! | [`msdp`] | MSDP between RPs |
 //! | [`mtrace2`] | multicast traceroute |
 //! | [`pim`] | PIM between PE and CE |
@@ -21,6 +22,8 @@
 //! | 7761 §4.4.1 | the DR registers with the RP | not where it is the RP itself; with Anycast-RP it tells the other members and no one else |
 //! | 7761 §4.5.3 | no cell for an (S,G,rpt) holdtime that ends in Prune-Pending | to NoInfo |
 //! | 7761 §4.3.2 | every router on the link acts if it is DR | with DR load balancing the flow's GDR does; the Assert metric of RFC 8775 §5.7 is not lowered |
+//! | 6420 §4.2.3 | a PIM MT-ID of a wrong length ends the message, and what was read before it holds | the whole message is refused, as with every other fault in an address |
+//! | 7431 §3 | any tree may have a second one | trees of sources; a shared tree has one |
 //! | 5015 §3.3.2 | a source-only branch needs no state of the group | so where every group of a range has the RPA; in other ranges the first packet of a group makes a route, which the packets after it take |
 //! | 5015 §3.4 | trees are of groups | a member of one source of a group gets all of it |
 //! | 3973 §4.4.1 | a source that becomes directly connected while it is pruned stays pruned | it is forwarded as soon as somebody wants it |
@@ -40,6 +43,7 @@ extern crate std;
 
 pub mod address;
 pub mod gmp;
+pub mod group_scope;
 pub mod igmp;
 pub mod mld;
 pub mod msdp;

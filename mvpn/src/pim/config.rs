@@ -58,6 +58,10 @@ pub struct PimLimits {
     pub registers_per_second: u32,
     /// Data packets that software looks at by second. Default 10,000.
     pub data_per_second: u32,
+    /// Octets of Join attributes (RFC 5384) that a neighbour may send with one source. Default 64.
+    pub join_attribute_octets: usize,
+    /// ECMP Redirects (RFC 6754) sent out of an interface in a second. Default 100.
+    pub redirects_per_second: u32,
 }
 
 impl Default for PimLimits {
@@ -70,6 +74,8 @@ impl Default for PimLimits {
             hello_changes_per_second: 50,
             registers_per_second: 10_000,
             data_per_second: 10_000,
+            join_attribute_octets: 64,
+            redirects_per_second: 100,
         }
     }
 }
@@ -234,6 +240,14 @@ pub struct PimConfig<A: PimAddress> {
     pub bidir: Option<BidirConfig>,
     /// PIM-DM; without it no group is flooded.
     pub dense: Option<DenseConfig<A>>,
+    /// Groups whose RPF lookups are done in another topology, 1 to 4095 (RFC 6420 §4.2.2): the first range that holds the group. It goes
+    /// before what neighbours ask for.
+    pub topologies: Vec<(A::Prefix, u16)>,
+    /// Groups whose sources are joined by a second way too, which takes over at once when the first fails (RFC 7431).
+    pub fast_reroute: Vec<A::Prefix>,
+    /// Router identifier of the Interface ID option (RFC 6395), unique in the domain; 0 leaves the option out. ECMP Redirects of IPv6 need
+    /// it.
+    pub router_id: u32,
     /// Limits.
     pub limits: PimLimits,
     /// Timers.
@@ -257,6 +271,9 @@ impl<A: PimAddress> PimConfig<A> {
             anycast_rp: Vec::new(),
             bidir: None,
             dense: None,
+            topologies: Vec::new(),
+            fast_reroute: Vec::new(),
+            router_id: 0,
             limits: PimLimits::default(),
             timers: PimTimers::default(),
         }
@@ -289,7 +306,16 @@ impl<A: PimAddress> PimConfig<A> {
         if t.assert < secs(10) || t.assert_override >= t.assert {
             return Err(PimConfigError::Assert);
         }
-        let rates = [l.messages_per_neighbor, l.hello_changes_per_second, l.registers_per_second, l.data_per_second];
+        let rates = [
+            l.messages_per_neighbor,
+            l.hello_changes_per_second,
+            l.registers_per_second,
+            l.data_per_second,
+            l.redirects_per_second,
+        ];
+        if !self.topologies.iter().all(|(_, topology)| (1..=0x0fff).contains(topology)) {
+            return Err(PimConfigError::Topologies);
+        }
         if l.states == 0 || l.states_per_interface == 0 || l.neighbors_per_interface == 0 || rates.contains(&0) {
             return Err(PimConfigError::Limits);
         }
@@ -307,6 +333,17 @@ pub struct DrLoadBalancing<A> {
     pub source_mask: A,
     /// Which bits of an RP count; zero takes those of the group instead.
     pub rp_mask: A,
+}
+
+/// An interface of a bundle of links of equal cost (RFC 6754).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EcmpConfig {
+    /// Number of the bundle in this router.
+    pub bundle: u32,
+    /// First measure of the interface, less being better. Not 15, which would make the metric a time.
+    pub preference: u8,
+    /// Second measure, less being better.
+    pub metric: u64,
 }
 
 /// A PIM interface.
@@ -352,6 +389,11 @@ pub struct PimInterfaceConfig<A: PimAddress> {
     pub source_filter: PrefixFilter<A>,
     /// DR load balancing.
     pub dr_load_balancing: Option<DrLoadBalancing<A>>,
+    /// Whether Join attributes, RPF vectors and topologies among them, are announced, sent and taken (RFC 5384, RFC 5496, RFC 6420). Default
+    /// no: who may send them steers this router's Joins.
+    pub join_attributes: bool,
+    /// The bundle of links that it is of: ECMP Redirects are announced, sent and taken.
+    pub ecmp: Option<EcmpConfig>,
 }
 
 impl<A: PimAddress> PimInterfaceConfig<A> {
@@ -379,6 +421,8 @@ impl<A: PimAddress> PimInterfaceConfig<A> {
             group_filter: PrefixFilter::default(),
             source_filter: PrefixFilter::default(),
             dr_load_balancing: None,
+            join_attributes: false,
+            ecmp: None,
         }
     }
 
@@ -404,6 +448,9 @@ impl<A: PimAddress> PimInterfaceConfig<A> {
         }
         if self.mtu < 576 {
             return Err(PimConfigError::Mtu);
+        }
+        if self.ecmp.is_some_and(|e| e.preference == 15) {
+            return Err(PimConfigError::EcmpPreference);
         }
         Ok(())
     }
@@ -488,6 +535,15 @@ pub enum PimConfigError {
     /// `mtu`.
     #[error("mtu: below 576")]
     Mtu,
+    /// `topologies`.
+    #[error("topologies: not 1 to 4095")]
+    Topologies,
+    /// `ecmp.preference`.
+    #[error("ecmp.preference: 15 is reserved")]
+    EcmpPreference,
+    /// `ecmp` without `router_id` in IPv6.
+    #[error("router_id: ECMP Redirects of IPv6 need one")]
+    RouterId,
     /// The interface is there already, or is not.
     #[error("interface: already a PIM interface, or none")]
     Interface,

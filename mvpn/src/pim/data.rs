@@ -47,7 +47,7 @@ impl<A: PimAddress> PimRouter<A> {
         if !known && !here && !wanted || self.source_entry(now, g, s, iif).is_none() {
             return;
         }
-        if self.net.watches.get(&s).is_some_and(|w| w.tracked && w.route.is_none()) {
+        if self.net.watches.get(&s).is_some_and(|w| w.tracked && w.ways.is_empty()) {
             if let Some(source) = self.source_mut(g, s) {
                 source.arrived = Some(iif);
                 self.timers.set(Timer::Arrived(g, s), now + ROUTE_WAIT);
@@ -83,7 +83,14 @@ impl<A: PimAddress> PimRouter<A> {
             }
             return;
         }
-        // The RPF check failed: the Assert machines decide.
+        if view.is_secondary(iif) {
+            return;
+        }
+        // The RPF check failed: the Assert machines decide, or a redirect to another link of the bundle.
+        if self.redirect_data(now, iif, g, s) {
+            return;
+        }
+        let Some(view) = self.source_view(g, s) else { return };
         if spt && view.could_assert_sg(iif) {
             self.fire_source_assert(now, g, s, iif, AssertEvent::DataArrives, None);
         } else if !spt && view.in_inherited_olist_sg_rpt(iif) && view.group.could_assert_g(iif) {
@@ -94,6 +101,22 @@ impl<A: PimAddress> PimRouter<A> {
     fn set_spt_bit(&mut self, now: Instant, g: A, s: A) {
         if let Some(source) = self.source_mut(g, s) {
             source.spt_bit = true;
+        }
+        self.evaluate(now, g, Some(s));
+    }
+
+    /// Another RP has a source, or has it no more: an RP with receivers joins it (RFC 3446 §3, RFC 3618 §5).
+    pub(super) fn remote_source(&mut self, now: Instant, g: A, s: A, is_active: bool) {
+        let rp = self.net.rp(g).filter(|rp| self.net.is_local(*rp) && !self.net.is_bidir(g));
+        if is_active && (rp.is_none() || !self.net.config.source_filter.permits(s) || !s.is_host()) {
+            return;
+        }
+        let known = self.source_view(g, s).is_some_and(|v| v.source.is_some());
+        if !known && (!is_active || self.source_entry(now, g, s, IfIndex(0)).is_none()) {
+            return;
+        }
+        if let Some(source) = self.source_mut(g, s) {
+            source.remote = is_active;
         }
         self.evaluate(now, g, Some(s));
     }
@@ -207,6 +230,11 @@ impl<A: PimAddress> PimRouter<A> {
         let interface = self.net.rpf_interface(s).unwrap_or(IfIndex(0));
         if self.source_entry(now, g, s, interface).is_none() {
             return;
+        }
+        // What a member of the Anycast-RP set passes on is its own source.
+        let of_member = self.net.config.anycast_rp.iter().any(|(_, members)| members.contains(&from));
+        if let Some(source) = self.source_mut(g, s) {
+            source.registered |= !of_member;
         }
         let Some(view) = self.source_view(g, s) else { return };
         let (spt, desired) = (view.spt_bit(), self.net.config.spt_threshold != SptThreshold::Infinity);

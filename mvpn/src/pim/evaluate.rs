@@ -8,6 +8,7 @@ use fwd_core::time::Instant;
 
 use super::assert::{AssertEvent, AssertState};
 use super::downstream::{JoinState, RptState};
+use super::io::{Output, PimEvent};
 use super::macros::{GroupView, SourceView};
 use super::network::PimAddress;
 use super::register::{RegisterAction, RegisterEvent, RegisterState, register_transition};
@@ -139,6 +140,7 @@ impl<A: PimAddress> PimRouter<A> {
             }
             self.forget_joins(g, i);
         }
+        self.forget_group_attributes(now, g, |_| true);
     }
 
     fn evaluate_group(&mut self, now: Instant, g: A) -> bool {
@@ -203,6 +205,7 @@ impl<A: PimAddress> PimRouter<A> {
         let (desired, rpf, old) = (view.join_desired_sg(), view.rpf_sg(), source.upstream.rpf);
         let (state, register, could) = (source.upstream.state, source.register, view.could_register());
         let mut changed = self.evaluate_source_asserts(now, g, s);
+        let interface = old.interface;
         match (state, desired) {
             (UpstreamState::NotJoined, true) => {
                 self.set_source_rpf(g, s, rpf);
@@ -219,6 +222,7 @@ impl<A: PimAddress> PimRouter<A> {
             }
             _ => self.set_source_rpf(g, s, rpf),
         }
+        self.evaluate_secondary(now, g, s, interface);
         if self.source_view(g, s).is_some_and(|v| !v.spt_bit() && v.spt_bit_at_once()) {
             if let Some(source) = self.source_mut(g, s) {
                 source.spt_bit = true;
@@ -230,7 +234,18 @@ impl<A: PimAddress> PimRouter<A> {
             (RegisterState::NoInfo, false) | (_, true) => {}
             (_, false) => changed |= self.fire_register(now, g, s, RegisterEvent::CouldNotRegister),
         }
-        changed | self.evaluate_rpt(now, g, s)
+        changed |= self.evaluate_rpt(now, g, s);
+        self.tell_source(g, s);
+        changed
+    }
+
+    /// The RP's sources are told: MSDP (RFC 3618 §5) and Source Active A-D routes (RFC 6514 §14.1) pass them on.
+    fn tell_source(&mut self, g: A, s: A) {
+        let Some(is_active) = self.source_view(g, s).map(|v| v.is_source_of_this_rp()) else { return };
+        let Some(source) = self.source_mut(g, s) else { return };
+        if core::mem::replace(&mut source.told, is_active) != is_active {
+            self.outputs.push_back(Output::Event(PimEvent::SourceActive { group: g, source: s, is_active }));
+        }
     }
 
     fn set_source_rpf(&mut self, g: A, s: A, rpf: Rpf<A>) {
@@ -356,7 +371,7 @@ impl<A: PimAddress> PimRouter<A> {
         changed
     }
 
-    fn join_timer(
+    pub(super) fn join_timer(
         &mut self,
         now: Instant,
         timer: Timer<A>,
@@ -480,6 +495,17 @@ impl<A: PimAddress> PimRouter<A> {
         for address in via {
             let Some(watch) = self.net.watches.get(&address) else { continue };
             let (groups, source_of) = (watch.groups.clone(), watch.source_of.clone());
+            for (g, s) in watch.vector_of.clone() {
+                let rpf = match s {
+                    None => self.groups.get(&g).and_then(|x| x.upstream.rpf.neighbor),
+                    Some(s) => self.source_mut(g, s).and_then(|x| x.upstream.rpf.neighbor),
+                };
+                match s {
+                    _ if rpf != Some(neighbor) => false,
+                    None => self.fire_group(now, g, UpstreamEvent::RpfGenIdChanges, None, 0),
+                    Some(s) => self.fire_source(now, g, s, UpstreamEvent::RpfGenIdChanges, None, 0),
+                };
+            }
             for g in groups {
                 if self.groups.get(&g).is_some_and(|x| x.upstream.rpf.neighbor == Some(neighbor)) {
                     self.fire_group(now, g, UpstreamEvent::RpfGenIdChanges, None, 0);
@@ -490,12 +516,15 @@ impl<A: PimAddress> PimRouter<A> {
                 if rpf == Some(neighbor) {
                     self.fire_source(now, g, address, UpstreamEvent::RpfGenIdChanges, None, 0);
                 }
+                if self.source_view(g, address).is_some_and(|v| v.secondary() == Some((index, neighbor))) {
+                    self.fire_secondary(now, g, address, UpstreamEvent::RpfGenIdChanges, None, 0);
+                }
             }
         }
     }
 }
 
-fn neighbor<A: Copy>(rpf: &Rpf<A>) -> Option<(IfIndex, A)> {
+pub(super) fn neighbor<A: Copy>(rpf: &Rpf<A>) -> Option<(IfIndex, A)> {
     rpf.interface.zip(rpf.neighbor)
 }
 

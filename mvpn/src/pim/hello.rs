@@ -6,6 +6,7 @@ use core::time::Duration;
 use fwd_core::net::IfIndex;
 use fwd_core::time::Instant;
 
+use super::config::PimConfig;
 use super::io::{Output, PimEvent, PimLimit, PimReject};
 use super::network::{Interface, Neighbor, PimAddress, Rate};
 use super::router::{Fault, PimRouter};
@@ -31,8 +32,9 @@ fn holdtime(period: Duration) -> u16 {
 
 impl<A: PimAddress> Interface<A> {
     /// The Hello of this router; `goodbye` has Holdtime 0.
-    fn hello(&self, goodbye: bool, bidirectional: bool, refresh: Option<Duration>) -> Hello {
+    fn hello(&self, config: &PimConfig<A>, goodbye: bool) -> Hello {
         let c = &self.config;
+        let refresh = config.dense.as_ref().and_then(|d| d.state_refresh);
         let mut options = Vec::from([
             HelloOption::Holdtime(if goodbye { 0 } else { holdtime(c.hello_period) }),
             HelloOption::LanPruneDelay(LanPruneDelay {
@@ -43,7 +45,7 @@ impl<A: PimAddress> Interface<A> {
             HelloOption::DrPriority(c.dr_priority),
             HelloOption::GenerationId(self.generation_id),
         ]);
-        if bidirectional {
+        if config.bidir.is_some() {
             options.push(HelloOption::BidirectionalCapable);
         }
         if let Some(interval) = refresh {
@@ -51,6 +53,15 @@ impl<A: PimAddress> Interface<A> {
         }
         if !c.secondary.is_empty() {
             options.push(HelloOption::AddressList(c.secondary.iter().map(|a| (*a).into()).collect()));
+        }
+        if c.join_attributes {
+            options.extend([HelloOption::JoinAttribute, HelloOption::MtId]);
+        }
+        if config.router_id != 0 {
+            options.push(HelloOption::InterfaceId { local: c.interface.0, router: config.router_id });
+        }
+        if c.ecmp.is_some() {
+            options.push(HelloOption::EcmpRedirect);
         }
         if let Some(masks) = &c.dr_load_balancing {
             options.push(HelloOption::DrlbCapability(0));
@@ -83,6 +94,10 @@ impl<A: PimAddress> Said<A> {
             drlb_capability: None,
             drlb_list: None,
             router_id: 0,
+            local_id: 0,
+            join_attribute: false,
+            mt_id: false,
+            ecmp_redirect: false,
             bidirectional: false,
             state_refresh: false,
             messages,
@@ -103,7 +118,12 @@ impl<A: PimAddress> Said<A> {
                 }
                 HelloOption::DrlbCapability(v) => neighbor.drlb_capability = Some(*v),
                 HelloOption::DrlbList(list) => neighbor.drlb_list = Some(list.clone()),
-                HelloOption::InterfaceId { router, .. } => neighbor.router_id = *router,
+                HelloOption::InterfaceId { local, router } => {
+                    (neighbor.local_id, neighbor.router_id) = (*local, *router);
+                }
+                HelloOption::JoinAttribute => neighbor.join_attribute = true,
+                HelloOption::MtId => neighbor.mt_id = true,
+                HelloOption::EcmpRedirect => neighbor.ecmp_redirect = true,
                 HelloOption::StateRefreshCapable(_) => neighbor.state_refresh = true,
                 HelloOption::BidirectionalCapable => neighbor.bidirectional = true,
                 _ => {}
@@ -116,15 +136,13 @@ impl<A: PimAddress> Said<A> {
 impl<A: PimAddress> PimRouter<A> {
     /// Sends a Hello out of an interface.
     pub(super) fn send_hello(&mut self, index: IfIndex, goodbye: bool) {
-        let bidirectional = self.net.config.bidir.is_some();
-        let refresh = self.net.config.dense.as_ref().and_then(|d| d.state_refresh);
         let Some(interface) = self.net.interfaces.get_mut(&index) else { return };
         if interface.config.passive {
             return;
         }
         interface.hello_sent = !goodbye;
         let (from, to) = (interface.config.address, A::ALL_PIM_ROUTERS);
-        let octets = Message::Hello(interface.hello(goodbye, bidirectional, refresh)).to_packet(from.into(), to.into());
+        let octets = Message::Hello(interface.hello(&self.net.config, goodbye)).to_packet(from.into(), to.into());
         self.outputs.push_back(Output::Datagram { interface: Some(index), from, to, octets });
     }
 
@@ -227,6 +245,7 @@ impl<A: PimAddress> PimRouter<A> {
         self.winner_restarts(now, index, neighbor);
         self.df_neighbor_gone(now, index, neighbor);
         self.dense_neighbor_gone(now, index, neighbor);
+        self.attributes_of_neighbor_gone(now, index, neighbor);
         self.dr_may_change(now, index, gone.is_some_and(|n| n.drlb_capability.is_some()));
         self.neighbor_changes_rpf(now, index);
     }

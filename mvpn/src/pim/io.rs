@@ -5,6 +5,7 @@ use fwd_core::Malformed;
 use fwd_core::net::IfIndex;
 use fwd_core::op::FwdOp;
 
+use super::ways::Ways;
 use super::wire::MessageType;
 
 /// A route of the multicast RIB: that of unicast routing, of another topology (RFC 6420), or the selected upstream PE.
@@ -18,6 +19,13 @@ pub struct MribRoute<A> {
     pub preference: u32,
     /// Metric of the route.
     pub metric: u32,
+}
+
+impl<A> MribRoute<A> {
+    /// MRIB.pref and MRIB.metric, as an Assert has them.
+    pub(super) const fn weight(&self) -> (u32, u32) {
+        (self.preference & super::assert::INFINITE_PREFERENCE, self.metric)
+    }
 }
 
 /// What the local members of an interface want (RFC 7761 §4.1.5), as IGMP or MLD found it.
@@ -53,6 +61,32 @@ pub enum Input<'a, A> {
         address: A,
         /// The route to it, if there is one.
         route: Option<MribRoute<A>>,
+    },
+    /// The same where there is more than one route: several of equal cost, a longer one without loops, an RPF vector, another topology.
+    Ways {
+        /// The topology (RFC 6420): 1 to 4095, or 0 for that of [`Input::Route`].
+        topology: u16,
+        /// The address that is tracked.
+        address: A,
+        /// All that was found there; nothing takes it back.
+        ways: &'a Ways<A>,
+    },
+    /// Another RP has an active source, or has it no more, as MSDP or a Source Active A-D route says: this router, if it is RP with
+    /// receivers of the group, joins the source.
+    RemoteSource {
+        /// Source.
+        source: A,
+        /// Group.
+        group: A,
+        /// Whether it is active.
+        is_active: bool,
+    },
+    /// No packets of (S,G) come by its tree although they should: with fast reroute, the second tree takes over (RFC 7431 §5).
+    Silent {
+        /// Source.
+        source: A,
+        /// Group.
+        group: A,
     },
     /// What local members want.
     Membership {
@@ -116,7 +150,8 @@ pub enum Output<A> {
     },
     /// An op for the forwarder.
     Program(FwdOp),
-    /// The route to this address is needed: answer with [`Input::Route`] now and at every change.
+    /// The routes to this address are needed, in every topology that there is: answer with [`Input::Route`] or [`Input::Ways`] now and at
+    /// every change.
     Track(A),
     /// It is needed no more.
     Untrack(A),
@@ -143,6 +178,10 @@ pub enum PimLimit {
     Data,
     /// RPAs of BIDIR-PIM.
     RpfSets,
+    /// Octets of Join attributes of one source.
+    JoinAttributes,
+    /// ECMP Redirects in a second.
+    Redirects,
 }
 
 /// Why a message or a part of it was not taken.
@@ -166,6 +205,10 @@ pub enum PimReject {
     Role,
     /// A Hello of a router that cannot do BIDIR-PIM, which this one is configured for (RFC 5015 §3.2).
     NotBidirectional,
+    /// A Join with attributes on an interface where they are not taken.
+    Attributes,
+    /// An ECMP Redirect to or from what is no way to the source or RP.
+    Redirect,
 }
 
 /// An event. Events that peers cause come at most once in a second for each kind and interface, with the number since the last.
@@ -208,6 +251,34 @@ pub enum PimEvent<A> {
         rpa: A,
         /// The DF; `None` while there is none.
         df: Option<A>,
+    },
+    /// This router is the RP of an active source that a DR registered with it or that is on a link of its own, or is no more: for MSDP and
+    /// for Source Active A-D routes.
+    SourceActive {
+        /// Group.
+        group: A,
+        /// Source.
+        source: A,
+        /// Whether it is.
+        is_active: bool,
+    },
+    /// The second tree of (S,G) took over from the first (RFC 7431).
+    Rerouted {
+        /// Group.
+        group: A,
+        /// Source.
+        source: A,
+        /// Where packets are taken from.
+        interface: IfIndex,
+    },
+    /// An ECMP Redirect moved a tree to another link (RFC 6754).
+    Redirected {
+        /// Group.
+        group: A,
+        /// Source; `None` is (*,G).
+        source: Option<A>,
+        /// Where Joins go.
+        interface: IfIndex,
     },
     /// A limit was reached.
     Limit {

@@ -6,6 +6,7 @@ use fwd_core::net::IfIndex;
 use smallvec::SmallVec;
 
 use super::assert::AssertMetric;
+use super::io::MribRoute;
 use super::network::{Network, PimAddress};
 use super::register::RegisterState;
 use super::state::{AssertInfo, Group, GroupInterface, Rpf, Source, SourceInterface};
@@ -42,8 +43,20 @@ impl<'a, A: PimAddress> GroupView<'a, A> {
 
     /// RPF_interface(RP(G)); at the RP, and without one, none: the register tunnel is no interface.
     pub(super) fn rpf_interface_rp(&self) -> Option<IfIndex> {
-        let of = |rp| if self.group.bidir { self.net.rpa_interface(rp) } else { self.net.rpf_interface(rp) };
-        self.group.rp.and_then(of)
+        if self.group.bidir {
+            return self.group.rp.and_then(|rp| self.net.rpa_interface(rp));
+        }
+        self.route_g().map(|r| r.interface).filter(|i| self.net.interfaces.contains_key(i))
+    }
+
+    /// MRIB.pref and MRIB.metric of the RP.
+    pub(super) fn metric(&self) -> Option<(u32, u32)> {
+        self.route_g().map(MribRoute::weight)
+    }
+
+    /// The route of the shared tree.
+    pub(super) fn route_g(&self) -> Option<&'a MribRoute<A>> {
+        self.net.choose(self.target_g()?, self.group.upstream.detour(), false)
     }
 
     /// I_am_DF(RPA(G),I) (RFC 5015 §3.1.4).
@@ -145,7 +158,7 @@ impl<'a, A: PimAddress> GroupView<'a, A> {
                 .filter(|df| interface.map(|i| self.net.address(i)) != Some(*df));
             return Rpf { interface, next_hop: df, neighbor: df };
         }
-        let mut rpf = self.net.rpf(rp);
+        let mut rpf = self.net.rpf_by(self.route_g());
         if let Some(info) = rpf.interface.and_then(|i| self.assert_g(i)).filter(|a| !a.me) {
             rpf.neighbor = Some(info.winner.address);
         }
@@ -166,8 +179,7 @@ impl<'a, A: PimAddress> GroupView<'a, A> {
     // RFC 7761 §4.6.3
     pub(super) fn rpt_assert_metric(&self, i: IfIndex) -> AssertMetric<A> {
         let address = self.net.address(i);
-        let route = self.group.rp.and_then(|rp| self.net.metric(rp));
-        route.map_or_else(
+        self.metric().map_or_else(
             || AssertMetric::infinite(address),
             |(preference, metric)| AssertMetric { rpt: true, preference, metric, address },
         )
@@ -178,19 +190,31 @@ impl<'a, A: PimAddress> GroupView<'a, A> {
     }
 }
 
-impl<A: PimAddress> SourceView<'_, A> {
+impl<'a, A: PimAddress> SourceView<'a, A> {
     fn interface(&self, i: IfIndex) -> Option<&SourceInterface<A>> {
         self.source.and_then(|s| s.interfaces.get(i))
     }
 
     /// RPF_interface(S).
     pub(super) fn rpf_interface_s(&self) -> Option<IfIndex> {
-        self.group.net.rpf_interface(self.s)
+        self.route_s().map(|r| r.interface).filter(|i| self.group.net.interfaces.contains_key(i))
+    }
+
+    /// MRIB.pref and MRIB.metric of the source.
+    pub(super) fn metric(&self) -> Option<(u32, u32)> {
+        self.route_s().map(MribRoute::weight)
+    }
+
+    /// The route of the source's tree.
+    pub(super) fn route_s(&self) -> Option<&'a MribRoute<A>> {
+        let detour = self.source.and_then(|s| s.upstream.detour());
+        self.group.net.choose(self.target_sg(), detour, self.group.net.reroutes(self.group.g))
     }
 
     /// DirectlyConnected(S).
     pub(super) fn directly_connected(&self) -> bool {
-        self.group.net.is_connected(self.s)
+        self.route_s().is_some_and(|r| r.next_hop.is_none() && self.group.net.interfaces.contains_key(&r.interface))
+            && self.target_sg().address == self.s
     }
 
     /// SPTbit(S,G); always set in the SSM range (RFC 7761 §4.8.2).
@@ -200,7 +224,15 @@ impl<A: PimAddress> SourceView<'_, A> {
 
     /// KeepaliveTimer(S,G) is running; it always does in the SSM range (RFC 7761 §4.8.2).
     pub(super) fn keepalive(&self) -> bool {
-        self.group.group.ssm || self.source.is_some_and(|s| s.keepalive)
+        let at_rp = || self.group.group.rp.is_some_and(|rp| self.group.net.is_local(rp));
+        self.group.group.ssm || self.source.is_some_and(|s| s.keepalive || s.remote && at_rp())
+    }
+
+    /// Whether this router is the RP that has the source: a DR registered it here, or it is on a link of ours.
+    pub(super) fn is_source_of_this_rp(&self) -> bool {
+        let group = self.group.group;
+        let here = |s: &Source<A>| s.keepalive && (s.registered || self.directly_connected());
+        !group.ssm && group.rp.is_some_and(|rp| self.group.net.is_local(rp)) && self.source.is_some_and(here)
     }
 
     pub(super) fn joins_sg(&self, i: IfIndex) -> bool {
@@ -310,7 +342,7 @@ impl<A: PimAddress> SourceView<'_, A> {
 
     /// RPF'(S,G).
     pub(super) fn rpf_sg(&self) -> Rpf<A> {
-        let mut rpf = self.group.net.rpf(self.s);
+        let mut rpf = self.group.net.rpf_by(self.route_s());
         if let Some(info) = rpf.interface.and_then(|i| self.assert_sg(i)).filter(|a| !a.me) {
             rpf.neighbor = Some(info.winner.address);
         }
@@ -372,7 +404,7 @@ impl<A: PimAddress> SourceView<'_, A> {
     // RFC 7761 §4.6.3
     pub(super) fn spt_assert_metric(&self, i: IfIndex) -> AssertMetric<A> {
         let address = self.group.net.address(i);
-        self.group.net.metric(self.s).map_or_else(
+        self.metric().map_or_else(
             || AssertMetric::infinite(address),
             |(preference, metric)| AssertMetric { rpt: false, preference, metric, address },
         )

@@ -23,7 +23,7 @@ use super::wire::AddressFamily;
 const TRUE: i32 = 1;
 const FALSE: i32 = 2;
 
-fn truth(value: bool) -> Value {
+pub(super) fn truth(value: bool) -> Value {
     Value::Integer(if value { TRUE } else { FALSE })
 }
 
@@ -54,7 +54,7 @@ fn millis(d: Duration) -> Value {
 }
 
 /// Hundredths of a second.
-fn ticks(left: Option<Duration>) -> Value {
+pub(super) fn ticks(left: Option<Duration>) -> Value {
     Value::Ticks(left.map_or(0, |d| u32::try_from(d.as_millis() / 10).unwrap_or(u32::MAX)))
 }
 
@@ -330,7 +330,7 @@ impl<A: PimAddress> PimRouter<A> {
                 x.upstream.state,
                 &x.upstream.rpf,
                 self.left(now, Timer::GroupJoin(*g)),
-                x.rp.and_then(|rp| self.net.metric(rp)),
+                GroupView { net: &self.net, g: *g, group: x }.metric(),
             ),
         }))
     }
@@ -347,7 +347,7 @@ impl<A: PimAddress> PimRouter<A> {
                 x.upstream.state,
                 &x.upstream.rpf,
                 self.left(now, Timer::SourceJoin(g, s)),
-                self.net.metric(s),
+                GroupView { net: &self.net, g, group }.source(s).metric(),
             ),
             spt_bit: GroupView { net: &self.net, g, group }.source(s).spt_bit(),
             keepalive: self.left(now, Timer::Keepalive(g, s)),

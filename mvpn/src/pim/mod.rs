@@ -13,6 +13,9 @@
 //! | 4.6 | `assert.rs`, `asserting.rs` | Assert machines |
 //! | 4.7 | `rp_set.rs` | group-to-RP mapping |
 //! | 4.9 | `wire/` | messages |
+//! | RFC 5384, 5496, 6420 | `attributes.rs`, `ways.rs`, `watch.rs` | Join attributes: RPF vectors, topologies |
+//! | RFC 6754 | `ecmp.rs` | ECMP Redirect |
+//! | RFC 7431 | `mofrr.rs` | fast reroute |
 //! | RFC 5015 | `bidir/` | BIDIR-PIM |
 //! | RFC 3973 | `dense/` | PIM-DM |
 //! | | `trace.rs` | what multicast traceroute (RFC 8487) asks |
@@ -23,6 +26,7 @@
 
 pub mod assert;
 mod asserting;
+mod attributes;
 pub mod bidir;
 pub mod bsr;
 mod config;
@@ -30,6 +34,7 @@ mod data;
 pub mod dense;
 pub mod downstream;
 pub mod dr_election;
+mod ecmp;
 mod evaluate;
 mod forwarding;
 mod hello;
@@ -37,6 +42,7 @@ mod io;
 pub mod ipmcast;
 mod macros;
 pub mod mib;
+mod mofrr;
 mod network;
 mod receive;
 pub mod register;
@@ -46,13 +52,16 @@ mod state;
 mod trace;
 mod transmit;
 pub mod upstream;
+mod watch;
+mod ways;
 pub mod wire;
 
 pub use config::{
-    BidirConfig, DenseConfig, DrLoadBalancing, PimConfig, PimConfigError, PimInterfaceConfig, PimLimits, PimTimers,
-    PrefixFilter, SptThreshold,
+    BidirConfig, DenseConfig, DrLoadBalancing, EcmpConfig, PimConfig, PimConfigError, PimInterfaceConfig, PimLimits,
+    PimTimers, PrefixFilter, SptThreshold,
 };
 pub use io::{Input, Membership, MribRoute, Output, PimEvent, PimLimit, PimReject};
 pub use network::PimAddress;
 pub use router::PimRouter;
 pub use trace::TracedPath;
+pub use ways::{MAX_ROUTES, Ways};

@@ -15,6 +15,7 @@ use super::dr_election::{DrCandidate, Flow, dr, gdr_ordinal};
 use super::io::MribRoute;
 use super::rp_set::{RpAddress, RpMode, RpSet};
 use super::state::Rpf;
+use super::ways::{AllWays, Target};
 use super::wire::{AddressFamily, DrlbList};
 
 /// An address of the family that a PIM router is of.
@@ -145,6 +146,14 @@ pub(super) struct Neighbor<A> {
     pub(super) drlb_list: Option<DrlbList>,
     /// Router identifier of the Interface ID option.
     pub(super) router_id: u32,
+    /// Local part of the Interface ID option.
+    pub(super) local_id: u32,
+    /// Join Attribute.
+    pub(super) join_attribute: bool,
+    /// PIM MT-ID.
+    pub(super) mt_id: bool,
+    /// ECMP Redirect.
+    pub(super) ecmp_redirect: bool,
     /// Bidirectional Capable.
     pub(super) bidirectional: bool,
     /// State Refresh Capable.
@@ -176,6 +185,8 @@ pub(super) struct Interface<A: PimAddress> {
     pub(super) states: usize,
     /// Hellos that say something new: each may cost an evaluation of all that is on the interface.
     pub(super) news: Rate,
+    /// ECMP Redirects to be sent.
+    pub(super) redirects: Rate,
 }
 
 impl<A: PimAddress> Interface<A> {
@@ -269,7 +280,7 @@ fn gdr_address<A: PimAddress>(address: A, router_id: u32) -> A {
 /// An address whose route matters, and what depends on it.
 #[derive(Clone, Debug)]
 pub(super) struct Watch<A> {
-    pub(super) route: Option<MribRoute<A>>,
+    pub(super) ways: AllWays<A>,
     /// Whether the embedder was asked: the address is not on a link of ours.
     pub(super) tracked: bool,
     /// Groups whose RP it is.
@@ -280,12 +291,18 @@ pub(super) struct Watch<A> {
     pub(super) rpa: bool,
     /// Groups of PIM-DM in which it is a source.
     pub(super) dense: BTreeSet<A>,
+    /// Trees, by group and source, whose Joins go towards it as their RPF vector.
+    pub(super) vector_of: BTreeSet<(A, Option<A>)>,
 }
 
 impl<A> Watch<A> {
     /// Whether nothing depends on it.
     pub(super) fn is_idle(&self) -> bool {
-        self.groups.is_empty() && self.source_of.is_empty() && self.dense.is_empty() && !self.rpa
+        self.groups.is_empty()
+            && self.source_of.is_empty()
+            && self.dense.is_empty()
+            && self.vector_of.is_empty()
+            && !self.rpa
     }
 }
 
@@ -330,7 +347,7 @@ impl<A: PimAddress> Network<A> {
     }
 
     fn route(&self, address: A) -> Option<&MribRoute<A>> {
-        self.watches.get(&address).and_then(|w| w.route.as_ref())
+        self.choose(Target::from(address), None, false)
     }
 
     /// RPF_interface(address), if PIM is on there.
@@ -359,9 +376,14 @@ impl<A: PimAddress> Network<A> {
 
     /// Interface and neighbour towards an address, Asserts aside.
     pub(super) fn rpf(&self, address: A) -> Rpf<A> {
-        let Some(interface) = self.rpf_interface(address) else { return Rpf::default() };
-        let next_hop = self.route(address).and_then(|r| r.next_hop).and_then(|a| self.nbr(interface, a));
-        Rpf { interface: Some(interface), next_hop, neighbor: next_hop }
+        self.rpf_by(self.route(address))
+    }
+
+    /// Interface and neighbour of a route.
+    pub(super) fn rpf_by(&self, route: Option<&MribRoute<A>>) -> Rpf<A> {
+        let Some(route) = route.filter(|r| self.interfaces.contains_key(&r.interface)) else { return Rpf::default() };
+        let next_hop = route.next_hop.and_then(|a| self.nbr(route.interface, a));
+        Rpf { interface: Some(route.interface), next_hop, neighbor: next_hop }
     }
 
     /// The primary address of an interface.

@@ -18,9 +18,10 @@ use super::wire::{EncodedSource, GroupSet, JoinPrune, Message, MessageType, Sour
 
 /// Where and how long a Join/Prune holds.
 #[derive(Clone, Copy, Debug)]
-struct Context {
+struct Context<A> {
     now: Instant,
     interface: IfIndex,
+    from: A,
     holdtime: u16,
 }
 
@@ -49,7 +50,8 @@ impl<A: PimAddress> PimRouter<A> {
         }
         match Message::parse(octets, from.into(), to.into()) {
             Ok(Message::Hello(hello)) => self.receive_hello(now, i, from, &hello),
-            Ok(Message::JoinPrune(message)) => self.receive_join_prune(now, i, &message),
+            Ok(Message::JoinPrune(message)) => self.receive_join_prune(now, i, from, &message),
+            Ok(Message::EcmpRedirect(redirect)) => self.receive_redirect(now, i, from, &redirect),
             Ok(Message::Assert(assert)) => self.receive_assert(now, i, from, &assert),
             Ok(Message::Graft(message)) => self.receive_graft(now, i, from, &message),
             Ok(Message::GraftAck(message)) => self.receive_graft_ack(now, i, from, &message),
@@ -105,12 +107,12 @@ impl<A: PimAddress> PimRouter<A> {
     }
 
     /// A Join/Prune of a neighbour: for this router, or for another whose Joins ours depend on.
-    fn receive_join_prune(&mut self, now: Instant, i: IfIndex, message: &JoinPrune<'_>) {
+    fn receive_join_prune(&mut self, now: Instant, i: IfIndex, from: A, message: &JoinPrune<'_>) {
         let Some(upstream) = A::from_ip(message.upstream_neighbor()) else { return };
         let Some(interface) = self.net.interfaces.get(&i) else { return };
         let config = &interface.config;
         let for_me = upstream == config.address || config.point_to_point && upstream == A::UNSPECIFIED;
-        let cx = Context { now, interface: i, holdtime: message.holdtime() };
+        let cx = Context { now, interface: i, from, holdtime: message.holdtime() };
         if for_me && !config.receivers {
             let fault = Fault {
                 interface: Some(i),
@@ -139,21 +141,21 @@ impl<A: PimAddress> PimRouter<A> {
     }
 
     /// A group set for this router, from top to bottom.
-    fn receive_group_set(&mut self, cx: Context, g: A, set: &GroupSet<'_>) {
+    fn receive_group_set(&mut self, cx: Context<A>, g: A, set: &GroupSet<'_>) {
         if self.net.is_bidir(g) {
             return self.receive_bidir_set(cx, g, set);
         }
         let mut star = false;
         for source in set.joins() {
             if let Some(Entry::Group(rp)) = entry::<A>(&source) {
-                star |= self.receive_join_g(cx, g, rp);
+                star |= self.receive_join_with(cx, (g, None), &source, |pim| pim.receive_join_g(cx, g, rp));
             }
         }
         let mut touched = Vec::new();
         for source in set.joins() {
             match entry::<A>(&source) {
                 Some(Entry::Source(s)) => {
-                    self.receive_join_sg(cx, g, s);
+                    self.receive_join_with(cx, (g, Some(s)), &source, |pim| pim.receive_join_sg(cx, g, s));
                     touched.push(s);
                 }
                 Some(Entry::Rpt(s)) => {
@@ -168,10 +170,12 @@ impl<A: PimAddress> PimRouter<A> {
                 // RFC 7761 §4.5.1: Prunes are taken even if the RP is another.
                 Some(Entry::Group(_)) => {
                     self.fire_join_g(cx, g, JoinEvent::ReceivePrune);
+                    self.forget_attributes(cx.now, g, None, |n| n == (cx.from, cx.interface));
                     star = true;
                 }
                 Some(Entry::Source(s)) => {
                     self.fire_join_sg(cx, g, s, JoinEvent::ReceivePrune);
+                    self.forget_attributes(cx.now, g, Some(s), |n| n == (cx.from, cx.interface));
                     touched.push(s);
                 }
                 Some(Entry::Rpt(s)) => {
@@ -193,8 +197,32 @@ impl<A: PimAddress> PimRouter<A> {
         }
     }
 
+    /// A Join with whatever attributes it has: these are of the tree, once it is there.
+    fn receive_join_with(
+        &mut self,
+        cx: Context<A>,
+        (g, s): (A, Option<A>),
+        source: &EncodedSource<'_>,
+        take: impl FnOnce(&mut Self) -> bool,
+    ) -> bool {
+        let Ok(received) = self.read_attributes(cx.now, cx.interface, cx.from, source) else { return false };
+        let held = |pim: &Self| match s {
+            None => pim.view(g).is_some_and(|v| v.joins_g(cx.interface)),
+            Some(s) => pim.source_view(g, s).is_some_and(|v| v.joins_sg(cx.interface)),
+        };
+        let known = held(self);
+        if !take(self) {
+            return false;
+        }
+        self.attributes_received(cx.now, (g, s), (cx.from, cx.interface), received);
+        if held(self) {
+            self.redirect_join(cx.now, (g, s), (cx.from, cx.interface), !known);
+        }
+        true
+    }
+
     /// The same of a group of BIDIR-PIM, of which only (*,G) is known (RFC 5015 §3.4.1).
-    fn receive_bidir_set(&mut self, cx: Context, g: A, set: &GroupSet<'_>) {
+    fn receive_bidir_set(&mut self, cx: Context<A>, g: A, set: &GroupSet<'_>) {
         for source in set.joins() {
             if let Some(Entry::Group(rp)) = entry::<A>(&source) {
                 self.receive_join_g(cx, g, rp);
@@ -210,10 +238,10 @@ impl<A: PimAddress> PimRouter<A> {
 
     /// Something other than a message or a timer happens to the downstream (*,G) machine.
     pub(super) fn fire_join_of(&mut self, now: Instant, g: A, interface: IfIndex, event: JoinEvent) {
-        self.fire_join_g(Context { now, interface, holdtime: 0 }, g, event);
+        self.fire_join_g(Context { now, interface, from: A::UNSPECIFIED, holdtime: 0 }, g, event);
     }
 
-    fn receive_join_g(&mut self, cx: Context, g: A, rp: A) -> bool {
+    fn receive_join_g(&mut self, cx: Context<A>, g: A, rp: A) -> bool {
         if self.net.is_ssm(g) || !self.may_join(cx.now, cx.interface, g, None) {
             return false;
         }
@@ -252,28 +280,29 @@ impl<A: PimAddress> PimRouter<A> {
         true
     }
 
-    fn end_of_message(&mut self, cx: Context, g: A) {
+    fn end_of_message(&mut self, cx: Context<A>, g: A) {
         let sources: Vec<A> = self.groups.get(&g).map(|x| x.sources.keys().copied().collect()).unwrap_or_default();
         for s in sources {
             self.fire_rpt(cx, g, s, RptEvent::EndOfMessage);
         }
     }
 
-    fn receive_join_sg(&mut self, cx: Context, g: A, s: A) {
+    fn receive_join_sg(&mut self, cx: Context<A>, g: A, s: A) -> bool {
         if !self.may_join(cx.now, cx.interface, g, Some(s)) {
-            return;
+            return false;
         }
         let known = self.source_view(g, s).is_some_and(|v| v.joins_sg(cx.interface));
         if !known && !self.interface_room(cx.now, cx.interface) {
-            return;
+            return false;
         }
-        let Some(source) = self.source_entry(cx.now, g, s, cx.interface) else { return };
+        let Some(source) = self.source_entry(cx.now, g, s, cx.interface) else { return false };
         source.refused = false;
         self.fire_join_sg(cx, g, s, JoinEvent::ReceiveJoin);
         self.fire_source_assert(cx.now, g, s, cx.interface, AssertEvent::ReceiveJoin, None);
+        true
     }
 
-    fn receive_prune_rpt(&mut self, cx: Context, g: A, s: A) {
+    fn receive_prune_rpt(&mut self, cx: Context<A>, g: A, s: A) {
         if self.net.is_ssm(g) || !self.may_join(cx.now, cx.interface, g, Some(s)) {
             return;
         }
@@ -290,32 +319,38 @@ impl<A: PimAddress> PimRouter<A> {
     }
 
     /// Fires the downstream (*,G) machine.
-    fn fire_join_g(&mut self, cx: Context, g: A, event: JoinEvent) {
+    fn fire_join_g(&mut self, cx: Context<A>, g: A, event: JoinEvent) {
         let i = cx.interface;
         let Some(group) = self.groups.get_mut(&g) else { return };
         let state = group.interfaces.get(i).map_or(JoinState::NoInfo, |x| x.join);
         let Ok((next, actions)) = join_transition(state, event) else { return };
         group.interfaces.update(i, |x| x.join = next);
         self.count_interface_state(i, g, state != JoinState::NoInfo, next != JoinState::NoInfo);
+        if next == JoinState::NoInfo {
+            self.forget_attributes(cx.now, g, None, |(_, from)| from == i);
+        }
         let rp = self.groups.get(&g).and_then(|x| x.rp).unwrap_or(A::UNSPECIFIED);
         let clocks = Clocks { expiry: Timer::GroupExpiry(g, i), prune_pending: Timer::GroupPrunePending(g, i) };
         self.downstream_actions(cx, g, Entry::Group(rp), &clocks, actions);
     }
 
     /// Fires the downstream (S,G) machine.
-    fn fire_join_sg(&mut self, cx: Context, g: A, s: A, event: JoinEvent) {
+    fn fire_join_sg(&mut self, cx: Context<A>, g: A, s: A, event: JoinEvent) {
         let i = cx.interface;
         let Some(source) = self.source_mut(g, s) else { return };
         let state = source.interfaces.get(i).map_or(JoinState::NoInfo, |x| x.join);
         let Ok((next, actions)) = join_transition(state, event) else { return };
         source.interfaces.update(i, |x| x.join = next);
         self.count_interface_state(i, g, state != JoinState::NoInfo, next != JoinState::NoInfo);
+        if next == JoinState::NoInfo {
+            self.forget_attributes(cx.now, g, Some(s), |(_, from)| from == i);
+        }
         let clocks = Clocks { expiry: Timer::SourceExpiry(g, s, i), prune_pending: Timer::SourcePrunePending(g, s, i) };
         self.downstream_actions(cx, g, Entry::Source(s), &clocks, actions);
     }
 
     /// Fires the downstream (S,G,rpt) machine.
-    fn fire_rpt(&mut self, cx: Context, g: A, s: A, event: RptEvent) {
+    fn fire_rpt(&mut self, cx: Context<A>, g: A, s: A, event: RptEvent) {
         let i = cx.interface;
         let Some(source) = self.source_mut(g, s) else { return };
         let state = source.interfaces.get(i).map_or(RptState::NoInfo, |x| x.rpt);
@@ -328,7 +363,7 @@ impl<A: PimAddress> PimRouter<A> {
 
     fn downstream_actions(
         &mut self,
-        cx: Context,
+        cx: Context<A>,
         g: A,
         entry: Entry<A>,
         clocks: &Clocks<A>,
@@ -356,7 +391,7 @@ impl<A: PimAddress> PimRouter<A> {
     }
 
     /// Sets an Expiry Timer to the message's holdtime; a running one is never lowered.
-    fn hold(&mut self, cx: Context, timer: Timer<A>, start: bool) {
+    fn hold(&mut self, cx: Context<A>, timer: Timer<A>, start: bool) {
         if cx.holdtime == JoinPrune::FOREVER {
             return self.timers.clear(timer);
         }
@@ -369,16 +404,16 @@ impl<A: PimAddress> PimRouter<A> {
     }
 
     /// A group set for another router on the link.
-    fn see_group_set(&mut self, cx: Context, upstream: A, g: A, set: &GroupSet<'_>) {
-        let Context { now, interface: i, holdtime } = cx;
+    fn see_group_set(&mut self, cx: Context<A>, upstream: A, g: A, set: &GroupSet<'_>) {
+        let Context { now, interface: i, holdtime, .. } = cx;
         let to = |rpf: &super::state::Rpf<A>| rpf.interface == Some(i) && rpf.neighbor == Some(upstream);
         let Some(group) = self.groups.get(&g) else { return };
         let group_to = to(&group.upstream.rpf);
         for (source, join) in set.joins().map(|s| (s, true)).chain(set.prunes().map(|s| (s, false))) {
             match entry::<A>(&source) {
                 Some(Entry::Group(_)) => {
-                    if group_to {
-                        let event = if join { UpstreamEvent::SeeJoin } else { UpstreamEvent::SeePrune };
+                    let event = if join { UpstreamEvent::SeeJoin } else { UpstreamEvent::SeePrune };
+                    if group_to && (!join || self.says_our_vector(g, None, &source)) {
                         self.fire_group(now, g, event, None, holdtime);
                     }
                     if !join {
@@ -387,9 +422,15 @@ impl<A: PimAddress> PimRouter<A> {
                 }
                 Some(Entry::Source(s)) => {
                     let Some(x) = self.source_mut(g, s) else { continue };
-                    if to(&x.upstream.rpf) {
-                        let event = if join { UpstreamEvent::SeeJoin } else { UpstreamEvent::SeePrune };
-                        self.fire_source(now, g, s, event, None, holdtime);
+                    let first = to(&x.upstream.rpf);
+                    let second = x.upstream.extra.as_ref().is_some_and(|x| to(&x.secondary.rpf));
+                    let event = if join { UpstreamEvent::SeeJoin } else { UpstreamEvent::SeePrune };
+                    if (first || second) && (!join || self.says_our_vector(g, Some(s), &source)) {
+                        if first {
+                            self.fire_source(now, g, s, event, None, holdtime);
+                        } else {
+                            self.fire_secondary(now, g, s, event, None, holdtime);
+                        }
                     }
                     if !join && self.rpt_is_to(g, s, i, upstream) {
                         self.fire_rpt_upstream(now, g, s, RptUpstreamEvent::SeePrune);
@@ -415,7 +456,7 @@ impl<A: PimAddress> PimRouter<A> {
 
     /// Another router prunes a source off the shared tree that this one is on: its (S,G,rpt) machine must override, so there must be
     /// one. It lives as long as its Override Timer.
-    fn ensure_source_seen(&mut self, cx: Context, g: A, s: A) -> bool {
+    fn ensure_source_seen(&mut self, cx: Context<A>, g: A, s: A) -> bool {
         let Some(view) = self.view(g) else { return false };
         if view.group.sources.contains_key(&s) {
             return true;
@@ -431,7 +472,7 @@ impl<A: PimAddress> PimRouter<A> {
     }
 
     /// A Prune(*,G) makes routers of RFC 2362 stop sources too (RFC 7761 §4.5.5).
-    fn see_prune_g(&mut self, cx: Context, upstream: A, g: A) {
+    fn see_prune_g(&mut self, cx: Context<A>, upstream: A, g: A) {
         let Some(group) = self.groups.get(&g) else { return };
         let sources: Vec<A> = group
             .sources
@@ -453,7 +494,7 @@ impl<A: PimAddress> PimRouter<A> {
 
     /// A timer of the machine expired.
     pub(super) fn timer_expires(&mut self, now: Instant, timer: Timer<A>) {
-        let cx = |interface| Context { now, interface, holdtime: 0 };
+        let cx = |interface| Context { now, interface, from: A::UNSPECIFIED, holdtime: 0 };
         let (g, source) = match timer {
             Timer::Hello(i) => return self.hello_timer(now, i, false),
             Timer::TriggeredHello(i) => return self.hello_timer(now, i, true),
@@ -498,9 +539,13 @@ impl<A: PimAddress> PimRouter<A> {
                 self.fire_source(now, g, s, UpstreamEvent::JoinTimerExpires, None, 0);
                 return;
             }
+            Timer::SecondaryJoin(g, s) => {
+                self.fire_secondary(now, g, s, UpstreamEvent::JoinTimerExpires, None, 0);
+                return;
+            }
             Timer::Keepalive(g, s) => {
                 if let Some(source) = self.source_mut(g, s) {
-                    source.keepalive = false;
+                    (source.keepalive, source.registered) = (false, false);
                 }
                 (g, Some(s))
             }

@@ -12,11 +12,12 @@ use fwd_core::timers::Timers;
 use super::config::{PimConfig, PimConfigError, PimInterfaceConfig};
 use super::dense::Dense;
 use super::forwarding::{Pool, RpfSets};
-use super::io::{Input, Membership, MribRoute, Output, PimEvent, PimLimit, PimReject};
-use super::network::{Interface, Network, PimAddress, Rate, Watch};
+use super::io::{Input, Membership, Output, PimEvent, PimLimit, PimReject};
+use super::network::{Interface, Network, PimAddress, Rate};
 use super::rp_set::RpSet;
 use super::state::{Group, Source, Timer};
 use super::transmit::Pending;
+use super::ways::Ways;
 use super::wire::MessageType;
 use fwd_core::Malformed;
 
@@ -122,6 +123,9 @@ impl<A: PimAddress> PimRouter<A> {
         if self.net.interfaces.contains_key(&index) {
             return Err(PimConfigError::Interface);
         }
+        if config.ecmp.is_some() && A::LEN == 16 && self.net.config.router_id == 0 {
+            return Err(PimConfigError::RouterId);
+        }
         let limits = &self.net.config.limits;
         let interface = Interface {
             generation_id: u32::try_from(self.random.next() >> 32).unwrap_or(1),
@@ -131,6 +135,7 @@ impl<A: PimAddress> PimRouter<A> {
             groups: BTreeSet::new(),
             states: 0,
             news: Rate::new(limits.hello_changes_per_second, now),
+            redirects: Rate::new(limits.redirects_per_second, now),
             config,
         };
         if !interface.config.passive {
@@ -164,6 +169,7 @@ impl<A: PimAddress> PimRouter<A> {
         let Some(interface) = self.net.interfaces.remove(&index) else { return Ok(()) };
         for g in interface.groups {
             self.forget_interface_state(g, index);
+            self.forget_group_attributes(now, g, |(_, i)| i == index);
             self.evaluate(now, g, None);
         }
         self.dense_forget_interface(index);
@@ -195,7 +201,12 @@ impl<A: PimAddress> PimRouter<A> {
             Input::Datagram { interface, from, to, octets, authenticated } => {
                 self.receive(now, interface, from, to, octets, authenticated);
             }
-            Input::Route { address, route } => self.route_changed(now, address, route),
+            Input::Route { address, route } => {
+                self.ways_changed(now, address, 0, Ways { routes: route.into_iter().collect(), ..Ways::default() });
+            }
+            Input::Ways { topology, address, ways } => self.ways_changed(now, address, topology, ways.clone()),
+            Input::RemoteSource { source, group, is_active } => self.remote_source(now, group, source, is_active),
+            Input::Silent { source, group } => self.silent(now, group, source),
             Input::Membership { interface, group, source, membership } => {
                 self.membership(now, interface, group, source, membership);
             }
@@ -360,6 +371,7 @@ impl<A: PimAddress> PimRouter<A> {
             self.unwatch(rp, |w| &mut w.groups, g);
         }
         self.timers.clear(Timer::GroupJoin(g));
+        self.drop_extra(g, None);
         self.withdraw(g, None);
         let noted = self.groups.remove(&g).map(|group| group.noted).unwrap_or_default();
         for i in noted {
@@ -378,6 +390,7 @@ impl<A: PimAddress> PimRouter<A> {
         }
         for timer in [
             Timer::SourceJoin(g, s),
+            Timer::SecondaryJoin(g, s),
             Timer::Keepalive(g, s),
             Timer::RptOverride(g, s),
             Timer::RegisterStop(g, s),
@@ -385,6 +398,7 @@ impl<A: PimAddress> PimRouter<A> {
         ] {
             self.timers.clear(timer);
         }
+        self.drop_extra(g, Some(s));
         self.withdraw(g, Some(s));
         if let Some(group) = self.groups.get_mut(&g) {
             group.sources.remove(&s);
@@ -392,150 +406,6 @@ impl<A: PimAddress> PimRouter<A> {
         self.states = self.states.saturating_sub(1);
         self.unwatch(s, |w| &mut w.source_of, g);
         true
-    }
-
-    /// Begins to watch the route to an address for a group.
-    pub(super) fn watch(&mut self, address: A, list: impl FnOnce(&mut Watch<A>) -> &mut BTreeSet<A>, g: A) {
-        if let Some(watch) = self.watched(address) {
-            list(watch).insert(g);
-        }
-    }
-
-    /// Begins to watch the route to an RPA.
-    pub(super) fn watch_rpa(&mut self, address: A) {
-        if let Some(watch) = self.watched(address) {
-            watch.rpa = true;
-        }
-    }
-
-    fn watched(&mut self, address: A) -> Option<&mut Watch<A>> {
-        if !self.net.watches.contains_key(&address) {
-            let link = self.net.link_of(address);
-            let local = self.net.is_local(address);
-            let route = link.filter(|_| !local).map(|interface| MribRoute {
-                interface,
-                next_hop: None,
-                preference: 0,
-                metric: 0,
-            });
-            if let Some(route) = &route {
-                self.net.via.entry(route.interface).or_default().insert(address);
-            }
-            let tracked = route.is_none() && !local;
-            if tracked {
-                self.outputs.push_back(Output::Track(address));
-            }
-            let watch = Watch {
-                route,
-                tracked,
-                groups: BTreeSet::new(),
-                source_of: BTreeSet::new(),
-                rpa: false,
-                dense: BTreeSet::new(),
-            };
-            self.net.watches.insert(address, watch);
-        }
-        self.net.watches.get_mut(&address)
-    }
-
-    /// Ends it.
-    pub(super) fn unwatch(&mut self, address: A, list: impl FnOnce(&mut Watch<A>) -> &mut BTreeSet<A>, g: A) {
-        if let Some(watch) = self.net.watches.get_mut(&address) {
-            list(watch).remove(&g);
-            self.unwatch_idle(address);
-        }
-    }
-
-    /// Ends the watch of an RPA.
-    pub(super) fn unwatch_rpa(&mut self, address: A) {
-        if let Some(watch) = self.net.watches.get_mut(&address) {
-            watch.rpa = false;
-            self.unwatch_idle(address);
-        }
-    }
-
-    fn unwatch_idle(&mut self, address: A) {
-        let Some(watch) = self.net.watches.get(&address).filter(|w| w.is_idle()) else { return };
-        if watch.tracked {
-            self.outputs.push_back(Output::Untrack(address));
-        }
-        self.set_route(address, None);
-        self.net.watches.remove(&address);
-    }
-
-    fn set_route(&mut self, address: A, route: Option<MribRoute<A>>) {
-        let Some(watch) = self.net.watches.get_mut(&address) else { return };
-        let old = core::mem::replace(&mut watch.route, route);
-        if let Some(old) = old {
-            if let Some(set) = self.net.via.get_mut(&old.interface) {
-                set.remove(&address);
-                if set.is_empty() {
-                    self.net.via.remove(&old.interface);
-                }
-            }
-        }
-        if let Some(new) = route {
-            self.net.via.entry(new.interface).or_default().insert(address);
-        }
-    }
-
-    fn route_changed(&mut self, now: Instant, address: A, route: Option<MribRoute<A>>) {
-        if self.net.watches.get(&address).is_none_or(|w| !w.tracked || w.route == route) {
-            return;
-        }
-        self.set_route(address, route);
-        self.address_changed(now, address);
-    }
-
-    /// What depends on the route to an address is evaluated anew.
-    pub(super) fn address_changed(&mut self, now: Instant, address: A) {
-        let Some(watch) = self.net.watches.get(&address) else { return };
-        let (groups, source_of, rpa) = (watch.groups.clone(), watch.source_of.clone(), watch.rpa);
-        for g in watch.dense.clone() {
-            self.dense_evaluate(now, g, address);
-        }
-        if rpa {
-            self.rpa_changed(now, address);
-        }
-        for g in groups {
-            self.evaluate(now, g, None);
-        }
-        for g in source_of {
-            let arrived = self.source_mut(g, address).and_then(|source| source.arrived.take());
-            if let Some(interface) = arrived {
-                self.timers.clear(Timer::Arrived(g, address));
-                self.data_arrives(now, interface, address, g);
-            }
-            self.evaluate(now, g, Some(address));
-        }
-    }
-
-    /// Interfaces or their addresses changed: which addresses are on a link is found anew.
-    fn links_changed(&mut self, now: Instant) {
-        let addresses: alloc::vec::Vec<A> = self.net.watches.keys().copied().collect();
-        for address in addresses {
-            let (link, local) = (self.net.link_of(address), self.net.is_local(address));
-            let tracked = link.is_none() && !local;
-            let Some(watch) = self.net.watches.get_mut(&address) else { continue };
-            let was = core::mem::replace(&mut watch.tracked, tracked);
-            let old = watch.route;
-            match (was, tracked) {
-                (false, true) => self.outputs.push_back(Output::Track(address)),
-                (true, false) => self.outputs.push_back(Output::Untrack(address)),
-                _ => {}
-            }
-            if !tracked {
-                let on_link = |interface| MribRoute { interface, next_hop: None, preference: 0, metric: 0 };
-                self.set_route(address, link.filter(|_| !local).map(on_link));
-            } else if !was {
-                self.set_route(address, None);
-            }
-            let new = self.net.watches.get(&address).and_then(|w| w.route);
-            let gone = |r: MribRoute<A>| !self.net.interfaces.contains_key(&r.interface);
-            if old != new || old.is_some_and(gone) || was != tracked {
-                self.address_changed(now, address);
-            }
-        }
     }
 
     fn membership(&mut self, now: Instant, i: IfIndex, g: A, source: Option<A>, membership: Membership) {

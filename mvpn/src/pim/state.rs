@@ -8,6 +8,7 @@ use fwd_core::op::{LegTarget, Mroute};
 use smallvec::SmallVec;
 
 use super::assert::{AssertMetric, AssertState};
+use super::attributes::Extra;
 use super::dense::DenseTimer;
 use super::downstream::{JoinState, RptState};
 use super::register::RegisterState;
@@ -130,11 +131,12 @@ impl<A> Default for Rpf<A> {
 pub(super) struct Upstream<A> {
     pub(super) state: UpstreamState,
     pub(super) rpf: Rpf<A>,
+    pub(super) extra: Option<Box<Extra<A>>>,
 }
 
 impl<A> Default for Upstream<A> {
     fn default() -> Self {
-        Self { state: UpstreamState::NotJoined, rpf: Rpf::default() }
+        Self { state: UpstreamState::NotJoined, rpf: Rpf::default(), extra: None }
     }
 }
 
@@ -157,6 +159,12 @@ pub(super) struct Source<A> {
     pub(super) spt_bit: bool,
     /// KeepaliveTimer(S,G) runs.
     pub(super) keepalive: bool,
+    /// This router is the RP, and a DR registered the source here.
+    pub(super) registered: bool,
+    /// The embedder was told that this RP has the source.
+    pub(super) told: bool,
+    /// Another RP has the source, as MSDP or a Source Active A-D route says.
+    pub(super) remote: bool,
     pub(super) register: RegisterState,
     /// The RP that Registers go to.
     pub(super) register_rp: Option<A>,
@@ -176,6 +184,9 @@ impl<A> Default for Source<A> {
             rpt_equal: true,
             spt_bit: false,
             keepalive: false,
+            registered: false,
+            told: false,
+            remote: false,
             register: RegisterState::NoInfo,
             register_rp: None,
             arrived: None,
@@ -191,6 +202,7 @@ impl<A> Source<A> {
         self.interfaces.0.is_empty()
             && self.upstream.state == UpstreamState::NotJoined
             && !self.keepalive
+            && !self.remote
             && self.register == RegisterState::NoInfo
             && self.arrived.is_none()
     }
@@ -229,6 +241,7 @@ impl<A> Group<A> {
             upstream: Upstream {
                 state: UpstreamState::NotJoined,
                 rpf: Rpf { interface: None, next_hop: None, neighbor: None },
+                extra: None,
             },
             refused: false,
             installed: None,
@@ -274,6 +287,8 @@ pub(super) enum Timer<A> {
     SourceAssert(A, A, IfIndex),
     /// JT(S,G)
     SourceJoin(A, A),
+    /// JT(S,G) of the secondary tree (RFC 7431)
+    SecondaryJoin(A, A),
     /// KAT(S,G)
     Keepalive(A, A),
     /// OT(S,G,rpt)

@@ -6,13 +6,15 @@ use alloc::vec::Vec;
 use fwd_core::net::IfIndex;
 
 use super::assert::AssertMetric;
+use super::evaluate::neighbor as neighbor_of;
 use super::io::Output;
 use super::macros::GroupView;
 use super::network::PimAddress;
 use super::router::PimRouter;
+use super::state::Rpf;
 use super::wire::{
-    Assert, EncodedGroup, GroupSetBuf, Header, JoinPruneBuf, Message, MessageType, Register, RegisterFlags,
-    RegisterStop, SourceBuf, SourceFlags, packet, unicast_len,
+    Assert, EncodedGroup, GroupSetBuf, Header, JoinAttributesBuf, JoinPruneBuf, Message, MessageType, Register,
+    RegisterFlags, RegisterStop, SourceBuf, SourceFlags, packet,
 };
 
 /// What a Join/Prune names within a group.
@@ -73,7 +75,7 @@ impl<A: PimAddress> PimRouter<A> {
             let empty = || JoinPruneBuf::new(neighbor.into(), holdtime);
             let (mut message, mut len) = (empty(), empty().wire_len());
             for (g, entries) in groups {
-                for set in self.group_sets(g, entries, room.saturating_sub(empty().wire_len())) {
+                for set in self.group_sets((interface, neighbor), g, entries, room.saturating_sub(empty().wire_len())) {
                     let more = set.wire_len();
                     if len.saturating_add(more) > room || message.groups().len() == JoinPruneBuf::MAX_GROUPS {
                         let full = core::mem::replace(&mut message, empty());
@@ -104,7 +106,7 @@ impl<A: PimAddress> PimRouter<A> {
 
     /// The group sets of one group, each within `room` octets. A Join(*,G) takes the Prunes(S,G,rpt) with it that RFC 7761 §4.5.6
     /// asks for, and stays in one set with them as far as they fit (§4.9.5.2).
-    fn group_sets(&self, g: A, mut entries: Entries<A>, room: usize) -> Vec<GroupSetBuf> {
+    fn group_sets(&self, to: (IfIndex, A), g: A, mut entries: Entries<A>, room: usize) -> Vec<GroupSetBuf> {
         if entries.iter().any(|(e, join)| matches!(e, Entry::Group(_)) && *join) {
             if let Some(group) = self.groups.get(&g).filter(|group| !group.bidir) {
                 let view = GroupView { net: &self.net, g, group };
@@ -118,25 +120,44 @@ impl<A: PimAddress> PimRouter<A> {
             }
         }
         let encoded = EncodedGroup::new(g.into());
-        let source_len = unicast_len(g.into()).saturating_add(2);
-        let most =
-            room.saturating_sub(encoded.wire_len().saturating_add(4)).checked_div(source_len).unwrap_or(1).max(1);
+        let most = room.saturating_sub(encoded.wire_len().saturating_add(4));
         let (mut sets, mut set, mut used) = (Vec::new(), GroupSetBuf::new(encoded), 0_usize);
         for (entry, join) in entries {
-            if used == most {
-                sets.push(core::mem::replace(&mut set, GroupSetBuf::new(encoded)));
-                used = 0;
-            }
-            used = used.saturating_add(1);
             let source = match entry {
                 Entry::Group(rp) => SourceBuf::new(rp.into(), SourceFlags::WILDCARD | SourceFlags::RPT),
                 Entry::Rpt(s) => SourceBuf::new(s.into(), SourceFlags::RPT),
                 Entry::Source(s) => SourceBuf::new(s.into(), SourceFlags::empty()),
             };
+            let attributes = if join { self.attributes_for(g, entry, to) } else { None };
+            let source = attributes.into_iter().fold(source, SourceBuf::with_attributes);
+            let len = source.as_source().wire_len();
+            if used > 0 && used.saturating_add(len) > most {
+                sets.push(core::mem::replace(&mut set, GroupSetBuf::new(encoded)));
+                used = 0;
+            }
+            used = used.saturating_add(len);
             if join { set.joins.push(source) } else { set.prunes.push(source) }
         }
         sets.push(set);
         sets
+    }
+
+    /// The attributes that a Join to a neighbour carries, if any.
+    fn attributes_for(&self, g: A, entry: Entry<A>, (interface, neighbor): (IfIndex, A)) -> Option<JoinAttributesBuf> {
+        if !self.net.interfaces.get(&interface).is_some_and(|i| i.config.join_attributes) {
+            return None;
+        }
+        let said = match entry {
+            Entry::Rpt(_) => return None,
+            Entry::Group(_) => self.view(g)?.said_g(),
+            Entry::Source(s) => {
+                let view = self.source_view(g, s)?;
+                let own = view.rpf_sg();
+                let second = Rpf { interface: Some(interface), next_hop: Some(neighbor), neighbor: Some(neighbor) };
+                view.said_sg(if neighbor_of(&own) == Some((interface, neighbor)) { &own } else { &second })
+            }
+        };
+        Some(said.to_buf())
     }
 
     /// Sends an Assert; `source` is unspecified for (*,G).

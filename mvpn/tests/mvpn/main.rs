@@ -1,6 +1,7 @@
 //! The provider side in simulated networks, packet by packet through real forwarders.
 
 mod accounts;
+mod activation;
 mod asm;
 mod churn;
 mod codec;
@@ -8,6 +9,7 @@ mod control;
 mod decision;
 mod drive;
 mod failure;
+mod hosted_rp;
 mod ldp;
 mod limits;
 mod node;

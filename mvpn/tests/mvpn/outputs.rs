@@ -6,7 +6,7 @@ use std::time::Duration;
 use fwd_core::net::{IfIndex, Label, VrfId};
 use fwd_core::op::IlmAction;
 use mvpn::mvrf::{Input, McastRoute, Output, PTunnel, TreeId, TreeRequest};
-use mvpn::pim::{self, MribRoute};
+use mvpn::pim::{self, MribRoute, PimEvent};
 
 use super::node::{SimAddress, data, read, site};
 use super::world::{What, World};
@@ -131,6 +131,11 @@ impl<A: SimAddress> World<A> {
                 }
             }
             pim::Output::Datagram { interface: None, from, to, octets } => self.unicast(vrf, from, to, octets),
+            // The PE is the RP: what it knows of sources goes to other PEs.
+            pim::Output::Event(PimEvent::SourceActive { group, source, is_active }) => {
+                let (source, group) = (source.into(), group.into());
+                self.pes[pe].mvpn.handle_input(now, Input::Active { vrf, source, group, rp: None, is_active });
+            }
             pim::Output::Forward { .. } | pim::Output::Event(_) => {}
         }
     }

@@ -7,3 +7,5 @@ mod mib;
 mod one;
 mod protection;
 mod register;
+mod services;
+mod ways;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mvpn::pim::wire::{
     EncodedGroup, HelloOption, Message, MessageType, Register, RegisterFlags, RegisterStop, SourceFlags,
 };
-use mvpn::pim::{Input, SptThreshold};
+use mvpn::pim::{Input, PimEvent, SptThreshold};
 
 use crate::one::{ASM, LAN, LOOPBACK, ME, N1, N2, One, RP, SSM, config, lan};
 
@@ -138,4 +138,59 @@ fn anycast_rp_members_tell_one_another() {
     register(&mut one, MEMBER, LOOPBACK, FAR, g, RegisterFlags::empty());
     assert!(one.kinds().iter().all(|k| *k != MessageType::REGISTER));
     assert_eq!(one.forwarded.len(), 2);
+}
+
+/// RFC 3618 §5, RFC 6514 §14.1: of sources that a DR registers here, or that are on a link of ours, and of no others.
+#[test]
+fn an_rp_tells_of_its_own_sources() {
+    const MEMBER: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 9);
+    let mut c = config();
+    c.anycast_rp.push((LOOPBACK, vec![MEMBER]));
+    let mut one = One::with(c, lan(), LOOPBACK);
+    let told = |one: &mut One| {
+        let all = one.events.drain(..).filter_map(|e| match e {
+            PimEvent::SourceActive { group, source, is_active } => Some((group, source, is_active)),
+            _ => None,
+        });
+        all.collect::<Vec<_>>()
+    };
+    register(&mut one, DR, LOOPBACK, FAR, ASM, RegisterFlags::empty());
+    one.input(Input::Data { interface: LAN, source: HERE, group: ASM });
+    assert_eq!(told(&mut one), [(ASM, FAR, true), (ASM, HERE, true)]);
+    let g = Ipv4Addr::new(239, 1, 1, 2);
+    register(&mut one, MEMBER, LOOPBACK, FAR, g, RegisterFlags::empty());
+    assert_eq!(told(&mut one), [], "the other member tells of that");
+    one.wait(Duration::from_secs(300));
+    let mut ended = told(&mut one);
+    ended.sort();
+    assert_eq!(ended, [(ASM, HERE, false), (ASM, FAR, false)]);
+}
+
+/// RFC 3446 §3: an RP that another RP tells of a source joins it, for receivers that are there or come later.
+#[test]
+fn an_rp_joins_the_sources_of_other_rps_for_its_receivers() {
+    let mut one = One::with(config(), lan(), LOOPBACK);
+    one.hello(crate::one::UP, crate::one::NUP, &[HelloOption::Holdtime(0xffff)]);
+    let remote = |is_active| Input::RemoteSource { source: FAR, group: ASM, is_active };
+    one.input(remote(true));
+    assert_eq!(one.join_prunes(), []);
+    one.member(ASM, None, true);
+    assert_eq!(one.join_prunes(), [(crate::one::UP, crate::one::NUP, ASM, FAR, SourceFlags::SPARSE, true)]);
+    // The first packet on the source's tree is taken at once, and no other interface's.
+    let mroute = one.mroute(Some(FAR), ASM).unwrap();
+    assert_eq!(mroute.spt, Some(crate::one::UP));
+    one.input(Input::Data { interface: crate::one::UP, source: FAR, group: ASM });
+    let from = fwd_core::op::Rpf::From(fwd_core::op::Origin::Interface(crate::one::UP));
+    assert_eq!(one.mroute(Some(FAR), ASM).unwrap().rpf, from);
+    one.join_prunes();
+    one.wait(Duration::from_secs(211));
+    one.join_prunes();
+    one.input(remote(false));
+    assert_eq!(one.join_prunes(), [(crate::one::UP, crate::one::NUP, ASM, FAR, SourceFlags::SPARSE, false)]);
+    // A router that is no RP of the group is not concerned.
+    let mut one = One::new();
+    one.member(ASM, None, true);
+    one.join_prunes();
+    one.input(remote(true));
+    assert_eq!(one.join_prunes(), []);
 }

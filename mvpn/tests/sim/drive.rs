@@ -10,11 +10,13 @@ use fwd_core::op::{FwdOp, LegTarget, Mroute, MrouteKey, Origin};
 use fwd_core::time::Instant;
 use mvpn::pim::rp_set::{RpMode, StaticRp};
 use mvpn::pim::wire::{
-    Assert, DfElection, EncodedGroup, GroupSetBuf, Hello, HelloOption, JoinPruneBuf, Message, MessageType, Register,
-    RegisterFlags, RegisterStop, SourceBuf, SourceFlags, StateRefresh, packet,
+    Assert, DfElection, EcmpRedirect, EncodedGroup, GroupSetBuf, Hello, HelloOption, JoinAttribute, JoinAttributeType,
+    JoinAttributeValue, JoinAttributesBuf, JoinPruneBuf, Message, MessageType, Register, RegisterFlags, RegisterStop,
+    SourceBuf, SourceFlags, StateRefresh, packet,
 };
 use mvpn::pim::{
-    BidirConfig, DenseConfig, Input, Membership, MribRoute, Output, PimConfig, PimInterfaceConfig, PimLimits, PimRouter,
+    BidirConfig, DenseConfig, EcmpConfig, Input, Membership, MribRoute, Output, PimAddress, PimConfig,
+    PimInterfaceConfig, PimLimits, PimRouter, Ways,
 };
 
 const STATES: usize = 12;
@@ -50,6 +52,36 @@ fn source(u: &mut Unstructured<'_>) -> Result<Ipv4Addr> {
     })
 }
 
+/// Interfaces 1 and 2 are a bundle; Join attributes are taken on all but 3.
+fn interface(n: u32) -> PimInterfaceConfig<Ipv4Addr> {
+    let subnet = fwd_core::net::Ipv4Prefix::new(address(n, 0), 24).unwrap();
+    let mut config = PimInterfaceConfig::new(IfIndex(n), address(n, 2), vec![subnet]);
+    config.join_attributes = n != 3;
+    config.ecmp = (n != 3).then_some(EcmpConfig { bundle: 1, preference: 1, metric: u64::from(n) });
+    config
+}
+
+fn route(u: &mut Unstructured<'_>) -> Result<MribRoute<Ipv4Addr>> {
+    let interface = u.int_in_range(1..=4)?;
+    let next_hop = if u.arbitrary()? { Some(address(interface, u.int_in_range(1..=4)?)) } else { None };
+    Ok(MribRoute { interface: IfIndex(interface), next_hop, preference: 110, metric: u.int_in_range(0..=30)? })
+}
+
+/// RPF vectors are addresses that sources have too, or this router's.
+fn attributes(u: &mut Unstructured<'_>) -> Result<JoinAttributesBuf> {
+    let mut all = JoinAttributesBuf::new(Ipv4Addr::FAMILY);
+    for _ in 0..u.int_in_range(0..=2)? {
+        let value = match u.int_in_range(0..=3)? {
+            0 => JoinAttributeValue::RpfVector(source(u)?.into()),
+            1 => JoinAttributeValue::RpfVector(Ipv4Addr::new(10, 255, 0, u.int_in_range(1..=2)?).into()),
+            2 => JoinAttributeValue::MtId(u.int_in_range(0..=6)?),
+            _ => JoinAttributeValue::Other(JoinAttributeType(9), &[0; 40]),
+        };
+        all.push(JoinAttribute { transitive: u.arbitrary()?, value });
+    }
+    Ok(all)
+}
+
 impl Driven {
     fn new(seed: u64) -> Self {
         let now = Instant::ZERO;
@@ -61,10 +93,12 @@ impl Driven {
         config.bidir = Some(BidirConfig::new(1..=2));
         let ranges = vec!["239.7.0.0/16".parse().unwrap()];
         config.dense = Some(DenseConfig { ranges, ..DenseConfig::default() });
+        config.fast_reroute = vec!["232.1.1.2/31".parse().unwrap()];
+        config.topologies = vec![("232.1.1.3/32".parse().unwrap(), 5)];
+        config.router_id = 9;
         let mut pim = PimRouter::new(now, config).unwrap();
         for n in 1..=3 {
-            let subnet = fwd_core::net::Ipv4Prefix::new(address(n, 0), 24).unwrap();
-            pim.add_interface(now, PimInterfaceConfig::new(IfIndex(n), address(n, 2), vec![subnet])).unwrap();
+            pim.add_interface(now, interface(n)).unwrap();
         }
         Self {
             pim,
@@ -84,7 +118,7 @@ impl Driven {
         let interface = u.int_in_range(1..=3)?;
         let from = address(interface, u.int_in_range(1..=5)?);
         let all = Ipv4Addr::new(224, 0, 0, 13);
-        let (to, octets) = match u.int_in_range(0..=8)? {
+        let (to, octets) = match u.int_in_range(0..=9)? {
             0 | 1 => {
                 let mut options = vec![
                     HelloOption::Holdtime(*u.choose(&[0, 1, 105, 65535])?),
@@ -96,6 +130,10 @@ impl Driven {
                 }
                 if u.arbitrary()? {
                     options.push(HelloOption::DrPriority(u.int_in_range(0..=2)?));
+                }
+                if u.arbitrary()? {
+                    options.extend([HelloOption::JoinAttribute, HelloOption::MtId, HelloOption::EcmpRedirect]);
+                    options.push(HelloOption::InterfaceId { local: interface, router: u.int_in_range(0..=2)? });
                 }
                 (all, Message::Hello(Hello { options }).to_packet(from.into(), all.into()))
             }
@@ -109,7 +147,7 @@ impl Driven {
                         let rp = Ipv4Addr::new(10, 255, 0, u.int_in_range(1..=2)?);
                         let s = if flags.contains(SourceFlags::WILDCARD) { rp } else { source(u)? };
                         let list = if u.arbitrary()? { &mut set.joins } else { &mut set.prunes };
-                        list.push(SourceBuf::new(s.into(), flags));
+                        list.push(SourceBuf::new(s.into(), flags).with_attributes(attributes(u)?));
                     }
                     m.push(set);
                 }
@@ -146,6 +184,15 @@ impl Driven {
                 let kind = if u.arbitrary()? { MessageType::GRAFT } else { MessageType::GRAFT_ACK };
                 (to, packet(kind, 0, from.into(), to.into(), |out| m.emit(out)))
             }
+            8 => {
+                let root = if u.arbitrary()? { source(u)? } else { Ipv4Addr::new(10, 255, 0, 2) };
+                let neighbor = address(u.int_in_range(1..=3)?, u.int_in_range(1..=5)?);
+                let redirect = EcmpRedirect::new(EncodedGroup::new(group(u)?.into()), root.into(), neighbor.into());
+                let mut redirect = redirect.unwrap();
+                redirect.interface_id = u64::from(u.int_in_range(0..=3_u32)?) << 32 | u.int_in_range(0..=2_u64)?;
+                (redirect.preference, redirect.metric) = (u.int_in_range(0..=2)?, u.int_in_range(0..=2)?);
+                (all, Message::EcmpRedirect(redirect).to_packet(from.into(), all.into()))
+            }
             4 => {
                 let to = Ipv4Addr::new(10, 255, 0, 1);
                 let inner = Register::null_packet(source(u)?.into(), group(u)?.into()).unwrap();
@@ -173,7 +220,7 @@ impl Driven {
 
     fn step(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
         self.now = self.now + Duration::from_millis(*u.choose(&[0, 1, 500, 3000, 61_000])?);
-        match u.int_in_range(0..=9)? {
+        match u.int_in_range(0..=11)? {
             0..=4 => self.message(u)?,
             5 => {
                 let membership = *u.choose(&[Membership::Include, Membership::Exclude, Membership::None])?;
@@ -191,16 +238,24 @@ impl Driven {
                 self.input(Input::WholePacket { packet: &inner });
             }
             8 => {
-                let interface = u.int_in_range(1..=4)?;
-                let next_hop = if u.arbitrary()? { Some(address(interface, u.int_in_range(1..=4)?)) } else { None };
-                let route = MribRoute {
-                    interface: IfIndex(interface),
-                    next_hop,
-                    preference: 110,
-                    metric: u.int_in_range(0..=30)?,
-                };
+                let route = route(u)?;
                 let address = if u.arbitrary()? { source(u)? } else { Ipv4Addr::new(10, 255, 0, 2) };
                 self.input(Input::Route { address, route: if u.arbitrary()? { Some(route) } else { None } });
+            }
+            9 => {
+                let mut ways = Ways::default();
+                for _ in 0..u.int_in_range(0..=3)? {
+                    ways.routes.push(route(u)?);
+                }
+                ways.alternate = if u.arbitrary()? { Some(route(u)?) } else { None };
+                ways.vector = if u.arbitrary()? { Some(source(u)?) } else { None };
+                let address = if u.arbitrary()? { source(u)? } else { Ipv4Addr::new(10, 255, 0, 2) };
+                let topology = *u.choose(&[0, 0, 5, 6, 5000])?;
+                self.input(Input::Ways { topology, address, ways: &ways });
+            }
+            10 => {
+                let (source, group) = (source(u)?, group(u)?);
+                self.input(Input::Silent { source, group });
             }
             _ => self.operator(u)?,
         }
@@ -224,9 +279,7 @@ impl Driven {
                 let _ = self.pim.remove_interface(self.now, IfIndex(n));
             }
             _ => {
-                let subnet = fwd_core::net::Ipv4Prefix::new(address(n, 0), 24).unwrap();
-                let config = PimInterfaceConfig::new(IfIndex(n), address(n, 2), vec![subnet]);
-                let _ = self.pim.add_interface(self.now, config);
+                let _ = self.pim.add_interface(self.now, interface(n));
             }
         }
         Ok(())

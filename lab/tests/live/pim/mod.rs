@@ -5,6 +5,7 @@
 mod frr;
 mod host;
 mod line;
+mod oracle;
 mod ours;
 mod wire;
 

@@ -11,6 +11,7 @@
 //! | `act.rs` | the actions of the state machines, and timers |
 //! | `message.rs` | the messages of an elected BSR, in fragments |
 //! | `candidate_rp.rs` | this router as candidate RP |
+//! | `mib.rs` | tables of PIM-BSR-MIB (RFC 5240) |
 // Instants and durations saturate; the other operands are small.
 #![allow(clippy::arithmetic_side_effects)]
 
@@ -19,6 +20,7 @@ mod candidate_rp;
 mod config;
 pub mod fsm;
 mod message;
+pub mod mib;
 mod receive;
 mod zone;
 

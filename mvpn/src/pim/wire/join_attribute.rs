@@ -8,7 +8,7 @@ use bgp_vpn::nlri::RouteDistinguisher;
 use fwd_core::Fault;
 use fwd_core::codec::{self, BufMut, Fail, Take};
 
-use super::encoded::{AddressFamily, emit_address, take_address};
+use super::encoded::{AddressFamily, emit_address, emit_unicast, take_address, take_unicast};
 
 /// The type of an attribute, six bits; unknown values survive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,7 +41,7 @@ pub enum JoinAttributeValue<'a> {
         /// From the NLRI of the A-D route.
         rd: RouteDistinguisher,
     },
-    /// PIM MT-ID, 1 to 4095: the topology in which the RPF lookup is done (RFC 6420).
+    /// PIM MT-ID, at most 4095: the topology in which the RPF lookup is done; 0 is ignored (RFC 6420 §4.2.3).
     MtId(u16),
     /// Population count, six octets or more (RFC 6807 §3), as received.
     PopCount(&'a [u8]),
@@ -72,22 +72,23 @@ impl<'a> JoinAttribute<'a> {
         let (rest, v) = codec::octets(rest, usize::from(len), "join attribute value")?;
         let value = match JoinAttributeType(head & 0x3f) {
             JoinAttributeType::RPF_VECTOR => {
-                // The vector is of either family, told by its length (RFC 5496 §5).
-                let family = if v.len() == 16 { AddressFamily::V6 } else { AddressFamily::V4 };
-                JoinAttributeValue::RpfVector(exactly(v, |i| take_address(i, family, "rpf vector"))?)
+                // An Encoded-Unicast address (RFC 5496 §4); some routers leave family and encoding out.
+                let bare = match v.len() {
+                    4 => Some(AddressFamily::V4),
+                    16 => Some(AddressFamily::V6),
+                    _ => None,
+                };
+                JoinAttributeValue::RpfVector(exactly(v, |i| match bare {
+                    Some(family) => take_address(i, family, "rpf vector"),
+                    None => take_unicast(i, "rpf vector"),
+                })?)
             }
             JoinAttributeType::MVPN_JOIN => exactly(v, |i| {
                 let (i, proxy) = take_address(i, family, "mvpn join proxy")?;
                 let (i, rd) = RouteDistinguisher::take(i)?;
                 Ok((i, JoinAttributeValue::MvpnJoin { proxy, rd }))
             })?,
-            JoinAttributeType::MT_ID => {
-                let id = exactly(v, |i| codec::be_u16(i, "mt-id"))? & 0x0fff;
-                if id == 0 {
-                    return Err(Fail::new(v, "mt-id", Fault::Value(0)));
-                }
-                JoinAttributeValue::MtId(id)
-            }
+            JoinAttributeType::MT_ID => JoinAttributeValue::MtId(exactly(v, |i| codec::be_u16(i, "mt-id"))? & 0x0fff),
             JoinAttributeType::POP_COUNT if v.len() < 6 => {
                 return Err(Fail::new(v, "pop-count", Fault::Length(v.len())));
             }
@@ -221,12 +222,12 @@ impl JoinAttributesBuf {
     }
 
     /// Adds an attribute at the end. Gives `false` and adds nothing if the value exceeds 255 octets, is a Pop-Count below
-    /// six, an MT-ID of 0 or above 4095, a proxy of the other family, or an `Other` of a known type.
+    /// six, an MT-ID above 4095, a proxy of the other family, or an `Other` of a known type.
     pub fn push(&mut self, attribute: JoinAttribute<'_>) -> bool {
         let mut value = Vec::new();
         let kind = match attribute.value {
             JoinAttributeValue::RpfVector(addr) => {
-                emit_address(addr, &mut value);
+                emit_unicast(addr, &mut value);
                 JoinAttributeType::RPF_VECTOR
             }
             JoinAttributeValue::MvpnJoin { proxy, rd } => {
@@ -237,7 +238,7 @@ impl JoinAttributesBuf {
                 rd.emit(&mut value);
                 JoinAttributeType::MVPN_JOIN
             }
-            JoinAttributeValue::MtId(id @ 1..=0x0fff) => {
+            JoinAttributeValue::MtId(id @ 0..=0x0fff) => {
                 value.put_u16(id);
                 JoinAttributeType::MT_ID
             }
@@ -293,7 +294,7 @@ mod tests {
     #[test]
     fn the_four_attributes_both_ways() {
         let octets = [
-            0x80, 4, 192, 0, 2, 1, // RPF Vector, transitive
+            0x80, 6, 1, 0, 192, 0, 2, 1, // RPF Vector, transitive
             0x01, 12, 192, 0, 2, 2, 0, 0, 0xfd, 0xe8, 0, 0, 0, 9, // MVPN Join
             0x02, 2, 0, 5, // MT-ID
             0x03, 6, 5, 220, 0, 3, 0, 0, // Pop-Count
@@ -315,16 +316,25 @@ mod tests {
     fn a_list_without_an_end_and_values_of_wrong_length_are_faults() {
         assert!(all(&[0, 4, 1, 2, 3, 4]).is_err());
         assert!(all(&[0x40, 5, 1, 2, 3, 4, 5]).is_err());
-        assert!(all(&[0x42, 2, 0, 0]).is_err());
+        assert!(all(&[0x42, 3, 0, 0, 0]).is_err());
         assert!(all(&[0x43, 5, 0, 0, 0, 0, 0]).is_err());
         assert!(all(&[0x41, 4, 0, 0, 0, 0]).is_err());
+    }
+
+    /// RFC 5496 §4 and what some send: both are read, the former is written.
+    #[test]
+    fn a_vector_with_and_without_family() {
+        let (encoded, bare) = ([0x40, 6, 1, 0, 192, 0, 2, 1], [0x40, 4, 192, 0, 2, 1]);
+        assert_eq!(all(&encoded).unwrap(), all(&bare).unwrap());
+        assert_eq!(JoinAttributesBuf::from(all(&bare).unwrap()).octets, encoded);
+        assert!(all(&[0x40, 6, 1, 1, 192, 0, 2, 1]).is_err() && all(&[0x40, 6, 2, 0, 192, 0, 2, 1]).is_err());
     }
 
     #[test]
     fn what_the_wire_cannot_hold_is_not_pushed() {
         let mut buf = JoinAttributesBuf::new(AddressFamily::V4);
         let mut push = |value| buf.push(JoinAttribute { transitive: false, value });
-        assert!(!push(JoinAttributeValue::MtId(0)));
+        assert!(!push(JoinAttributeValue::MtId(0x1000)));
         assert!(!push(JoinAttributeValue::PopCount(&[0; 5])));
         assert!(!push(JoinAttributeValue::Other(JoinAttributeType(1), &[])));
         assert!(!push(JoinAttributeValue::Other(JoinAttributeType(64), &[])));

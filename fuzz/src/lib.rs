@@ -18,6 +18,11 @@ mod ldp_session_drive;
 #[path = "../../p2mp-pw/tests/mldp/drive.rs"]
 mod mldp_drive;
 
+#[path = "../../p2mp-pw/tests/rsvp/drive.rs"]
+mod rsvp_drive;
+#[path = "../../p2mp-pw/tests/rsvp/rsvp_tables.rs"]
+mod rsvp_tables;
+
 #[path = "../../p2mp-pw/tests/bfd/drive.rs"]
 mod bfd_drive;
 
@@ -151,6 +156,11 @@ pub fn drive_mldp(data: &[u8]) {
     mldp_drive::run(data);
 }
 
+/// Arbitrary stimuli against one RSVP-TE router: whoever leaves, nothing is left.
+pub fn drive_rsvp(data: &[u8]) {
+    rsvp_drive::run(data);
+}
+
 /// Arbitrary stimuli against a speaker with two core peers, a CE and two VRFs.
 pub fn drive_speaker(data: &[u8]) {
     speaker_drive::run(data);
@@ -190,6 +200,7 @@ pub const TARGETS: &[Target] = &[
     ("drive_mvpn", drive_mvpn),
     ("drive_mldp", drive_mldp),
     ("drive_pim", drive_pim),
+    ("drive_rsvp", drive_rsvp),
     ("drive_session", drive_session),
     ("drive_speaker", drive_speaker),
     ("drive_vpls", drive_vpls),

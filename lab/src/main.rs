@@ -26,6 +26,8 @@ enum Command {
     Peer(live::command::Args),
     /// Run a multicast router on interfaces of this machine: PIM, IGMP, MLD and BSR for real peers
     Multicast(live::multicast::command::Args),
+    /// Run a label switching router on interfaces of this machine: LDP, pseudowires and BFD for real peers
+    Lsr(live::lsr::command::Args),
     /// Send VPN-IPv4 routes through a route reflector and measure it; ci/feed.sh does it to several
     Feed(feed::Args),
     /// Measure what VPNs cost: many VRFs on many PEs around a route reflector, and idle CE sessions
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Command::Decode(args) => decode::main(&args),
         Command::Peer(args) => live::command::main(&args),
         Command::Multicast(args) => live::multicast::command::main(&args),
+        Command::Lsr(args) => live::lsr::command::main(&args),
         Command::Feed(args) => feed::main(&args),
         Command::Sizing(args) => sizing::main(&args),
         Command::Coverage(args) => coverage::main(&args),

@@ -2,8 +2,7 @@
 //!
 //! Bidirectional Forwarding Detection of links, LSPs, pseudowires and multipoint paths is in [`bfd`], LSP ping
 //! and traceroute of them in [`lsp_ping`]; control channels of pseudowires are in [`vccv`], and what defects of circuit and
-//! pseudowire mean for each other is in [`oam_map`]. Of RSVP-TE P2MP ([`rsvp_te`]) there are messages and objects, and no machine
-//! that signals with them.
+//! pseudowire mean for each other is in [`oam_map`]. P2MP LSPs are signalled by RSVP-TE in [`rsvp_te`].
 //!
 //! LDP's messages with all their parameters, its discovery, its sessions and label distribution are in [`ldp`]; multipoint LSPs are in
 //! [`mldp`], pseudowires between two ends in [`pw`], point-to-multipoint pseudowires in [`p2mp`] with the choice of their tunnels in

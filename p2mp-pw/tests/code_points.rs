@@ -41,7 +41,7 @@ fn label(n: u32) -> fwd_core::net::Label {
     fwd_core::net::Label::new(n).unwrap()
 }
 
-/// Shows: L2VPN-5.1-9, L2VPN-5.1-10, L2VPN-5.1-11, L2VPN-5.1-12, L2VPN-5.1-13
+/// Shows: L2VPN-5.1-9, L2VPN-5.1-10, L2VPN-5.1-11, L2VPN-5.1-12, L2VPN-5.1-13, L2VPN-5.1-22, L2VPN-5.1-23
 #[test]
 fn tlvs_of_messages() {
     tlv(TlvValue::HopCount(3), "0103 0001 03");
@@ -80,7 +80,7 @@ fn tlvs_of_pseudowires() {
 }
 
 /// Shows: L2VPN-5.1-16, L2VPN-5.1-17, L2VPN-5.1-18, L2VPN-5.1-19, L2VPN-5.1-20, L2VPN-5.1-21, L2VPN-5.1-24
-/// Shows: L2VPN-5.1-25, L2VPN-5.1-27, L2VPN-5.1-5
+/// Shows: L2VPN-5.1-25, L2VPN-5.1-27, L2VPN-5.1-5, P2MP-BC-2
 #[test]
 fn capabilities() {
     let ft = FaultTolerance { flags: FtFlags::LEARN, reconnect_timeout_ms: 120_000, recovery_time_ms: 0 };
@@ -165,7 +165,7 @@ fn elements_of_pseudowires() {
     element(FecElement::P2pPwDownstream(Box::new(down)), &format!("84 8005 18 {root_octets}"));
 }
 
-/// Shows: L2VPN-5.1-43
+/// Shows: L2VPN-5.1-43, P2MP-BC-3
 #[test]
 fn interface_parameters() {
     let unknown = |n, value: &[u8]| InterfaceParameter::Unknown(InterfaceParameterType(n), value.into());

@@ -173,6 +173,7 @@ const fn after(sequence: u16) -> u16 {
 mod tests {
     use super::*;
 
+    /// Shows: L2VPN-5.2-3
     #[test]
     fn the_words_of_the_figures() {
         let word = ControlWord::new(0b1010, 0b01, 0b11_0011, 0x1234);
@@ -189,6 +190,7 @@ mod tests {
         assert_eq!(AssociatedChannel::of(&[0x11, 0, 0, 0x21]), None);
     }
 
+    /// Shows: L2VPN-5.2-3
     #[test]
     fn numbers_leave_zero_out() {
         let mut numbering = PwNumbering::NEW;
@@ -197,6 +199,7 @@ mod tests {
         assert_eq!((numbering.number(), numbering.number(), numbering.number()), (65535, 1, 2));
     }
 
+    /// Shows: L2VPN-5.2-3
     #[test]
     fn order_is_that_of_the_rfc() {
         let mut order = PwOrder::NEW;

@@ -17,6 +17,7 @@
 //! | `ike.rs` | IKEv2 and ESP in UDP on sockets |
 //! | `command.rs` | `lab peer` itself |
 //! | `multicast/` | a multicast router: `lab multicast` |
+//! | `lsr/` | a label switching router: `lab lsr` |
 
 pub mod command;
 pub mod config;
@@ -24,6 +25,7 @@ mod connection;
 pub mod control;
 pub mod driver;
 pub mod ike;
+pub mod lsr;
 mod manage;
 pub mod meter;
 pub mod multicast;

@@ -14,6 +14,7 @@ mod gobgp;
 mod ike;
 mod inter_as;
 mod interop;
+mod ldp;
 mod manage;
 mod mpls_pe;
 mod net;

@@ -8,6 +8,7 @@
 //! | authentication | `auth.rs` |
 //! | variables of a session, intervals, Detection Time | `session.rs` |
 //! | all sessions of a node: operator, timers, output | `machine.rs` |
+//! | when packets go out, and what a change of state sets going | `schedule.rs` |
 //! | packets that come in, reflectors | `receive.rs` |
 //! | tails that a head knows | `client.rs` |
 //! | configuration, inputs and outputs | `config.rs`, `io.rs` |
@@ -33,6 +34,8 @@ mod machine;
 mod packet;
 #[allow(clippy::arithmetic_side_effects)] // an instant plus a time saturates
 mod receive;
+#[allow(clippy::arithmetic_side_effects)] // an instant plus a time saturates
+mod schedule;
 #[allow(clippy::arithmetic_side_effects)] // an instant plus a time saturates
 mod session;
 

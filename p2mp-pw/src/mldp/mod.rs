@@ -27,6 +27,7 @@ mod mp2mp;
 mod program;
 mod receive;
 mod root_set;
+mod select;
 mod session;
 mod tree;
 mod upstream;

@@ -5,6 +5,14 @@
 //! | messages | `message.rs` |
 //! | objects | `object.rs` |
 //! | routes | `route.rs` |
+//! | configuration, inputs and outputs | `config.rs`, `io.rs` |
+//! | soft state of an LSP | `lsp.rs` |
+//! | the machine: ways, refreshes | `machine.rs` |
+//! | Path, Resv, tears and errors of neighbours | `receive.rs` |
+//! | state as messages and forwarding entries | `program.rs` |
+//!
+//! Left out: LSP integrity (RFC 4875 §5.2.4; branches share no fate), recorded routes, refresh reduction (RFC 2961), fast reroute
+//! (§15), stitching over nodes without P2MP (§16).
 #![cfg_attr(
     not(test),
     deny(
@@ -16,10 +24,19 @@
     )
 )]
 
+mod config;
+mod io;
+mod lsp;
+mod machine;
 mod message;
 mod object;
+mod program;
+mod receive;
 mod route;
 
+pub use config::{LspConfig, LspKey, Neighbour, RsvpConfig, RsvpError, SubGroup};
+pub use io::{Event, Input, Output, RsvpCounters};
+pub use machine::Rsvp;
 pub use message::{Message, MessageType};
 pub use object::{Class, ErrorCode, Object, P2mpSender, P2mpSession, TokenBucket, UnknownAction};
 pub use route::{Route, Subobject};

@@ -179,6 +179,8 @@ impl ErrorCode {
     pub const BAD_INITIAL_SUBOBJECT: Self = Self(24, 4);
     /// Routing problem: no route available toward destination.
     pub const NO_ROUTE: Self = Self(24, 5);
+    /// Routing problem: unacceptable label value.
+    pub const UNACCEPTABLE_LABEL: Self = Self(24, 6);
     /// Routing problem: MPLS label allocation failure.
     pub const LABEL_ALLOCATION: Self = Self(24, 9);
     /// Routing problem: unable to branch (RFC 4875 §20.3).

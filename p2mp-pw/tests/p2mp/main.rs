@@ -3,5 +3,6 @@
 #[path = "../mldp/net.rs"]
 mod net;
 mod pe;
+mod requirements;
 mod scale;
 mod sim;

@@ -45,7 +45,10 @@ fn cost(leaves: u32) -> (u64, u64, u64) {
     (to.len() as u64, octets, ops)
 }
 
-/// One message of one size for each leaf, and entries that do not depend on how many there are.
+/// One message of one size for each leaf, and entries that do not depend on how many there are. What a leaf costs in time is in
+/// `examples/p2mp_scale.rs`.
+///
+/// Shows: P2MP-SCL-1
 #[test]
 fn cost_grows_with_leaves_and_no_faster() {
     let (one, octets, ops) = cost(1);

@@ -191,7 +191,7 @@ fn leaves_learn_how_the_root_fares() {
 
 /// A router that does not know P2MP pseudowires is never told of one, and the operator is told which it is (RFC 8338 §4).
 ///
-/// Shows: P2MP-BC-4, P2MP-BC-5
+/// Shows: P2MP-BC-4, P2MP-BC-5, P2MP-BC-2
 #[test]
 fn a_router_that_cannot_is_left_out() {
     let mut pes = tree();

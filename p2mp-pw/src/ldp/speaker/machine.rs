@@ -8,7 +8,7 @@ use fwd_core::time::Instant;
 use fwd_core::timers::Timers;
 
 use super::super::LdpId;
-use super::super::discovery::{self, AdjacencyId, Discovery, InterfaceAddresses};
+use super::super::discovery::{self, AdjacencyId, Discovery, HelloTarget, InterfaceAddresses};
 use super::super::lde::{self, Lde};
 use super::super::session::{self, ConfigError, Session, State};
 use super::io::{Event, Input, Output, SpeakerConfig};
@@ -108,6 +108,15 @@ impl LdpSpeaker {
             adjacencies.into_iter().any(|adjacency| adjacency.transport == from)
         };
         self.sessions.iter().find(|(peer, session)| session.admits_connection() && of(peer)).map(|(peer, _)| *peer)
+    }
+
+    /// Whether a peer's segments must come over one hop (RFC 6720 §3): both sides said so in the Hellos of a link. For a connection
+    /// that the peer opened; of the other kind [`Output::Connect`] says it.
+    #[must_use]
+    pub fn uses_gtsm(&self, peer: LdpId) -> bool {
+        let mut of_peer = self.adjacencies.get(&peer).into_iter().flat_map(BTreeMap::values);
+        let on_link = |a: &discovery::Adjacency| matches!(a.id.target, HelloTarget::Link { .. }) && a.gtsm;
+        self.config.discovery.gtsm && of_peer.any(on_link)
     }
 
     /// Takes an input.

@@ -191,10 +191,8 @@ impl LdpSpeaker {
         else {
             return;
         };
-        let link = of_peer.values().any(|a| matches!(a.id.target, HelloTarget::Link { .. }));
-        // RFC 6720 §2: of peers on a link that both use it; one from afar may be many hops away.
-        let gtsm = link && adjacency.gtsm && self.config.discovery.gtsm;
         let (local, remote) = (adjacency.local_transport, adjacency.transport);
+        let gtsm = self.uses_gtsm(peer);
         self.outputs.push_back(Output::Connect { peer, local, remote, gtsm });
     }
 }

@@ -130,6 +130,8 @@ pub enum Input<'a> {
         /// The next hop; `None`: there is no way.
         next: Option<NextHop>,
     },
+    /// The forwarding plane refused an operation: the roots are told that the leaf does not forward, until one offers again.
+    Refused(FwdOp),
 }
 
 /// What is to be done outside, in this order.
@@ -165,6 +167,11 @@ pub enum Output {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
+    /// The forwarding plane has no room for a pseudowire.
+    TableFull {
+        /// The pseudowire.
+        pw: PwId,
+    },
     /// A pseudowire changed its state.
     State {
         /// The pseudowire, or group.

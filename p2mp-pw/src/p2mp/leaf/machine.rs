@@ -66,6 +66,8 @@ pub(super) struct Pw {
     pub(super) group: ReplicationId,
     pub(super) circuits: Vec<PortId>,
     pub(super) programmed: bool,
+    /// The forwarding plane had no room.
+    pub(super) refused: bool,
     pub(super) ac_status: PwStatus,
     /// Of several members.
     pub(super) selector: Option<Redundancy>,
@@ -154,6 +156,7 @@ impl Leaf {
                 let of_root = |pw: &Pw| pw.members.iter().any(|m| m.root == Some(peer));
                 self.dirty.extend(self.pws.iter().filter(|(_, pw)| of_root(pw)).map(|(id, _)| *id));
             }
+            Input::Refused(op) => self.refused(&op),
         }
     }
 
@@ -241,8 +244,9 @@ impl Leaf {
         let id = PwId(self.next_id);
         self.next_id = self.next_id.saturating_add(1);
         let names = config.sais.clone();
-        let (programmed, ac_status, selected) = (false, PwStatus::empty(), None);
-        self.pws.insert(id, Pw { config, members, group, circuits, programmed, ac_status, selector, selected });
+        let (programmed, refused, ac_status, selected) = (false, false, PwStatus::empty(), None);
+        let pw = Pw { config, members, group, circuits, programmed, refused, ac_status, selector, selected };
+        self.pws.insert(id, pw);
         for (index, sai) in names.into_iter().enumerate() {
             let root = self.peers.iter().find(|(_, peer)| peer.offers.contains_key(&sai)).map(|(peer, _)| *peer);
             self.by_sai.insert(sai, (id, index));
@@ -335,7 +339,8 @@ impl Leaf {
         let Some(pw) = self.pws.get_mut(&id) else { return };
         let Some(m) = pw.members.get_mut(index) else { return };
         let Some(offer) = self.peers.get(&root).and_then(|p| p.offers.get(&m.sai)) else { return };
-        m.root = Some(root);
+        // What had no room is tried again.
+        (m.root, pw.refused) = (Some(root), false);
         let sai = m.sai.clone();
         let tunnel = offer.pw.tunnel().cloned().filter(|tunnel| *tunnel != PmsiTunnel::None);
         let verdict = accept(&pw.config.service, &offer.pw, pw.config.strict_mtu);

@@ -11,7 +11,7 @@ use fwd_core::op::{Attachment, FwdOp, Ilm, IlmAction, LegTarget, NextHop, Nhlfe,
 
 use super::super::config::{PwId, instance, port};
 use super::super::fsm::PwState;
-use super::io::Output;
+use super::io::{Event, Output};
 use super::machine::{Leaf, Member, Pw};
 use crate::ldp::PwStatus;
 use crate::ldp::fec::FecElement;
@@ -31,13 +31,15 @@ impl Leaf {
     pub(super) fn program(&mut self, id: PwId) {
         let Some(mut pw) = self.pws.remove(&id) else { return };
         self.dirty.remove(&id);
-        if !core::mem::replace(&mut pw.programmed, true) {
+        if pw.refused {
+            self.take_out(&mut pw);
+        } else if !core::mem::replace(&mut pw.programmed, true) {
             self.instance(&pw);
         }
         let mut members = core::mem::take(&mut pw.members);
         // What does not feed the circuits any more goes before what does: never two copies.
         for feeds in [false, true] {
-            for (index, member) in members.iter_mut().enumerate() {
+            for (index, member) in members.iter_mut().enumerate().filter(|_| !pw.refused) {
                 if (pw.selected == Some(index) && member.state == PwState::Up) == feeds {
                     self.member(&pw, index, member, feeds);
                 }
@@ -106,6 +108,7 @@ impl Leaf {
             // Nothing is known yet.
             PwState::Idle | PwState::WaitTransport => return,
             PwState::Rejected => PwStatus::NOT_FORWARDING,
+            _ if pw.refused => PwStatus::NOT_FORWARDING | pw.ac_status,
             PwState::Fault => PwStatus::PSN_RECEIVE_FAULT | pw.ac_status,
             PwState::Up | PwState::Standby if pw.selector.is_some() && pw.selected != Some(index) => {
                 PwStatus::STANDBY | pw.ac_status
@@ -123,6 +126,38 @@ impl Leaf {
             let body = MessageBody::Notification(Notification::pw_status(element, status));
             self.outputs.push_back(Output::Message { peer: root, message: body.into() });
         }
+    }
+
+    /// The forwarding plane has no room for a pseudowire: nothing of it stays, and its roots hear that it does not forward.
+    pub(super) fn refused(&mut self, op: &FwdOp) {
+        let owns = |pw: &Pw| match op {
+            FwdOp::SetReplication { id, .. } => pw.group == *id,
+            FwdOp::SetLeg { group, .. } => pw.group == *group,
+            FwdOp::SetVsi { vsi, .. } => pw.config.vsi == *vsi,
+            FwdOp::SetPort { id, .. } => pw.circuits.contains(id) || pw.members.iter().any(|m| m.port == *id),
+            FwdOp::SetNhlfe { id, .. } => pw.members.iter().any(|m| m.nhlfe == *id),
+            FwdOp::SetContextIlm { space, label, .. } => pw.members.iter().any(|m| m.bound == Some((*space, *label))),
+            _ => false,
+        };
+        let Some((id, pw)) = self.pws.iter_mut().find(|(_, pw)| !pw.refused && owns(pw)) else { return };
+        pw.refused = true;
+        let id = *id;
+        self.outputs.push_back(Output::Event(Event::TableFull { pw: id }));
+        self.dirty.insert(id);
+    }
+
+    /// Takes a pseudowire with its members' labels out of the tables.
+    fn take_out(&mut self, pw: &mut Pw) {
+        if !core::mem::take(&mut pw.programmed) {
+            return;
+        }
+        for m in &mut pw.members {
+            if let Some((space, label)) = m.bound.take() {
+                self.op(FwdOp::ClearContextIlm { space, label });
+            }
+            (m.sends, m.back, m.programmed) = (false, None, false);
+        }
+        self.clear(pw);
     }
 
     /// Takes a pseudowire out of the tables, after its members lost their labels.

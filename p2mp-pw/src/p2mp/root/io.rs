@@ -170,6 +170,9 @@ pub enum Input<'a> {
         /// The leg's number in it.
         leg: u16,
     },
+    /// The forwarding plane refused an operation: the pseudowire's labels are taken back from its leaves, until
+    /// [`Root::set_tunnel`](super::Root::set_tunnel) tries again.
+    Refused(FwdOp),
 }
 
 /// What is to be done outside, in this order.
@@ -259,6 +262,11 @@ pub enum Event {
     },
     /// The blocks of entries or ports are used up: a leg of the tunnel gets nothing.
     NoRoom {
+        /// The pseudowire.
+        pw: PwId,
+    },
+    /// The forwarding plane has no room for a pseudowire.
+    TableFull {
         /// The pseudowire.
         pw: PwId,
     },

@@ -81,6 +81,8 @@ pub(super) struct Pw {
     /// The one that protects it.
     pub(super) backup: Option<PwId>,
     pub(super) programmed: bool,
+    /// The forwarding plane had no room.
+    pub(super) refused: bool,
     pub(super) removing: bool,
     pub(super) all_faulty: bool,
 }
@@ -193,6 +195,7 @@ impl Root {
                 }
                 self.touch_tunnel(tunnel);
             }
+            Input::Refused(op) => self.refused(&op),
         }
     }
 
@@ -298,6 +301,7 @@ impl Root {
             active,
             backup: None,
             programmed: false,
+            refused: false,
             removing: false,
             all_faulty: false,
         };
@@ -388,7 +392,7 @@ impl Root {
             self.tunnels.entry(*tunnel).or_default().pws.insert(id);
         }
         if let Some(pw) = self.pws.get_mut(&id) {
-            pw.tunnel = tunnel;
+            (pw.tunnel, pw.refused) = (tunnel, false);
         }
         self.touch_all(id);
         self.unsettled.insert(id);

@@ -34,7 +34,7 @@ impl Root {
     /// Brings the tables in line with a pseudowire.
     pub(super) fn program(&mut self, id: PwId) {
         let Some(mut pw) = self.pws.remove(&id) else { return };
-        if !pw.removing && !pw.programmed && pw.config.protects.is_none() {
+        if !pw.removing && !pw.refused && !pw.programmed && pw.config.protects.is_none() {
             if self.instance(&mut pw) {
                 pw.programmed = true;
             } else {
@@ -42,6 +42,9 @@ impl Root {
             }
         }
         self.legs(id, &mut pw);
+        if pw.refused {
+            self.take_out(&mut pw);
+        }
         let held = pw.leaves.values().any(Leaf::has_label);
         if pw.removing && !held && pw.leaves.values().all(|l| !l.wanted) {
             self.clear(&mut pw);
@@ -96,7 +99,7 @@ impl Root {
 
     /// A port for each leg of the tunnel, of the pseudowire that sends. A leg of its own entry stays as it is when others change.
     fn legs(&mut self, id: PwId, pw: &mut Pw) {
-        let sends = pw.active && !pw.removing;
+        let sends = pw.active && !pw.removing && !pw.refused;
         let tunnel = pw.tunnel.as_ref().filter(|_| sends).and_then(|(tunnel, _)| self.tunnels.get(tunnel));
         let wanted = tunnel.map(|t| t.legs.clone()).unwrap_or_default();
         let home = match pw.config.protects {
@@ -148,12 +151,19 @@ impl Root {
         }
     }
 
-    /// Takes a pseudowire out of the tables.
+    /// Gives a pseudowire's numbers back.
     fn clear(&mut self, pw: &mut Pw) {
         for leaf in pw.leaves.values_mut() {
             self.clear_back(leaf);
         }
-        if pw.programmed {
+        self.take_out(pw);
+        self.groups.release(pw.group.0);
+        self.labels.release(pw.label.value());
+    }
+
+    /// Takes the forwarder of a pseudowire out of the tables.
+    fn take_out(&mut self, pw: &mut Pw) {
+        if core::mem::take(&mut pw.programmed) {
             for id in core::mem::take(&mut pw.circuits) {
                 self.op(FwdOp::ClearPort { id });
                 self.ports.release(id.0);
@@ -167,8 +177,29 @@ impl Root {
             self.op(FwdOp::ClearVsi { vsi: pw.config.vsi });
             self.op(FwdOp::ClearReplication { id: pw.group });
         }
-        self.groups.release(pw.group.0);
-        self.labels.release(pw.label.value());
+    }
+
+    /// The forwarding plane has no room for a pseudowire: nothing of it stays, and its leaves lose their labels.
+    pub(super) fn refused(&mut self, op: &FwdOp) {
+        let owns = |pw: &Pw| match op {
+            FwdOp::SetReplication { id, .. } => pw.group == *id,
+            FwdOp::SetLeg { group, .. } => pw.group == *group,
+            FwdOp::SetVsi { vsi, .. } => pw.config.vsi == *vsi,
+            FwdOp::SetPort { id, .. } => {
+                let back = pw.back.is_some_and(|(port, _)| port == *id);
+                back || pw.circuits.contains(id) || pw.legs.values().any(|leg| leg.port == *id)
+            }
+            FwdOp::SetNhlfe { id, .. } => {
+                pw.back.is_some_and(|(_, nhlfe)| nhlfe == *id) || pw.legs.values().any(|leg| leg.nhlfe == *id)
+            }
+            FwdOp::SetIlm { label, .. } => pw.leaves.values().any(|leaf| leaf.back.is_some_and(|(l, _)| l == *label)),
+            _ => false,
+        };
+        let Some((id, pw)) = self.pws.iter_mut().find(|(_, pw)| !pw.refused && owns(pw)) else { return };
+        pw.refused = true;
+        let id = *id;
+        self.outputs.push_back(Output::Event(Event::TableFull { pw: id }));
+        self.touch_all(id);
     }
 
     fn clear_back(&mut self, leaf: &mut Leaf) {
@@ -186,7 +217,8 @@ impl Root {
             return;
         };
         let able = self.peers.get(&leaf_id).is_some_and(|p| p.up && p.capable);
-        let tunnel = pw.tunnel.as_ref().map(|(_, tunnel)| tunnel).filter(|_| leaf.wanted && able && !pw.removing);
+        let tunnel =
+            pw.tunnel.as_ref().map(|(_, tunnel)| tunnel).filter(|_| leaf.wanted && able && !pw.removing && !pw.refused);
         let mut event = None;
         if leaf.sent.is_some() && leaf.sent.as_ref() != tunnel {
             event = Some(LeafEvent::Withdrawn);

@@ -88,9 +88,11 @@ impl World {
 
     /// Lets everything happen that follows.
     fn settle(&mut self, key: LspKey) {
-        for _ in 0..20 {
+        for _ in 0..40 {
             self.net.run(SOON);
             let now = self.net.now;
+            self.root.handle_timeout(now);
+            self.leaves.values_mut().for_each(|leaf| leaf.handle_timeout(now));
             let events = self.net.routers[&1].events[self.seen..].to_vec();
             self.seen += events.len();
             for event in events {

@@ -1,8 +1,8 @@
 //! BFD with FRR's bfdd, over one hop and several, both families.
 
+use super::Pair;
 use super::frr::Frr;
 use super::ours::Ours;
-use super::{Families, Pair, our_config};
 
 /// Our address, FRR's, and the interface of a session over one hop.
 type Session = (&'static str, &'static str, Option<&'static str>);
@@ -35,7 +35,7 @@ fn our_bfd() -> String {
         format!("[[bfd]]\nlocal = \"{local}\"\nremote = \"{remote}\"\n{interface}")
     };
     let config =
-        our_config(Families::V4, "", "").replace("transport = [\"192.0.2.1\"]", "").replace("egress", "# egress");
+        "router-id = \"192.0.2.1\"\n[[interface]]\nname = \"eth0\"\naddresses = [\"198.51.100.1/24\"]\n".to_owned();
     config + &SESSIONS.iter().map(one).collect::<String>()
 }
 

@@ -27,10 +27,12 @@
 mod config;
 mod io;
 mod lsp;
+#[allow(clippy::arithmetic_side_effects)] // an instant plus a time saturates
 mod machine;
 mod message;
 mod object;
 mod program;
+#[allow(clippy::arithmetic_side_effects)] // an instant plus a time saturates
 mod receive;
 mod route;
 

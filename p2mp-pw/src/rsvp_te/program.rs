@@ -209,7 +209,7 @@ impl Rsvp {
             let Some(group) = lsp.groups.get_mut(&name) else { continue };
             let refresh = core::mem::take(&mut group.refresh);
             let before = core::mem::replace(&mut group.told, reserved.clone());
-            if before == reserved && !(refresh && !reserved.is_empty()) {
+            if before == reserved && (reserved.is_empty() || !refresh) {
                 continue;
             }
             let kind = if reserved.is_empty() { MessageType::RESV_TEAR } else { MessageType::RESV };

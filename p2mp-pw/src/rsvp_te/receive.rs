@@ -9,7 +9,7 @@ use fwd_core::net::{IfIndex, Label};
 
 use super::config::{LspKey, SubGroup};
 use super::io::{Event, Output};
-use super::lsp::{InGroup, Lsp, Upstream, whole_routes};
+use super::lsp::{Lsp, Upstream, whole_routes};
 use super::machine::{Rsvp, Timer};
 use super::message::{Message, MessageType};
 use super::object::{Class, ErrorCode, Object, P2mpSender, P2mpSession, TokenBucket};
@@ -108,7 +108,7 @@ impl Rsvp {
                 self.too_many("max_lsps");
                 return Some(ErrorCode::ADMISSION);
             }
-            let Some(label) = self.labels.allocate().and_then(|label| Label::new(label)) else {
+            let Some(label) = self.labels.allocate().and_then(Label::new) else {
                 self.too_many("labels");
                 return Some(ErrorCode::LABEL_ALLOCATION);
             };
@@ -139,7 +139,7 @@ impl Rsvp {
     fn update_group(&mut self, key: LspKey, group: SubGroup, list: Vec<(Ipv4Addr, super::Route)>) {
         let named: BTreeSet<Ipv4Addr> = list.iter().map(|(leaf, _)| *leaf).collect();
         let Some(lsp) = self.lsps.get_mut(&key) else { return };
-        let state = lsp.groups.entry(group).or_insert_with(InGroup::default);
+        let state = lsp.groups.entry(group).or_default();
         let gone: Vec<Ipv4Addr> = state.leaves.difference(&named).copied().collect();
         state.leaves = named;
         for leaf in gone {
@@ -213,7 +213,7 @@ impl Rsvp {
         for filter in list {
             let (key, group) = subject(session, filter.sender);
             let Some((branch_hop, iface)) = self.branch_of(key, group, from, hop) else { continue };
-            let label = filter.label.and_then(|label| Label::new(label));
+            let label = filter.label.and_then(Label::new);
             let Some(label) = label.filter(|label| !label.is_special_purpose()) else {
                 let code = ErrorCode::UNACCEPTABLE_LABEL;
                 self.send_resv_error(key, group, (branch_hop, iface), &filter.leaves, (self.config.address, code));

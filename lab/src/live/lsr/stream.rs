@@ -200,7 +200,10 @@ impl Connection {
                 return Err(error);
             }
             match self.stream.peer_addr() {
-                Ok(_) => (self.connecting = false, happened.push(Happened::Connected(peer))).1,
+                Ok(_) => {
+                    self.connecting = false;
+                    happened.push(Happened::Connected(peer));
+                }
                 Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(()),
                 Err(error) => return Err(error),
             }
@@ -213,7 +216,10 @@ impl Connection {
         let mut buffer = [0; READ];
         match self.stream.read(&mut buffer) {
             Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
-            Ok(n) => Ok(happened.push(Happened::Octets(peer, buffer[..n].to_vec()))),
+            Ok(n) => {
+                happened.push(Happened::Octets(peer, buffer[..n].to_vec()));
+                Ok(())
+            }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(()),
             Err(error) => Err(error),
         }

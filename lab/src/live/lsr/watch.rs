@@ -1,6 +1,7 @@
 //! BFD sessions of links and of routed paths.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -88,14 +89,15 @@ impl Watch {
             match output {
                 Output::Packet { via: Via::Udp { iface, from, to, source_port, port }, octets } => {
                     let name = iface.and_then(|i| names.get((i.0 as usize).wrapping_sub(1))).map(String::as_str);
-                    if !self.senders.contains_key(&(from, source_port)) {
-                        let Ok(endpoint) = Endpoint::open(at(from, source_port, name), name) else { continue };
-                        self.senders.insert((from, source_port), endpoint);
-                    }
-                    if let Some(sender) = self.senders.get(&(from, source_port)) {
-                        // One that is lost is what BFD is there to notice.
-                        let _ = sender.send(at(to, port, name), &octets);
-                    }
+                    let sender = match self.senders.entry((from, source_port)) {
+                        Entry::Occupied(open) => open.into_mut(),
+                        Entry::Vacant(place) => match Endpoint::open(at(from, source_port, name), name) {
+                            Ok(endpoint) => place.insert(endpoint),
+                            Err(_) => continue,
+                        },
+                    };
+                    // One that is lost is what BFD is there to notice.
+                    let _ = sender.send(at(to, port, name), &octets);
                 }
                 Output::Event(Event::State { session, state, diag, remote_diag }) => {
                     let remote = self.sessions.iter().find(|(id, _)| *id == session).map(|(_, remote)| remote);

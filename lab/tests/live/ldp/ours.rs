@@ -75,12 +75,6 @@ impl Ours {
         self.lines.lock().unwrap().iter().filter(|l| which(l)).cloned().collect()
     }
 
-    /// kill -9.
-    pub fn kill(mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-
     fn tail(&self) -> String {
         let lines = self.lines.lock().unwrap();
         lines.iter().rev().take(25).rev().map(|l| format!("{l}\n")).collect()

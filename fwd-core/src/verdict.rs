@@ -234,7 +234,7 @@ pub enum DropReason {
     ForeignGroup,
     /// A leg that does not fit the packet: a bridge port for a routed packet, a second nested group.
     LegUnfit,
-    /// A copy of a multicast packet that is larger than its interface takes.
+    /// A copy of a multicast packet that is larger than its interface takes, or a bridged one than its instance promises.
     CopyTooBig,
     /// A label below that of a tunnel or pseudowire, which has none below it.
     LabelBelow,
@@ -244,7 +244,8 @@ pub enum DropReason {
     ControlWord,
     /// A source address that is a group's, or zero.
     SourceMac,
-    /// A group address that does not belong to the IP group, or is reserved for MPLS (RFC 5332 §8).
+    /// A group address that does not belong to the IP group, is one of IP's on a frame without IP, or is reserved for MPLS
+    /// (RFC 5332 §8).
     GroupMac,
     /// PAUSE (RFC 4448 §4.4.5).
     Pause,

@@ -13,3 +13,4 @@ pub mod run;
 pub mod sim;
 pub mod sizing;
 pub mod table;
+pub mod vpls_scale;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use lab::{coverage, decode, feed, live, run, sizing};
+use lab::{coverage, decode, feed, live, run, sizing, vpls_scale};
 
 /// A provider network that carries VPNs, in a simulator and against real routers.
 #[derive(Parser)]
@@ -28,10 +28,14 @@ enum Command {
     Multicast(live::multicast::command::Args),
     /// Run a label switching router on interfaces of this machine: LDP, pseudowires and BFD for real peers
     Lsr(live::lsr::command::Args),
+    /// Run a VPLS PE on interfaces of this machine: BGP signalling, snooping, customers' frames over MPLS to real peers
+    Vpls(live::vpls::command::Args),
     /// Send VPN-IPv4 routes through a route reflector and measure it; ci/feed.sh does it to several
     Feed(feed::Args),
     /// Measure what VPNs cost: many VRFs on many PEs around a route reflector, and idle CE sessions
     Sizing(sizing::Args),
+    /// Measure what a VPLS costs: instances, pseudowires, groups, trees, copies; and unicast beside joins
+    VplsScale(vpls_scale::Args),
     /// Write docs/coverage.md: which catalogue rows the tests show, which are open
     Coverage(coverage::Args),
 }
@@ -44,8 +48,10 @@ fn main() -> ExitCode {
         Command::Peer(args) => live::command::main(&args),
         Command::Multicast(args) => live::multicast::command::main(&args),
         Command::Lsr(args) => live::lsr::command::main(&args),
+        Command::Vpls(args) => live::vpls::command::main(&args),
         Command::Feed(args) => feed::main(&args),
         Command::Sizing(args) => sizing::main(&args),
+        Command::VplsScale(args) => vpls_scale::main(&args),
         Command::Coverage(args) => coverage::main(&args),
     };
     match done {

@@ -33,6 +33,7 @@ fn carry(now: Instant, from: &mut VplsPe, to: &mut VplsPe, ops: &mut usize) {
                 to.handle_input(now, Input::Route { nlri, attributes: Some(attributes) });
             }
             Output::Withdraw(_, nlri) => to.handle_input(now, Input::Route { nlri, attributes: None }),
+            Output::Fault(notice) => println!("{notice:?}"),
             Output::Event(event) => println!("{event:?}"),
             Output::Pw(_) | Output::MacWithdraw(_) | Output::Tree(_) | Output::Frame { .. } => {}
         }

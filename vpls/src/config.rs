@@ -13,7 +13,7 @@ use fwd_core::op::{Class, LinkLocal, Tags};
 
 use crate::damping::DampingConfig;
 use crate::multicast::TreeConfig;
-use crate::police::TypeRates;
+use crate::police::{Rate, TypeRates};
 use crate::snoop::{CircuitSnoop, SnoopConfig};
 
 /// A configuration that cannot be.
@@ -264,6 +264,11 @@ pub struct VsiConfig {
     pub fate: FateSharing,
     /// Rates of the whole instance by traffic type.
     pub rates: TypeRates,
+    /// What copies of multicast may be in all, whatever they are copies of: frames that are copied more often are policed to less.
+    /// Default none: no budget.
+    pub copies: Option<Rate>,
+    /// The traffic class of its frames, where a circuit says none; none: the priority in the tag.
+    pub class: Option<Class>,
     /// Bandwidth in bit/s that streams are admitted to; none: no admission control.
     pub admission: Option<u64>,
     /// Limits.
@@ -293,6 +298,8 @@ impl VsiConfig {
             damping: None,
             fate: FateSharing::None,
             rates: TypeRates::NONE,
+            copies: None,
+            class: None,
             admission: None,
             limits: VsiLimits::DEFAULT,
         }
@@ -304,6 +311,11 @@ impl VsiConfig {
         self.import = alloc::vec![target];
         self.export = alloc::vec![target];
         self
+    }
+
+    /// The MTU that is signalled: the smaller of the two, so that ends that promise less for multicast find each other.
+    pub(crate) fn signalled_mtu(&self) -> u16 {
+        self.multicast_mtu.map_or(self.mtu, |mtu| mtu.min(self.mtu))
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
@@ -340,7 +352,7 @@ pub struct CircuitConfig {
     pub iface: IfIndex,
     /// Its service-delimiting tags: a port, a VLAN, stacked VLANs. Two circuits of an instance with other tags translate.
     pub tags: Tags,
-    /// The traffic class of its frames; none: the priority in the tag.
+    /// The traffic class of its frames; none: that of the instance.
     pub class: Option<Class>,
     /// Addresses learned at it; none: the instance's limit for circuits.
     pub mac_limit: Option<u32>,

@@ -85,6 +85,8 @@ pub enum EventKind {
     Loop(PortId),
     /// A port blocked for a loop is tried again.
     LoopCleared(PortId),
+    /// A customer's bridges changed their topology: what was learned is learned anew.
+    TopologyChange(PortId),
     /// A limit is reached to the share in per cent, or no longer is.
     Threshold(crate::oam::Resource, u8, bool),
 }

@@ -9,7 +9,7 @@ use fwd_core::net::{PortId, ReplicationId, VsiId};
 use fwd_core::op::{LegTarget, VsiGroupKey};
 
 use crate::multicast::flow_of;
-use crate::pe::VplsPe;
+use crate::pe::{Dirty, VplsPe};
 use crate::program::Legs;
 use crate::vsi::Instance;
 
@@ -74,8 +74,12 @@ impl VplsPe {
                 plan.push((*id, group, self.legs(instance, &ports, tree)));
             }
         }
+        let has_budget = instance.config.copies.is_some();
         for (id, group, legs) in plan {
             self.program.group(group, id, Some(legs));
+        }
+        if has_budget {
+            self.dirty.insert(Dirty::Copies(vsi));
         }
     }
 
@@ -96,6 +100,9 @@ impl VplsPe {
             self.legs(instance, &ports, tree.as_ref().map(|(served, entries)| (served, entries.as_slice())))
         });
         let is_filtered = d.snooper.as_ref().is_some_and(|snooper| snooper.is_filtered(key));
+        if instance.config.copies.is_some() {
+            self.dirty.insert(Dirty::Copies(vsi));
+        }
         let wanted = wanted.filter(|_| !is_filtered);
         let known = d.entries.get(&key).copied();
         match (wanted, known) {

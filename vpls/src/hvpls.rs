@@ -36,7 +36,9 @@ impl VplsPe {
     pub(crate) fn elect_spoke(&mut self, vsi: VsiId, group: u16, may_revert: bool) {
         let Some(instance) = self.vsis.get(&vsi) else { return };
         let is_fit = |key: &PwKey, pw: &Pw| {
-            let is_signalled = pw.local.is_some() && pw.remote.is_some() && self.transports.contains_key(&key.0);
+            let has_session = pw.remote.is_some_and(|remote| remote.session.is_some());
+            let has_way = has_session || self.transports.contains_key(&key.0);
+            let is_signalled = pw.local.is_some() && pw.remote.is_some() && has_way;
             is_signalled && pw.status.is_up() && !pw.status.contains(PwStatus::STANDBY)
         };
         let spokes = instance.spokes(group);

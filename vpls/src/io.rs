@@ -10,6 +10,7 @@ use p2mp_pw::ldp::fec::PwEnds;
 
 use crate::bgp::{Nlri, RouteAttributes, RouteKey, Tunnel};
 use crate::event::Event;
+use crate::fault::FaultNotice;
 
 /// What comes in.
 #[derive(Clone, Debug)]
@@ -123,6 +124,14 @@ pub enum PwEvent {
         control_word: bool,
         /// Whether it takes flow labels.
         flow_label: bool,
+        /// Its MTU; 0: not said.
+        mtu: u16,
+    },
+    /// A session of its own carries the pseudowire, as one of L2TPv3 does (RFC 4719, RFC 4667): frames leave by this next hop without a
+    /// label. What arrives by the session is delivered to the pseudowire's port ([`crate::VplsPe::pseudowires`]).
+    Session {
+        /// The virtual link of the session.
+        next: NextHop,
         /// Its MTU; 0: not said.
         mtu: u16,
     },
@@ -254,6 +263,8 @@ pub enum Output {
     },
     /// Change the forwarding plane.
     Program(FwdOp),
+    /// What became of a fault.
+    Fault(FaultNotice),
     /// Something an operator may want to know.
     Event(Event),
 }

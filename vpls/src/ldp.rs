@@ -12,6 +12,7 @@ use p2mp_pw::ldp::fec::{Attachment as Identifier, PwEnds};
 
 use crate::config::{ConfigError, PwConfig, PwRole, VsiConfig};
 use crate::event::EventKind;
+use crate::fault::{Affected, Cause};
 use crate::io::{Output, PwEvent, PwId, PwService, PwSignal};
 use crate::pe::{VplsPe, nhlfe_id};
 use crate::vsi::{Instance, Pw, PwKey, PwState, Remote};
@@ -112,7 +113,7 @@ impl VplsPe {
             id: instance.id(key),
             ends: ends(&instance.config, self.config.router_id, key),
             label,
-            mtu: instance.config.mtu,
+            mtu: instance.config.signalled_mtu(),
             control_word: instance.config.control_word,
             status,
         };
@@ -141,6 +142,7 @@ impl VplsPe {
         if pw.up {
             self.event(vsi, EventKind::PwDown(key.0));
         }
+        self.faults.clear(self.now, &Cause::Pe(key.0), Affected::Vsi(vsi));
         if let PwRole::Spoke { group: Some(group), .. } = pw.role {
             self.elect_spoke(vsi, group, false);
         }
@@ -151,7 +153,7 @@ impl VplsPe {
         let key = Self::pw_id_key(id);
         let Some(instance) = self.vsis.get_mut(&id.vsi) else { return };
         let config = &instance.config;
-        let (own_mtu, flow) = (config.mtu, config.flow_label);
+        let (own_mtu, flow) = (config.signalled_mtu(), config.flow_label);
         let Some(pw) = instance.pws.get_mut(&key).filter(|_| !matches!(key.1, PwService::Ve(_))) else { return };
         let role = pw.role;
         let mut fault = None;
@@ -161,8 +163,17 @@ impl VplsPe {
                     fault = Some(EventKind::MtuMismatch(id.peer));
                     pw.remote = None;
                 } else {
-                    pw.remote = Some(Remote { label, control_word, flow_label: flow && flow_label });
+                    let (label, flow_label) = (Some(label), flow && flow_label);
+                    pw.remote = Some(Remote { label, control_word, flow_label, session: None });
                 }
+            }
+            PwEvent::Session { mtu, .. } if mtu != 0 && mtu != own_mtu => {
+                fault = Some(EventKind::MtuMismatch(id.peer));
+                pw.remote = None;
+            }
+            PwEvent::Session { next, .. } => {
+                let (control_word, flow_label) = (false, false);
+                pw.remote = Some(Remote { label: None, control_word, flow_label, session: Some(next) });
             }
             PwEvent::Withdrawn => (pw.remote, pw.status) = (None, PwStatus::empty()),
             PwEvent::Status(status) => pw.status = status,
@@ -180,7 +191,9 @@ impl VplsPe {
     fn may_forward(&self, instance: &Instance, key: &PwKey, pw: &Pw) -> bool {
         let is_signalled = pw.local.is_some() && pw.remote.is_some();
         let is_fit = pw.status.is_up() && !pw.status.contains(PwStatus::STANDBY) && pw.active && !pw.coupled_down;
-        let has_way = self.transports.contains_key(&key.0) && self.path_mtu(&instance.config, key.0).is_none();
+        let has_session = pw.remote.is_some_and(|remote| remote.session.is_some());
+        let reaches = self.transports.contains_key(&key.0) && self.path_mtu(&instance.config, key.0).is_none();
+        let has_way = has_session || reaches;
         // Two mesh pseudowires to one PE would carry everything twice: that of label blocks wins, then the discovered one.
         let better = |other: &(&PwKey, &Pw)| {
             other.0.0 == key.0 && other.0.1 < key.1 && other.1.is_mesh() && other.1.local.and(other.1.remote).is_some()
@@ -209,8 +222,15 @@ impl VplsPe {
             }
             if was != up {
                 changed = true;
-                let kind = if up { EventKind::PwUp(key.0) } else { EventKind::PwDown(key.0) };
+                let (peer, now) = (key.0, self.now);
+                let kind = if up { EventKind::PwUp(peer) } else { EventKind::PwDown(peer) };
                 self.event(vsi, kind);
+                if up {
+                    self.faults.clear(now, &Cause::Pe(peer), Affected::Vsi(vsi));
+                } else {
+                    let of = self.vsis.values().filter(|i| i.pws.keys().any(|(to, _)| *to == peer)).count();
+                    self.faults.raise(now, Cause::Pe(peer), Affected::Vsi(vsi), of);
+                }
             }
         }
         if changed {
@@ -239,8 +259,11 @@ impl VplsPe {
     fn program_pw(&mut self, vsi: VsiId, key: &PwKey) {
         let Some(instance) = self.vsis.get(&vsi) else { return };
         let Some(pw) = instance.pws.get(key) else { return };
-        let (Some(local), Some(remote), Some(way)) = (pw.local, pw.remote, self.transports.get(&key.0)) else { return };
-        let nhlfe = Nhlfe { push: LabelStack::single(remote.label), next: way.next, model: TunnelModel::Pipe };
+        let (Some(local), Some(remote)) = (pw.local, pw.remote) else { return };
+        let transport = self.transports.get(&key.0).map(|way| way.next);
+        let Some(next) = remote.session.or(transport) else { return };
+        let push = remote.label.map_or(LabelStack::EMPTY, LabelStack::single);
+        let nhlfe = Nhlfe { push, next, model: TunnelModel::Pipe };
         let port = BridgePort {
             vsi,
             attachment: Attachment::Pseudowire { nhlfe: pw.nhlfe },

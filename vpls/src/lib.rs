@@ -15,7 +15,8 @@
 //! | [`snoop`] | IGMP, MLD and PIM of customers | 4541, 8220 |
 //! | [`multicast`] | inclusive and selective trees | 7117 |
 //! | [`damping`], [`police`] | bounds on what customers do | 7899 |
-//! | [`oam`] | what is so, and why | 5501 §6.5 |
+//! | [`oam`], [`fault`] | what is so, and why; faults from opening to end | 5501 §6.5 |
+//! | [`mib`] | managed objects | 7257, 5519 |
 //! | [`stats`] | statistics by period, delays | 5501 §5.4, §6.5.3 |
 //!
 //! # Deviations from the RFCs
@@ -37,21 +38,26 @@ extern crate alloc;
 #[cfg(any(test, feature = "arbitrary", feature = "std"))]
 extern crate std;
 
+mod admin;
 pub mod bgp;
 pub mod config;
 pub mod damping;
 pub mod event;
+pub mod fault;
 mod flood;
 mod hvpls;
+mod import;
 pub mod io;
 pub mod label_block;
 mod ldp;
 mod mac_withdraw;
+pub mod mib;
 pub mod multicast;
 pub mod oam;
 mod pe;
 pub mod police;
 mod pool;
+mod ports;
 mod program;
 pub mod snoop;
 pub mod stats;

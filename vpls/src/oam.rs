@@ -15,6 +15,7 @@ use fwd_core::time::Instant;
 use crate::bgp::Tunnel;
 use crate::config::{ConfigError, FateSharing};
 use crate::event::EventKind;
+use crate::fault::{Affected, Cause};
 use crate::multicast::{BindingState, Reason, ReplicationMode};
 use crate::pe::{Dirty, Timer, VplsPe};
 use crate::snoop::Origin;
@@ -290,6 +291,7 @@ impl VplsPe {
         let Some(circuit) = instance.circuits.get_mut(&to) else { return };
         circuit.looped = true;
         self.timers.set(Timer::Loop(vsi, to), now + FREEZE);
+        self.faults.raise(now, Cause::Loop(to), Affected::Vsi(vsi), 1);
         self.event(vsi, EventKind::Loop(to));
         self.dirty.insert(Dirty::Ports(vsi));
         self.regroup(vsi);
@@ -299,6 +301,7 @@ impl VplsPe {
     pub(crate) fn loop_over(&mut self, vsi: VsiId, port: PortId) {
         let Some(circuit) = self.vsis.get_mut(&vsi).and_then(|i| i.circuits.get_mut(&port)) else { return };
         circuit.looped = false;
+        self.faults.clear(self.now, &Cause::Loop(port), Affected::Vsi(vsi));
         self.event(vsi, EventKind::LoopCleared(port));
         self.dirty.insert(Dirty::Ports(vsi));
         self.regroup(vsi);

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use fwd_core::net::{Label, Mac, NhlfeId, PolicerId, PortId, ReplicationId, VlanId, VsiId};
-use fwd_core::op::VsiGroupKey;
+use fwd_core::op::{NextHop, VsiGroupKey};
 use fwd_core::time::Instant;
 use p2mp_pw::ldp::PwStatus;
 
@@ -38,9 +38,12 @@ pub(crate) struct Circuit {
 /// What the other end of a pseudowire said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Remote {
-    pub(crate) label: Label,
+    /// Its label; none: frames leave by a session of their own.
+    pub(crate) label: Option<Label>,
     pub(crate) control_word: bool,
     pub(crate) flow_label: bool,
+    /// The session that frames leave by; none: the way to the PE.
+    pub(crate) session: Option<NextHop>,
 }
 
 /// A pseudowire.
@@ -140,6 +143,8 @@ pub(crate) struct Instance {
     /// MAC withdrawals that wait for others, by whether they are negative.
     pub(crate) withdrawals: BTreeMap<PwKey, (bool, BTreeSet<Mac>)>,
     pub(crate) policers: Vec<PolicerId>,
+    /// The policer of multicast by its copies.
+    pub(crate) copies: Option<PolicerId>,
     /// Trees that this PE roots.
     pub(crate) bindings: BTreeMap<McastKey, Binding>,
     /// Routes of other PEs that this one answers as a leaf.

@@ -20,6 +20,8 @@ pub struct Vsi {
     pub mac_limit: u32,
     /// Seconds after which an address not seen is forgotten; 0: never. IEEE 802.1Q's default is 300.
     pub age: u16,
+    /// The most octets behind the Ethernet header, and a tag, of frames to groups; 0: as many as interfaces take (RFC 5501 §5.9).
+    pub multicast_mtu: u16,
     /// Whether the group entries of IP multicast are consulted, and IGMP, MLD and PIM go to software (RFC 4541, RFC 8220).
     pub snoop: bool,
     /// What becomes of frames to the link-local group addresses 01-80-C2-00-00-00 to -0F (IEEE 802.1Q §8.6.3).
@@ -33,7 +35,7 @@ pub enum LinkLocal {
     /// To every port: the service is transparent to them.
     #[default]
     Flood,
-    /// To software.
+    /// To software, and with them those to the addresses of MRP applications, -20 to -2F (IEEE 802.1Q §10.5).
     Punt,
     /// Nowhere.
     Drop,
@@ -268,7 +270,8 @@ impl Fields {
             LinkLocal::Drop => 2,
         });
         let group = |id: Option<ReplicationId>| id.map_or(0, |id| id.0);
-        let mut f = Self { kind, half, value: s.mac_limit, aux: u32::from(s.age), ..self };
+        let mut f =
+            Self { kind, half, value: s.mac_limit, aux: u32::from(s.multicast_mtu) << 16 | u32::from(s.age), ..self };
         f.set_words(&[group(s.unknown), group(s.broadcast), group(s.multicast)]);
         f
     }
@@ -290,7 +293,8 @@ impl Fields {
             broadcast: has(HAS_BROADCAST).then_some(ReplicationId(broadcast)),
             multicast: has(HAS_MULTICAST).then_some(ReplicationId(multicast)),
             mac_limit: self.value,
-            age: u16::try_from(self.aux).map_err(|_| malformed(20, "age", self.aux))?,
+            age: self.aux as u16,
+            multicast_mtu: (self.aux >> 16) as u16,
             snoop: has(SNOOP),
             link_local,
         })
@@ -431,12 +435,13 @@ mod tests {
             multicast: None,
             mac_limit: 8192,
             age: 300,
+            multicast_mtu: 1500,
             snoop: true,
             link_local: LinkLocal::Drop,
         };
         let octets = FwdOp::SetVsi { vsi: VsiId(7), settings }.emit();
         assert_eq!(octets[..12], [42, 2, 0, 0, 0, 0, 0, 7, 0, 0, 0x20, 0]);
-        assert_eq!(octets[18..36], [0, 11, 0, 0, 1, 44, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0]);
+        assert_eq!(octets[18..36], [0, 11, 5, 220, 1, 44, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0]);
     }
 
     #[test]
@@ -448,6 +453,7 @@ mod tests {
             multicast: None,
             mac_limit: 0,
             age: 0,
+            multicast_mtu: 0,
             snoop: false,
             link_local: LinkLocal::Flood,
         };

@@ -207,6 +207,9 @@ fn switch(
     };
     let octets = b.octets(frame);
     let traffic = way.traffic();
+    if traffic == TrafficType::Multicast && is_too_big(rest, settings.multicast_mtu) {
+        return Err(Verdict::Drop(DropReason::CopyTooBig));
+    }
     if let Some(counters) = state.port(b.port) {
         counters.count_in(traffic, octets);
     }
@@ -224,6 +227,12 @@ fn switch(
         Toward::Software(reason) => Err(punt_frame(reason, b.port, b.at)),
         Toward::Group(_, group) => flood(tables, state, b, (vsi, group), octets).map(Way::Replicate),
     }
+}
+
+/// Whether a frame, from its ethertype on, is larger than an instance promises for multicast. A tag does not count.
+fn is_too_big(rest: &[u8], mtu: u16) -> bool {
+    let tag = if matches!(rest, [0x81, 0x00, ..] | [0x88, 0xa8, ..]) { TAG } else { 0 };
+    mtu > 0 && rest.len().saturating_sub(2).saturating_sub(tag) > usize::from(mtu)
 }
 
 /// Where a frame goes, before it is policed.
@@ -272,6 +281,9 @@ fn group(
                 LinkLocal::Punt => Ok(Toward::Software(PuntReason::BridgeControl)),
                 LinkLocal::Drop => Err(DropReason::BridgeControl),
             };
+        }
+        [0x01, 0x80, 0xc2, 0x00, 0x00, 0x20..=0x2f] if settings.link_local == LinkLocal::Punt => {
+            return Ok(Toward::Software(PuntReason::BridgeControl));
         }
         // RFC 5332 §8: MPLS multicast, not a customer's.
         [0x01, 0x00, 0x5e, 0x80..=0x8f, _, _] if is_customer => return Err(DropReason::GroupMac),

@@ -38,8 +38,16 @@ fn ip(octets: &[u8], destination: Mac) -> Result<Kind, DropReason> {
     match octets {
         [0x08, 0x00, packet @ ..] => v4(packet, destination),
         [0x86, 0xdd, packet @ ..] => v6(packet, destination),
+        // Below another tag there may be IP that is not looked at.
+        [0x81, 0x00, ..] | [0x88, 0xa8, ..] => Ok(Kind::ToAll),
+        _ if is_of_ip(destination) => Err(DropReason::GroupMac),
         _ => Ok(Kind::ToAll),
     }
+}
+
+/// An address that groups of IPv4 or IPv6 are mapped to (RFC 1112 §6.4, RFC 2464 §7).
+const fn is_of_ip(destination: Mac) -> bool {
+    matches!(destination.0, [0x01, 0x00, 0x5e, 0..=0x7f, ..] | [0x33, 0x33, ..])
 }
 
 fn v4(packet: &[u8], destination: Mac) -> Result<Kind, DropReason> {

@@ -8,9 +8,9 @@ use crate::op::{Attachment, BridgePort, Class, LinkLocal, Tags, TrafficType, Vsi
 
 /// ```text
 /// word 0: age (16) | snoop (1) | link-local (2), from the lowest bit      1 to 3: groups for unknown, broadcast, multicast, from 1
-/// 4: MAC limit
+/// 4: MAC limit      5: MTU of multicast
 /// ```
-pub(super) const VSI_WORDS: usize = 5;
+pub(super) const VSI_WORDS: usize = 6;
 
 /// ```text
 /// word 0: VSI (16) | split horizon (8) | class from 1 (4) | learn, control word, flow label (3 bits)
@@ -126,13 +126,13 @@ pub(super) fn pack_vsi(v: &Vsi) -> [u32; VSI_WORDS] {
     };
     let group = |id: Option<ReplicationId>| id.map_or(0, |id| id.0.saturating_add(1));
     let head = link_local << 17 | u32::from(v.snoop) << 16 | u32::from(v.age);
-    [head, group(v.unknown), group(v.broadcast), group(v.multicast), v.mac_limit]
+    [head, group(v.unknown), group(v.broadcast), group(v.multicast), v.mac_limit, u32::from(v.multicast_mtu)]
 }
 
 /// The reverse of [`pack_vsi`].
 #[inline]
 pub(super) fn unpack_vsi(record: &[Word; VSI_WORDS]) -> Vsi {
-    let [head, unknown, broadcast, multicast, mac_limit] = record.each_ref().map(Word::peek);
+    let [head, unknown, broadcast, multicast, mac_limit, multicast_mtu] = record.each_ref().map(Word::peek);
     let group = |word: u32| word.checked_sub(1).map(ReplicationId);
     Vsi {
         unknown: group(unknown),
@@ -140,6 +140,7 @@ pub(super) fn unpack_vsi(record: &[Word; VSI_WORDS]) -> Vsi {
         multicast: group(multicast),
         mac_limit,
         age: head as u16,
+        multicast_mtu: multicast_mtu as u16,
         snoop: head & 1 << 16 != 0,
         link_local: match head >> 17 {
             0 => LinkLocal::Flood,
@@ -276,6 +277,7 @@ mod tests {
                 multicast: Some(ReplicationId(u32::MAX - 1)),
                 mac_limit: u32::MAX,
                 age: u16::MAX,
+                multicast_mtu: u16::MAX - 1,
                 snoop: link_local == LinkLocal::Punt,
                 link_local,
             };

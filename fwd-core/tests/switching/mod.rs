@@ -124,6 +124,7 @@ pub fn settings() -> Vsi {
         multicast: all,
         mac_limit: 100,
         age: 300,
+        multicast_mtu: 0,
         snoop: false,
         link_local: LinkLocal::Flood,
     }

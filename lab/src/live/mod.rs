@@ -18,6 +18,7 @@
 //! | `command.rs` | `lab peer` itself |
 //! | `multicast/` | a multicast router: `lab multicast` |
 //! | `lsr/` | a label switching router: `lab lsr` |
+//! | `vpls/` | a VPLS PE: `lab vpls` |
 
 pub mod command;
 pub mod config;
@@ -36,3 +37,4 @@ pub mod report;
 pub mod screen;
 pub mod security;
 pub mod transport;
+pub mod vpls;

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use fwd_core::net::{IfIndex, IpPrefix, LabelStack, Mac, NhlfeId, VrfId};
+use fwd_core::net::{IfIndex, IpPrefix, LabelStack, Mac, NhlfeId, PortId, VrfId};
 use fwd_core::op::{FwdOp, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
 use fwd_core::time::Instant;
 use fwd_core::{DropReason, Forwarder, Frame, PuntReason, Replica, Replication, Verdict, VrfCounters};
@@ -67,6 +67,8 @@ struct Attached {
     port: Port,
     vrf: VrfId,
     addresses: Vec<(IpAddr, u8)>,
+    /// Its frames are customers' and bridged, whatever is in them.
+    bridged: bool,
     /// Labelled packets that were refused on it.
     illegal_labels: u64,
 }
@@ -96,6 +98,8 @@ pub struct Plane {
     own: HashMap<VrfId, VrfCounters>,
     /// What software is to look at; `None` where there is none but ping.
     punted: Option<VecDeque<Punted>>,
+    /// Bridged frames that software is to look at, with the bridge ports that they arrived at.
+    punted_frames: VecDeque<(PortId, Vec<u8>)>,
     /// Addresses of ours that are on no interface.
     loopbacks: Vec<IpAddr>,
     /// Frames taken from ports.
@@ -116,6 +120,7 @@ impl Plane {
             buffer: vec![0; Frame::HEADROOM + LONGEST],
             own: HashMap::new(),
             punted: None,
+            punted_frames: VecDeque::new(),
             loopbacks: Vec::new(),
             received: 0,
             failed: 0,
@@ -138,9 +143,42 @@ impl Plane {
             port,
             vrf: attachment.vrf,
             addresses: attachment.addresses.clone(),
+            bridged: false,
             illegal_labels: 0,
         });
         Ok(iface)
+    }
+
+    /// Opens an interface of a customer whose frames are bridged: the forwarder gets every frame as it arrived.
+    ///
+    /// # Errors
+    /// The interface cannot be opened, or the forwarder has no room.
+    pub fn attach_bridged(&mut self, name: &str, forwarder: &mut Forwarder<'_>) -> anyhow::Result<IfIndex> {
+        let port = Port::open(name, PortHeard::All, Reception::Everything)?;
+        let iface = number(self.attached.len());
+        let interface = Interface { vrf: VrfId::GLOBAL, mac: port.mac(), mtu: port.mtu()?, mpls: false };
+        let applied = forwarder.apply(&FwdOp::SetInterface { iface, interface });
+        applied.map_err(|e| anyhow::anyhow!("interface {name}: {e}"))?;
+        self.attached.push(Attached {
+            port,
+            vrf: VrfId::GLOBAL,
+            addresses: Vec::new(),
+            bridged: true,
+            illegal_labels: 0,
+        });
+        Ok(iface)
+    }
+
+    /// The next bridged frame for software.
+    pub fn punted_frame(&mut self) -> Option<(PortId, Vec<u8>)> {
+        self.punted_frames.pop_front()
+    }
+
+    /// The interface and the address of the neighbour that an entry sends to; `None` while the address is not known.
+    #[must_use]
+    pub fn way(&self, nhlfe: NhlfeId) -> Option<(IfIndex, Mac)> {
+        let neighbour = self.neighbours.iter().find(|n| n.nhlfe == nhlfe)?;
+        Some((neighbour.iface, neighbour.mac?))
     }
 
     /// Turns on that packets for software wait for [`Self::punted`], and makes these addresses ours beside those of interfaces.
@@ -350,6 +388,9 @@ impl Plane {
 
     /// One frame in `buffer` behind the headroom.
     fn frame(&mut self, now: Instant, iface: IfIndex, buffer: &mut [u8], len: usize, forwarder: &mut Forwarder<'_>) {
+        if self.attached[place(iface)].bridged {
+            return self.forward(now, iface, buffer, len, forwarder);
+        }
         let octets = &buffer[Frame::HEADROOM..Frame::HEADROOM + len];
         let core = self.attached[place(iface)].vrf == VrfId::GLOBAL;
         match neighbour::parse(octets) {
@@ -398,6 +439,9 @@ impl Plane {
             }
             Verdict::Punt { reason, offset, .. } => {
                 self.hand_up(iface, reason, frame.octets().get(offset..).unwrap_or_default());
+            }
+            Verdict::PuntFrame { port, offset, .. } if self.punted_frames.len() < PUNTED => {
+                self.punted_frames.push_back((port, frame.octets().get(offset..).unwrap_or_default().to_vec()));
             }
             Verdict::Protect { .. } | Verdict::PuntFrame { .. } | Verdict::Drop(_) => {}
         }

@@ -131,7 +131,7 @@ pub struct SpaceRange {
 pub(super) const fn instance(group: ReplicationId) -> Vsi {
     let all = Some(group);
     let (mac_limit, age, snoop, link_local) = (0, 0, false, LinkLocal::Flood);
-    Vsi { unknown: all, broadcast: all, multicast: all, mac_limit, age, snoop, link_local }
+    Vsi { unknown: all, broadcast: all, multicast: all, mac_limit, age, multicast_mtu: 0, snoop, link_local }
 }
 
 /// A port of such an instance. Frames do not go between ports of one side, but for side 0.

@@ -109,6 +109,7 @@ impl Pws {
                 multicast: all,
                 mac_limit: 0,
                 age: 0,
+                multicast_mtu: 0,
                 snoop: false,
                 link_local: LinkLocal::Flood,
             };

@@ -55,7 +55,7 @@ pub(crate) fn layer2_info(config: &VsiConfig) -> Layer2Info {
     let mut flags = Layer2Flags::empty();
     flags.set(Layer2Flags::CONTROL_WORD, config.control_word);
     flags.set(Layer2Flags::SEND_FLOW_LABEL | Layer2Flags::RECEIVE_FLOW_LABEL, config.flow_label);
-    Layer2Info { encaps: Layer2Info::VPLS, flags, mtu: config.mtu, reserved: 0 }
+    Layer2Info { encaps: Layer2Info::VPLS, flags, mtu: config.signalled_mtu(), reserved: 0 }
 }
 
 impl VplsPe {
@@ -119,7 +119,7 @@ impl VplsPe {
         let layer2 = attributes.layer2.unwrap_or(Layer2Info { mtu: 0, ..layer2_info(config) });
         let fault = if layer2.encaps != Layer2Info::VPLS {
             Some(EventKind::EncapsMismatch(peer))
-        } else if layer2.mtu != 0 && layer2.mtu != config.mtu {
+        } else if layer2.mtu != 0 && layer2.mtu != config.signalled_mtu() {
             Some(EventKind::MtuMismatch(peer))
         } else {
             None
@@ -128,7 +128,8 @@ impl VplsPe {
         let label = of_peer.into_iter().find_map(|(block, _)| block.label_of(own));
         let has = |flag| layer2.flags.contains(flag);
         let remote = label.filter(|_| fault.is_none()).map(|label| Remote {
-            label,
+            label: Some(label),
+            session: None,
             // RFC 8614 §3: only where both ends ask for it.
             control_word: config.control_word && has(Layer2Flags::CONTROL_WORD),
             flow_label: config.flow_label && has(Layer2Flags::RECEIVE_FLOW_LABEL),

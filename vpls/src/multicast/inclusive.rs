@@ -33,7 +33,7 @@ impl VplsPe {
         let Some(config) = self.vsis.get(&vsi).map(|i| &i.config) else { return };
         let Some((trees, kind)) = config.trees.and_then(|trees| Some((trees, trees.inclusive?))) else { return };
         let key = McastKey::all(config.rd, self.config.router_id.into());
-        self.bind(vsi, key, (kind, trees.aggregate), (BindingState::Sending, Reason::Configured));
+        self.bind(vsi, key, (kind, trees, BTreeSet::new()), (BindingState::Sending, Reason::Configured));
     }
 
     /// PEs that the inclusive tree serves, and its entries.

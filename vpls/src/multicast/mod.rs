@@ -8,12 +8,13 @@
 //! | selective tree | addressed | addressed |
 
 mod choice;
+mod gauge;
 mod inclusive;
 mod leaf;
 mod selective;
 mod tree;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
@@ -24,6 +25,7 @@ use fwd_core::time::Instant;
 use crate::bgp::Tunnel;
 
 pub use choice::{Choice, Flow, Reason, choose};
+pub use gauge::{Gauge, TreeGauge};
 pub use leaf::Joined;
 pub(crate) use selective::RateWatch;
 pub use tree::RootedTree;
@@ -60,6 +62,8 @@ pub struct TreeConfig {
     pub selective: Option<TunnelKind>,
     /// Whether instances share trees, told apart by a label below (RFC 7117 §3.5). Default false.
     pub aggregate: bool,
+    /// How many bindings share a tree at most. Default 1,000.
+    pub sharing: u16,
     /// The rate from which a flow may have a selective tree, in bit/s. Default 1 Mbit/s.
     pub threshold: u64,
     /// How long the rate must be above or below. Default 5 s.
@@ -68,8 +72,8 @@ pub struct TreeConfig {
     pub least_life: Duration,
     /// Between the announcement of a tree and data on it (RFC 7117 §8.1). Default 3 s.
     pub switchover: Duration,
-    /// Share of PEs without members that may get a flow by the inclusive tree all the same, in per cent: 0 makes every tree exact, 100
-    /// makes the inclusive tree do for all. Default 25.
+    /// Share of PEs without members that may get a flow by the inclusive tree, or by a shared one, all the same, in per cent: 0 makes
+    /// every tree exact, 100 makes one tree do for all. Default 25.
     pub congruency: u8,
     /// Membership changes of a flow in a minute beyond which it gets no tree of its own. Default 30.
     pub churn: u32,
@@ -84,6 +88,7 @@ impl Default for TreeConfig {
             inclusive_leaves: InclusiveLeaves::default(),
             selective: Some(TunnelKind::Mldp),
             aggregate: false,
+            sharing: 1000,
             threshold: 1_000_000,
             sustain: Duration::from_secs(5),
             least_life: Duration::from_secs(60),
@@ -164,6 +169,8 @@ pub struct Binding {
     pub since: Instant,
     /// PEs that answered, and from when data goes to them by the tree.
     pub leaves: BTreeMap<IpAddr, Instant>,
+    /// PEs that were known to want it when it was made.
+    pub(crate) expected: BTreeSet<IpAddr>,
     /// Entries of the branches, with the label below where there is one.
     pub(crate) entries: Vec<NhlfeId>,
     /// Those of them that are ours.

@@ -137,7 +137,9 @@ impl VplsPe {
         if !self.switches.take(self.now, 1) {
             return;
         }
-        self.bind(vsi, key, (kind, config.aggregate), (BindingState::Announced, reason));
+        let Some(instance) = self.vsis.get(&vsi) else { return };
+        let expected = key.group.map(|group| instance.receivers(key.source, group)).unwrap_or_default();
+        self.bind(vsi, key, (kind, *config, expected), (BindingState::Announced, reason));
         self.timers.set(Timer::Binding(vsi, key), self.now + config.switchover);
     }
 

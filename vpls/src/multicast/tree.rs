@@ -7,10 +7,12 @@ use core::net::IpAddr;
 use fwd_core::net::{Label, LabelStack, NhlfeId, VsiId};
 use fwd_core::op::{NextHop, Nhlfe, TunnelModel};
 
-use super::{Binding, BindingState, Reason, TunnelKind};
+use super::gauge::{congruent, leaves_of};
+use super::{Binding, BindingState, Reason, TreeConfig, TunnelKind};
 use crate::bgp::{McastKey, Tunnel};
 use crate::config::FateSharing;
 use crate::event::EventKind;
+use crate::fault::{Affected, Cause};
 use crate::io::{Output, TreeEvent, TreeRequest};
 use crate::pe::{Dirty, Timer, VplsPe};
 use crate::vsi::Instance;
@@ -29,9 +31,6 @@ pub struct RootedTree {
     pub(crate) mtu: u16,
     pub(crate) users: BTreeSet<(VsiId, McastKey)>,
 }
-
-/// Bindings that share a tree.
-const MOST_USERS: usize = 1000;
 
 /// The opaque value of our mLDP trees: a generic LSP identifier (RFC 6388 §2.3.1).
 fn opaque(id: u32) -> Vec<u8> {
@@ -59,9 +58,10 @@ impl VplsPe {
         &mut self,
         vsi: VsiId,
         key: McastKey,
-        (kind, aggregate): (TunnelKind, bool),
+        (kind, trees, expected): (TunnelKind, TreeConfig, BTreeSet<IpAddr>),
         (state, reason): (BindingState, Reason),
     ) {
+        let aggregate = trees.aggregate;
         let label = match aggregate {
             true => {
                 let Some(label) = self.pools.tree_labels.one().and_then(Label::new) else {
@@ -71,11 +71,7 @@ impl VplsPe {
             }
             false => None,
         };
-        let has_room = |(_, tree): &(&Tunnel, &RootedTree)| {
-            tree.aggregate && aggregate && tree.kind == kind && tree.users.len() < MOST_USERS
-        };
-        let shared = self.trees.iter().find(has_room).map(|(tunnel, _)| tunnel.clone());
-        let tunnel = match shared {
+        let tunnel = match self.shared_tree(kind, &trees, &expected) {
             Some(tunnel) => tunnel,
             None => self.new_tunnel(kind),
         };
@@ -101,6 +97,7 @@ impl VplsPe {
             reason,
             since: self.now,
             leaves: alloc::collections::BTreeMap::new(),
+            expected,
             entries: Vec::new(),
             own: Vec::new(),
         };
@@ -110,6 +107,27 @@ impl VplsPe {
         self.branch(vsi, &key);
         self.leaves_changed(vsi, &key);
         self.dirty.insert(Dirty::Advertise(vsi));
+    }
+
+    /// The tree that a new binding shares: of those with room the one whose leaves are most nearly those that want it, unless more than
+    /// [`TreeConfig::congruency`] per cent of both are not common (RFC 7117 §10). What all PEs get shares with its like.
+    fn shared_tree(&self, kind: TunnelKind, trees: &TreeConfig, expected: &BTreeSet<IpAddr>) -> Option<Tunnel> {
+        let is_like = |tree: &RootedTree| {
+            let is_for_all = |(_, key): &(VsiId, McastKey)| key.source.is_none() && key.group.is_none();
+            let has_room = tree.users.len() < trees.sharing.into();
+            let likes = tree.users.iter().all(|user| is_for_all(user) == expected.is_empty());
+            tree.aggregate && trees.aggregate && tree.kind == kind && has_room && likes
+        };
+        let leaves = |tree: &RootedTree| -> BTreeSet<IpAddr> {
+            let of = |(vsi, key): &(VsiId, McastKey)| self.vsis.get(vsi)?.bindings.get(key).map(leaves_of);
+            tree.users.iter().filter_map(of).flatten().collect()
+        };
+        let rated =
+            self.trees.iter().filter(|(_, tree)| is_like(tree)).map(|(tunnel, tree)| {
+                (if expected.is_empty() { 100 } else { congruent(&leaves(tree), expected) }, tunnel)
+            });
+        let is_near = |(common, _): &(usize, &Tunnel)| common.saturating_add(trees.congruency.into()) >= 100;
+        rated.filter(is_near).max_by_key(|(common, _)| *common).map(|(_, tunnel)| tunnel.clone())
     }
 
     /// Unbinds flows; the tree goes with its last binding.
@@ -131,6 +149,7 @@ impl VplsPe {
         });
         if is_last {
             self.trees.remove(&tunnel);
+            self.faults.end(self.now, &Cause::Tree(tunnel.clone()));
             self.out.push_back(Output::Tree(TreeRequest::Unroot { tunnel }));
         }
         self.timers.clear(Timer::Binding(vsi, *key));
@@ -183,6 +202,9 @@ impl VplsPe {
             TreeEvent::Branches { entries, .. } => {
                 let (was, is) = (tree.entries.is_empty(), entries.is_empty());
                 tree.entries = entries;
+                if was != is {
+                    self.tree_fault(&tunnel, &users, None, is);
+                }
                 for (vsi, key) in users {
                     self.branch(vsi, &key);
                     if was != is {
@@ -193,10 +215,31 @@ impl VplsPe {
             TreeEvent::Leaf { leaf, reached, .. } => {
                 let changed = if reached { tree.down.remove(&leaf) } else { tree.down.insert(leaf) };
                 if changed {
+                    self.tree_fault(&tunnel, &users, Some(leaf), !reached);
                     users.into_iter().for_each(|(vsi, _)| self.leaf_state(vsi, leaf, reached));
                 }
             }
             TreeEvent::Mtu { mtu, .. } => tree.mtu = mtu,
+        }
+    }
+
+    /// A tree, or a leaf of it, is reached or no longer.
+    fn tree_fault(
+        &mut self,
+        tunnel: &Tunnel,
+        users: &BTreeSet<(VsiId, McastKey)>,
+        leaf: Option<IpAddr>,
+        is_down: bool,
+    ) {
+        let of = |(vsi, key): &(VsiId, McastKey)| self.vsis.get(vsi)?.bindings.get(key);
+        let all: BTreeSet<IpAddr> = users.iter().filter_map(of).flat_map(|b| b.leaves.keys().copied()).collect();
+        let (cause, now) = (Cause::Tree(tunnel.clone()), self.now);
+        for one in leaf.map_or_else(|| all.clone(), |leaf| [leaf].into()) {
+            if is_down {
+                self.faults.raise(now, cause.clone(), Affected::Leaf(one), all.len().max(1));
+            } else {
+                self.faults.clear(now, &cause, Affected::Leaf(one));
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use fwd_core::net::{PortId, VlanId, VsiId};
+use fwd_core::op::Flush;
 use fwd_core::time::Instant;
 use fwd_core::wire::{EtherType, Ethernet, Vlan};
 
@@ -100,10 +101,21 @@ impl VplsPe {
         let found = instance.domains.iter().find(|(_, d)| of_vlan(d)).map(|(id, _)| *id);
         let domain = found.unwrap_or(vsi);
         let Some(instance) = self.vsis.get_mut(&vsi) else { return };
-        let Some(snooper) = instance.domains.get_mut(&domain).and_then(|d| d.snooper.as_mut()) else { return };
+        let Some(snooper) = instance.domains.get_mut(&domain).and_then(|d| d.snooper.as_mut()) else {
+            return self.relay(vsi, port, octets);
+        };
         let records = &mut self.records;
         snooper.frame(now, port, octets, |n| records.take(now, n));
         self.act(vsi, domain);
+    }
+
+    /// A frame that software was given and nobody looks at goes where it would have gone.
+    fn relay(&mut self, vsi: VsiId, from: PortId, octets: &[u8]) {
+        let Some(instance) = self.vsis.get(&vsi) else { return };
+        let is_mesh = |port: PortId| instance.pw_at(port).is_some_and(|(_, pw)| pw.is_mesh());
+        let goes = |port: &PortId| *port != from && !(is_mesh(from) && is_mesh(*port));
+        let to: Vec<PortId> = instance.forwarding().filter(goes).collect();
+        to.into_iter().for_each(|port| self.send(port, octets.to_vec()));
     }
 
     /// Does what a snooper asks for.
@@ -134,6 +146,7 @@ impl VplsPe {
                 }
                 Act::Unregistered => drop(self.dirty.insert(Dirty::Flood(vsi))),
                 Act::Local => drop(self.dirty.insert(Dirty::Leaves(vsi))),
+                Act::Flush(port) => self.program.flush(Flush::AllBut { vsi: domain, port }),
                 Act::Event(kind) => self.event(vsi, kind),
             }
         }

@@ -9,10 +9,16 @@
 //! Queries and Hellos go to every port in every mode.
 
 mod attach;
+pub mod bpdu;
+mod bridging;
+mod entry;
 mod frame;
 mod gmp;
+mod group;
+mod joins;
 mod machine;
 mod members;
+pub mod mmrp;
 mod pim;
 
 use alloc::vec::Vec;
@@ -121,6 +127,11 @@ pub struct SnoopConfig {
     pub vlans: Vec<VlanId>,
     /// Groups that may be joined.
     pub acl: Vec<AclLine>,
+    /// Whether topology changes in customers' BPDUs are acted upon: addresses and memberships are learned anew. Default false: BPDUs
+    /// are not read.
+    pub topology: bool,
+    /// Whether customers' MMRP is read for groups by MAC address (IEEE 802.1Q §10.12). Default false.
+    pub mmrp: bool,
     /// Whether reports go to the pseudowires of a mesh in relay and proxy mode. Off, only PEs with routers hear them.
     pub reports_to_mesh: bool,
 }
@@ -144,6 +155,8 @@ impl Default for SnoopConfig {
             macs: Vec::new(),
             vlans: Vec::new(),
             acl: Vec::new(),
+            topology: false,
+            mmrp: false,
             reports_to_mesh: true,
         }
     }

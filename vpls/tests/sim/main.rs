@@ -4,7 +4,11 @@
 mod world;
 
 mod bridge;
+mod gauges;
+mod operations;
+mod services;
 mod signalling;
 mod snoop;
 mod threats;
 mod trees;
+mod tunnels;

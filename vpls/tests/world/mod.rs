@@ -18,6 +18,18 @@ use vpls::{Event, Input, Output, PeConfig, PwEvent, PwId, PwService, PwSignal, T
 
 use node::{CORE, Node, P};
 
+/// How PEs reach each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Core {
+    /// By LSPs.
+    #[default]
+    Lsp,
+    /// By labels in GRE over IP (RFC 4023).
+    Gre,
+    /// Each pseudowire by an L2TPv3 session over IP (RFC 4719).
+    L2tpv3,
+}
+
 /// A frame that a customer got: PE, interface, octets.
 pub type Delivered = (usize, u32, Vec<u8>);
 
@@ -36,6 +48,7 @@ pub struct World {
     next_label: u32,
     next_group: u32,
     pub events: Vec<(usize, Event)>,
+    pub faults: Vec<(usize, vpls::fault::FaultNotice)>,
     /// Control frames of customers' protocols that went out to customers.
     pub control: Vec<Delivered>,
     /// Frames on the wire between PEs and the P router: (PE, towards the P router) to frames and octets.
@@ -45,6 +58,12 @@ pub struct World {
     /// PEs that are cut off, and leaves that a tree does not reach.
     pub cut: BTreeSet<usize>,
     pub broken: BTreeSet<(usize, usize)>,
+    /// Frames that PEs sent into the core, where somebody asked for them.
+    pub capture: Option<Vec<(usize, Vec<u8>)>>,
+    core: Core,
+    next_session: u32,
+    /// Sessions to be set up when the ports that they deliver to are there: PE, link, other end, numbers, port.
+    sessions: Vec<(usize, VlinkId, usize, (u32, u32), PortId)>,
 }
 
 struct Tree {
@@ -72,6 +91,11 @@ pub fn label(value: u32) -> Label {
 impl World {
     /// PEs with `circuits` customer interfaces each, numbered from 1. Every PE can reach every other.
     pub fn new(pes: usize) -> Self {
+        Self::with_core(pes, Core::Lsp)
+    }
+
+    /// As [`Self::new`], with another way between PEs.
+    pub fn with_core(pes: usize, core: Core) -> Self {
         let router_id = |pe: usize| match address(pe) {
             IpAddr::V4(address) => address,
             IpAddr::V6(_) => unreachable!(),
@@ -98,12 +122,30 @@ impl World {
             next_label: 500,
             next_group: 1,
             events: Vec::new(),
+            faults: Vec::new(),
             control: Vec::new(),
             links: BTreeMap::new(),
             updates: vec![0; pes],
             cut: BTreeSet::new(),
             broken: BTreeSet::new(),
+            capture: None,
+            core,
+            next_session: 0,
+            sessions: Vec::new(),
         };
+        if core != Core::Lsp {
+            for pe in 0..pes {
+                world.p.route(pe, address(pe));
+                world.pes[pe].local(address(pe));
+            }
+        }
+        if core == Core::Gre {
+            for from in 0..pes {
+                for to in (0..pes).filter(|to| *to != from) {
+                    world.pes[from].gre(to, address(from), address(to));
+                }
+            }
+        }
         for from in 0..pes {
             for to in (0..pes).filter(|to| *to != from) {
                 world.reach(from, to, true);
@@ -143,9 +185,11 @@ impl World {
                     self.output(pe, output);
                 }
             }
-            if quiet {
-                return;
+            if !quiet {
+                continue;
             }
+            let Some((pe, link, to, numbers, port)) = self.sessions.pop() else { return };
+            self.pes[pe].l2tp(link, (address(pe), address(to)), numbers, port);
         }
     }
 
@@ -202,6 +246,7 @@ impl World {
                 self.carry(&mut queue, &mut delivered);
                 self.control.extend(delivered);
             }
+            Output::Fault(notice) => self.faults.push((pe, notice)),
             Output::Event(event) => self.events.push((pe, event)),
         }
     }
@@ -240,6 +285,14 @@ impl World {
 
     fn signal(&mut self, pe: usize, signal: PwSignal) {
         match signal {
+            PwSignal::Request { id, label, mtu, control_word, .. } if self.core == Core::L2tpv3 => {
+                let to = pe_of(id.peer);
+                let theirs = PwId { peer: address(pe), ..id.clone() };
+                self.offers.insert((pe, id.clone()), (label, control_word, mtu));
+                if self.offers.contains_key(&(to, theirs.clone())) {
+                    self.session((pe, id), (to, theirs), mtu);
+                }
+            }
             PwSignal::Request { id, label, mtu, control_word, .. } => {
                 let to = pe_of(id.peer);
                 let theirs = PwId { peer: address(pe), ..id.clone() };
@@ -268,6 +321,20 @@ impl World {
         }
     }
 
+    /// An L2TPv3 session between two ends of a pseudowire: each chooses a number, and learns the other's.
+    fn session(&mut self, a: (usize, PwId), b: (usize, PwId), mtu: u16) {
+        self.next_session += 2;
+        let (first, second) = (self.next_session - 1, self.next_session);
+        for ((pe, id), (to, _), own, other) in [(&a, &b, first, second), (&b, &a, second, first)] {
+            let of = |(found, _, port)| (found == *id).then_some(port);
+            let port = self.pes[*pe].pe.pseudowires(id.vsi).find_map(of).unwrap();
+            let vlink = self.pes[*pe].reserve();
+            self.sessions.push((*pe, vlink, *to, (own, other), port));
+            let event = PwEvent::Session { next: NextHop::Vlink(vlink), mtu };
+            self.pes[*pe].pe.handle_input(self.now, Input::Pw { id: id.clone(), event });
+        }
+    }
+
     fn tree(&mut self, pe: usize, request: TreeRequest) {
         match request {
             TreeRequest::Root { tunnel, .. } => {
@@ -282,8 +349,12 @@ impl World {
             }
             TreeRequest::Unroot { tunnel } => drop(self.trees.remove(&tunnel)),
             TreeRequest::Join { tunnel, deliver } => {
-                let Tunnel::MldpP2mp { root, .. } = &tunnel else { panic!("{tunnel:?}") };
-                let root = pe_of(*root);
+                let root = match &tunnel {
+                    Tunnel::MldpP2mp { root, .. } => pe_of(*root),
+                    // A stub for RSVP-TE: the leaves that ask are those that the root signals to.
+                    Tunnel::RsvpTeP2mp { extended_tunnel_id, .. } => pe_of((*extended_tunnel_id).into()),
+                    other => panic!("{other:?}"),
+                };
                 self.next_label += 1;
                 let fresh = self.next_label;
                 let tree = self.trees.entry(tunnel.clone()).or_insert(Tree {
@@ -368,6 +439,9 @@ impl World {
                 continue;
             }
             self.count(from, true, octets.len());
+            if let Some(capture) = &mut self.capture {
+                capture.push((from, octets.clone()));
+            }
             for (to, octets) in self.p.forward(from, &octets) {
                 if !self.cut.contains(&to) {
                     self.count(to, false, octets.len());

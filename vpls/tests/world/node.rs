@@ -1,10 +1,12 @@
 //! The routers of the [`World`](super::World): a PE's forwarding plane with what was programmed into it, and the P router.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 
 use fwd_core::net::*;
 use fwd_core::op::*;
 use fwd_core::table::*;
+use fwd_core::wire::l2tpv3::Cookie;
 use fwd_core::wire::{EtherType, Ethernet, LabelEntry};
 use fwd_core::{BridgeCounters, DropReason, Forwarder, Frame, GroupCounters, Replica, Verdict};
 use vpls::VplsPe;
@@ -18,6 +20,9 @@ pub const PORTS: u32 = 512;
 /// Entries of the machine; those of the network follow.
 pub const OUR_NHLFES: u32 = 1024;
 const NHLFES: u32 = 1280;
+/// Entries towards the P router, of IP.
+const IP_NEXT: NhlfeId = NhlfeId(NHLFES - 1);
+const VLINKS: u32 = 64;
 pub const GROUPS: u32 = 2048;
 pub const POLICERS: u32 = 64;
 const VSIS: usize = 32;
@@ -44,6 +49,9 @@ pub struct Node {
     branches: BTreeMap<u32, NhlfeId>,
     pub drops: HashMap<DropReason, u64>,
     pub ops: u64,
+    vlinks: u32,
+    /// Virtual links, and the number that the other end chose.
+    links: BTreeMap<VlinkId, (Vlink, Option<u32>)>,
 }
 
 /// Where a frame of the machine's goes.
@@ -74,6 +82,10 @@ fn forwarder(seed: u64) -> Forwarder<'static> {
         macs: vec![MacBucket::EMPTY; 4096].leak(),
     };
     let memory = Memory {
+        rib4: vec![Rib4Node::EMPTY; 256].leak(),
+        fib4: vec![Word::ZERO; 8192].leak(),
+        vlinks: vec![VlinkSlot::EMPTY; VLINKS as usize + 1].leak(),
+        vlink_index: vec![Word::ZERO; 2 * VLINKS as usize].leak(),
         interfaces: vec![InterfaceSlot::EMPTY; IFACES as usize + 1].leak(),
         vrfs: vec![VrfSlot::EMPTY; 1].leak(),
         nhlfes: vec![NhlfeSlot::EMPTY; NHLFES as usize + 1].leak(),
@@ -89,6 +101,7 @@ fn forwarder(seed: u64) -> Forwarder<'static> {
         vsis: vec![BridgeCounters::ZERO; VSIS].leak(),
         ports: vec![BridgeCounters::ZERO; PORTS as usize].leak(),
         buckets: vec![TokenBuckets::EMPTY; POLICERS as usize].leak(),
+        vlinks: vec![VlinkState::EMPTY; VLINKS as usize].leak(),
         ..CounterMemory::default()
     };
     Forwarder::new(memory, counters).unwrap()
@@ -104,9 +117,11 @@ impl Node {
             branches: BTreeMap::new(),
             drops: HashMap::new(),
             ops: 0,
+            vlinks: 0,
+            links: BTreeMap::new(),
         };
         for n in 0..IFACES {
-            let interface = Interface { vrf: VrfId::GLOBAL, mac: PE_MAC, mtu: 9000, mpls: n == CORE.0 };
+            let interface = Interface { vrf: VrfId::GLOBAL, mac: PE_MAC, mtu: 9200, mpls: n == CORE.0 };
             node.apply(&FwdOp::SetInterface { iface: IfIndex(n), interface });
         }
         for to in 0..pes {
@@ -119,6 +134,65 @@ impl Node {
         let next = NextHop::Neighbor { iface: CORE, mac: P_MAC };
         let nhlfe = Nhlfe { push: LabelStack::single(push), next, model: TunnelModel::Pipe };
         self.apply(&FwdOp::SetNhlfe { id, nhlfe });
+    }
+
+    /// IP packets to an address are this router's own; those to others go to the P router.
+    pub fn local(&mut self, own: IpAddr) {
+        let next = NextHop::Neighbor { iface: CORE, mac: P_MAC };
+        let nhlfe = Nhlfe { push: LabelStack::EMPTY, next, model: TunnelModel::Pipe };
+        self.apply(&FwdOp::SetNhlfe { id: IP_NEXT, nhlfe });
+        self.apply(&route(own, RouteAction::Local));
+    }
+
+    /// The number of a virtual link that will be set up.
+    pub fn reserve(&mut self) -> VlinkId {
+        self.vlinks += 1;
+        VlinkId(self.vlinks)
+    }
+
+    fn vlink(&mut self, id: VlinkId, vlink: Vlink, key: Option<u32>) {
+        let (ports, mtu, ttl) = ((0, 0), 9000, 64);
+        let cookie = match vlink.encapsulation {
+            Encapsulation::L2tp(session) => session.cookie,
+            _ => Cookie::NONE,
+        };
+        let output =
+            VlinkOutput { next: IP_NEXT, key, cookie, ports, numbered: false, mtu, ttl, dscp: None, protection: None };
+        self.apply(&FwdOp::SetVlink { id, vlink });
+        self.apply(&FwdOp::SetVlinkOutput { id, output });
+        self.links.insert(id, (vlink, key));
+    }
+
+    /// The way to a PE is a GRE tunnel that carries labels.
+    pub fn gre(&mut self, to: usize, own: IpAddr, other: IpAddr) {
+        let vlink = Vlink {
+            ends: ends(own, other),
+            encapsulation: Encapsulation::Gre,
+            deliver: Deliver::Vrf(VrfId::GLOBAL),
+            mpls: true,
+            ordered: false,
+            protection: None,
+            model: TunnelModel::Pipe,
+        };
+        let id = self.reserve();
+        self.vlink(id, vlink, None);
+        let nhlfe = Nhlfe { push: LabelStack::EMPTY, next: NextHop::Vlink(id), model: TunnelModel::Pipe };
+        self.apply(&FwdOp::SetNhlfe { id: transport(to), nhlfe });
+    }
+
+    /// An L2TPv3 session whose frames are a bridge port's: numbers as this end and the other chose them.
+    pub fn l2tp(&mut self, link: VlinkId, (own, other): (IpAddr, IpAddr), (id, theirs): (u32, u32), port: PortId) {
+        let session = Session { id, cookie: Cookie::new(&[1, 2, 3, 4]).unwrap(), sublayer: false };
+        let vlink = Vlink {
+            ends: ends(own, other),
+            encapsulation: Encapsulation::L2tp(session),
+            deliver: Deliver::Port(port),
+            mpls: false,
+            ordered: false,
+            protection: None,
+            model: TunnelModel::Pipe,
+        };
+        self.vlink(link, vlink, Some(theirs));
     }
 
     /// The entry of a tree's branch.
@@ -179,7 +253,9 @@ impl Node {
                         _ => break,
                     }
                 }
-                let mut frame = Ethernet::new(P_MAC, PE_MAC, EtherType::MPLS).0.to_vec();
+                let last = self.nhlfes.get(&at).map(|entry| entry.next);
+                let tunnel = if let Some(NextHop::Vlink(id)) = last { self.links.get(&id) } else { None };
+                let mut frame = Vec::new();
                 for (n, entry) in labels.iter().enumerate() {
                     frame.extend(LabelEntry::new(*entry, 6, n + 1 == labels.len(), 255).0);
                 }
@@ -187,11 +263,42 @@ impl Node {
                     frame.extend([0; 4]);
                 }
                 frame.extend(octets);
-                Sent::Core(frame)
+                let ethernet = |ethertype| Ethernet::new(P_MAC, PE_MAC, ethertype).0.to_vec();
+                Sent::Core(match tunnel {
+                    None => [ethernet(EtherType::MPLS), frame].concat(),
+                    Some((vlink, key)) => [ethernet(EtherType::IPV4), in_tunnel(vlink, *key, &frame)].concat(),
+                })
             }
             Attachment::Tagged { .. } => Sent::Nowhere,
         }
     }
+}
+
+/// A packet of IPv4 around what a virtual link carries.
+fn in_tunnel(vlink: &Vlink, key: Option<u32>, inner: &[u8]) -> Vec<u8> {
+    let Ends::V4 { local, remote } = vlink.ends else { panic!("{:?}", vlink.ends) };
+    let (protocol, front) = match vlink.encapsulation {
+        Encapsulation::Gre => (47, vec![0, 0, 0x88, 0x47]),
+        Encapsulation::L2tp(session) => (115, [&key.unwrap().to_be_bytes()[..], session.cookie.as_slice()].concat()),
+        other => panic!("{other:?}"),
+    };
+    let len = u16::try_from(20 + front.len() + inner.len()).unwrap().to_be_bytes();
+    let mut ip = vec![0x45, 0, len[0], len[1], 0, 0, 0x40, 0, 64, protocol, 0, 0];
+    ip.extend(local.octets());
+    ip.extend(remote.octets());
+    let sum = fwd_core::wire::checksum::of(&ip).to_be_bytes();
+    ip[10..12].copy_from_slice(&sum);
+    [&ip[..], &front, inner].concat()
+}
+
+fn route(to: IpAddr, action: RouteAction) -> FwdOp {
+    let IpAddr::V4(to) = to else { panic!("{to}") };
+    FwdOp::SetRoute4 { vrf: VrfId::GLOBAL, prefix: Ipv4Prefix::host(to), action }
+}
+
+fn ends(own: IpAddr, other: IpAddr) -> Ends {
+    let (IpAddr::V4(local), IpAddr::V4(remote)) = (own, other) else { panic!("{own} {other}") };
+    Ends::V4 { local, remote }
 }
 
 /// The P router.
@@ -205,7 +312,7 @@ impl P {
     pub fn new(pes: usize) -> Self {
         let mut p = Self { forwarder: forwarder(9), entries: 0, grafts: BTreeMap::new() };
         for pe in 0..pes {
-            let interface = Interface { vrf: VrfId::GLOBAL, mac: P_MAC, mtu: 9000, mpls: true };
+            let interface = Interface { vrf: VrfId::GLOBAL, mac: P_MAC, mtu: 9200, mpls: true };
             p.apply(&FwdOp::SetInterface { iface: IfIndex(u32::try_from(pe).unwrap()), interface });
             // Penultimate hop popping.
             let id = p.entry(pe, LabelStack::new(&[]).unwrap());
@@ -225,6 +332,12 @@ impl P {
         let next = NextHop::Neighbor { iface: IfIndex(u32::try_from(to).unwrap()), mac: PE_MAC };
         self.apply(&FwdOp::SetNhlfe { id, nhlfe: Nhlfe { push, next, model: TunnelModel::Pipe } });
         id
+    }
+
+    /// IP packets to a PE.
+    pub fn route(&mut self, pe: usize, to: IpAddr) {
+        let id = self.entry(pe, LabelStack::EMPTY);
+        self.apply(&route(to, RouteAction::Forward(id)));
     }
 
     pub fn group(&mut self, group: u32) {

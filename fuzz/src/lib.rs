@@ -57,6 +57,7 @@ mod bridge_vlink;
 #[cfg(test)]
 mod corpus;
 mod parse_bfd;
+mod parse_bridging;
 mod parse_fwd_op;
 mod parse_gmp;
 mod parse_header;
@@ -74,6 +75,7 @@ mod parse_update;
 
 pub use bridge_vlink::bridge_vlink;
 pub use parse_bfd::parse_bfd;
+pub use parse_bridging::parse_bridging;
 pub use parse_fwd_op::parse_fwd_op;
 pub use parse_gmp::parse_gmp;
 pub use parse_header::parse_header;
@@ -206,6 +208,7 @@ pub const TARGETS: &[Target] = &[
     ("drive_vpls", drive_vpls),
     ("drive_vlink", drive_vlink),
     ("parse_bfd", parse_bfd),
+    ("parse_bridging", parse_bridging),
     ("parse_fwd_op", parse_fwd_op),
     ("parse_gmp", parse_gmp),
     ("parse_header", parse_header),

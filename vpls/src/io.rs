@@ -127,11 +127,16 @@ pub enum PwEvent {
         /// Its MTU; 0: not said.
         mtu: u16,
     },
-    /// A session of its own carries the pseudowire, as one of L2TPv3 does (RFC 4719, RFC 4667): frames leave by this next hop without a
-    /// label. What arrives by the session is delivered to the pseudowire's port ([`crate::VplsPe::pseudowires`]).
+    /// A session of its own carries the pseudowire, as one of L2TPv3 does (RFC 4719, RFC 4667), or the LDP side programs its labels itself
+    /// ([`p2mp_pw::pw::PwAttachment::Port`]): frames leave by this next hop without a label of ours. What arrives is delivered to the
+    /// pseudowire's port ([`crate::VplsPe::pseudowires`]).
     Session {
-        /// The virtual link of the session.
+        /// The virtual link of the session, or the entry of the LDP side.
         next: NextHop,
+        /// Whether a control word is used.
+        control_word: bool,
+        /// Whether a flow label is used.
+        flow_label: bool,
         /// Its MTU; 0: not said.
         mtu: u16,
     },

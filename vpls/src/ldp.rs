@@ -171,8 +171,7 @@ impl VplsPe {
                 fault = Some(EventKind::MtuMismatch(id.peer));
                 pw.remote = None;
             }
-            PwEvent::Session { next, .. } => {
-                let (control_word, flow_label) = (false, false);
+            PwEvent::Session { next, control_word, flow_label, .. } => {
                 pw.remote = Some(Remote { label: None, control_word, flow_label, session: Some(next) });
             }
             PwEvent::Withdrawn => (pw.remote, pw.status) = (None, PwStatus::empty()),

@@ -5,6 +5,7 @@ use bgp_vpn::attr::PmsiTunnel;
 use bgp_vpn::nlri::{McastVplsNlri, Nlri as _, NlriFormat, VplsNlri};
 use proptest::prelude::*;
 use vpls::bgp::{Nlri, Pmsi, RouteAttributes};
+use vpls::snoop::mmrp::Mmrpdu;
 
 const FORMAT: NlriFormat = NlriFormat { add_path: false, multiple_labels: false };
 
@@ -36,6 +37,14 @@ proptest! {
         let mut out = Vec::new();
         pmsi.emit(&mut out);
         prop_assert_eq!(Pmsi::of(&PmsiTunnel::parse(&out).unwrap()), Some(pmsi));
+    }
+
+    #[test]
+    fn mmrp(octets in prop::collection::vec(any::<u8>(), 0..120)) {
+        let Some(pdu) = of::<Mmrpdu>(&octets) else { return Ok(()) };
+        let mut out = Vec::new();
+        pdu.emit(&mut out);
+        prop_assert_eq!(Mmrpdu::take(&out), Ok((&[][..], pdu)));
     }
 
     #[test]

@@ -93,8 +93,8 @@ pub struct Session {
 pub enum Deliver {
     /// They are IP packets, looked up in this VRF.
     Vrf(VrfId),
-    /// They are Ethernet frames that arrived at this bridge port. Refused as a port that there is not: bridging over a tunnel
-    /// goes by a pseudowire's label above the link.
+    /// They are Ethernet frames that arrived at this bridge port, which must be there: a pseudowire of its own for each session
+    /// (RFC 4719).
     Port(PortId),
 }
 

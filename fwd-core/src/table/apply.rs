@@ -198,7 +198,7 @@ impl Writer<'_> {
     fn set_vlink(&mut self, id: VlinkId, vlink: &Vlink) -> Result<(), ApplyError> {
         match vlink.deliver {
             Deliver::Vrf(vrf) => drop(self.vrfs.get(vrf).ok_or(ApplyError::TableFull(Table::Vrf))?),
-            Deliver::Port(_) => return Err(ApplyError::TableFull(Table::Port)),
+            Deliver::Port(port) => drop(self.bridge.reader().port(port).ok_or(ApplyError::TableFull(Table::Port))?),
         }
         self.vlinks.set(&mut self.grace, id, vlink).map_err(refused(Table::Vlink))
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fwd_core::net::*;
 use vpls::multicast::{TreeConfig, TunnelKind};
 use vpls::{PwConfig, VsiConfig};
 
@@ -53,6 +54,8 @@ fn instances_span_every_kind_of_tunnel() {
     for (core, front) in [
         // A label for the tunnel, one for the pseudowire.
         (Core::Lsp, 8),
+        // The same, by labels that LDP gave and programmed.
+        (Core::Ldp, 8),
         // IPv4, GRE, the label of the pseudowire (RFC 4023 §3).
         (Core::Gre, 20 + 4 + 4),
         // IPv4, the session, a cookie of four octets (RFC 3931 §4.1.1).
@@ -81,4 +84,31 @@ fn instances_span_every_kind_of_tunnel() {
         floods(&mut world, 4);
         assert_eq!(world.links[&(0, true)].0 - before, 1, "{kind:?}: one copy for three PEs");
     }
+}
+
+/// Pseudowires by the LDP of `p2mp-pw`: configured and discovered ones, addresses that are withdrawn, and an end that goes.
+#[test]
+fn ldp_signals_and_programs_pseudowires() {
+    let id = bgp_vpn::attr::ext_community::L2vpnId::two_octet_as(65000, 1);
+    let mut world = World::with_core(3, Core::Ldp);
+    for pe in 0..3 {
+        let config = VsiConfig { discovery: Some(id), control_word: true, ..plain(pe, 1) };
+        world.with(pe, |machine, now| machine.add_vsi(now, config).unwrap());
+        for iface in 1..=2 {
+            circuit(&mut world, pe, VSI, iface);
+        }
+    }
+    world.pass(Duration::from_secs(3));
+    floods(&mut world, 3);
+    assert_eq!(world.reached(2, 1, &frame(mac(1), mac(9))), [(0, 1)]);
+    assert_eq!(world.reached(0, 1, &frame(mac(9), mac(1))), [(2, 1)]);
+    // A circuit fails: what was learned from that PE is forgotten by the others.
+    world.input(2, vpls::Input::Circuit { port: PortId(0), up: false });
+    world.pass(Duration::from_secs(1));
+    let flooded = world.reached(0, 1, &frame(mac(9), mac(1)));
+    assert_eq!(flooded, [(0, 2), (1, 1), (1, 2), (2, 2)], "an Address Withdraw made it unknown");
+    // The instance goes at one PE: its labels are withdrawn, and nothing is sent there.
+    world.with(2, |pe, now| pe.remove_vsi(now, VSI).unwrap());
+    assert_eq!(world.up(0, VSI).len(), 1);
+    assert_eq!(world.reached(0, 1, &frame(Mac::BROADCAST, mac(1))), [(0, 2), (1, 1), (1, 2)]);
 }

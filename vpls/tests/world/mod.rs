@@ -13,6 +13,9 @@ use fwd_core::net::*;
 use fwd_core::op::*;
 use fwd_core::time::Instant;
 use fwd_core::{Frame, Replica, Verdict};
+use p2mp_pw::ldp::message::Message;
+use p2mp_pw::ldp::{MacFlags, MacFlush};
+use p2mp_pw::pw;
 use vpls::bgp::{Nlri, RouteAttributes, RouteKey, Tunnel};
 use vpls::{Event, Input, Output, PeConfig, PwEvent, PwId, PwService, PwSignal, TreeEvent, TreeRequest, VplsPe};
 
@@ -28,6 +31,8 @@ pub enum Core {
     Gre,
     /// Each pseudowire by an L2TPv3 session over IP (RFC 4719).
     L2tpv3,
+    /// By LSPs, and pseudowires that the LDP of `p2mp-pw` signals and programs (RFC 8077).
+    Ldp,
 }
 
 /// A frame that a customer got: PE, interface, octets.
@@ -62,6 +67,8 @@ pub struct World {
     pub capture: Option<Vec<(usize, Vec<u8>)>>,
     core: Core,
     next_session: u32,
+    /// LDP messages on their way: from, to.
+    messages: VecDeque<(usize, usize, Message)>,
     /// Sessions to be set up when the ports that they deliver to are there: PE, link, other end, numbers, port.
     sessions: Vec<(usize, VlinkId, usize, (u32, u32), PortId)>,
 }
@@ -131,9 +138,15 @@ impl World {
             capture: None,
             core,
             next_session: 0,
+            messages: VecDeque::new(),
             sessions: Vec::new(),
         };
-        if core != Core::Lsp {
+        if core == Core::Ldp {
+            for pe in 0..pes {
+                world.pes[pe].start_ldp(pe, pes);
+            }
+        }
+        if matches!(core, Core::Gre | Core::L2tpv3) {
             for pe in 0..pes {
                 world.p.route(pe, address(pe));
                 world.pes[pe].local(address(pe));
@@ -188,6 +201,12 @@ impl World {
             if !quiet {
                 continue;
             }
+            if let Some((from, to, message)) = self.messages.pop_front() {
+                let peer = node::ldp_id(from);
+                self.pes[to].pws_input(self.now, pw::Input::Message { peer, message: &message });
+                self.ldp(to);
+                continue;
+            }
             let Some((pe, link, to, numbers, port)) = self.sessions.pop() else { return };
             self.pes[pe].l2tp(link, (address(pe), address(to)), numbers, port);
         }
@@ -197,11 +216,15 @@ impl World {
     pub fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         loop {
-            let next = self.pes.iter().filter_map(|node| node.pe.next_timeout()).min();
+            let next = self.pes.iter().filter_map(Node::next_timeout).min();
             let Some(at) = next.filter(|at| *at <= end) else { break };
             self.now = self.now.max(at);
             for pe in 0..self.pes.len() {
                 self.pes[pe].pe.handle_timeout(self.now);
+                if let Some(pws) = &mut self.pes[pe].pws {
+                    pws.handle_timeout(self.now);
+                }
+                self.ldp(pe);
             }
             self.settle();
         }
@@ -228,6 +251,14 @@ impl World {
                 self.tell(pe, nlri, None);
             }
             Output::Pw(signal) => self.signal(pe, signal),
+            Output::MacWithdraw(message) if self.core == Core::Ldp => {
+                let flush =
+                    message.negative.then(|| MacFlush { flags: MacFlags::NEGATIVE, sub_tlvs: Default::default() });
+                if let Some((pws, pw)) = self.pes[pe].pw_of(&message.id) {
+                    pws.withdraw_macs(pw, message.macs, flush).unwrap();
+                }
+                self.ldp(pe);
+            }
             Output::MacWithdraw(message) => {
                 let to = pe_of(message.id.peer);
                 let id = PwId { peer: address(pe), ..message.id };
@@ -283,7 +314,52 @@ impl World {
         self.settle();
     }
 
+    /// What the LDP side of a PE wants.
+    fn ldp(&mut self, pe: usize) {
+        while let Some(output) = self.pes[pe].pws.as_mut().and_then(pw::Pws::poll_output) {
+            let of = |pw| self.pes[pe].pw_ids.iter().find(|(_, known)| **known == pw).map(|(id, _)| id.clone());
+            let told = match output {
+                pw::Output::Message { peer, message } => {
+                    self.messages.push_back((pe, pe_of(peer.lsr.into()), message));
+                    None
+                }
+                pw::Output::Program(op) => {
+                    self.pes[pe].apply(&op);
+                    None
+                }
+                pw::Output::Up { pw, forwarding } => of(pw).map(|id| {
+                    let next = NextHop::Nhlfe(forwarding.nhlfe);
+                    let pw::PwForwarding { control_word, flow_label, .. } = forwarding;
+                    (id, PwEvent::Session { next, control_word, flow_label, mtu: 0 })
+                }),
+                pw::Output::Down { pw } => of(pw).map(|id| (id, PwEvent::Withdrawn)),
+                pw::Output::MacWithdraw { pw, macs, flush } => {
+                    if let Some(id) = of(pw) {
+                        let negative = flush.is_some_and(|flush| flush.flags.contains(MacFlags::NEGATIVE));
+                        self.pes[pe].pe.handle_input(self.now, Input::MacWithdraw { id, macs: &macs, negative });
+                    }
+                    None
+                }
+                pw::Output::Event(pw::Event::RemoteStatus { pw, status }) => {
+                    of(pw).map(|id| (id, PwEvent::Status(status)))
+                }
+                pw::Output::Event(_) => None,
+            };
+            if let Some((id, event)) = told {
+                self.pes[pe].pe.handle_input(self.now, Input::Pw { id, event });
+                // The port is there before labels lead to it.
+                while let Some(output) = self.pes[pe].pe.poll_output() {
+                    self.output(pe, output);
+                }
+            }
+        }
+    }
+
     fn signal(&mut self, pe: usize, signal: PwSignal) {
+        if self.core == Core::Ldp {
+            self.pes[pe].ldp_signal(self.now, signal);
+            return self.ldp(pe);
+        }
         match signal {
             PwSignal::Request { id, label, mtu, control_word, .. } if self.core == Core::L2tpv3 => {
                 let to = pe_of(id.peer);
@@ -330,7 +406,8 @@ impl World {
             let port = self.pes[*pe].pe.pseudowires(id.vsi).find_map(of).unwrap();
             let vlink = self.pes[*pe].reserve();
             self.sessions.push((*pe, vlink, *to, (own, other), port));
-            let event = PwEvent::Session { next: NextHop::Vlink(vlink), mtu };
+            let next = NextHop::Vlink(vlink);
+            let event = PwEvent::Session { next, control_word: false, flow_label: false, mtu };
             self.pes[*pe].pe.handle_input(self.now, Input::Pw { id: id.clone(), event });
         }
     }

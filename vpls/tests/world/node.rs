@@ -2,16 +2,22 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use fwd_core::net::*;
 use fwd_core::op::*;
 use fwd_core::table::*;
+use fwd_core::time::Instant;
 use fwd_core::wire::l2tpv3::Cookie;
 use fwd_core::wire::{EtherType, Ethernet, LabelEntry};
 use fwd_core::{BridgeCounters, DropReason, Forwarder, Frame, GroupCounters, Replica, Verdict};
-use vpls::VplsPe;
+use p2mp_pw::ldp::LdpId;
+use p2mp_pw::ldp::neighbour::{LabelRange, NhlfeRange};
+use p2mp_pw::ldp::session::{AdvertisementDiscipline, Negotiated};
+use p2mp_pw::pw::{self, PwAttachment, PwConfig, PwIndex, PwName, Pws, PwsConfig};
+use vpls::{PwId, PwService, PwSignal, VplsPe};
 
-use super::label;
+use super::{address, label};
 
 /// The interface of a PE towards the P router. Those of customers are 1 to 63.
 pub const CORE: IfIndex = IfIndex(0);
@@ -19,7 +25,7 @@ pub const IFACES: u32 = 64;
 pub const PORTS: u32 = 512;
 /// Entries of the machine; those of the network follow.
 pub const OUR_NHLFES: u32 = 1024;
-const NHLFES: u32 = 1280;
+const NHLFES: u32 = 1600;
 /// Entries towards the P router, of IP.
 const IP_NEXT: NhlfeId = NhlfeId(NHLFES - 1);
 const VLINKS: u32 = 64;
@@ -40,6 +46,12 @@ fn lsp(to: usize) -> Label {
     label(16 + u32::try_from(to).unwrap())
 }
 
+/// The LDP identifier of a PE.
+pub fn ldp_id(pe: usize) -> LdpId {
+    let IpAddr::V4(lsr) = address(pe) else { unreachable!() };
+    LdpId::platform(lsr)
+}
+
 /// A PE.
 pub struct Node {
     pub pe: VplsPe,
@@ -49,6 +61,9 @@ pub struct Node {
     branches: BTreeMap<u32, NhlfeId>,
     pub drops: HashMap<DropReason, u64>,
     pub ops: u64,
+    /// Pseudowires that LDP signals, and their names here.
+    pub pws: Option<Pws>,
+    pub pw_ids: BTreeMap<PwId, PwIndex>,
     vlinks: u32,
     /// Virtual links, and the number that the other end chose.
     links: BTreeMap<VlinkId, (Vlink, Option<u32>)>,
@@ -117,6 +132,8 @@ impl Node {
             branches: BTreeMap::new(),
             drops: HashMap::new(),
             ops: 0,
+            pws: None,
+            pw_ids: BTreeMap::new(),
             vlinks: 0,
             links: BTreeMap::new(),
         };
@@ -134,6 +151,74 @@ impl Node {
         let next = NextHop::Neighbor { iface: CORE, mac: P_MAC };
         let nhlfe = Nhlfe { push: LabelStack::single(push), next, model: TunnelModel::Pipe };
         self.apply(&FwdOp::SetNhlfe { id, nhlfe });
+    }
+
+    /// LDP for pseudowires, with sessions to all other PEs that are up.
+    pub fn start_ldp(&mut self, pe: usize, pes: usize) {
+        let base = 200_000 + 1000 * u32::try_from(pe).unwrap();
+        let labels = LabelRange { first: label(base), last: label(base + 999) };
+        let nhlfes = NhlfeRange { first: NhlfeId(1300), last: NhlfeId(1500) };
+        let mut pws = Pws::new(Instant::ZERO, PwsConfig::new(address(pe), labels, nhlfes)).unwrap();
+        let negotiated = Negotiated {
+            keepalive: Duration::from_secs(180),
+            max_pdu_length: 4096,
+            discipline: AdvertisementDiscipline::DownstreamUnsolicited,
+            path_vector_limit: None,
+            capabilities: Vec::new(),
+            graceful_restart: None,
+        };
+        for to in (0..pes).filter(|to| *to != pe) {
+            let peer = ldp_id(to);
+            pws.handle_input(Instant::ZERO, pw::Input::PeerUp { peer, negotiated: &negotiated });
+            pws.handle_input(Instant::ZERO, pw::Input::Transport { peer, nhlfe: Some(transport(to)) });
+        }
+        self.pws = Some(pws);
+    }
+
+    pub fn pws_input(&mut self, now: Instant, input: pw::Input<'_>) {
+        self.pws.as_mut().unwrap().handle_input(now, input);
+    }
+
+    /// A pseudowire of the LDP side.
+    pub fn pw_of(&mut self, id: &PwId) -> Option<(&mut Pws, PwIndex)> {
+        Some((self.pws.as_mut()?, *self.pw_ids.get(id)?))
+    }
+
+    /// What the machine wants of LDP, said to it in its words.
+    pub fn ldp_signal(&mut self, now: Instant, signal: PwSignal) {
+        match signal {
+            PwSignal::Request { id, ends, mtu, control_word, .. } => {
+                let of = |(found, _, port)| (found == id).then_some(port);
+                let port = self.pe.pseudowires(id.vsi).find_map(of).unwrap();
+                let name = match (ends, &id.service) {
+                    (Some(ends), _) => PwName::Ends(ends),
+                    (None, PwService::PwId(number)) => PwName::Id(*number),
+                    (None, other) => panic!("{other:?}"),
+                };
+                let attachment = PwAttachment::Port(port);
+                let config =
+                    PwConfig { mtu, control_word, ..PwConfig::new(ldp_id(super::pe_of(id.peer)), name, attachment) };
+                let pw = self.pws.as_mut().unwrap().add(now, config).unwrap();
+                self.pw_ids.insert(id, pw);
+            }
+            PwSignal::Status { id, status } => {
+                if let Some((pws, pw)) = self.pw_of(&id) {
+                    pws.handle_input(now, pw::Input::Circuit { pw, faults: status });
+                }
+            }
+            PwSignal::Release { id } => {
+                if let Some((pws, pw)) = self.pw_of(&id) {
+                    pws.remove(now, pw).unwrap();
+                }
+                self.pw_ids.remove(&id);
+            }
+        }
+    }
+
+    /// When the machine, or LDP, has something to do.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        let ldp = self.pws.as_ref().and_then(Pws::next_timeout);
+        self.pe.next_timeout().into_iter().chain(ldp).min()
     }
 
     /// IP packets to an address are this router's own; those to others go to the P router.

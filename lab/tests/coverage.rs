@@ -23,6 +23,22 @@ fn the_coverage_page_is_fresh() {
     assert!(page == fresh, "docs/coverage.md is stale: run `cargo run --release -- coverage`");
 }
 
+/// Every threat of RFC 5501 §6.6.1, (a) to (e), has safeguards in the catalogue's table, and each of them a test that shows it.
+///
+/// Shows: VPLS-SEC-17
+#[test]
+fn every_threat_is_linked_to_a_test() {
+    let coverage = Coverage::scan(&root()).unwrap();
+    for threat in ["A", "B", "C", "D", "E"] {
+        let prefix = format!("VPLS-THR-{threat}");
+        let safeguards: Vec<&str> =
+            coverage.rows.iter().map(|r| r.id.as_str()).filter(|id| id.starts_with(&prefix)).collect();
+        assert!(!safeguards.is_empty(), "threat {threat}");
+        let open: Vec<_> = safeguards.into_iter().filter(|id| !coverage.shown.contains_key(*id)).collect();
+        assert!(open.is_empty(), "safeguards without a test: {open:?}");
+    }
+}
+
 /// Files named in a table whose rows start with an RFC: `| RFC 4364 §4.3 | bgp-vpn/src/vrf/import.rs | ... |`. A cell may
 /// name several, as code or as links.
 fn files_of_rfc_table(page: &str) -> Vec<String> {

@@ -177,13 +177,13 @@ fn trace(fec: TargetFec) -> Probe {
     Probe { jitter: Some(20 * MS), ..Probe::new(LspRef(1), vec![fec], ProbeMode::Traceroute { max_ttl: 8 }) }
 }
 
-/// Shows: VPLS-TEST-7
+/// Shows: VPLS-TEST-7, VPLS-TEST-1
 #[test]
 fn every_egress_answers_once_and_within_the_jitter() {
     for fec in [mldp(), rsvp()] {
         let mut net = Net::new(&fec);
         let start = net.now;
-        let events = net.run(ping(fec));
+        let events = net.run(ping(fec.clone()));
         let mut egress: Vec<_> = egresses(2).into_iter().map(|n| (n, 255, ReturnCode::EGRESS)).collect();
         egress.sort();
         assert_eq!(egress.len(), 20);
@@ -193,6 +193,11 @@ fn every_egress_answers_once_and_within_the_jitter() {
         let times: Vec<Duration> = net.replied_at.iter().map(|(_, at)| *at - start).collect();
         assert!(times.iter().all(|time| *time <= 1000 * MS));
         assert!(times.iter().max().unwrap().saturating_sub(*times.iter().min().unwrap()) > 100 * MS, "{times:?}");
+        // A branch to one leaf leads nowhere: that leaf alone is missing.
+        net.wrong.insert(25, Label::new(778).unwrap());
+        let events = net.run(ping(fec));
+        let Some(ProbeEvent::Done { missing, egresses: heard, .. }) = events.last() else { panic!("{events:?}") };
+        assert_eq!((missing.as_slice(), heard.len()), (&[node(25)][..], 19));
     }
 }
 
@@ -271,6 +276,8 @@ fn a_traceroute_names_branches_buds_and_leaves() {
 }
 
 /// The control plane's FEC against the data plane's label.
+///
+/// Shows: VPLS-TEST-4
 #[test]
 fn a_flipped_label_is_a_mapping_error() {
     let mut net = Net::new(&mldp());

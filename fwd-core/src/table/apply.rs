@@ -198,7 +198,10 @@ impl Writer<'_> {
     fn set_vlink(&mut self, id: VlinkId, vlink: &Vlink) -> Result<(), ApplyError> {
         match vlink.deliver {
             Deliver::Vrf(vrf) => drop(self.vrfs.get(vrf).ok_or(ApplyError::TableFull(Table::Vrf))?),
-            Deliver::Port(port) => drop(self.bridge.reader().port(port).ok_or(ApplyError::TableFull(Table::Port))?),
+            Deliver::Port(port) if self.bridge.reader().port(port).is_none() => {
+                return Err(ApplyError::TableFull(Table::Port));
+            }
+            Deliver::Port(_) => {}
         }
         self.vlinks.set(&mut self.grace, id, vlink).map_err(refused(Table::Vlink))
     }

@@ -4,6 +4,7 @@
 mod world;
 
 mod bridge;
+mod detection;
 mod gauges;
 mod operations;
 mod services;

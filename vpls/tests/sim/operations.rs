@@ -133,6 +133,8 @@ fn faults_of_trees_and_pes_have_one_life() {
 }
 
 /// A label that is not what was programmed is found by comparing the tables with what the machine believes.
+///
+/// Shows: VPLS-TEST-4
 #[test]
 fn an_audit_finds_a_label_that_was_flipped() {
     let mut world = network(3, |pe| ve(pe, 1));

@@ -491,6 +491,13 @@ impl World {
         self.settle();
     }
 
+    /// Every tree of a root loses a leaf, and nobody is told.
+    pub fn silence(&mut self, root: usize, leaf: usize) {
+        for tree in self.trees.values().filter(|tree| tree.root == root) {
+            self.p.prune(tree.group, leaf);
+        }
+    }
+
     /// A customer sends a frame: what customers get. Control frames are handled by machines on the way.
     pub fn send(&mut self, pe: usize, iface: u32, octets: &[u8]) -> Vec<Delivered> {
         let mut queue = VecDeque::new();

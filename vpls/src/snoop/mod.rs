@@ -20,6 +20,7 @@ mod machine;
 mod members;
 pub mod mmrp;
 mod pim;
+mod registrar;
 
 use alloc::vec::Vec;
 use core::net::IpAddr;

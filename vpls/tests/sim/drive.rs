@@ -19,6 +19,8 @@ use vpls::bgp::{McastKey, Nlri, Pmsi, RouteAttributes, Tunnel};
 use vpls::damping::DampingConfig;
 use vpls::label_block::LabelBlock;
 use vpls::multicast::{TreeConfig, TunnelKind};
+use vpls::snoop::bpdu::BRIDGES;
+use vpls::snoop::mmrp::Mmrpdu;
 use vpls::snoop::{Mode, PimMode, Protocol, SnoopConfig, build};
 use vpls::{
     CircuitConfig, Input, Output, PeConfig, PwConfig, PwEvent, PwId, PwService, TreeEvent, TreeRequest, VeConfig,
@@ -57,6 +59,8 @@ fn config(vsi: u16) -> VsiConfig {
         mode: [Mode::Snoop, Mode::Relay, Mode::Proxy][usize::from(vsi % 3)],
         pim_mode: if vsi == 2 { PimMode::Proxy } else { PimMode::Auto },
         settle: Duration::from_secs(1),
+        topology: vsi == 1,
+        mmrp: vsi != 3,
         ..SnoopConfig::default()
     };
     let trees =
@@ -67,6 +71,7 @@ fn config(vsi: u16) -> VsiConfig {
         snoop: (vsi != 3).then_some(snoop),
         trees: (vsi != 3).then_some(trees),
         damping: (vsi == 1).then(DampingConfig::default),
+        copies: (vsi == 2).then_some(vpls::police::Rate::bits(1_000_000)),
         limits: VsiLimits { groups: GROUPS, groups_per_circuit: GROUPS, pseudowires: 12, ..VsiLimits::DEFAULT },
         ..VsiConfig::new(VsiId(vsi), rd(0, vsi)).with_target(target(vsi))
     }
@@ -182,7 +187,13 @@ impl Driven {
                 self.pe.handle_input(now, Input::Transport { peer: peer(n), next, mtu: u.arbitrary()? });
             }
             7 => {
-                let event = match u.int_in_range(0..=2)? {
+                let event = match u.int_in_range(0..=3)? {
+                    3 => PwEvent::Session {
+                        next: NextHop::Nhlfe(NhlfeId(5001)),
+                        control_word: false,
+                        flow_label: false,
+                        mtu: *u.choose(&[0, 1500, 9000])?,
+                    },
                     0 => PwEvent::Withdrawn,
                     1 => PwEvent::Status(PwStatus::from_bits_retain(u.arbitrary()?)),
                     _ => PwEvent::Mapping {
@@ -305,7 +316,13 @@ fn route(u: &mut Unstructured<'_>, n: u8, vsi: u16) -> Result<(Nlri, Option<Rout
 fn frame(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let (host, group): (u8, Ipv4Addr) = (u.int_in_range(1..=5)?, group(u)?);
     let (mac, source) = (Mac([2, 0, 0, 0, 9, host]), IpAddr::from([10, 0, 0, host]));
-    let mut octets = match u.int_in_range(0..=3)? {
+    let mut octets = match u.int_in_range(0..=5)? {
+        4 => {
+            let mut body = [0; 36];
+            (body[2], body[3], body[4]) = (2, 2, u.arbitrary()?);
+            [&BRIDGES.0[..], &mac.0, &[0, 39, 0x42, 0x42, 3], &body].concat()
+        }
+        5 => u.arbitrary::<Mmrpdu>()?.frame(mac),
         0 => {
             let message: mvpn::igmp::IgmpMessage<'_> = match u.int_in_range(0..=2)? {
                 0 => mvpn::igmp::IgmpMessage::ReportV2(group),

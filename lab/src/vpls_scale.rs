@@ -1,9 +1,6 @@
 //! `lab vpls-scale`: what a VPLS costs (RFC 5501 §6.1.2, catalogue §7): per instance, pseudowire, group, address and tree, in memory,
 //! work and octets on the wire; and whether customers' joins take anything from unicast. The output is checked in: docs/vpls-scale.txt.
 
-#[path = "../../vpls/tests/world/mod.rs"]
-mod world;
-
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,8 +19,8 @@ use vpls::multicast::{TreeConfig, TunnelKind};
 use vpls::snoop::SnoopConfig;
 use vpls::{CircuitConfig, Input, Output, PeConfig, PeLimits, VeConfig, VplsPe, VsiConfig, VsiLimits};
 
-use world::World;
-use world::packets::{data, frame, join, mac};
+use crate::run::scene::vpls::world::World;
+use crate::run::scene::vpls::world::packets::{data, frame, join, mac};
 
 /// Arguments of `lab vpls-scale`.
 #[derive(clap::Args)]
@@ -138,10 +135,10 @@ fn reference() {
         for n in 0..21_u32 {
             let of = config(n, 1);
             let of = VsiConfig { snoop: of.snoop.clone().filter(|_| snoop), trees, ..of };
-            world.with(n as usize, |pe, now| drop(pe.add_vsi(now, of)));
+            let _ = world.with(n as usize, |pe, now| pe.add_vsi(now, of));
             for iface in 1..=2 {
                 let circuit = CircuitConfig::new(IfIndex(iface), Tags::Any);
-                world.with(n as usize, |pe, now| drop(pe.add_circuit(now, VsiId(1), circuit)));
+                let _ = world.with(n as usize, |pe, now| pe.add_circuit(now, VsiId(1), circuit));
             }
         }
         world.pass(Duration::from_secs(3));

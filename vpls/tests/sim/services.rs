@@ -341,7 +341,7 @@ fn a_provider_is_the_customer_of_another() {
     let crosses = |world: &mut World, inner: &[u8]| {
         world.control.clear();
         let mut got = world.send(0, 5, &service(inner));
-        got.extend(world.control.drain(..));
+        got.append(&mut world.control);
         let far: Vec<_> = got.into_iter().filter(|(pe, iface, _)| (*pe, *iface) == (1, 5)).collect();
         assert!(far.iter().all(|(.., octets)| *octets == service(inner)), "{far:x?}");
         far.len()

@@ -69,8 +69,18 @@ pub struct World {
     next_session: u32,
     /// LDP messages on their way: from, to.
     messages: VecDeque<(usize, usize, Message)>,
-    /// Sessions to be set up when the ports that they deliver to are there: PE, link, other end, numbers, port.
-    sessions: Vec<(usize, VlinkId, usize, (u32, u32), PortId)>,
+    /// Sessions to be set up when the ports that they deliver to are there.
+    sessions: Vec<PendingSession>,
+}
+
+/// An L2TPv3 session that is to be set up at an end of it.
+struct PendingSession {
+    pe: usize,
+    link: VlinkId,
+    to: usize,
+    /// As this end chose it, and as the other did.
+    numbers: (u32, u32),
+    port: PortId,
 }
 
 struct Tree {
@@ -207,7 +217,7 @@ impl World {
                 self.ldp(to);
                 continue;
             }
-            let Some((pe, link, to, numbers, port)) = self.sessions.pop() else { return };
+            let Some(PendingSession { pe, link, to, numbers, port }) = self.sessions.pop() else { return };
             self.pes[pe].l2tp(link, (address(pe), address(to)), numbers, port);
         }
     }
@@ -405,7 +415,7 @@ impl World {
             let of = |(found, _, port)| (found == *id).then_some(port);
             let port = self.pes[*pe].pe.pseudowires(id.vsi).find_map(of).unwrap();
             let vlink = self.pes[*pe].reserve();
-            self.sessions.push((*pe, vlink, *to, (own, other), port));
+            self.sessions.push(PendingSession { pe: *pe, link: vlink, to: *to, numbers: (own, other), port });
             let next = NextHop::Vlink(vlink);
             let event = PwEvent::Session { next, control_word: false, flow_label: false, mtu };
             self.pes[*pe].pe.handle_input(self.now, Input::Pw { id: id.clone(), event });

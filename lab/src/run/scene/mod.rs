@@ -5,7 +5,7 @@
 pub mod mvpn;
 mod p2mp_pw;
 pub mod vlink;
-mod vpls;
+pub(crate) mod vpls;
 
 use anyhow::Result;
 

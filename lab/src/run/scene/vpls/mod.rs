@@ -2,7 +2,7 @@
 //! link when it is flooded, when it is snooped, and when trees carry it, against the least that would do.
 
 #[path = "../../../../../vpls/tests/world/mod.rs"]
-mod world;
+pub(crate) mod world;
 
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;

@@ -1,5 +1,5 @@
 //! `lab vpls-scale`: what a VPLS costs (RFC 5501 §6.1.2, catalogue §7): per instance, pseudowire, group, address and tree, in memory,
-//! work and octets on the wire; and whether customers' joins take anything from unicast. The output is checked in: docs/vpls-scale.txt.
+//! work and octets on the wire; and whether customers' joins take anything from unicast.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;

@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use fwd_core::net::{LabelSpaceId, PortId, TunnelId};
+use fwd_core::net::{LabelSpaceId, PortId, ReplicationId, TunnelId};
 use fwd_core::op::{IlmAction, LegTarget};
 
 use crate::ldp::fec::{Fec, FecElement, MultipointFec, MultipointKind, OpaqueElement, OpaqueValue, RouteDistinguisher};
@@ -150,6 +150,8 @@ pub enum Deliver {
     /// The label below is one that the root assigned: it is looked up in the root's label space (RFC 5331 §7). For trees that carry
     /// several VPNs or pseudowires.
     Context(LabelSpaceId),
+    /// The packets go on by the legs of this group, in another tree: two segments of an inter-AS tree (RFC 6514 §9.2.3.2).
+    Replicate(ReplicationId),
 }
 
 impl Deliver {
@@ -160,6 +162,7 @@ impl Deliver {
             Self::Multicast(tunnel) => IlmAction::Multicast(tunnel),
             Self::Bridge(port) => IlmAction::Bridge(port),
             Self::Context(space) => IlmAction::Context(space),
+            Self::Replicate(group) => IlmAction::Replicate(group),
         }
     }
 
@@ -170,6 +173,7 @@ impl Deliver {
             Self::Multicast(tunnel) => LegTarget::Multicast(tunnel),
             Self::Bridge(port) => LegTarget::Arrive(port),
             Self::Context(space) => LegTarget::Context(space),
+            Self::Replicate(group) => LegTarget::Group(group),
         }
     }
 }

@@ -2,8 +2,11 @@
 //! twice, whatever moves.
 //!
 //! The network is the one of the simulations of `mvpn`: PEs with real forwarders, a reflector that delays each message by 10 to 200 ms, P2MP
-//! LSPs whose labels take 30 ms, 5 ms across the core.
+//! LSPs whose labels take 30 ms, 5 ms across the core. Beside it a network of two ASes, whose ASBRs join the tunnels of both.
 
+#[path = "../../../../../mvpn/tests/mvpn/border.rs"]
+#[allow(dead_code)] // the simulations of `mvpn` use the rest
+mod border;
 #[path = "../../../../../mvpn/tests/mvpn/ldp.rs"]
 #[allow(dead_code)] // the simulations of `mvpn` use the rest
 mod ldp;
@@ -24,7 +27,7 @@ use anyhow::Result;
 use bgp_vpn::attr::RouteTarget;
 use bgp_vpn::nlri::RouteDistinguisher;
 use fwd_core::net::VrfId;
-use mvpn::mvrf::{InterAs, MvrfConfig, PTunnel, Threshold};
+use mvpn::mvrf::{InterAs, MvrfConfig, PTunnel, Threshold, TunnelKind};
 
 use self::node::{SimAddress, pmsi};
 use self::world::World;
@@ -64,6 +67,31 @@ fn network(seed: u64) -> World<A> {
             config.import = vec![other.into(), ours.into()];
         }
         world.add_site(pe, config, pe == RP);
+    }
+    world.run_for(SECOND * 10);
+    world
+}
+
+/// Another network: PE 0 in one AS, PEs 1 and 2 in another with tunnels of another kind, and an ASBR of each between them.
+fn two_ases(seed: u64) -> World<A> {
+    let ases = border::Ases { asn: vec![65001, 65002, 65002, 65001, 65002], links: vec![(3, 4)], abrs: Vec::new() };
+    let routers = (1..=5).map(|n| IpAddr::from([192, 0, 2, n])).collect();
+    let kind = |node: usize| if node == 0 || node == 3 { TunnelKind::MldpP2mp } else { TunnelKind::IngressReplication };
+    let mut world = World::of_ases(
+        routers,
+        &ases,
+        seed,
+        |_, _| {},
+        |node, config| {
+            (config.inclusive, config.selective) = (kind(node), kind(node));
+        },
+    );
+    for pe in 0..3 {
+        let number = u32::try_from(pe).unwrap_or(0);
+        let rd = RouteDistinguisher::two_octet_as(65001, 100 + number);
+        let mut config = MvrfConfig::new(VRF, rd, RouteTarget::two_octet_as(65001, 1), pmsi(VRF));
+        (config.inclusive, config.selective) = (Some(kind(pe)), kind(pe));
+        world.add_site(pe, config, false);
     }
     world.run_for(SECOND * 10);
     world
@@ -261,14 +289,19 @@ pub fn run(seed: u64, report: &mut Report) -> Result<()> {
     let ssm = one_flow(&mut world, "SSM", (A::host(SOURCE, 1), A::ssm(1)), &RECEIVERS, false);
     let asm = one_flow(&mut world, "ASM, RP on a CE", (A::host(SOURCE, 2), A::asm(2)), &RECEIVERS, true);
     let extranet = one_flow(&mut world, "SSM, extranet", (A::host(SOURCE, 4), A::ssm(4)), &[OTHER_VPN], false);
-    let inter_as = one_flow(&mut world, "SSM, other AS", (A::host(SOURCE, 5), A::ssm(5)), &[OTHER_AS], false);
+    let whole = (A::host(SOURCE, 5), A::ssm(5));
+    let inter_as = one_flow(&mut world, "SSM, other AS, one tunnel", whole, &[OTHER_AS], false);
+    let mut other = two_ases(seed);
+    let segmented = one_flow(&mut other, "SSM, other AS, segments", (A::host(SOURCE, 1), A::ssm(1)), &[1, 2], false);
+    // To the ASBR, across the border, and to each PE behind it.
+    let segmented = Row { optimum: 4, ..segmented };
     let (sparse, there, back) = sparse(&mut world);
-    let rows = [&ssm, &asm, &sparse, &extranet, &inter_as].map(|row| {
+    let rows = [&ssm, &asm, &sparse, &extranet, &inter_as, &segmented].map(|row| {
         let Row { flow, tunnel, delay, copies, optimum, .. } = row;
         [(*flow).to_owned(), tunnel.clone(), delay.clone(), copies.clone(), optimum.to_string()]
     });
     report.say(&columns(["flow", "carried by", "join delay, ms", "copies", "optimum"], &rows));
-    for row in [&ssm, &asm, &sparse, &extranet, &inter_as] {
+    for row in [&ssm, &asm, &sparse, &extranet, &inter_as, &segmented] {
         report.check(
             format!("multicast: {} reaches its receivers, once", row.flow),
             row.outcome.is_perfect(),

@@ -47,6 +47,9 @@ mod vpls_drive;
 #[path = "../../ipsec-vlink/tests/l2tp/drive.rs"]
 mod l2tp_drive;
 
+#[path = "../../mvpn/tests/mvpn/drive_asbr.rs"]
+mod asbr_drive;
+
 #[path = "../../mvpn/tests/mvpn/drive.rs"]
 mod mvpn_drive;
 
@@ -173,6 +176,11 @@ pub fn drive_pim(data: &[u8]) {
     pim_drive::run(data);
 }
 
+/// Arbitrary stimuli against a border router of multicast VPNs.
+pub fn drive_asbr(data: &[u8]) {
+    asbr_drive::run(data);
+}
+
 /// Arbitrary stimuli against a PE with two multicast VRFs.
 pub fn drive_mvpn(data: &[u8]) {
     mvpn_drive::run(data);
@@ -199,6 +207,7 @@ pub const TARGETS: &[Target] = &[
     ("drive_lde", drive_lde),
     ("drive_pw", drive_pw),
     ("drive_ldp_session", drive_ldp_session),
+    ("drive_asbr", drive_asbr),
     ("drive_mvpn", drive_mvpn),
     ("drive_mldp", drive_mldp),
     ("drive_pim", drive_pim),

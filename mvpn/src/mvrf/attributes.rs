@@ -77,12 +77,20 @@ pub struct McastAttributes {
     pub standby: bool,
     /// MVPN SA RP-address (RFC 9081 §3).
     pub rp: Option<Ipv4Addr>,
+    /// Inter-Area P2MP Segmented Next-Hop (RFC 7524 §4): the root of the segment.
+    pub segmented_next_hop: Option<IpAddr>,
 }
 
 impl McastAttributes {
+    /// The router that Leaf A-D routes are for: the root of the segment (RFC 6514 §9.2.3.4.1, RFC 7524 §6.2).
+    #[must_use]
+    pub fn leaves_report_to(&self) -> IpAddr {
+        self.segmented_next_hop.unwrap_or(self.next_hop)
+    }
+
     /// Attributes with a next hop and route targets.
     #[must_use]
     pub const fn new(next_hop: IpAddr, targets: Vec<Target>) -> Self {
-        Self { next_hop, targets, pmsi: None, no_export: false, standby: false, rp: None }
+        Self { next_hop, targets, pmsi: None, no_export: false, standby: false, rp: None, segmented_next_hop: None }
     }
 }

@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 
 use alloc::vec::Vec;
+use bgp_vpn::nlri::RouteDistinguisher;
 use bgp_vpn::nlri::mcast_vpn::CMulticast;
 use fwd_core::net::IpPrefix;
 use fwd_core::time::Instant;
@@ -10,7 +11,7 @@ use fwd_core::time::Instant;
 use super::attributes::{McastAttributes, Target};
 use super::config::{AsmMode, CMulticastProtocol, InterAs};
 use super::event::{MvpnEvent, MvpnLimit};
-use super::instance::{Mvrf, Tree};
+use super::instance::{Join, Mvrf, Tree};
 use super::io::{CTree, Output};
 use super::route::{McastKind, McastRoute};
 use super::shared::{Shared, Timer};
@@ -151,9 +152,9 @@ impl Mvrf {
                 (member.rd, address.to_bits())
             }
             InterAs::Segmented => {
-                let (rd, next_hop) = self.ases.get(&asn)?;
-                targets.push(Target::router(*next_hop));
-                (*rd, asn)
+                let (rd, by) = self.way_to_as(asn)?;
+                targets.push(Target::router(by));
+                (rd, asn)
             }
             InterAs::None => return None,
         };
@@ -189,33 +190,55 @@ impl Mvrf {
     }
 
     /// A C-multicast route for this PE came or went (RFC 6514 §11.3.1).
-    pub(super) fn join_changed(&mut self, shared: &mut Shared, now: Instant, tree: CTree, present: bool) {
+    pub(super) fn join_changed(
+        &mut self,
+        shared: &mut Shared,
+        now: Instant,
+        tree: CTree,
+        rd: RouteDistinguisher,
+        present: bool,
+    ) {
         if present {
-            if !self.config.sites.senders || self.joins.contains_key(&tree) {
+            if !self.config.sites.senders {
+                return;
+            }
+            if let Some(join) = self.joins.get_mut(&tree) {
+                if !join.rds.contains(&rd) {
+                    join.rds.push(rd);
+                }
                 return;
             }
             if self.joins.len() >= self.config.limits.joins {
                 return shared.limit(now, self.config.vrf, MvpnLimit::Joins);
             }
-            self.joins.insert(tree, false);
+            self.joins.insert(tree, Join { is_active: false, rds: smallvec::smallvec![rd] });
             self.by_root.entry(tree.root()).or_default().insert(tree);
             self.update_join(shared, now, tree);
-        } else if let Some(is_active) = self.joins.remove(&tree) {
-            self.forget_root(&tree);
-            if is_active {
-                self.end_join(shared, now, tree);
+        } else if let Some(join) = self.joins.get_mut(&tree) {
+            join.rds.retain(|of| *of != rd);
+            if join.rds.is_empty() {
+                self.forget_join(shared, now, tree);
             }
+        }
+    }
+
+    /// The last route of a join is gone.
+    pub(super) fn forget_join(&mut self, shared: &mut Shared, now: Instant, tree: CTree) {
+        let Some(join) = self.joins.remove(&tree) else { return };
+        self.forget_root(&tree);
+        if join.is_active {
+            self.end_join(shared, now, tree);
         }
     }
 
     /// A join counts while its root is in the PE's own sites.
     fn update_join(&mut self, shared: &mut Shared, now: Instant, tree: CTree) {
         let is_local = self.umh.is_local(tree.root());
-        let Some(is_active) = self.joins.get_mut(&tree) else { return };
-        if *is_active == is_local {
+        let Some(join) = self.joins.get_mut(&tree) else { return };
+        if join.is_active == is_local {
             return;
         }
-        *is_active = is_local;
+        join.is_active = is_local;
         if !is_local {
             return self.end_join(shared, now, tree);
         }

@@ -56,12 +56,12 @@ pub enum CMulticastProtocol {
 /// How an MVPN spans ASes (RFC 6513 §8).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum InterAs {
-    /// It does not: type 1 routes stay in the AS.
-    #[default]
+    /// It does not.
     None,
     /// P-tunnels reach from PE to PE (RFC 6514 §11.1.3). Needs an IPv4 `router`.
     NonSegmented,
-    /// ASBRs stitch P-tunnels (RFC 6514 §9.2).
+    /// ASBRs join P-tunnels of ASes (RFC 6514 §9.2). Within an AS that makes no difference.
+    #[default]
     Segmented,
 }
 
@@ -277,6 +277,8 @@ pub struct MvrfConfig {
     pub ssm_ranges: Vec<IpPrefix>,
     /// How the MVPN spans ASes.
     pub inter_as: InterAs,
+    /// Whether P-tunnels of the MVRF are segmented at area borders (RFC 7524 §5.1.3).
+    pub inter_area: bool,
     /// Which sites are attached.
     pub sites: Sites,
     /// Damping of C-multicast and Leaf A-D routes (RFC 7899); `None`: none.
@@ -311,6 +313,7 @@ impl MvrfConfig {
             protocol: CMulticastProtocol::default(),
             ssm_ranges: Vec::new(),
             inter_as: InterAs::default(),
+            inter_area: false,
             sites: Sites::default(),
             damping: None,
             limits: MvpnLimits::default(),
@@ -318,8 +321,17 @@ impl MvrfConfig {
         }
     }
 
+    /// Defaults for the multicast of the global table (RFC 7716): RD 0, its routes are those of SAFI 1, 2 or 4 with VRF Route Import and
+    /// Source AS.
+    #[must_use]
+    pub fn global(target: RouteTarget, pmsi: IfIndex) -> Self {
+        Self::new(VrfId::GLOBAL, RouteDistinguisher::ZERO, target, pmsi)
+    }
+
     pub(super) fn check(&self, pe: &MvpnConfig) -> Result<(), MvpnConfigError> {
-        if self.vrf == VrfId::GLOBAL {
+        // RFC 7716 §2.2, §2.3: the global table has RD 0, and 0 in VRF Route Import; a VRF has neither.
+        let is_global = [self.vrf == VrfId::GLOBAL, self.rd == RouteDistinguisher::ZERO, self.number == 0];
+        if is_global != [true; 3] && is_global != [false; 3] {
             return Err(MvpnConfigError::Vrf);
         }
         if self.import.is_empty() {
@@ -413,7 +425,7 @@ pub enum MvpnConfigError {
     #[error("leave: not more than switch_over")]
     Leave,
     /// `vrf`.
-    #[error("vrf: the global table, in use already, or unknown")]
+    #[error("vrf: in use already, unknown, or the global table without RD 0 and number 0, or these without it")]
     Vrf,
     /// `rd`.
     #[error("rd: another MVRF's")]

@@ -32,6 +32,10 @@ pub enum MvpnLimit {
     TunnelBudget,
     /// Labels, entries, groups or tunnel numbers.
     Numbers,
+    /// Routes that an ASBR or ABR keeps of its neighbours.
+    Paths,
+    /// Trees that an ASBR or ABR takes on.
+    Segments,
 }
 
 /// Why a route was not used.
@@ -47,6 +51,8 @@ pub enum MvpnReject {
     NoLabel,
     /// An address that its field cannot hold.
     Address,
+    /// A tunnel with an upstream-assigned label, where segments of trees are joined.
+    UpstreamLabel,
 }
 
 /// An event. Events that peers cause come at most once in a second for each kind and MVRF, with the number since the last.

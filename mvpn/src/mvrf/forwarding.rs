@@ -249,7 +249,7 @@ impl Mvrf {
         let Some(receiving) = own.or_else(|| self.receiving.get(&(None, group))) else { return Rpf::Nowhere };
         let Some(upstream) = self.upstreams.get(&receiving.pe) else { return Rpf::Nowhere };
         match upstream.set {
-            Some(set) => Rpf::AnyOf(set),
+            Some((set, _)) => Rpf::AnyOf(set),
             None => Rpf::From(Origin::Tunnel(upstream.tunnel)),
         }
     }

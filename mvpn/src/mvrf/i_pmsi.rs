@@ -80,6 +80,7 @@ impl Mvrf {
         let mut attributes = self.attributes(&shared.config);
         attributes.no_export = self.config.inter_as != InterAs::NonSegmented;
         attributes.pmsi = self.i_pmsi_tunnel(shared);
+        attributes.segmented_next_hop = self.config.inter_area.then_some(shared.config.router);
         for family in &self.config.families {
             let route = McastRoute::i_pmsi(*family, self.config.rd, shared.config.router);
             shared.originate(self.config.vrf, route, attributes.clone());
@@ -229,7 +230,7 @@ impl Mvrf {
         }
         let joins: Vec<_> = self.joins.keys().copied().collect();
         for tree in joins {
-            self.join_changed(shared, now, tree, false);
+            self.forget_join(shared, now, tree);
         }
         let s_in: Vec<_> = self.s_in.keys().copied().collect();
         for (key, flow) in s_in {
@@ -240,6 +241,7 @@ impl Mvrf {
         for (key, family) in members {
             self.forget_member(shared, key, family);
         }
+        self.stop_ases(shared, now);
         let s_out: Vec<_> = self.s_out.keys().copied().collect();
         for flow in s_out {
             self.end_s_pmsi(shared, now, flow);

@@ -9,11 +9,13 @@ use bgp_vpn::nlri::RouteDistinguisher;
 use fwd_core::net::{Label, ReplicationId, RpfSetId, TunnelId};
 use fwd_core::op::{FwdOp, LegTarget, Mroute, MrouteKey, Origin};
 use fwd_core::time::Instant;
+use smallvec::SmallVec;
 
 use super::adverts::{AdvertType, Received};
 use super::alarm::Alarm;
+use super::as_tree::AsTree;
 use super::attributes::{McastAttributes, Target};
-use super::config::{MvpnConfig, MvrfConfig};
+use super::config::{InterAs, MvpnConfig, MvrfConfig};
 use super::damping::Merit;
 use super::event::MvpnLimit;
 use super::io::CTree;
@@ -40,8 +42,10 @@ pub(super) struct Upstream {
     pub(super) tunnel: TunnelId,
     /// The label of ours that it replicates to, and in how many Leaf A-D routes it is.
     pub(super) label: Option<(Label, usize)>,
-    /// The tunnels to accept from it: its own, and that of our I-PMSI label, which all PEs use.
-    pub(super) set: Option<RpfSetId>,
+    /// The tunnels to accept from it: its own, and one that others use too: that of our I-PMSI label, or of its AS.
+    pub(super) set: Option<(RpfSetId, TunnelId)>,
+    /// Its AS, if that is another and an inter-AS tree leads there.
+    pub(super) asn: Option<u32>,
     /// What needs it: I-PMSI A-D routes, S-PMSIs joined, flows received.
     pub(super) uses: usize,
 }
@@ -68,6 +72,15 @@ impl Tree {
     pub(super) const fn is_wanted(&self) -> bool {
         self.by_pim || self.by_source
     }
+}
+
+/// C-multicast routes of a tree.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Join {
+    /// Whether the tree is joined.
+    pub(super) is_active: bool,
+    /// The RDs of the routes: the VRF's, and of Inter-AS I-PMSI A-D routes of this AS (RFC 6514 §11.1.3).
+    pub(super) rds: SmallVec<[RouteDistinguisher; 1]>,
 }
 
 /// A flow that comes from another PE: C-S, if it is one source's, and C-G.
@@ -160,8 +173,8 @@ pub(super) struct Mvrf {
     pub(super) umh: UmhTable,
     pub(super) upstreams: BTreeMap<PeKey, Upstream>,
     pub(super) members: BTreeMap<PeKey, Member>,
-    /// Type 2 routes: RD and next hop by AS.
-    pub(super) ases: BTreeMap<u32, (RouteDistinguisher, IpAddr)>,
+    /// Inter-AS trees, by AS.
+    pub(super) ases: BTreeMap<u32, AsTree>,
     pub(super) trees: BTreeMap<CTree, Tree>,
     /// Trees and joins by their roots.
     pub(super) by_root: BTreeMap<IpAddr, BTreeSet<CTree>>,
@@ -192,8 +205,8 @@ pub(super) struct Mvrf {
     pub(super) own_sources: BTreeMap<(IpAddr, IpAddr), u64>,
     /// Sources pruned off the shared tree on the PMSI.
     pub(super) pruned: BTreeSet<(IpAddr, IpAddr)>,
-    /// C-multicast routes for this PE, by tree; and whether the tree is joined.
-    pub(super) joins: BTreeMap<CTree, bool>,
+    /// C-multicast routes for this PE, by tree.
+    pub(super) joins: BTreeMap<CTree, Join>,
     pub(super) c_routes: BTreeMap<MrouteKey, CRoute>,
     pub(super) c_by_group: BTreeMap<IpAddr, BTreeSet<MrouteKey>>,
     pub(super) c_groups: BTreeMap<ReplicationId, CGroup>,
@@ -289,17 +302,19 @@ impl Mvrf {
             return Some(known.tunnel);
         }
         let tunnel = shared.new_tunnel(now, self.config.vrf)?;
-        self.upstreams.insert(key, Upstream { tunnel, label: None, set: None, uses: 1 });
-        if let Some((_, own)) = self.own_label {
-            if let Some(set) = shared.new_set(now, self.config.vrf) {
-                for from in [tunnel, own] {
-                    shared.op(FwdOp::SetRpfMember { set, from: Origin::Tunnel(from) });
-                }
-                if let Some(known) = self.upstreams.get_mut(&key) {
-                    known.set = Some(set);
-                }
+        // RFC 6514 §9.2: what comes from another AS comes by the AS's tree, or by an S-PMSI of the PE.
+        let asn = self.umh.as_of(key.rd, key.address);
+        let asn = asn.filter(|asn| self.config.inter_as == InterAs::Segmented && *asn != shared.config.asn);
+        let by_as = asn.and_then(|asn| self.hold_as(shared, now, asn));
+        let other = by_as.or(self.own_label.map(|(_, own)| own).filter(|_| asn.is_none()));
+        let set = other.and_then(|other| Some((shared.new_set(now, self.config.vrf)?, other)));
+        if let Some((set, other)) = set {
+            for from in [tunnel, other] {
+                shared.op(FwdOp::SetRpfMember { set, from: Origin::Tunnel(from) });
             }
         }
+        let asn = asn.filter(|_| by_as.is_some());
+        self.upstreams.insert(key, Upstream { tunnel, label: None, set, asn, uses: 1 });
         Some(tunnel)
     }
 
@@ -311,8 +326,8 @@ impl Mvrf {
             return;
         }
         if let Some(known) = self.upstreams.remove(&key) {
-            if let (Some(set), Some((_, own))) = (known.set, self.own_label) {
-                for from in [known.tunnel, own] {
+            if let Some((set, other)) = known.set {
+                for from in [known.tunnel, other] {
                     shared.op(FwdOp::ClearRpfMember { set, from: Origin::Tunnel(from) });
                 }
                 shared.tunnels.give_back(set.0);
@@ -321,6 +336,9 @@ impl Mvrf {
                 shared.drop_label(label);
             }
             shared.drop_tunnel(known.tunnel);
+            if let Some(asn) = known.asn {
+                self.release_as(shared, asn);
+            }
         }
     }
 
@@ -339,6 +357,9 @@ impl Mvrf {
         let received_by = flow.and_then(|r| match r.matched {
             Some(matched) => self.s_in.get(&(r.pe, matched))?.attributes.pmsi.as_ref().map(|p| p.tunnel.clone()),
             None => {
+                if let Some(asn) = self.upstreams.get(&r.pe).and_then(|upstream| upstream.asn) {
+                    return self.tunnel_of_as(asn, AddressFamily::of(group));
+                }
                 let member = self.members.get(&r.pe)?;
                 member.tunnels.get(&AddressFamily::of(group))?.as_ref().map(|p| p.tunnel.clone())
             }

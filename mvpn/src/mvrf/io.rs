@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use alloc::vec::Vec;
 use bgp_vpn::nlri::RouteDistinguisher;
-use fwd_core::net::{IpPrefix, LabelSpaceId, NhlfeId, TunnelId, VrfId};
+use fwd_core::net::{IpPrefix, LabelSpaceId, NhlfeId, ReplicationId, TunnelId, VrfId};
 use fwd_core::op::FwdOp;
 
 use super::attributes::McastAttributes;
@@ -221,6 +221,13 @@ pub enum TreeRequest {
         tunnel: PTunnel,
         /// The number, for [`fwd_core::op::IlmAction::Multicast`] or a leg of that name.
         arrives_by: TunnelId,
+    },
+    /// This ASBR or ABR is a leaf: what arrives goes on by the legs of this group (RFC 6514 §9.2.3.2), still labelled.
+    Stitch {
+        /// The tunnel.
+        tunnel: PTunnel,
+        /// The group, for [`fwd_core::op::IlmAction::Replicate`] or a leg of that name.
+        group: ReplicationId,
     },
     /// This PE is a leaf of a tunnel that carries upstream-assigned labels: what arrives is to be looked up in this space.
     JoinSpace {

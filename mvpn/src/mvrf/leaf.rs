@@ -102,7 +102,7 @@ impl Mvrf {
     pub(super) fn join_s_pmsi(&mut self, shared: &mut Shared, now: Instant, key: PeKey, flow: SFlow) {
         let Some(incoming) = self.s_in.get(&(key, flow)).filter(|s| s.joined.is_none()) else { return };
         let Some(pmsi) = incoming.attributes.pmsi.clone() else { return };
-        let next_hop = incoming.attributes.next_hop;
+        let next_hop = incoming.attributes.leaves_report_to();
         let Some(arrives_by) = self.hold(shared, now, key) else { return };
         let route = McastRoute::s_pmsi(key.rd, flow, key.address);
         let mut joined = Joined { tunnel: None, leaf: None, has_label: false };

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use super::alarm::Usage;
 use super::attributes::{McastAttributes, Target};
 use super::c_multicast::By;
-use super::config::{AsmMode, MvpnConfig, MvpnConfigError, MvpnLimits, MvrfConfig};
+use super::config::{AsmMode, InterAs, MvpnConfig, MvpnConfigError, MvpnLimits, MvrfConfig};
 use super::event::{MvpnEvent, MvpnReject};
 use super::instance::{Carried, Mvrf, PeKey};
 use super::io::{CTree, Input, Output};
@@ -444,12 +444,7 @@ impl Mvrf {
                 self.s_pmsi_changed(shared, now, key, flow, attributes.cloned());
             }
             McastKind::Ad(AdRoute::InterAsIPmsi(ad)) => {
-                match attributes {
-                    Some(attributes) => self.ases.insert(ad.source_as, (ad.rd, attributes.next_hop)),
-                    None => self.ases.remove(&ad.source_as),
-                };
-                let trees: Vec<CTree> = self.trees.keys().copied().collect();
-                trees.into_iter().for_each(|tree| self.update_tree(shared, now, tree));
+                self.as_changed(shared, now, route.family, ad, attributes);
             }
             McastKind::Leaf { key, originator } => {
                 self.leaf_changed(shared, now, (route, key, originator), attributes);
@@ -459,7 +454,9 @@ impl Mvrf {
                 self.source_active(shared, now, (sa.group, sa.source), sa.rd, next_hop);
             }
             McastKind::SharedTreeJoin(join) | McastKind::SourceTreeJoin(join) => {
-                if join.rd != self.config.rd {
+                // RFC 6514 §11.1.3: from another AS it has the RD of an Inter-AS I-PMSI A-D route.
+                let is_far = self.config.inter_as == InterAs::Segmented && join.source_as == shared.config.asn;
+                if join.rd != self.config.rd && !is_far {
                     return shared.reject(now, self.config.vrf, MvpnReject::Rd, route);
                 }
                 let tree = match route.kind {
@@ -469,7 +466,7 @@ impl Mvrf {
                     McastKind::SharedTreeJoin(_) => CTree::Shared { group: join.group, rp: join.source },
                     _ => CTree::Source { group: join.group, source: join.source },
                 };
-                self.join_changed(shared, now, tree, present);
+                self.join_changed(shared, now, tree, join.rd, present);
             }
             McastKind::Ad(_) => {}
         }

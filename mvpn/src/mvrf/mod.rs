@@ -8,6 +8,8 @@
 //! | §4 | `route.rs`, `attributes.rs` | routes and their attributes as values |
 //! | §5 | `p_tunnel.rs` | P-tunnels |
 //! | §9.1 | `i_pmsi.rs` | Intra-AS I-PMSI A-D routes |
+//! | §9.2, §11.2, §12.2 | `inter_as/` | routers at the border of an AS or an area |
+//! | §9.2.3.4 | `as_tree.rs` | inter-AS trees as a PE receives them |
 //! | §9.2.3.4.1, §12.3 | `leaf.rs` | Leaf A-D routes |
 //! | §11 | `c_multicast.rs` | C-multicast routes |
 //! | §12 | `s_pmsi/` | S-PMSIs: switching to them and back, wildcards (RFC 6625) |
@@ -35,6 +37,7 @@
 
 mod adverts;
 mod alarm;
+mod as_tree;
 mod attributes;
 mod c_multicast;
 mod c_pim;
@@ -44,6 +47,7 @@ mod event;
 mod forwarding;
 mod i_pmsi;
 mod instance;
+pub mod inter_as;
 mod io;
 mod leaf;
 mod limits;

@@ -270,6 +270,13 @@ impl Shared {
         self.roots.insert(tree, root);
     }
 
+    /// A leaf that gets copies through a unicast tunnel, whatever the kind of the tree: a router beyond the border of the AS.
+    pub(super) fn set_copy(&mut self, now: Instant, tree: TreeId, leaf: IpAddr, label: Label) {
+        let Some(mut root) = self.roots.remove(&tree) else { return };
+        self.replicate_to(now, tree, &mut root, leaf, label);
+        self.roots.insert(tree, root);
+    }
+
     fn replicate_to(&mut self, now: Instant, tree: TreeId, root: &mut Root, leaf: IpAddr, label: Label) {
         let key = LegKey::Leaf(leaf);
         let known = root.legs.get(&key).copied();

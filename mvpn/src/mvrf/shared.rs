@@ -244,12 +244,16 @@ impl Shared {
 
     /// A label whose packets arrive by a tunnel.
     pub(super) fn new_label(&mut self, now: Instant, vrf: VrfId, tunnel: TunnelId) -> Option<Label> {
+        self.new_ilm(now, vrf, IlmAction::Multicast(tunnel))
+    }
+
+    /// A label, and what becomes of its packets.
+    pub(super) fn new_ilm(&mut self, now: Instant, vrf: VrfId, action: IlmAction) -> Option<Label> {
         let Some(label) = self.labels.take().and_then(Label::new) else {
             self.limit(now, vrf, MvpnLimit::Numbers);
             return None;
         };
-        let ilm = Ilm { action: IlmAction::Multicast(tunnel), model: TunnelModel::Uniform };
-        self.op(FwdOp::SetIlm { label, ilm });
+        self.op(FwdOp::SetIlm { label, ilm: Ilm { action, model: TunnelModel::Uniform } });
         Some(label)
     }
 

@@ -46,7 +46,16 @@ impl Mvrf {
     pub(super) fn best_source(&self, group: IpAddr, source: IpAddr) -> Option<PeKey> {
         let says = self.sources.get(&(group, source))?;
         let selected = self.umh.select(source, group, self.config.umh).and_then(|umh| umh.pe());
-        says.iter().find(|key| Some(key.address) == selected).or(says.last()).copied()
+        // Beyond the border of an AS the next hop is not the PE's: the RD tells which it is.
+        let resolved = says.iter().map(|key| PeKey { address: self.umh.origin(key.rd).unwrap_or(key.address), ..*key });
+        let mut last = None;
+        for key in resolved {
+            if Some(key.address) == selected {
+                return Some(key);
+            }
+            last = Some(key);
+        }
+        last
     }
 
     /// Everything that depends on the sources of a group.
@@ -122,7 +131,7 @@ impl Mvrf {
     /// The C-RP of the shared tree of a group that other PEs joined here.
     fn shared_join(&self, group: IpAddr) -> Option<IpAddr> {
         let joins = self.joins.range(shared_trees(group));
-        joins.filter(|(_, is_active)| **is_active).map(|(tree, _)| tree.root()).next()
+        joins.filter(|(_, join)| join.is_active).map(|(tree, _)| tree.root()).next()
     }
 
     /// The upstream hop of the shared tree that this PE joined.

@@ -82,6 +82,8 @@ pub(super) struct UmhTable {
     local: BTreeSet<IpPrefix>,
     /// How many prefixes of a family (IPv4: true) and length there are.
     lengths: BTreeMap<(bool, u8), usize>,
+    /// Whose the routes of an RD are: PE, AS, and how many there are. The global table has one RD at all PEs.
+    origins: BTreeMap<RouteDistinguisher, BTreeMap<IpAddr, (Option<u32>, usize)>>,
 }
 
 impl UmhTable {
@@ -94,6 +96,33 @@ impl UmhTable {
         }
     }
 
+    fn count_origin(&mut self, rd: RouteDistinguisher, route: &UmhRoute, more: bool) {
+        let Some(import) = route.import else { return };
+        let pes = self.origins.entry(rd).or_default();
+        let known = pes.entry(import.address).or_insert((route.source_as, 0));
+        match more {
+            true => *known = (route.source_as, known.1.saturating_add(1)),
+            false => known.1 = known.1.saturating_sub(1),
+        }
+        if known.1 == 0 {
+            pes.remove(&import.address);
+        }
+        if pes.is_empty() {
+            self.origins.remove(&rd);
+        }
+    }
+
+    /// The PE that has a VRF of this RD, where it is but one.
+    pub(super) fn origin(&self, rd: RouteDistinguisher) -> Option<IpAddr> {
+        let mut pes = self.origins.get(&rd)?.keys();
+        pes.next().copied().filter(|_| pes.next().is_none())
+    }
+
+    /// The AS of a PE that has a VRF of this RD.
+    pub(super) fn as_of(&self, rd: RouteDistinguisher, pe: IpAddr) -> Option<u32> {
+        self.origins.get(&rd)?.get(&pe)?.0
+    }
+
     /// Writes or removes a route of another PE. Whether anything changed.
     pub(super) fn set(&mut self, prefix: IpPrefix, rd: RouteDistinguisher, route: Option<UmhRoute>) -> bool {
         match route {
@@ -101,16 +130,24 @@ impl UmhTable {
                 if !self.remote.contains_key(&prefix) {
                     self.count(&prefix, true);
                 }
-                self.remote.entry(prefix).or_default().insert(rd, route) != Some(route)
+                let old = self.remote.entry(prefix).or_default().insert(rd, route);
+                self.count_origin(rd, &route, true);
+                if let Some(old) = &old {
+                    self.count_origin(rd, old, false);
+                }
+                old != Some(route)
             }
             None => {
                 let Some(routes) = self.remote.get_mut(&prefix) else { return false };
-                let was = routes.remove(&rd).is_some();
+                let old = routes.remove(&rd);
                 if routes.is_empty() {
                     self.remote.remove(&prefix);
                     self.count(&prefix, false);
                 }
-                was
+                if let Some(old) = &old {
+                    self.count_origin(rd, old, false);
+                }
+                old.is_some()
             }
         }
     }

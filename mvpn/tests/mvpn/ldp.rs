@@ -102,6 +102,11 @@ impl<A: SimAddress> World<A> {
                 let id = mldp.join(now, fec(lsp), Deliver::Context(space)).unwrap();
                 ldp.joined.insert((pe, tunnel), id);
             }
+            TreeRequest::Stitch { tunnel, group } => {
+                let PTunnel::MldpP2mp(lsp) = &tunnel else { panic!("{tunnel:?}") };
+                let id = mldp.join(now, fec(lsp), Deliver::Replicate(group)).unwrap();
+                ldp.joined.insert((pe, tunnel), id);
+            }
             TreeRequest::Leave { tunnel } => {
                 if let Some(id) = ldp.joined.remove(&(pe, tunnel)) {
                     mldp.leave(now, id);
@@ -159,6 +164,6 @@ impl<A: SimAddress> World<A> {
             None => legs.remove(&leg),
         };
         let (tree, branches) = (*tree, legs.values().copied().collect());
-        self.input(n, mvpn::mvrf::Input::Branches { tree, branches });
+        self.branches(n, tree, branches);
     }
 }

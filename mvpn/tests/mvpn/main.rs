@@ -3,13 +3,16 @@
 mod accounts;
 mod activation;
 mod asm;
+mod border;
 mod churn;
 mod codec;
 mod control;
 mod decision;
 mod drive;
+mod drive_asbr;
 mod failure;
 mod hosted_rp;
+mod inter_as;
 mod ldp;
 mod limits;
 mod node;
@@ -74,5 +77,11 @@ proptest::proptest! {
     #[test]
     fn arbitrary_stimuli(data in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..3000)) {
         drive::run(&data);
+    }
+
+    /// The same of a border router: what it promised works, and when all routes are gone nothing is left behind.
+    #[test]
+    fn arbitrary_stimuli_at_the_border(data in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..3000)) {
+        drive_asbr::run(&data);
     }
 }

@@ -13,6 +13,7 @@ use fwd_core::time::Instant;
 use fwd_core::wire::Ipv4;
 use fwd_core::{Forwarder, Frame, GroupCounters, PuntReason, Replica, Verdict};
 use mvpn::address::Address;
+use mvpn::mvrf::inter_as::MvpnAsbr;
 use mvpn::mvrf::{CMulticastProtocol, MvpnConfig, MvpnEvent, MvpnPe, MvrfConfig, PmsiLink};
 use mvpn::pim::rp_set::{RpMode, StaticRp};
 use mvpn::pim::{PimAddress, PimConfig, PimInterfaceConfig, PimRouter, SptThreshold};
@@ -130,6 +131,8 @@ pub enum Sent {
 pub struct Pe<A: PimAddress> {
     pub mvpn: MvpnPe,
     pub sites: BTreeMap<VrfId, Site<A>>,
+    /// It is at the border of its AS.
+    pub border: Option<MvpnAsbr>,
     pub forwarder: Forwarder<'static>,
     pub events: Vec<MvpnEvent>,
     pub drops: BTreeMap<String, u64>,
@@ -183,6 +186,7 @@ impl<A: SimAddress> Pe<A> {
         Self {
             mvpn: MvpnPe::new(Instant::ZERO, config).unwrap(),
             sites: BTreeMap::new(),
+            border: None,
             forwarder,
             events: Vec::new(),
             drops: BTreeMap::new(),

@@ -36,17 +36,14 @@ impl<A: SimAddress> World<A> {
 
     pub(super) fn withdraw(&mut self, pe: usize, route: McastRoute) {
         let Some(paths) = self.rib.get_mut(&route) else { return };
-        let was_best = paths.first_key_value().is_some_and(|(best, _)| *best == pe);
         paths.remove(&pe);
         if paths.is_empty() {
             self.rib.remove(&route);
         }
-        if was_best {
-            self.reflect(route, pe);
-        }
+        self.reflect(route, pe);
     }
 
-    fn tree(&mut self, pe: usize, request: TreeRequest) {
+    pub(super) fn tree(&mut self, pe: usize, request: TreeRequest) {
         match request {
             TreeRequest::Root { tree, tunnel } => {
                 self.lsps.entry(tunnel).or_default().root = Some((pe, tree));
@@ -60,6 +57,11 @@ impl<A: SimAddress> World<A> {
             TreeRequest::Join { tunnel, arrives_by } => {
                 self.joins += 1;
                 let label = self.pes[pe].leaf(IlmAction::Multicast(arrives_by));
+                self.leaf_joins(pe, tunnel, label);
+            }
+            TreeRequest::Stitch { tunnel, group } => {
+                self.joins += 1;
+                let label = self.pes[pe].leaf(IlmAction::Replicate(group));
                 self.leaf_joins(pe, tunnel, label);
             }
             TreeRequest::JoinSpace { tunnel, space } => {
@@ -122,6 +124,10 @@ impl<A: SimAddress> World<A> {
                     return;
                 }
                 self.on_lans.push((from, to, octets.clone()));
+                if let Some(other) = self.lans.get(&(pe, vrf)).copied() {
+                    let at = now + Duration::from_millis(5);
+                    self.push(at, What::Lan { to: other, from, dst: to, octets: octets.clone() });
+                }
                 if let Some(ce) = self.pes[pe].sites.get_mut(&vrf).and_then(|s| s.ce.as_mut()) {
                     let interface = IfIndex(1);
                     ce.pim.handle_input(

@@ -67,6 +67,83 @@ fn what_is_imported_is_delivered() {
     }
 }
 
+/// The global table of an IPv4 and of an IPv6 Internet beside a VPN with the same addresses (RFC 7716): RD 0 at every PE, the same procedures,
+/// nothing of one reaches the other.
+#[test]
+fn the_global_table_is_one_more() {
+    for kinds in super::ssm::KINDS {
+        let mut world: World<A> = World::new(Provider::V4.routers(4), 3, |_, _| {});
+        let global = VrfId::GLOBAL;
+        for pe in 0..4 {
+            let mut config = MvrfConfig::global(RouteTarget::two_octet_as(65001, 9), pmsi(global));
+            (config.inclusive, config.selective) = kinds;
+            if kinds.0.is_none() {
+                use mvpn::pim::wire::AddressFamily::{V4, V6};
+                config.s_pmsi.fixed = [V4, V6].map(mvpn::mvrf::SFlow::all).to_vec();
+            }
+            let rd = config.rd;
+            assert_eq!(rd, RouteDistinguisher::ZERO);
+            world.add_site(pe, config, false);
+            world.add_site(pe, mvrf(pe, Some(TunnelKind::MldpP2mp), TunnelKind::MldpP2mp), false);
+        }
+        world.run_for(SECOND * 2);
+        let (source, group) = (A::host(0, 1), A::ssm(1));
+        for pe in [1, 2] {
+            world.member((pe, global), Some(source), group, true);
+        }
+        world.member((3, VRF), Some(source), group, true);
+        world.run_for(SECOND * 5);
+        for (from, to) in [(global, vec![(1, global), (2, global)]), (VRF, vec![(3, VRF)])] {
+            let number = world.send((0, from), source, group);
+            world.run_for(SECOND);
+            let expected: BTreeMap<_, _> = to.into_iter().map(|place| (place, 1)).collect();
+            assert_eq!(world.copies(source, group, number), expected, "{kinds:?}");
+        }
+        let of_global = |route: &mvpn::mvrf::McastRoute| match route.kind {
+            McastKind::SourceTreeJoin(join) => join.rd == RouteDistinguisher::ZERO,
+            _ => false,
+        };
+        let joins: Vec<_> = world.pes[1].mvpn.originated().filter(|(route, _)| of_global(route)).collect();
+        assert_eq!(joins.len(), 1);
+        // RFC 7716 §2.5: the route target of the upstream PE alone, with 0 for its table.
+        assert_eq!(joins[0].1.targets, vec![Target::router(world.routers[0])]);
+    }
+}
+
+/// A stream that three VPNs share, and a VRF that is in all three: one copy on its link, whoever there has joined it.
+///
+/// Shows: MVPN-EXT-11
+#[test]
+fn one_copy_on_a_link_that_three_vpns_share() {
+    let mut world: World<A> = World::new(Provider::V4.routers(3), 5, |_, _| {});
+    let all = vec![target(1), target(2), target(3)];
+    for pe in 0..3 {
+        let mut config = mvrf(pe, Some(TunnelKind::MldpP2mp), TunnelKind::MldpP2mp);
+        (config.import, config.export) = match pe {
+            0 => (vec![target(1)], all.clone()),
+            1 => (all.clone(), vec![target(4)]),
+            // A VPN with a stream of its own in the same group.
+            _ => (vec![target(2)], vec![target(2)]),
+        };
+        world.add_site(pe, config, false);
+    }
+    world.run_for(SECOND * 2);
+    let group = A::ssm(1);
+    for from in [0, 2] {
+        world.member((1, VRF), Some(A::host(from, 1)), group, true);
+        world.member((1, VRF), Some(A::host(from, 1)), group, true);
+    }
+    world.run_for(SECOND * 3);
+    for from in [0, 2] {
+        for _ in 0..10 {
+            let number = world.send((from, VRF), A::host(from, 1), group);
+            world.run_for(SECOND);
+            let copies = world.copies(A::host(from, 1), group, number);
+            assert_eq!(copies.get(&(1, VRF)), Some(&1), "from PE {from}");
+        }
+    }
+}
+
 /// One host route is imported: its source can be joined, its neighbour cannot.
 ///
 /// Shows: MVPN-EXT-9

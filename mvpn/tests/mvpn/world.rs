@@ -9,6 +9,7 @@ use bgp_vpn::nlri::RouteDistinguisher;
 use fwd_core::PuntReason;
 use fwd_core::net::{IfIndex, IpPrefix, Label, NhlfeId, VrfId};
 use fwd_core::time::Instant;
+use mvpn::mvrf::inter_as::{AsPath, AsbrInput, AsbrPath, Peer};
 use mvpn::mvrf::{Input, McastAttributes, McastRoute, MvpnConfig, MvrfConfig, PTunnel, TreeId, Umh, UmhRoute};
 use mvpn::pim::{self, Membership, MribRoute};
 use p2mp_pw::ldp::message::Message;
@@ -38,6 +39,13 @@ pub(super) enum What<A> {
         route: McastRoute,
         attributes: Option<McastAttributes>,
     },
+    /// What a neighbour of a border router advertises.
+    Path {
+        to: usize,
+        from: Peer,
+        route: McastRoute,
+        path: Option<AsbrPath>,
+    },
     Umh {
         to: usize,
         vrf: VrfId,
@@ -65,6 +73,17 @@ pub(super) enum What<A> {
         vrf: VrfId,
         from: A,
         dst: A,
+        octets: Vec<u8>,
+    },
+    /// A PIM message, and a packet, on a link between two sites.
+    Lan {
+        to: Place,
+        from: A,
+        dst: A,
+        octets: Vec<u8>,
+    },
+    LanFrame {
+        to: Place,
         octets: Vec<u8>,
     },
     /// A unicast PIM message to a router of a VPN: PE, or its CE.
@@ -146,13 +165,38 @@ pub struct World<A: SimAddress> {
     /// PIM messages between PEs and CEs: source, destination, octets.
     pub on_lans: Vec<(A, A, Vec<u8>)>,
     number: u32,
+    /// The AS of each router: routes stay within it but at its border.
+    pub(super) asn: Vec<u32>,
+    /// Sites that are one link: VRFs back to back (RFC 4364 §10, option A).
+    pub lans: BTreeMap<Place, Place>,
+    /// Area border routers, and what they tell the backbone.
+    pub(super) abrs: BTreeSet<usize>,
+    pub(super) to_backbone: BTreeSet<(McastRoute, usize)>,
+    /// Links between ASes.
+    pub links: Vec<(usize, usize)>,
+    pub(super) as_paths: BTreeMap<(McastRoute, usize), AsPath>,
+    /// Messages of BGP, and packets, from router to router between ASes.
+    pub routes_between: BTreeMap<(usize, usize), u64>,
+    pub packets_between: BTreeMap<(usize, usize), u64>,
 }
 
 impl<A: SimAddress> World<A> {
     pub fn new(routers: Vec<IpAddr>, seed: u64, tune: impl Fn(usize, &mut MvpnConfig)) -> Self {
+        let asn = vec![0; routers.len()];
+        let mut world = Self::build(routers, asn, seed, tune);
+        for pe in 0..world.pes.len() {
+            for to in (0..world.pes.len()).filter(|to| *to != pe) {
+                world.connect(pe, to);
+            }
+        }
+        world
+    }
+
+    /// Routers that know no way to each other yet.
+    pub(super) fn build(routers: Vec<IpAddr>, asn: Vec<u32>, seed: u64, tune: impl Fn(usize, &mut MvpnConfig)) -> Self {
         let pes: Vec<Pe<A>> = routers.iter().enumerate().map(|(n, r)| Pe::new(n, *r, |c| tune(n, c))).collect();
         let (in_order, messages, sent_by) = (vec![Instant::ZERO; pes.len()], vec![0; pes.len()], vec![0; pes.len()]);
-        let mut world = Self {
+        Self {
             now: Instant::ZERO,
             pes,
             routers,
@@ -174,15 +218,15 @@ impl<A: SimAddress> World<A> {
             joins: 0,
             on_lans: Vec::new(),
             number: 0,
-        };
-        for pe in 0..world.pes.len() {
-            for to in (0..world.pes.len()).filter(|to| *to != pe) {
-                let entry = Some(world.pes[pe].transport(to));
-                let router = world.routers[to];
-                world.input(pe, Input::Transport { router, entry });
-            }
+            asn,
+            lans: BTreeMap::new(),
+            abrs: BTreeSet::new(),
+            to_backbone: BTreeSet::new(),
+            links: Vec::new(),
+            as_paths: BTreeMap::new(),
+            routes_between: BTreeMap::new(),
+            packets_between: BTreeMap::new(),
         }
-        world
     }
 
     /// Adds a VRF with a site to a PE; `rp`: the RP is a CE of it.
@@ -242,7 +286,7 @@ impl<A: SimAddress> World<A> {
     }
 
     /// A message of the reflector: 10 to 200 ms, in order.
-    fn bgp(&mut self, to: usize, what: What<A>) {
+    pub(super) fn bgp(&mut self, to: usize, what: What<A>) {
         let delay = Duration::from_millis(10 + self.rng.below(190));
         let at = (self.now + delay).max(self.in_order[to]);
         self.in_order[to] = at;
@@ -252,12 +296,16 @@ impl<A: SimAddress> World<A> {
 
     /// Tells everybody the best path of an NLRI, that of the lowest PE, if it changed.
     pub(super) fn reflect(&mut self, route: McastRoute, changed: usize) {
-        if self.rib.get(&route).and_then(|paths| paths.first_key_value()).is_some_and(|(pe, _)| *pe < changed) {
+        self.tell_borders(route, changed);
+        let asn = self.area_of(&route, changed);
+        let paths = self.rib.get(&route).into_iter().flatten();
+        let best = paths.filter(|(pe, _)| self.area_of(&route, **pe) == asn).map(|(pe, a)| (*pe, a.clone())).next();
+        if best.as_ref().is_some_and(|(pe, _)| *pe < changed) {
             return;
         }
-        let best = self.rib.get(&route).and_then(|paths| paths.first_key_value()).map(|(pe, a)| (*pe, a.clone()));
         for to in 0..self.pes.len() {
-            if self.pes[to].alive && to != changed && best.as_ref().is_none_or(|(pe, _)| *pe != to) {
+            let is_there = self.pes[to].alive && self.pes[to].border.is_none() && self.asn[to] == asn;
+            if is_there && to != changed && best.as_ref().is_none_or(|(pe, _)| *pe != to) {
                 let attributes = best.as_ref().map(|(_, a)| a.clone());
                 self.bgp(to, What::Bgp { to, route, attributes });
             }
@@ -301,6 +349,10 @@ impl<A: SimAddress> World<A> {
                 quiet = false;
                 self.provider_output(pe, output);
             }
+            while let Some(output) = self.pes[pe].border.as_mut().and_then(|border| border.poll_output()) {
+                quiet = false;
+                self.border_output(pe, output);
+            }
             let vrfs: Vec<VrfId> = self.pes[pe].sites.keys().copied().collect();
             for vrf in vrfs {
                 while let Some(output) = self.pes[pe].sites.get_mut(&vrf).and_then(|s| s.pim.poll_output()) {
@@ -331,7 +383,9 @@ impl<A: SimAddress> World<A> {
             }
             Some(Umh::Local) => {
                 let ce = of.ce.as_ref().filter(|_| address == A::rp()).map(|ce| ce.address);
-                Some(MribRoute { interface: site(vrf), next_hop: ce, preference: 1, metric: 1 })
+                let beyond = self.lans.get(&(pe, vrf)).filter(|_| !address.is_in(&A::subnet(pe)));
+                let next_hop = ce.or(beyond.map(|(other, _)| A::site(*other, 1)));
+                Some(MribRoute { interface: site(vrf), next_hop, preference: 1, metric: 1 })
             }
             None => None,
         };
@@ -362,6 +416,9 @@ impl<A: SimAddress> World<A> {
                     let to = usize::from(octets[5]);
                     self.crossed += 1;
                     self.sent_by[pe] += 1;
+                    if self.asn[pe] != self.asn[to] {
+                        *self.packets_between.entry((pe, to)).or_default() += 1;
+                    }
                     self.push(self.now + Duration::from_millis(5), What::Frame { to, octets });
                 }
                 Sent::Site(vrf, octets) => {
@@ -369,6 +426,9 @@ impl<A: SimAddress> World<A> {
                     *self.delivered.entry((source, group, number)).or_default().entry((pe, vrf)).or_default() += 1;
                     *self.delivered_at.entry((pe, vrf)).or_default() += 1;
                     let now = self.now;
+                    if let Some(to) = self.lans.get(&(pe, vrf)).copied() {
+                        self.push(now + Duration::from_millis(5), What::LanFrame { to, octets });
+                    }
                     if let Some(ce) = self.pes[pe].sites.get_mut(&vrf).and_then(|s| s.ce.as_mut()) {
                         ce.pim.handle_input(now, pim::Input::Data { interface: IfIndex(1), source, group });
                     }
@@ -484,6 +544,11 @@ impl<A: SimAddress> World<A> {
                     self.input(to, Input::Route { route, attributes });
                 }
             }
+            What::Path { to, from, route, path } => {
+                if self.pes[to].alive {
+                    self.border_input(to, AsbrInput::Path { from, route, path });
+                }
+            }
             What::Umh { to, vrf, prefix, rd, route } => {
                 if !self.pes[to].alive {
                     return;
@@ -499,9 +564,14 @@ impl<A: SimAddress> World<A> {
                     }
                 }
                 let branches = lsp.branches.values().copied().collect();
-                self.input(root, Input::Branches { tree, branches });
+                self.branches(root, tree, branches);
             }
             What::Frame { to, octets } => self.frame(to, CORE, &octets),
+            What::Lan { to: (to, vrf), from, dst, octets } => {
+                let (interface, authenticated) = (site(vrf), false);
+                self.pim(to, vrf, pim::Input::Datagram { interface, from, to: dst, octets: &octets, authenticated });
+            }
+            What::LanFrame { to: (to, vrf), octets } => self.frame(to, site(vrf), &octets),
             What::Ldp { from, to, message } => self.ldp_message(from, to, &message),
             What::Pmsi { to, vrf, from, dst, octets } => {
                 let interface = super::node::pmsi(vrf);

@@ -231,6 +231,7 @@ impl Mvrf {
             matches!(root.kind, TunnelKind::IngressReplication | TunnelKind::RsvpTeP2mp) || tracked;
         let mut attributes = self.attributes(&shared.config);
         attributes.pmsi = Some(value);
+        attributes.segmented_next_hop = self.config.inter_area.then_some(shared.config.router);
         let route = McastRoute::s_pmsi(self.config.rd, flow, shared.config.router);
         shared.originate(self.config.vrf, route, attributes);
     }

@@ -63,7 +63,7 @@ impl Mvrf {
         if self.is_answer(pe, of, route) {
             return None;
         }
-        let target = Target::router(incoming.attributes.next_hop);
+        let target = Target::router(incoming.attributes.leaves_report_to());
         let mut attributes = McastAttributes::new(shared.config.router, alloc::vec![target]);
         if pmsi.per_flow {
             attributes.pmsi = Some(PmsiTunnelValue { per_flow: true, ..PmsiTunnelValue::new(PTunnel::None) });

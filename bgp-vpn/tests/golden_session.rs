@@ -1,7 +1,8 @@
 //! Recorded OPEN, NOTIFICATION, KEEPALIVE and ROUTE-REFRESH messages, octet for octet; `golden/session/ORIGIN.md` says whose.
 
 use bgp_vpn::message::capability::{
-    AddPath, Capability, CapabilityCode, Entries, GracefulRestart, OtherCapability, RestartFlags, SendReceive,
+    AddPath, Capability, CapabilityCode, Entries, GracefulRestart, LongLived, OtherCapability, RestartFamilyFlags,
+    RestartFlags, SendReceive,
 };
 use bgp_vpn::message::{ErrorCode, Header, Message, Open, frame_len};
 use bgp_vpn::nlri::{Afi, Family, Safi};
@@ -108,7 +109,7 @@ fn capabilities_of_frr() {
     let receives = families.map(|family| AddPath { family, mode: SendReceive::RECEIVE });
     let restart = RestartFlags::RESTARTED | RestartFlags::NOTIFICATION;
     let other = |code, value: &[u8]| Capability::Other(OtherCapability::new(code, value).unwrap());
-    let long_lived = [0, 1, 128, 128, 0, 0, 0, 0, 2, 128, 128, 0, 0, 0, 0, 25, 70, 128, 0, 0, 0];
+    let long_lived = families.map(|f| LongLived::new(f, RestartFamilyFlags::FORWARDING, 0).unwrap());
     let expected = [
         Capability::Multiprotocol(Family::VPN_IPV4),
         Capability::Multiprotocol(Family::VPN_IPV6),
@@ -121,7 +122,7 @@ fn capabilities_of_frr() {
         Capability::AddPath(Entries::new(&receives).unwrap()),
         other(CapabilityCode::FQDN, b"\x05frr-a\x00"),
         Capability::GracefulRestart(GracefulRestart::new(restart, 120, Entries::new(&[]).unwrap()).unwrap()),
-        other(CapabilityCode::LONG_LIVED_GRACEFUL_RESTART, &long_lived),
+        Capability::LongLivedGracefulRestart(Entries::new(&long_lived).unwrap()),
     ];
     assert_eq!(open.capabilities().cloned().collect::<Vec<_>>(), expected);
 }

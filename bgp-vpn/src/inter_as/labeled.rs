@@ -9,7 +9,7 @@ use core::net::IpAddr;
 use fwd_core::net::{IpPrefix, Ipv4Prefix, Ipv6Prefix, VrfId};
 use fwd_core::op::TunnelModel;
 
-use crate::rib::{AttrId, Path, PlainKey, Source};
+use crate::rib::{AttrId, Path, PlainKey, Source, Touched};
 use crate::speaker::{AddressFamily, LabeledRoute, LocalRoute, Reach, Routing};
 use crate::vrf::{Carrier, Tunnel};
 
@@ -26,9 +26,10 @@ impl Routing {
         let rib = P::labeled_mut(&mut self.tables);
         let Some(route) = route else {
             if let Some(dest) = rib.table.find(&PlainKey(prefix)) {
-                let before = rib.best(dest);
-                let Some(old) = rib.take(dest, Source::LOCAL, 0) else { return };
-                self.labeled_changed::<P>(dest, before);
+                let before = self.labeled_before::<P>(dest);
+                let taken = P::labeled_mut(&mut self.tables).take(dest, Source::LOCAL, 0);
+                let Some(old) = taken else { return };
+                self.labeled_changed::<P>(dest, before, Touched::Path((Source::LOCAL, 0)));
                 self.shared.release(&old);
             }
             return;
@@ -40,12 +41,7 @@ impl Routing {
         let dest = rib.table.find_or_insert(PlainKey(prefix));
         let path = Path::local(route, AttrId::EMPTY);
         self.shared.retain(&path);
-        let before = rib.best(dest);
-        let old = rib.put(dest, path);
-        self.labeled_changed::<P>(dest, before);
-        if let Some(old) = old {
-            self.shared.release(&old);
-        }
+        self.labeled_put::<P>(dest, path);
     }
 
     /// Brings what the labelled route to a host leads next hops through up to date with its best path.

@@ -204,6 +204,8 @@ impl Routing {
             return None;
         };
         if new {
+            let pair = self.tunnels.pair(entry);
+            self.ops.extend(pair.map(|(id, primary, backup)| FwdOp::SetProtection { id, primary, backup }));
             self.ops.extend(self.tunnels.program(entry, &self.shared.next_hops, &self.shared.stacks));
         }
         Some(entry)
@@ -212,8 +214,18 @@ impl Routing {
     /// Counts an entry less; without count it is cleared.
     pub(crate) fn release_entry(&mut self, entry: u32) {
         let id = self.tunnels.id(entry);
-        if self.tunnels.release(entry, &mut self.shared.stacks) {
-            self.ops.push_back(FwdOp::ClearNhlfe { id });
+        let pair = self.tunnels.pair(entry);
+        if !self.tunnels.release(entry, &mut self.shared.stacks) {
+            return;
+        }
+        self.ops.push_back(FwdOp::ClearNhlfe { id });
+        if let Some((id, primary, backup)) = pair {
+            self.ops.push_back(FwdOp::ClearProtection { id });
+            for leg in [primary, backup] {
+                if let Some(entry) = self.tunnels.find(leg) {
+                    self.release_entry(entry);
+                }
+            }
         }
     }
 

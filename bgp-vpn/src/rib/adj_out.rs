@@ -7,12 +7,15 @@
 //! Changes go out in rounds. A round takes everything that is out of date when it begins, in batches sorted by attribute
 //! set so that routes share UPDATEs; rounds begin at least MinRouteAdvertisementInterval apart.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use fwd_core::net::Label;
 use fwd_core::time::Instant;
+use hashbrown::HashMap;
 
-use super::{AttrId, BitSet, Source};
+use super::{AttrId, BitSet, PathKey, Source, ToldPaths};
 use crate::policy::Applied;
 
 /// A route refresh that the peer asked for (RFC 2918, RFC 7313).
@@ -55,6 +58,8 @@ pub(crate) struct Entry {
     pub(crate) group: Option<(AttrId, Source, Applied)>,
     /// The destination.
     pub(crate) dest: u32,
+    /// The path identifier at a peer that takes several paths, else 0.
+    pub(crate) id: u32,
 }
 
 /// What one peer was told, and is to be told.
@@ -79,6 +84,11 @@ pub(crate) struct AdjOut {
     pub(crate) hold: Option<Instant>,
     /// The peer is among those that are asked for UPDATEs when outputs are taken.
     pub(crate) awake: bool,
+    /// The paths told, where the peer takes several per destination.
+    pub(crate) paths: Option<Box<ToldPaths>>,
+    /// The labels of ours that the peer holds routes with, by destination and path identifier, where its packets are looked up in a
+    /// label space of their own.
+    pub(crate) labels: HashMap<(u32, u32), Label>,
 }
 
 impl AdjOut {
@@ -87,13 +97,24 @@ impl AdjOut {
 
     /// What the peer holds of this destination may be out of date.
     pub(crate) fn mark(&mut self, dest: u32) {
+        self.mark_path(dest, None);
+    }
+
+    /// What a peer that takes several paths holds of one of them may be out of date; `None`: of any of them.
+    pub(crate) fn mark_path(&mut self, dest: u32, path: Option<PathKey>) {
         self.dirty.insert(dest);
+        if let Some(paths) = &mut self.paths {
+            paths.note(dest, path);
+        }
     }
 
     /// What the peer holds of this destination is not, or no longer, of interest.
     pub(crate) fn unmark(&mut self, dest: u32) {
         self.dirty.remove(dest);
         self.round.remove(dest);
+        if let Some(paths) = &mut self.paths {
+            paths.forget(dest);
+        }
     }
 
     /// Whether a change of this destination waits for the next round.
@@ -136,7 +157,8 @@ impl AdjOut {
         };
         self.cursor = next;
         // What is sent now need not be sent again.
-        self.unmark(next);
+        self.dirty.remove(next);
+        self.round.remove(next);
         Some(next)
     }
 
@@ -158,6 +180,8 @@ impl AdjOut {
             + self.dirty.memory()
             + self.round.memory()
             + self.batch.capacity() * size_of::<Entry>()
+            + self.labels.capacity() * (size_of::<((u32, u32), Label)>() + 1)
+            + self.paths.as_ref().map_or(0, |paths| paths.memory())
     }
 }
 

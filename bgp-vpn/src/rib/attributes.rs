@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::{NextHopId, NextHops, Slab};
 use crate::attr::ext_community::{ExtCommunity, RouteTarget};
-use crate::attr::{AttrType, RawAttribute};
+use crate::attr::{AttrType, Community, RawAttribute};
 
 /// An attribute set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +42,10 @@ pub(crate) struct Summary {
     pub(crate) no_export: bool,
     /// NO_ADVERTISE (RFC 1997): not to any peer.
     pub(crate) no_advertise: bool,
+    /// LLGR_STALE (RFC 9494 §3.3): the last resort.
+    pub(crate) llgr_stale: bool,
+    /// NO_LLGR (RFC 9494 §3.4).
+    pub(crate) no_llgr: bool,
     /// ATTR_SET is there (RFC 6368).
     pub(crate) has_attr_set: bool,
 }
@@ -120,6 +124,8 @@ impl Summary {
                     for community in a.value.chunks_exact(4).filter_map(|c| c.try_into().ok()).map(u32::from_be_bytes) {
                         s.no_export |= matches!(community, Self::NO_EXPORT | Self::NO_EXPORT_SUBCONFED);
                         s.no_advertise |= community == Self::NO_ADVERTISE;
+                        s.llgr_stale |= community == Community::LLGR_STALE.0;
+                        s.no_llgr |= community == Community::NO_LLGR.0;
                     }
                 }
                 _ => {}

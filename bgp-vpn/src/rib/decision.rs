@@ -7,6 +7,8 @@ use smallvec::SmallVec;
 /// What the decision process compares of one usable path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Candidate {
+    /// Kept for a peer that stays away (RFC 9494 §4.3): every other is better.
+    pub(crate) llgr_stale: bool,
     /// A route that this router originates: it beats what others tell.
     pub(crate) local: bool,
     /// The degree of preference: LOCAL_PREF, or 100 where there is none.
@@ -40,6 +42,8 @@ pub(crate) struct Candidate {
 pub(crate) fn best_of(candidates: &[Candidate]) -> Option<usize> {
     let mut left: SmallVec<[usize; 8]> = (0..candidates.len()).collect();
     let at = |i: usize| candidates.get(i);
+    // RFC 9494 §4.3: before everything else
+    keep_least(&mut left, |i| at(i).map(|c| c.llgr_stale));
     // Phase 2 (§9.1.2): the highest degree of preference. What this router originates is preferred to all.
     keep_least(&mut left, |i| at(i).map(|c| (!c.local, u32::MAX - c.local_pref)));
     // a) the smallest number of AS numbers in AS_PATH
@@ -76,7 +80,7 @@ pub(crate) fn ousts(best: &Candidate, added: &Candidate) -> Option<bool> {
     if best_of(&[*best, *added]) == Some(0) {
         return Some(false);
     }
-    let before_med = |c: &Candidate| (!c.local, u32::MAX - c.local_pref, c.as_path_len, c.origin);
+    let before_med = |c: &Candidate| (c.llgr_stale, !c.local, u32::MAX - c.local_pref, c.as_path_len, c.origin);
     let of = |c: &Candidate| (c.neighbor_as, c.med);
     if before_med(best) != before_med(added) || of(best) == of(added) { Some(true) } else { None }
 }
@@ -98,6 +102,7 @@ mod tests {
     use proptest::prelude::*;
 
     const BASE: Candidate = Candidate {
+        llgr_stale: true,
         local: false,
         local_pref: 100,
         as_path_len: 3,
@@ -115,7 +120,8 @@ mod tests {
     /// Every step decides, and only where all before it are equal.
     #[test]
     fn steps_decide_in_order() {
-        let better: [fn(&mut Candidate); 10] = [
+        let better: [fn(&mut Candidate); 11] = [
+            |c| c.llgr_stale = false,
             |c| c.local = true,
             |c| c.local_pref = 101,
             |c| c.as_path_len = 2,
@@ -153,9 +159,10 @@ mod tests {
     }
 
     fn candidate() -> impl Strategy<Value = Candidate> {
-        (0u32..2, 0u16..2, 0u8..2, 0u32..3, 0u32..3, any::<bool>(), 0u32..2, 0u32..2, 0u8..4).prop_map(
+        (0u32..4, 0u16..2, 0u8..2, 0u32..3, 0u32..3, any::<bool>(), 0u32..2, 0u32..2, 0u8..4).prop_map(
             |(lp, len, origin, med, asn, external, metric, id, peer)| Candidate {
-                local_pref: lp,
+                llgr_stale: lp >= 2,
+                local_pref: lp % 2,
                 as_path_len: len,
                 origin,
                 med,

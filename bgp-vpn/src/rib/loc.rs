@@ -1,12 +1,13 @@
 //! Loc-RIB of one family, with the peers that feed it and are fed from it.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use fwd_core::net::Label;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
-use super::{AdjIn, AdjOut, BitSet, Candidate, Dest, Key, Path, Source, Table, best_of, ousts};
+use super::{AdjIn, AdjOut, BitSet, Candidate, Dest, Key, Path, Source, Table, Touched, best_of, ousts};
 use crate::nlri::{Family, Safi};
 use crate::session::FamilyConfig;
 use crate::speaker::PeerId;
@@ -44,6 +45,8 @@ pub(crate) struct Adj {
     pub(crate) form: Form,
     /// The peer is told labels of ours for what others brought.
     pub(crate) relabel: bool,
+    /// The peer is told the best path of other ASes where the best of all came from within.
+    best_external: bool,
     /// The family was negotiated on a session that is up.
     pub(crate) up: bool,
     /// What the peer told us.
@@ -69,6 +72,10 @@ pub(crate) struct Rib<K> {
     pub(crate) paths: u32,
     /// Peers that are told labels of ours.
     pub(crate) relabels: u32,
+    /// Peers that take several paths per destination.
+    several: u32,
+    /// Peers that are told the best path of other ASes where the best of all came from within.
+    pub(crate) best_externals: u32,
     /// The labels of ours by which destinations are passed on.
     pub(crate) own_labels: HashMap<u32, Label>,
 }
@@ -84,7 +91,8 @@ pub(crate) trait Peers {
     /// Takes the slot of a peer back; [`Self::session_down`] and the removal of its paths come before.
     fn detach(&mut self, slot: u32);
     /// The family came up with a peer: it is owed every best path, and End-of-RIB.
-    fn session_up(&mut self, slot: u32);
+    /// `several`: it takes several paths per destination.
+    fn session_up(&mut self, slot: u32, several: bool);
     /// The session with a peer ended: it holds nothing from us.
     fn session_down(&mut self, slot: u32);
     /// A round that is a route refresh begins, or the filters of the peer changed: every destination that it could hold goes
@@ -103,6 +111,8 @@ impl<K: Key> Rib<K> {
             routes: 0,
             paths: 0,
             relabels: 0,
+            several: 0,
+            best_externals: 0,
             own_labels: HashMap::new(),
         }
     }
@@ -171,6 +181,31 @@ impl<K: Key> Rib<K> {
         }
     }
 
+    /// Tells the peers that take several paths of a destination what a change touched, those of the best external path whether
+    /// that is another, and all others whether the best is.
+    #[inline]
+    pub(crate) fn mark_change(
+        &mut self,
+        dest: u32,
+        (best, external): (bool, bool),
+        touched: Touched,
+        wake: &mut BitSet,
+    ) {
+        if !best && !external && self.several == 0 {
+            return;
+        }
+        let path = if let Touched::Path(path) = touched { Some(path) } else { None };
+        for adj in self.adjs.iter_mut().flatten() {
+            let several = adj.out.paths.is_some() && touched != Touched::Nothing;
+            if adj.up && (best || external && adj.best_external || several) {
+                adj.out.mark_path(dest, path);
+                if !core::mem::replace(&mut adj.out.awake, true) {
+                    wake.insert(adj.peer.0);
+                }
+            }
+        }
+    }
+
     /// Frees a destination that has no paths, unless peers must be sent its withdrawal or a forwarding entry removed first:
     /// then it is freed with the last of these.
     pub(crate) fn settle(&mut self, dest: u32) {
@@ -227,11 +262,13 @@ impl<K: Key> Peers for Rib<K> {
         let (family, max) = (config.family, config.max_routes);
         let form = if family.safi == Safi::LABELED_UNICAST { Form::Labeled } else { self.form };
         self.relabels += u32::from(relabel);
+        self.best_externals += u32::from(config.best_external);
         let adj = Adj {
             peer,
             family,
             form,
             relabel,
+            best_external: config.best_external,
             up: false,
             input: AdjIn { max, ..AdjIn::default() },
             out: AdjOut::default(),
@@ -256,13 +293,16 @@ impl<K: Key> Peers for Rib<K> {
     fn detach(&mut self, slot: u32) {
         if let Some(adj) = self.adjs.get_mut(slot as usize).and_then(Option::take) {
             self.relabels -= u32::from(adj.relabel);
+            self.best_externals -= u32::from(adj.best_external);
         }
     }
 
-    fn session_up(&mut self, slot: u32) {
+    fn session_up(&mut self, slot: u32, several: bool) {
         let Some(Some(adj)) = self.adjs.get_mut(slot as usize) else { return };
         adj.up = true;
         adj.out.reset();
+        adj.out.paths = several.then(Box::default);
+        self.several += u32::from(several);
         adj.out.end_of_rib = true;
         for (dest, d) in self.table.iter() {
             if d.best().is_some() {
@@ -276,6 +316,7 @@ impl<K: Key> Peers for Rib<K> {
         adj.up = false;
         adj.input.session_down();
         let out = core::mem::take(&mut adj.out);
+        self.several -= u32::from(out.paths.is_some());
         for dest in out.advertised.iter() {
             self.owe_less(dest);
         }
@@ -318,4 +359,24 @@ pub(crate) fn best_where<K>(
 ) -> Option<Path> {
     let i = best_path(dest.paths(), |path| if filter(path) { judge(path) } else { None })?;
     dest.paths().get(i).copied()
+}
+
+/// The best paths of a destination that `filter` lets through, at most `max`, the best first.
+pub(crate) fn best_paths<K>(
+    dest: &Dest<K>,
+    max: usize,
+    filter: impl Fn(&Path) -> bool,
+    judge: impl Fn(&Path) -> Option<Candidate>,
+) -> SmallVec<[Path; 4]> {
+    let usable = |path: &&Path| filter(path) && judge(path).is_some();
+    let mut left: SmallVec<[Path; 4]> = dest.paths().iter().filter(usable).copied().collect();
+    if left.len() <= max {
+        return left;
+    }
+    let mut best = SmallVec::new();
+    while best.len() < max {
+        let Some(i) = best_path(&left, &judge) else { break };
+        best.push(left.remove(i));
+    }
+    best
 }

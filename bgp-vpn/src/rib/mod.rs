@@ -10,6 +10,7 @@
 //! | `decision.rs` | which path is best (RFC 4271 §9.1.2, RFC 4456 §9) |
 //! | `adj_in.rs` | what one peer told us: membership, limits, stale marks |
 //! | `adj_out.rs` | what one peer was told, and what it is still to be told |
+//! | `told.rs` | the paths that a peer was told that takes several (RFC 7911) |
 //! | `rewrite.rs` | attribute sets with changes |
 //! | `target_index.rs` | the VPN routes of a route target |
 //! | `loc.rs` | a table with the peers that feed it and are fed from it |
@@ -30,13 +31,14 @@ mod rewrite;
 mod slab;
 mod table;
 mod target_index;
+mod told;
 
 pub(crate) use adj_in::AdjIn;
 pub(crate) use adj_out::{AdjOut, Entry, Refresh};
 pub(crate) use attributes::{AttrId, AttributeSet, Attributes, Summary, TargetId, raw_attributes};
 pub(crate) use bits::BitSet;
 pub(crate) use decision::{Candidate, best_of, ousts};
-pub(crate) use loc::{Adj, Form, Peers, Rib, best_where};
+pub(crate) use loc::{Adj, Form, Peers, Rib, best_paths, best_where};
 pub(crate) use next_hop::{NextHopId, NextHops, Resolution};
 pub(crate) use opaque::OctetKey;
 pub(crate) use path::{LabelRef, LabelStacks, Path, Source};
@@ -44,3 +46,4 @@ pub(crate) use rewrite::Edits;
 pub(crate) use slab::Slab;
 pub(crate) use table::{Dest, HashWords, Key, MembershipKey, PlainKey, PrefixKey, Table, VpnKey};
 pub(crate) use target_index::TargetIndex;
+pub(crate) use told::{PathKey, ToldPaths, Touched};

@@ -6,12 +6,12 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
-use fwd_core::net::VrfId;
+use fwd_core::net::{LabelSpaceId, VrfId};
 
 use crate::message::Open;
 use crate::message::capability::{
-    AddPath, Capability, Entries, ExtendedNextHop, FamilyRestart, GracefulRestart, MultipleLabels, RestartFamilyFlags,
-    RestartFlags, SendReceive,
+    AddPath, Capability, Entries, ExtendedNextHop, FamilyRestart, GracefulRestart, LongLived, MultipleLabels,
+    RestartFamilyFlags, RestartFlags, SendReceive,
 };
 use crate::nlri::{Family, Framing, Labels, Safi};
 use crate::policy::Policy;
@@ -127,8 +127,16 @@ pub struct FamilyConfig {
     pub family: Family,
     /// Accept several paths per destination (RFC 7911). Default off.
     pub add_path_receive: bool,
-    /// Send several paths per destination. Default off.
+    /// Send several paths per destination (RFC 7911), not of route target memberships. Default off.
     pub add_path_send: bool,
+    /// The most paths of a destination that are sent where several are, the best of them, 1 to 255. Default 8.
+    pub max_paths: u8,
+    /// Offer long-lived graceful restart (RFC 9494) with this stale time, 0 to 16,777,215 s, and keep the peer's routes for as long as it
+    /// offers, for 36 families at most; beside [`PeerConfig::graceful_restart`]. Default `None`: off.
+    pub long_lived: Option<Duration>,
+    /// Tell a peer of our AS the best path of other ASes where the best of all came from within and would not be told it, so that
+    /// it has another way at hand (draft-ietf-idr-best-external); in labelled and VPN families. Default off.
+    pub best_external: bool,
     /// Labels we take from one NLRI, 1 to 8; above 1 offers capability 8 (RFC 8277 §2.1). Default 1.
     pub max_labels: u8,
     /// Accept IPv6 next hops in an IPv4 family (RFC 8950). Default off.
@@ -153,6 +161,9 @@ impl FamilyConfig {
             family,
             add_path_receive: false,
             add_path_send: false,
+            max_paths: 8,
+            best_external: false,
+            long_lived: None,
             max_labels: 1,
             extended_next_hop: false,
             framing: None,
@@ -204,6 +215,10 @@ pub struct PeerConfig {
     /// Our AS number on this session, where it is not the router's: with a CE that is an internal peer, the customer's
     /// (RFC 6368 §4). Default: the router's.
     pub local_as: Option<u32>,
+    /// The label space of the interface that the peer's packets arrive by: the labels that it is told stand there, and packets with others
+    /// are dropped (RFC 4364 §10 b, §13.1). One per peer. The interface and its space
+    /// ([`FwdOp::SetLabelSpace`](fwd_core::op::FwdOp)) belong to the embedder. Default none: the per-platform space.
+    pub label_space: Option<LabelSpaceId>,
     /// What becomes of the peer's routes. Default: all are taken.
     pub import: Policy,
     /// What becomes of routes that the peer is to be told. Default: all are told.
@@ -240,6 +255,7 @@ impl PeerConfig {
             as_override: false,
             update_rate: None,
             local_as: None,
+            label_space: None,
             import: Policy::default(),
             export: Policy::default(),
         }
@@ -321,7 +337,7 @@ impl FamilyConfig {
     /// Checks the family's options.
     ///
     /// # Errors
-    /// A label count of 0 or more than 8, or above 1 in a family without labels; IPv6 next hops for a family that RFC 8950
+    /// No paths at all; several paths of memberships; best external paths of a family without labels; a label count of 0 or more than 8, or above 1 in a family without labels; IPv6 next hops for a family that RFC 8950
     /// does not name.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let labelled = matches!(self.family.safi, Safi::LABELED_UNICAST | Safi::VPN_UNICAST);
@@ -330,6 +346,18 @@ impl FamilyConfig {
         }
         if self.max_labels > 1 && !labelled {
             return refuse("max_labels", self.max_labels, "1 in a family without labels");
+        }
+        if self.max_paths == 0 {
+            return refuse("max_paths", 0, "1 to 255");
+        }
+        if self.add_path_send && self.family == Family::RT_CONSTRAINT {
+            return refuse("add_path_send", self.family, "not of route target memberships");
+        }
+        if self.best_external && !labelled {
+            return refuse("best_external", self.family, "in labelled and VPN families");
+        }
+        if let Some(time) = self.long_lived {
+            check_duration("long_lived", time, 0, LongLived::MAX_TIME.into(), "0 to 16777215 s in whole seconds")?;
         }
         if self.default_target && self.family != Family::RT_CONSTRAINT {
             return refuse("default_target", self.family, "for route target constraint only");
@@ -394,6 +422,13 @@ impl PeerConfig {
                 return refuse("graceful_restart", alloc::format!("{time:?}"), "0 to 4095 s in whole seconds");
             }
         }
+        let long_lived = self.families.iter().filter(|f| f.long_lived.is_some()).count();
+        if long_lived > 0 && self.graceful_restart.is_none() {
+            return refuse("long_lived", "without graceful_restart", "beside it");
+        }
+        if long_lived > Entries::<LongLived>::MAX {
+            return refuse("long_lived", long_lived, "36 families at most");
+        }
         self.timers.validate()
     }
 
@@ -436,6 +471,16 @@ impl PeerConfig {
             all.push(Capability::AddPath(Entries::new(&paths)?));
         }
         all.push(Capability::EnhancedRouteRefresh);
+        let mut flags = RestartFamilyFlags::empty();
+        flags.set(RestartFamilyFlags::FORWARDING, state.forwarding);
+        let entry = |f: &FamilyConfig| {
+            let time = u32::try_from(f.long_lived?.as_secs()).ok()?;
+            LongLived::new(f.family, flags, time)
+        };
+        let long_lived: Vec<_> = self.families.iter().filter_map(entry).collect();
+        if !long_lived.is_empty() {
+            all.push(Capability::LongLivedGracefulRestart(Entries::new(&long_lived)?));
+        }
         Some(all)
     }
 
@@ -492,10 +537,16 @@ mod tests {
         assert!(refused(|c| c.timers.delay_open = Some(secs(241))).starts_with("delay_open: 241s"));
         assert!(refused(|c| c.timers.idle_hold = Some(secs(0))).starts_with("idle_hold: 0ns"));
         assert!(refused(|c| c.timers.send_hold = Some(secs(0))).starts_with("send_hold: 0ns"));
+        assert!(refused(|c| c.families[0].max_paths = 0).starts_with("max_paths: 0"));
+        assert!(refused(|c| c.families[1].best_external = true).starts_with("best_external: ipv4-unicast"));
+        let targets = FamilyConfig { add_path_send: true, ..FamilyConfig::new(Family::RT_CONSTRAINT) };
+        assert!(refused(|c| c.families.push(targets)).starts_with("add_path_send: "));
         assert!(refused(|c| c.families[0].max_labels = 0).starts_with("max_labels: 0"));
         assert!(refused(|c| c.families[0].max_labels = 9).starts_with("max_labels: 9"));
         assert!(refused(|c| c.families[1].max_labels = 2).starts_with("max_labels: 2"), "no labels in unicast");
         assert!(refused(|c| c.graceful_restart = Some(secs(4096))).starts_with("graceful_restart: 4096s"));
+        assert!(refused(|c| c.families[0].long_lived = Some(secs(60))).starts_with("long_lived: without"));
+        assert!(refused(|c| c.families[0].long_lived = Some(secs(1 << 24))).starts_with("long_lived: 16777216s"));
         let ipv6 = FamilyConfig { extended_next_hop: true, ..FamilyConfig::new(Family::VPN_IPV6) };
         assert!(refused(|c| c.families.push(ipv6)).starts_with("extended_next_hop: vpn-ipv6"));
         let many = (0..64).map(|n| FamilyConfig::new(Family::new(Afi(n), Safi(9))));

@@ -19,4 +19,4 @@ pub use config::{
 pub use fsm::{Action, Conditions, SessionEvent, State, Unexpected, transition};
 pub use io::{Down, Input, MessageCounts, Output, SessionConfig, SessionCounters};
 pub use machine::Session;
-pub use negotiated::{Negotiated, PeerKind, PeerRestart};
+pub use negotiated::{Negotiated, PeerKind, PeerLongLived, PeerRestart};

@@ -36,6 +36,17 @@ pub struct PeerRestart {
     pub families: SmallVec<[(Family, bool); 4]>,
 }
 
+/// What the peer said about one family's routes while it stays away for long (RFC 9494 §3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerLongLived {
+    /// The family.
+    pub family: Family,
+    /// F: the peer preserved its forwarding state.
+    pub forwarding: bool,
+    /// How long stale routes are kept once the restart time is over.
+    pub time: Duration,
+}
+
 /// The outcome of capability negotiation (RFC 5492) on one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Negotiated {
@@ -74,6 +85,10 @@ pub struct Negotiated {
     pub enhanced_route_refresh: bool,
     /// What the peer said about its restarts; `None`: it does not know graceful restart, and may send no End-of-RIB.
     pub peer_restart: Option<PeerRestart>,
+    /// Families for which both offered long-lived graceful restart (RFC 9494), beside graceful restart.
+    pub long_lived: SmallVec<[PeerLongLived; 2]>,
+    /// The peer knows what LLGR_STALE means: it offered long-lived graceful restart for whatever families.
+    pub long_lived_known: bool,
     /// Both said that NOTIFICATIONs do not end graceful restart (RFC 8538 §2).
     pub notification_restart: bool,
 }
@@ -99,6 +114,8 @@ impl Negotiated {
             route_refresh: false,
             enhanced_route_refresh: false,
             peer_restart: None,
+            long_lived: SmallVec::new(),
+            long_lived_known: false,
             notification_restart: false,
         }
     }
@@ -148,6 +165,9 @@ impl Negotiated {
             route_refresh: has(peer, &Capability::RouteRefresh) || has(peer, &Capability::RouteRefreshPreStandard),
             enhanced_route_refresh: has(local, &Capability::EnhancedRouteRefresh)
                 && has(peer, &Capability::EnhancedRouteRefresh),
+            long_lived: long_lived(local, peer).into_iter().filter(|l| families.contains(&l.family)).collect(),
+            long_lived_known: peer_restart.is_some()
+                && peer.capabilities().any(|c| matches!(c, Capability::LongLivedGracefulRestart(_))),
             families,
             peer_restart,
             notification_restart,
@@ -186,10 +206,10 @@ impl Negotiated {
         self.label_counts.iter().find(|(f, ..)| *f == family).map_or(1, |(_, ours, _)| *ours)
     }
 
-    /// Whether the peer asked that routes of some family be kept while it restarts (RFC 4724 §4.2).
+    /// Whether the peer asked that routes of some family be kept while it restarts (RFC 4724 §4.2) or stays away (RFC 9494 §4.2).
     #[must_use]
     pub fn peer_restarts(&self) -> bool {
-        self.peer_restart.as_ref().is_some_and(|r| !r.families.is_empty())
+        self.peer_restart.as_ref().is_some_and(|r| !r.families.is_empty()) || !self.long_lived.is_empty()
     }
 }
 
@@ -286,6 +306,26 @@ fn restart(open: &Open) -> Option<PeerRestart> {
         time: Duration::from_secs(u64::from(g.time())),
         families: g.families.iter().map(|f| (f.family, f.flags.contains(RestartFamilyFlags::FORWARDING))).collect(),
     })
+}
+
+/// What the peer said of the families for which both offered long-lived graceful restart; it counts beside graceful restart only
+/// (RFC 9494 §3.1).
+fn long_lived(local: &Open, peer: &Open) -> SmallVec<[PeerLongLived; 2]> {
+    let list = |open: &Open| {
+        let lists = open.capabilities().filter_map(|c| match c {
+            Capability::LongLivedGracefulRestart(list) if restart(open).is_some() => Some(list.clone()),
+            _ => None,
+        });
+        lists.last()
+    };
+    let (Some(ours), Some(theirs)) = (list(local), list(peer)) else { return SmallVec::new() };
+    let both = theirs.iter().filter(|l| ours.iter().any(|o| o.family == l.family));
+    both.map(|l| PeerLongLived {
+        family: l.family,
+        forwarding: l.flags.contains(RestartFamilyFlags::FORWARDING),
+        time: l.time(),
+    })
+    .collect()
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use crate::session::{
     ConfigError, FamilyConfig, Input as SessionInput, LocalIdentity, NextHopRule, PeerConfig, PeerKind, Session,
     SessionConfig,
 };
-use crate::vrf::{Vrf, VrfConfig};
+use crate::vrf::{LabelMode, Vrf, VrfConfig};
 
 fn value(field: &'static str, value: impl ToString, rule: &'static str) -> ConfigError {
     ConfigError::Value { field, value: value.to_string(), rule }
@@ -83,7 +83,7 @@ impl Speaker {
         }
         let seed = self.config.seed ^ u64::from(id.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let local = LocalIdentity { asn: config.local_as.unwrap_or(self.config.local.asn), ..self.config.local };
-        let session = SessionConfig { local, peer: config.clone(), seed, restarted: false };
+        let session = SessionConfig { local, peer: config.clone(), seed, restarted: self.defers() };
         let session = Session::new(now, session)?;
         let internal = config.remote_as == local.asn;
         let mut families = SmallVec::new();
@@ -91,7 +91,14 @@ impl Speaker {
             let Some(table) = self.routing.table_of(f, vrf) else { continue };
             let relabel = relabels(f, table, internal);
             let slot = self.routing.attach(id, table, f, relabel);
-            families.push(PeerFamily { family: f.family, table, slot, disabled: false });
+            families.push(PeerFamily {
+                family: f.family,
+                table,
+                slot,
+                disabled: false,
+                long_lived: None,
+                long_lived_until: None,
+            });
         }
         self.routing.shared.peers.push(Some(PeerState {
             kind: if internal { PeerKind::Internal } else { PeerKind::External },
@@ -184,6 +191,9 @@ impl Speaker {
             return Err(ConfigError::Empty { field: "name" });
         }
         check_targets(&config.import, &config.export)?;
+        if config.best_external && config.label_mode == LabelMode::PerVrf {
+            return Err(value("best_external", "one label for the VRF", "with a label per circuit or prefix"));
+        }
         config.import_policy.validate()?;
         config.export_policy.validate()?;
         if let Some(site) = config.site_of_origin.filter(|site| !site.is_route_origin()) {
@@ -330,6 +340,7 @@ impl Speaker {
             return Err(ConfigError::Unknown { field: "vrf", value: id.to_string() });
         };
         self.routing.decide_moved();
+        self.routing.tunnels.retry_pairs();
         self.routing.retry_refused(slot);
         self.routing.retry_own_labels();
         self.schedule();

@@ -4,7 +4,7 @@
 //! before that of its entry. UPDATEs are written only when there is no op left, so that what is announced is programmed;
 //! a label that is taken back is cleared after the UPDATE that says so, because only that UPDATE frees it.
 
-use fwd_core::net::VrfId;
+use fwd_core::net::{NhlfeId, VrfId};
 use fwd_core::op::{FwdOp, RouteAction};
 
 use super::io::{Event, LocalRoute};
@@ -99,6 +99,21 @@ impl Routing {
         }
     }
 
+    /// How packets by a path leave: through an entry of somebody else, or else through one of ours with labels above a carrier. `None`:
+    /// they do not leave.
+    pub(crate) fn way<P: AddressFamily>(
+        &self,
+        slot: u16,
+        path: &Path,
+        prefix: P,
+    ) -> Option<(Option<NhlfeId>, (LabelRef, Carrier))> {
+        match self.wanted::<P>(slot, path, prefix) {
+            Wanted::Plain(Installed::Direct(nhlfe)) => Some((Some(nhlfe), (LabelRef::NONE, Carrier::Circuit(nhlfe)))),
+            Wanted::Tunnel(labels, carrier) => Some((None, (labels, carrier))),
+            Wanted::Plain(_) | Wanted::Nothing => None,
+        }
+    }
+
     /// Brings the forwarding entry of a destination up to date.
     fn install<P: AddressFamily>(&mut self, slot: u16, dest: u32) {
         let Some(vrf) = self.tables.vrf(slot) else { return };
@@ -112,11 +127,16 @@ impl Routing {
         let mut exhausted = false;
         let now = match wanted {
             Wanted::Nothing => Installed::None,
+            Wanted::Plain(Installed::Direct(nhlfe)) => {
+                let pair = self.protected::<P>(slot, dest, nhlfe, None);
+                pair.map_or(Installed::Direct(nhlfe), Installed::Shared)
+            }
             Wanted::Plain(installed) => installed,
             Wanted::Tunnel(labels, carrier) => {
                 let entry = self.acquire(id, Tunnel::new(labels, carrier, model));
                 exhausted = entry.is_none();
-                entry.map_or(Installed::None, Installed::Shared)
+                let pair = entry.and_then(|e| self.protected::<P>(slot, dest, self.tunnels.id(e), entry));
+                pair.or(entry).map_or(Installed::None, Installed::Shared)
             }
         };
         self.replace::<P>(slot, dest, prefix, id, now);
@@ -160,7 +180,7 @@ impl Routing {
         match op {
             FwdOp::SetRoute4 { vrf, prefix, .. } => self.refuse_route(vrf, prefix),
             FwdOp::SetRoute6 { vrf, prefix, .. } => self.refuse_route(vrf, prefix),
-            FwdOp::SetIlm { label, .. } => match self.labels.refuse(label) {
+            FwdOp::SetIlm { label, .. } | FwdOp::SetContextIlm { label, .. } => match self.labels.refuse(label) {
                 // Only this route: another whose label was refused would ask for one again.
                 Some((slot, Some((false, dest)))) => self.export_again::<Ipv4Prefix>(slot, dest),
                 Some((slot, Some((true, dest)))) => self.export_again::<Ipv6Prefix>(slot, dest),
@@ -171,6 +191,11 @@ impl Routing {
                 }
                 None => {}
             },
+            FwdOp::SetProtection { id, .. } => {
+                if let Some(entry) = self.tunnels.of_pair(id) {
+                    self.unprotect(entry);
+                }
+            }
             FwdOp::SetNhlfe { id, .. } => {
                 if let Some(entry) = self.tunnels.find(id) {
                     self.tunnels.refuse(entry);

@@ -280,6 +280,11 @@ pub enum Event {
         /// The VRF whose route it was.
         vrf: VrfId,
     },
+    /// After [`Speaker::restarted`](super::Speaker::restarted): routes are chosen, programmed and told from here on.
+    RestartEnded {
+        /// All peers had told what they had; else the time was over.
+        complete: bool,
+    },
     /// The range of forwarding entries is used up: a route was not installed.
     NhlfesExhausted {
         /// The VRF whose route it was.

@@ -7,6 +7,7 @@ use fwd_core::time::Instant;
 use fwd_core::timers::Timers;
 
 use super::io::{Event, Input, Output, PeerId, Side, SpeakerConfig};
+use super::peer::PeerState;
 use super::routing::Routing;
 use super::tables::{GLOBAL, TableKind};
 use super::update_out::{Sent, Target, write};
@@ -30,6 +31,8 @@ enum Timer {
     Ask(PeerId),
     /// The longest time that a peer is waited for to say which route targets it wants.
     Membership(PeerId),
+    /// The longest time that routes are chosen for nobody after a restart.
+    Deferral,
 }
 
 /// One router: its sessions, its tables, its VRFs.
@@ -75,6 +78,8 @@ pub struct Speaker {
     pub(super) outputs: VecDeque<Output>,
     /// The peer whose turn it is to be written to.
     turn: u32,
+    /// Until when, at the latest, routes are chosen for nobody: this router has restarted.
+    deferral: Option<Instant>,
 }
 
 impl Speaker {
@@ -89,7 +94,15 @@ impl Speaker {
         config.validate()?;
         let mut routing = Routing::new(&config);
         routing.shared.now = now;
-        Ok(Self { config, routing, sessions: Vec::new(), timers: Timers::new(), outputs: VecDeque::new(), turn: 0 })
+        Ok(Self {
+            config,
+            routing,
+            sessions: Vec::new(),
+            timers: Timers::new(),
+            outputs: VecDeque::new(),
+            turn: 0,
+            deferral: None,
+        })
     }
 
     /// Something happened.
@@ -143,11 +156,12 @@ impl Speaker {
                     self.drain(peer);
                 }
                 Timer::Stale(peer) => {
-                    if self.routing.shared.peer(peer).is_some_and(|p| p.stale_until.is_some_and(|at| at <= now)) {
-                        self.routing.stale_expired(peer);
-                    }
+                    self.routing.stale_expired(peer);
+                    let stale = self.routing.shared.peer(peer).and_then(PeerState::next_stale);
+                    self.set_timer(Timer::Stale(peer), stale);
                 }
                 Timer::Round(peer) => drop(self.routing.wake.insert(peer.0)),
+                Timer::Deferral => self.end_deferral(false),
                 Timer::Membership(peer) => self.routing.membership_complete(peer),
                 Timer::Ask(peer) => {
                     for family in self.routing.ask(peer) {
@@ -179,6 +193,9 @@ impl Speaker {
         }
         self.routing.decide_moved();
         self.schedule();
+        if self.defers() {
+            return self.poll_updates();
+        }
         if let Some(op) = self.routing.poll_op() {
             return Some(Output::Program(op));
         }
@@ -188,6 +205,18 @@ impl Speaker {
         if let Some((vrf, prefix, route)) = self.routing.poll_igp() {
             return Some(Output::Igp { vrf, prefix, route });
         }
+        if let Some(output) = self.poll_updates() {
+            return Some(output);
+        }
+        // Writing may have freed labels and destinations.
+        if let Some(output) = self.outputs.pop_front() {
+            return Some(output);
+        }
+        self.routing.poll_op().map(Output::Program)
+    }
+
+    /// UPDATEs for the peer whose turn it is.
+    fn poll_updates(&mut self) -> Option<Output> {
         while let Some(peer) = self.routing.wake.next(self.turn).or_else(|| self.routing.wake.next(0)) {
             // A peer stays awake as long as it has something to be told and takes it.
             self.turn = peer;
@@ -197,11 +226,22 @@ impl Speaker {
             self.routing.wake.remove(peer);
             self.turn = peer.wrapping_add(1);
         }
-        // Writing may have freed labels and destinations.
-        if let Some(output) = self.outputs.pop_front() {
-            return Some(output);
-        }
-        self.routing.poll_op().map(Output::Program)
+        None
+    }
+
+    /// Whether routes are chosen for nobody yet: this router has restarted.
+    pub(super) const fn defers(&self) -> bool {
+        self.deferral.is_some()
+    }
+
+    pub(super) fn defer_until(&mut self, at: Instant) {
+        self.deferral = Some(at);
+        self.set_timer(Timer::Deferral, self.deferral);
+    }
+
+    pub(super) fn stop_deferral(&mut self) {
+        self.deferral = None;
+        self.set_timer(Timer::Deferral, None);
     }
 
     /// When [`Self::handle_timeout`] is to be called next. Inputs, time-outs, operators' calls and the taking of outputs may
@@ -303,10 +343,11 @@ impl Speaker {
             }
         }
         self.set_timer(Timer::Session(peer), self.session_timeout(peer));
-        let stale = self.routing.shared.peer(peer).and_then(|p| p.stale_until);
+        let stale = self.routing.shared.peer(peer).and_then(PeerState::next_stale);
         let wait = self.routing.shared.peer(peer).and_then(|p| p.membership.as_ref()?.wait);
         self.set_timer(Timer::Membership(peer), wait);
         self.set_timer(Timer::Stale(peer), stale);
+        self.check_deferral();
     }
 
     fn session_timeout(&self, peer: PeerId) -> Option<Instant> {
@@ -341,9 +382,13 @@ impl Speaker {
         let turn = state.turn;
         let mut octets = Vec::new();
         let mut updates = 0;
+        let (mut first, mut then) = (Vec::new(), Vec::new());
         for i in 0..families.len() {
             let n = (turn + i) % families.len();
             let Some(family) = families.get(n) else { continue };
+            if self.defers() && family.table != TableKind::Memberships {
+                continue;
+            }
             let sent =
                 self.write_family(peer, family.table, family.family, family.slot, &negotiated, room, &mut octets);
             if let Some(state) = self.routing.shared.peer_mut(peer) {
@@ -353,6 +398,12 @@ impl Speaker {
                 state.turn = n + 1;
             }
             updates += sent.updates;
+            let space = self.routing.shared.peer(peer).and_then(|p| p.config.label_space);
+            for (old, new) in sent.labels {
+                let labels = &mut self.routing.labels;
+                first.extend(space.zip(new).and_then(|(space, new)| labels.tell(space, new)));
+                then.extend(space.zip(old).and_then(|(space, old)| labels.untell(space, old)));
+            }
             for dest in sent.told.into_iter().flatten() {
                 self.routing.told_label(family.table, family.family.afi == Afi::IPV6, dest, family.slot);
             }
@@ -374,7 +425,15 @@ impl Speaker {
             }
         }
         self.set_timer(Timer::Session(peer), self.session_timeout(peer));
-        Some(Output::Stream { peer, side, octets })
+        let stream = Output::Stream { peer, side, octets };
+        if first.is_empty() && then.is_empty() {
+            return Some(stream);
+        }
+        // A label works before the peer is told of it, and until it was told that it does not.
+        self.outputs.extend(first.into_iter().map(Output::Program));
+        self.outputs.push_back(stream);
+        self.outputs.extend(then.into_iter().map(Output::Program));
+        self.outputs.pop_front()
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -395,7 +454,10 @@ impl Speaker {
         let config = peer.config.families.iter().find(|f| f.family == family);
         let rule = config.map(|f| f.next_hop).unwrap_or_default();
         let default_target = config.is_some_and(|f| f.default_target);
-        let target = Target { id, peer, negotiated, site, rule, default_target, family };
+        let max_paths = config.map_or(1, |f| usize::from(f.max_paths));
+        let best_external = config.is_some_and(|f| f.best_external);
+        let vrf = peer.config.vrf;
+        let target = Target { id, peer, negotiated, site, rule, default_target, family, vrf, max_paths, best_external };
         let track = retiring.get(&(table, family.afi == Afi::IPV6)).is_some_and(|r| !r.is_empty());
         match (table, family.afi) {
             (TableKind::Vpn, Afi::IPV4) => write(&mut tables.vpn4, slot, shared, &target, room, out, track),

@@ -10,24 +10,29 @@
 //! | `update_in.rs` | a received UPDATE, with RFC 7606 |
 //! | `routing.rs` | what follows from a path that comes or goes |
 //! | `pace.rs` | how fast a peer's UPDATEs are taken |
+//! | `long_lived.rs` | routes of peers that stay away (RFC 9494) |
+//! | `restart.rs` | this router has restarted (RFC 4724 §4.1) |
 //! | `opaque.rs` | families whose NLRI are octets |
 //! | `fib.rs` | forwarding ops |
+//! | `protect.rs` | backup paths in the forwarding plane |
 //! | `update_out.rs` | UPDATEs to a peer: policy, attributes, packing |
 //! | `shared.rs`, `tables.rs`, `peer.rs` | state |
 //!
 //! Deviations and choices. Labelled unicast routes carry labelled packets, and next hops are resolved by them; packets without a
-//! label are not routed by them. To a peer that takes
-//! several paths per destination (RFC 7911) the best is sent, with path identifier 0. All VPN routes are kept, whether a VRF
+//! label are not routed by them. All VPN routes are kept, whether a VRF
 //! imports them or not.
 
 mod admin;
 mod fib;
 mod io;
+mod long_lived;
 mod machine;
 mod opaque;
 mod pace;
 mod peer;
+mod protect;
 mod query;
+mod restart;
 mod routing;
 mod sessions;
 mod shared;

@@ -1,6 +1,7 @@
 //! What the routing side of a speaker knows of a peer.
 
 use core::net::{IpAddr, Ipv4Addr};
+use core::time::Duration;
 
 use fwd_core::time::Instant;
 use smallvec::SmallVec;
@@ -42,6 +43,10 @@ pub(crate) struct PeerFamily {
     pub(crate) slot: u32,
     /// No routes of the peer are taken in this family until the session ends (RFC 7606 §2, "AFI/SAFI disable"; RFC 4760 §7).
     pub(crate) disabled: bool,
+    /// How long the peer said its routes are worth keeping beyond its restart time (RFC 9494), when its session ended last.
+    pub(crate) long_lived: Option<Duration>,
+    /// Until when they are, where its restart time is over and it has not sent them all again.
+    pub(crate) long_lived_until: Option<Instant>,
 }
 
 /// A peer.

@@ -25,7 +25,7 @@ use super::tables::{AddressFamily, TableKind, Tables};
 use crate::nlri::{RouteDistinguisher, RtMembership};
 use crate::rib::{
     Attributes, BitSet, Candidate, Key, LabelStacks, NextHopId, NextHops, Path, Peers, PlainKey, Rib, Source, TargetId,
-    VpnKey, best_where,
+    Touched, VpnKey, best_where,
 };
 use crate::vrf::{Circuits, Tunnels, VpnLabels};
 
@@ -71,6 +71,8 @@ struct Before {
     best: Option<Path>,
     remote: Option<Path>,
     local: Option<Path>,
+    /// Of other ASes and our own; only where some peer is told it.
+    external: Option<Path>,
 }
 
 impl Routing {
@@ -137,12 +139,7 @@ impl Routing {
                 if !admit(rib, slot, dest, &path, &mut self.shared) {
                     return;
                 }
-                let before = rib.best(dest);
-                let old = rib.put(dest, path);
-                self.labeled_changed::<P>(dest, before);
-                if let Some(old) = old {
-                    self.shared.release(&old);
-                }
+                self.labeled_put::<P>(dest, path);
             }
             (TableKind::Unicast(vrf), None) => self.vrf_put::<P>(vrf, prefix, path, Some(slot)),
             _ => self.shared.release(&path),
@@ -186,11 +183,11 @@ impl Routing {
                 self.vpn_take::<P>(dest, source, path_id, Some(slot));
             }
             TableKind::Labeled => {
+                let before = self.labeled_before::<P>(dest);
                 let rib = P::labeled_mut(&mut self.tables);
-                let before = rib.best(dest);
                 let Some(old) = rib.take(dest, source, path_id) else { return };
                 self.asks.extend(left(rib, slot, dest, source));
-                self.labeled_changed::<P>(dest, before);
+                self.labeled_changed::<P>(dest, before, Touched::Path((source, path_id)));
                 self.shared.release(&old);
             }
             TableKind::Unicast(vrf) => self.vrf_take::<P>(vrf, dest, source, path_id, Some(slot)),
@@ -199,11 +196,30 @@ impl Routing {
         }
     }
 
-    pub(crate) fn labeled_changed<P: AddressFamily>(&mut self, dest: u32, before: Option<Path>) {
-        let (rib, shared) = (P::labeled_mut(&mut self.tables), &self.shared);
-        if rib.choose(dest, |path| shared.judge_labeled(path)) != before {
-            rib.mark(dest, &mut self.wake);
+    /// A path of the labelled table comes or changes.
+    pub(crate) fn labeled_put<P: AddressFamily>(&mut self, dest: u32, path: Path) {
+        let before = self.labeled_before::<P>(dest);
+        let old = P::labeled_mut(&mut self.tables).put(dest, path);
+        self.labeled_changed::<P>(dest, before, Touched::by(&path, old.as_ref()));
+        if let Some(old) = old {
+            self.shared.release(&old);
         }
+    }
+
+    /// The best path of a labelled destination, and the best external one if somebody is told that.
+    pub(crate) fn labeled_before<P: AddressFamily>(&self, dest: u32) -> [Option<Path>; 2] {
+        let (rib, shared) = (P::labeled(&self.tables), &self.shared);
+        let external = (rib.best_externals > 0)
+            .then(|| best_where(rib.table.get(dest), |p| shared.is_external(p), |p| shared.judge_labeled(p)));
+        [rib.best(dest), external.flatten()]
+    }
+
+    pub(crate) fn labeled_changed<P: AddressFamily>(&mut self, dest: u32, before: [Option<Path>; 2], touched: Touched) {
+        let (rib, shared) = (P::labeled_mut(&mut self.tables), &self.shared);
+        rib.choose(dest, |path| shared.judge_labeled(path));
+        let [best, external] = self.labeled_before::<P>(dest);
+        let changed = (best != before[0], external != before[1]);
+        P::labeled_mut(&mut self.tables).mark_change(dest, changed, touched, &mut self.wake);
         self.transport::<P>(dest);
         self.relabel::<P>(TableKind::Labeled, dest);
         P::labeled_mut(&mut self.tables).settle(dest);
@@ -212,10 +228,17 @@ impl Routing {
     fn vpn_before<P: AddressFamily>(&self, dest: u32) -> Before {
         let rib = P::vpn(&self.tables);
         let best = rib.best(dest);
+        let external = if rib.best_externals > 0 { self.external::<P>(dest) } else { None };
         if !self.tables.has_vrfs() {
-            return Before { best, remote: None, local: None };
+            return Before { best, remote: None, local: None, external };
         }
-        Before { best, remote: self.remote::<P>(dest), local: self.exported::<P>(dest) }
+        Before { best, remote: self.remote::<P>(dest), local: self.exported::<P>(dest), external }
+    }
+
+    /// The best path of a VPN destination among those of other ASes and our own.
+    fn external<P: AddressFamily>(&self, dest: u32) -> Option<Path> {
+        let d = P::vpn(&self.tables).table.get(dest);
+        best_where(d, |p| self.shared.is_external(p), |p| self.shared.judge(p))
     }
 
     /// The best path of a VPN destination among those of other routers: what VRFs import.
@@ -238,7 +261,7 @@ impl Routing {
         let before = self.vpn_before::<P>(dest);
         let old = P::vpn_mut(&mut self.tables).put(dest, path);
         self.index_targets::<P>(dest, old.as_ref(), Some(&path));
-        self.vpn_changed::<P>(dest, &before);
+        self.vpn_changed::<P>(dest, &before, Touched::by(&path, old.as_ref()));
         if let Some(old) = old {
             self.shared.release(&old);
         }
@@ -254,7 +277,7 @@ impl Routing {
         if let Some(slot) = slot {
             self.asks.extend(left(rib, slot, dest, source));
         }
-        self.vpn_changed::<P>(dest, &before);
+        self.vpn_changed::<P>(dest, &before, Touched::Path((source, path_id)));
         self.shared.release(&old);
     }
 
@@ -290,11 +313,11 @@ impl Routing {
         is.iter().for_each(|target| index.added(*target, dest));
     }
 
-    fn vpn_changed<P: AddressFamily>(&mut self, dest: u32, before: &Before) {
+    fn vpn_changed<P: AddressFamily>(&mut self, dest: u32, before: &Before, touched: Touched) {
         let (rib, shared) = (P::vpn_mut(&mut self.tables), &self.shared);
-        if rib.choose(dest, |path| shared.judge(path)) != before.best {
-            rib.mark(dest, &mut self.wake);
-        }
+        let changed = rib.choose(dest, |path| shared.judge(path)) != before.best;
+        let external = rib.best_externals > 0 && self.external::<P>(dest) != before.external;
+        P::vpn_mut(&mut self.tables).mark_change(dest, (changed, external), touched, &mut self.wake);
         if self.tables.has_vrfs() {
             let key = P::vpn(&self.tables).table.get(dest).key;
             let remote = self.remote::<P>(dest);
@@ -315,9 +338,11 @@ impl Routing {
         let best = P::vpn(&self.tables).best(dest);
         let local = self.exported::<P>(dest);
         let remote = best.filter(|b| b.source != Source::LOCAL);
+        // Which path was the best external one is not known: those that are told it are told again.
+        let external = None;
         let d = P::vpn(&self.tables).table.get(dest);
         let (key, paths) = (d.key, SmallVec::<[Path; 4]>::from_slice(d.paths()));
-        self.vpn_changed::<P>(dest, &Before { best, remote, local });
+        self.vpn_changed::<P>(dest, &Before { best, remote, local, external }, Touched::Any);
         if remote.is_none() && local.is_some() && self.tables.has_vrfs() {
             // The best path was ours, and does not tell which of the others was imported: it may have been any.
             let now = self.remote::<P>(dest);
@@ -329,8 +354,9 @@ impl Routing {
 
     /// Decides about a labelled destination again: a next hop moved.
     pub(crate) fn decide_labeled<P: AddressFamily>(&mut self, dest: u32) {
-        let before = P::labeled(&self.tables).best(dest);
-        self.labeled_changed::<P>(dest, before);
+        // Which path was the best external one is not known: those that are told it are told again.
+        let before = [P::labeled(&self.tables).best(dest), None];
+        self.labeled_changed::<P>(dest, before, Touched::Any);
     }
 
     /// A path of a VRF comes or changes, if the VRF has room for it. Its attributes and labels were counted for it. `slot` is
@@ -488,13 +514,19 @@ impl Routing {
     fn vrf_decided<P: AddressFamily>(&mut self, slot: u16, dest: u32, before: Option<Path>, best: Option<Path>) {
         let Some(vrf) = self.tables.vrf_mut(slot) else { return };
         let is_vpn = vrf.config.is_some();
+        let (backup, external) = vrf.config.as_ref().map_or((false, false), |c| (c.backup, c.best_external));
+        P::unicast_mut(vrf).mark_change(dest, (best != before, false), Touched::Any, &mut self.wake);
         if best != before {
-            P::unicast_mut(vrf).mark(dest, &mut self.wake);
             self.mark_fib::<P>(slot, dest);
             let own = |path: &Option<Path>| path.is_some_and(|p| p.source.is_own());
-            if is_vpn && (own(&best) || own(&before)) {
+            if is_vpn && !external && (own(&best) || own(&before)) {
                 self.export::<P>(slot, dest);
             }
+        } else if backup && self.tunnels.protects() {
+            self.mark_fib::<P>(slot, dest);
+        }
+        if external {
+            self.export::<P>(slot, dest);
         }
         self.relabel::<P>(TableKind::Unicast(slot), dest);
         if let Some(vrf) = self.tables.vrf_mut(slot) {

@@ -14,6 +14,7 @@ use crate::nlri::{Afi, Family};
 use crate::pe_ce::IgpRoute;
 use crate::rib::{NextHopId, Path, PlainKey, Resolution, Source};
 use crate::session::Negotiated;
+use smallvec::SmallVec;
 
 impl Routing {
     /// How long stale routes are kept for the peer's End-of-RIB once it is back (RFC 4724 §4.2 leaves it open).
@@ -26,7 +27,9 @@ impl Routing {
         state.kind = negotiated.peer_kind;
         state.identifier = negotiated.peer_identifier;
         let kept = negotiated.peer_restart.as_ref().map(|r| r.families.clone()).unwrap_or_default();
+        let long_lived = negotiated.long_lived.clone();
         let agreed = negotiated.families.clone();
+        let several = negotiated.add_path_send.clone();
         state.session = Some((side, negotiated));
         if state.stale_until.is_some() {
             state.stale_until = Some(now + Self::STALE_AFTER_RESTART);
@@ -36,31 +39,43 @@ impl Routing {
         let families = state.families.clone();
         self.membership_begins(peer);
         for family in families {
-            // Without the F bit the peer does not forward by its old routes any more (RFC 4724 §4.2).
-            let keeps = kept.iter().any(|(f, preserved)| *f == family.family && *preserved);
+            // Without the F bit the peer does not forward by its old routes any more (RFC 4724 §4.2, RFC 9494 §4.2).
+            let keeps = match family.long_lived_until {
+                Some(_) => long_lived.iter().any(|l| l.family == family.family && l.forwarding),
+                None => kept.iter().any(|(f, preserved)| *f == family.family && *preserved),
+            };
             if !keeps || !agreed.contains(&family.family) {
+                self.end_long_lived(peer, family);
                 self.drop_routes(peer, family, true);
             }
             if agreed.contains(&family.family) {
-                self.adj_up(family);
+                self.adj_up(family, several.contains(&family.family));
             }
         }
     }
 
-    fn adj_up(&mut self, family: PeerFamily) {
+    fn adj_up(&mut self, family: PeerFamily, several: bool) {
         if let Some(peers) = self.tables.peers_mut(family.table, family.family.afi) {
-            peers.session_up(family.slot);
+            peers.session_up(family.slot, several);
         }
     }
 
-    fn adj_down(&mut self, family: PeerFamily) {
+    fn adj_down(&mut self, peer: PeerId, family: PeerFamily) {
+        let mut held = alloc::vec::Vec::new();
+        self.with_adj(family, |adj| held.extend(core::mem::take(&mut adj.out.labels)));
+        held.sort_unstable_by_key(|(key, _)| *key);
+        let space = self.shared.peer(peer).and_then(|p| p.config.label_space);
+        for (_, label) in held {
+            self.ops.extend(space.and_then(|space| self.labels.untell(space, label)));
+        }
         if let Some(peers) = self.tables.peers_mut(family.table, family.family.afi) {
             peers.session_down(family.slot);
         }
         self.told_all_labels(family.table, family.family.afi == Afi::IPV6, family.slot);
     }
 
-    /// A session ended: its routes go, or (RFC 4724 §4.2) are stale for the peer's restart time.
+    /// A session ended: its routes go, or (RFC 4724 §4.2) are stale for the peer's restart time, and then (RFC 9494 §4.2) for as long as it
+    /// said.
     pub(crate) fn peer_down(&mut self, peer: PeerId, retain: bool) {
         let now = self.shared.now;
         let Some(state) = self.shared.peer_mut(peer) else { return };
@@ -69,28 +84,27 @@ impl Routing {
         let restart = negotiated.peer_restart.filter(|r| retain && !r.time.is_zero());
         let kept = restart.as_ref().map(|r| r.families.clone()).unwrap_or_default();
         state.stale_until = restart.as_ref().map(|r| now + r.time);
+        let long_lived = if retain { negotiated.long_lived } else { SmallVec::new() };
+        for family in &mut state.families {
+            let offered = long_lived.iter().find(|l| l.family == family.family && !l.time.is_zero());
+            family.long_lived = offered.map(|l| l.time);
+        }
         for family in state.families.clone() {
             let refreshing = self.is_refreshing(family);
-            self.adj_down(family);
-            if kept.iter().any(|(f, _)| *f == family.family) && !family.disabled {
-                // Routes that are stale for the second time go at once (RFC 4724 §4.2).
-                if !refreshing {
-                    self.drop_routes(peer, family, true);
-                }
-                self.mark_stale(peer, family);
-            } else {
+            self.adj_down(peer, family);
+            let graceful = kept.iter().any(|(f, _)| *f == family.family);
+            if family.disabled || !graceful && family.long_lived.is_none() {
+                self.end_long_lived(peer, family);
                 self.drop_routes(peer, family, false);
+                continue;
             }
-        }
-    }
-
-    /// Stale routes of a peer have been kept long enough.
-    pub(crate) fn stale_expired(&mut self, peer: PeerId) {
-        let Some(state) = self.shared.peer_mut(peer) else { return };
-        state.stale_until = None;
-        for family in state.families.clone() {
-            if !self.is_refreshing(family) {
+            // Routes that are stale for the second time go at once (RFC 4724 §4.2), unless their time is counted (RFC 9494 §4.2).
+            if !refreshing && family.long_lived_until.is_none() {
                 self.drop_routes(peer, family, true);
+            }
+            self.mark_stale(peer, family);
+            if !graceful && family.long_lived_until.is_none() {
+                self.begin_long_lived(peer, family);
             }
         }
     }
@@ -168,6 +182,9 @@ impl Routing {
     /// What leads through a next hop is to be looked at; `was` is how it was reached before.
     pub(crate) fn hop_changed(&mut self, hop: NextHopId, was: Resolution) {
         let now = self.shared.next_hops.resolution(hop);
+        if was.nhlfe().is_some() != now.nhlfe().is_some() {
+            self.switch_over(|tunnels, primary| tunnels.leads_to(primary, hop), now.nhlfe().is_none());
+        }
         if was.nhlfe() != now.nhlfe() && now.nhlfe().is_some() {
             self.tunnels.hop_moved(hop);
         }
@@ -212,6 +229,14 @@ impl Routing {
                     *touched = Some(old.vrf);
                 }
             }
+        }
+        for lost in gone.into_iter().flatten() {
+            if !self.shared.circuits.uses(lost.vrf, lost.nhlfe) {
+                self.switch_over(|_, primary| primary == lost.nhlfe, true);
+            }
+        }
+        if let Some(circuit) = circuit {
+            self.switch_over(|_, primary| primary == circuit.nhlfe, false);
         }
         let mut slots: alloc::vec::Vec<u16> =
             touched.into_iter().flatten().filter_map(|id| self.tables.by_id.get(&id).copied()).collect();

@@ -90,6 +90,12 @@ impl Shared {
         })
     }
 
+    /// Whether a path came from another AS, or is our own.
+    pub(crate) fn is_external(&self, path: &Path) -> bool {
+        let from = path.source.as_peer().and_then(|peer| self.peer(peer));
+        from.map_or(path.source == Source::LOCAL, |from| from.kind == PeerKind::External)
+    }
+
     /// What a path of a VPN table is worth: nothing when its next hop cannot be reached.
     pub(crate) fn judge(&self, path: &Path) -> Option<Candidate> {
         let set = self.attributes.get(path.attr);
@@ -155,6 +161,7 @@ impl Shared {
 /// The facts of a path.
 fn candidate(s: &Summary, path: &Path, peer: Option<&PeerState>, metric: u32) -> Candidate {
     Candidate {
+        llgr_stale: s.llgr_stale,
         local: path.source == Source::LOCAL,
         local_pref: s.local_pref.unwrap_or(Shared::LOCAL_PREF),
         as_path_len: s.as_path_len,

@@ -388,6 +388,7 @@ impl Routing {
         if known.table == TableKind::Memberships {
             self.membership_complete(peer);
         }
+        self.end_long_lived(peer, known);
         // A refresh ends with its own mark (RFC 7313 §4).
         if !self.is_refreshing(known) {
             self.drop_routes(peer, known, true);
@@ -447,15 +448,21 @@ impl Routing {
 
     /// The first path of a destination that satisfies `which`.
     fn paths_of<P: AddressFamily>(&self, table: TableKind, dest: u32, which: impl Fn(&Path) -> bool) -> Option<Path> {
+        self.paths_at::<P>(table, dest).iter().find(|p| which(p)).copied()
+    }
+
+    /// The paths of a destination.
+    pub(crate) fn paths_at<P: AddressFamily>(&self, table: TableKind, dest: u32) -> &[Path] {
         let tables = &self.tables;
-        let paths = match table {
+        match table {
             TableKind::Vpn => P::vpn(tables).table.get(dest).paths(),
             TableKind::Labeled => P::labeled(tables).table.get(dest).paths(),
             TableKind::Memberships => tables.memberships.table.get(dest).paths(),
-            TableKind::Opaque(table) => tables.opaque.get(usize::from(table))?.rib.table.get(dest).paths(),
-            TableKind::Unicast(slot) => P::unicast(tables.vrf(slot)?).table.get(dest).paths(),
-        };
-        paths.iter().find(|p| which(p)).copied()
+            TableKind::Opaque(table) => {
+                tables.opaque.get(usize::from(table)).map_or(&[][..], |t| t.rib.table.get(dest).paths())
+            }
+            TableKind::Unicast(slot) => tables.vrf(slot).map_or(&[][..], |vrf| P::unicast(vrf).table.get(dest).paths()),
+        }
     }
 }
 

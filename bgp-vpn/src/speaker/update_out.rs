@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use fwd_core::net::Label;
+use fwd_core::net::{Label, VrfId};
 use smallvec::SmallVec;
 
 use super::io::PeerId;
@@ -12,10 +12,11 @@ use super::shared::Shared;
 use crate::attr::ext_community::ExtCommunity;
 use crate::attr::{As4Path, AsPath, AsPathBuf, AsWidth, AttrFlags, AttrType, NextHop};
 use crate::message::{Message, MpPosition, RefreshSubtype, RouteRefresh, UpdateWriter, emit_end_of_rib};
-use crate::nlri::{Family, Labels, Safi};
+use crate::nlri::{Afi, Family, Labels, PathId, Safi};
 use crate::policy::{Applied, PolicyRoute};
 use crate::rib::{
-    AdjOut, AttrId, Dest, Edits, Entry, Form, Key, Path, Peers, Refresh, Rib, Source, Summary, best_where,
+    AdjOut, AttrId, Candidate, Dest, Edits, Entry, Form, Key, Path, Peers, Refresh, Rib, Source, Summary, best_paths,
+    best_where,
 };
 use crate::rt_constraint::PeerMembership;
 use crate::session::{Negotiated, NextHopRule, PeerKind};
@@ -33,6 +34,12 @@ pub(crate) struct Target<'a> {
     pub(crate) default_target: bool,
     /// The family.
     pub(crate) family: Family,
+    /// The VRF whose table it is told of, or the global table's.
+    pub(crate) vrf: VrfId,
+    /// The most paths of a destination that it is told, where it takes several.
+    pub(crate) max_paths: usize,
+    /// Whether it is told the best path of other ASes where the best of all came from within.
+    pub(crate) best_external: bool,
 }
 
 impl Target<'_> {
@@ -46,6 +53,16 @@ impl Target<'_> {
             (None, _) | (_, NextHopRule::Own) => true,
             (Some(_), NextHopRule::ByKind) => self.peer.kind == PeerKind::External || self.peer.is_ce(),
             (Some(_), NextHopRule::Unchanged) => self.peer.is_ce(),
+        }
+    }
+
+    /// What a path of a table of this form is worth, as the decision process sees it.
+    fn judge(&self, shared: &Shared, form: Form, path: &Path) -> Option<Candidate> {
+        match form {
+            Form::Unicast => shared.judge_in_vrf(self.vrf, path, self.family.afi == Afi::IPV6),
+            Form::Labeled => shared.judge_labeled(path),
+            Form::Membership => shared.judge_membership(path),
+            Form::Vpn | Form::Opaque => shared.judge(path),
         }
     }
 
@@ -63,6 +80,17 @@ impl Target<'_> {
     /// Our AS number on the session.
     fn local_as(&self, shared: &Shared) -> u32 {
         self.peer.config.local_as.unwrap_or(shared.local.asn)
+    }
+
+    /// The label of ours that the peer is told with a path, if it is one that packets can come with.
+    fn own_label(&self, form: Form, own: Option<Label>, path: &Path) -> Option<Label> {
+        let label = match form {
+            Form::Labeled | Form::Vpn if !self.is_next_hop_ours(path.source) => None,
+            Form::Vpn if path.source == Source::LOCAL => path.labels.single(),
+            Form::Labeled | Form::Vpn => own,
+            Form::Unicast | Form::Membership | Form::Opaque => None,
+        };
+        label.filter(|label| !label.is_special_purpose())
     }
 
     /// The labels of a destination's best path as the peer is told them; empty where the form has none, `None` where there is
@@ -86,6 +114,9 @@ pub(crate) struct Sent {
     pub(crate) updates: u64,
     pub(crate) routes: u64,
     pub(crate) withdrawals: u64,
+    /// Labels of ours that the peer held routes with before and holds them with after, where its packets are looked up in a space of
+    /// their own.
+    pub(crate) labels: Vec<(Option<Label>, Option<Label>)>,
     /// Destinations of which the peer was told the state, if somebody wants to know.
     pub(crate) told: Option<Vec<u32>>,
 }
@@ -171,42 +202,99 @@ fn end_round(adj: &mut AdjOut, family: Family, target: &Target<'_>, out: &mut Ve
 
 /// Makes the next batch of the round: what is to be announced and withdrawn, sorted by what UPDATEs share.
 fn fill<K: Key>(rib: &mut Rib<K>, slot: u32, shared: &Shared, target: &Target<'_>, sent: &mut Sent) {
-    let Rib { table, adjs, own_labels, .. } = rib;
+    let Rib { table, adjs, own_labels, form: table_form, .. } = rib;
     let Some(Some(adj)) = adjs.get_mut(slot as usize) else { return };
     let (form, family) = (adj.form, adj.family);
     let max_labels = labels_taken(target.negotiated, family);
+    let mut groups = Groups { shared, target, form, family, max_labels, last: None };
     let out = &mut adj.out;
     out.batch.clear();
     out.sent = 0;
-    let mut last: Option<((AttrId, Source), bool)> = None;
     while out.batch.len() < AdjOut::BATCH {
         let Some(dest) = out.pop() else { break };
         let d = table.get(dest);
         if !d.is_live() {
             continue;
         }
-        let group = told_path(shared, target, form, d).and_then(|best| {
-            let told = (best.attr, best.source);
-            let allowed = match last {
-                Some((known, allowed)) if known == told => allowed,
-                _ => may_tell(shared, target, family, best),
-            };
-            last = Some((told, allowed));
-            let applied = if allowed { target.policy(shared, &d.key, best)? } else { Applied::default() };
-            let group = (best.attr, best.source, applied);
-            let fits = |l: SmallVec<[u8; 24]>| l.len() <= max_labels.saturating_mul(Labels::LABEL_LEN);
-            let labels = !form.has_labels()
-                || target.labels(shared, form, own_labels.get(&dest).copied(), best).is_some_and(fits);
-            (allowed && labels).then_some(group)
-        });
+        let own = own_labels.get(&dest).copied();
+        if let Some(told) = &mut out.paths {
+            let (paths, of): (SmallVec<[Path; 4]>, SmallVec<[Group; 4]>) =
+                groups.several(d, own, |path| target.judge(shared, *table_form, path)).into_iter().unzip();
+            let difference = told.compare(dest, &paths);
+            if difference.withdraw.is_empty() && difference.announce.is_empty() {
+                sent.told(dest);
+            }
+            out.batch.extend(difference.withdraw.iter().map(|id| Entry { group: None, dest, id: *id }));
+            let entry = |&(i, id): &(usize, u32)| Some(Entry { group: Some(*of.get(i)?), dest, id });
+            out.batch.extend(difference.announce.iter().filter_map(entry));
+            continue;
+        }
+        let told = told_path(shared, target, *table_form, d);
+        let group = told.and_then(|path| groups.of(&d.key, own.filter(|_| d.best() == Some(path)), path));
         if group.is_some() || out.advertised.contains(dest) {
-            out.batch.push(Entry { group, dest });
+            out.batch.push(Entry { group, dest, id: 0 });
         } else {
             // The peer holds nothing, and is to hold nothing.
             sent.told(dest);
         }
     }
     out.batch.sort_unstable();
+}
+
+/// Which group of UPDATEs a path belongs to, if the peer is told of it at all.
+struct Groups<'a> {
+    shared: &'a Shared,
+    target: &'a Target<'a>,
+    form: Form,
+    family: Family,
+    max_labels: usize,
+    /// The answer to what was asked last: most routes share it with the next.
+    last: Option<((AttrId, Source), bool)>,
+}
+
+impl Groups<'_> {
+    /// Whether the path may be told at all.
+    fn allows(&mut self, path: &Path) -> bool {
+        let told = (path.attr, path.source);
+        let allowed = match self.last {
+            Some((known, allowed)) if known == told => allowed,
+            _ => may_tell(self.shared, self.target, self.family, path),
+        };
+        self.last = Some((told, allowed));
+        allowed
+    }
+
+    /// The group of a path; `own` is the label of ours that leads where the path does.
+    fn of<K: Key>(&mut self, key: &K, own: Option<Label>, path: &Path) -> Option<Group> {
+        let allowed = self.allows(path);
+        let applied = if allowed { self.target.policy(self.shared, key, path)? } else { Applied::default() };
+        let group = (path.attr, path.source, applied);
+        let fits = |l: SmallVec<[u8; 24]>| l.len() <= self.max_labels.saturating_mul(Labels::LABEL_LEN);
+        let labels = !self.form.has_labels() || self.target.labels(self.shared, self.form, own, path).is_some_and(fits);
+        (allowed && labels).then_some(group)
+    }
+
+    /// The paths of a destination that a peer is told that takes several: the best of those that it may be told at all.
+    ///
+    /// Where the next hop would be ours and the NLRI has labels it is one: our label leads where the best path does.
+    fn several<K: Key>(
+        &mut self,
+        d: &Dest<K>,
+        own: Option<Label>,
+        judge: impl Fn(&Path) -> Option<Candidate>,
+    ) -> SmallVec<[(Path, Group); 4]> {
+        let Some(best) = d.best() else { return SmallVec::new() };
+        let mut allowed: SmallVec<[(Path, Group); 4]> = SmallVec::new();
+        for path in d.paths() {
+            let group = self.of(&d.key, own.filter(|_| path == best), path);
+            allowed.extend(group.map(|group| (*path, group)));
+        }
+        let same = |a: &Path, b: &Path| (a.source, a.path_id) == (b.source, b.path_id);
+        let may = |path: &Path| allowed.iter().any(|(a, _)| same(a, path));
+        let told = best_paths(d, self.target.max_paths, may, judge);
+        allowed.retain(|(a, _)| told.iter().any(|t| same(a, t)));
+        allowed
+    }
 }
 
 /// Labels that a peer takes from one NLRI (RFC 8277 §2.1).
@@ -225,7 +313,7 @@ fn write_batch<K: Key>(
     out: &mut Vec<u8>,
     sent: &mut Sent,
 ) -> bool {
-    let Rib { table, adjs, own_labels, .. } = rib;
+    let Rib { table, adjs, own_labels, form: table_form, .. } = rib;
     let Some(Some(adj)) = adjs.get_mut(slot as usize) else { return false };
     let (form, family) = (adj.form, adj.family);
     let adj = &mut adj.out;
@@ -247,26 +335,58 @@ fn write_batch<K: Key>(
     if let Ok(mut writer) = writer {
         while let Some(entry) = adj.batch.get(adj.sent).filter(|e| e.group == group).copied() {
             let d = table.get(entry.dest);
-            let told = told_path(shared, target, form, d);
+            let told = match &adj.paths {
+                Some(paths) => paths
+                    .path(entry.dest, entry.id)
+                    .and_then(|key| d.paths().iter().find(|p| (p.source, p.path_id) == key)),
+                None => told_path(shared, target, *table_form, d),
+            };
             let best = told.and_then(|b| Some((b.attr, b.source, target.policy(shared, &d.key, b)?)));
             // What changed since the batch was made is in the next one.
+            let held = match &adj.paths {
+                Some(paths) => paths.is_held(entry.dest, entry.id),
+                None => adj.advertised.contains(entry.dest),
+            };
             let current = d.is_live()
                 && !adj.is_dirty(entry.dest)
-                && (group.is_none() && adj.advertised.contains(entry.dest) || group.is_some() && best == group);
+                && (group.is_none() && held || group.is_some() && best == group);
             if current {
-                let own = own_labels.get(&entry.dest).copied();
+                let own = own_labels.get(&entry.dest).copied().filter(|_| told == d.best());
                 let stack = told.and_then(|best| target.labels(shared, form, own, best)).filter(|_| group.is_some());
                 let labels = if group.is_some() { stack.as_deref().unwrap_or_default() } else { labels };
-                if !d.key.push(labels, None, &mut writer) {
+                let path_id = adj.paths.is_some().then_some(PathId(entry.id));
+                if !d.key.push(labels, path_id, &mut writer) {
                     full = true;
                     break;
                 }
                 routes += 1;
-                sent.told(entry.dest);
+                if target.peer.config.label_space.is_some() {
+                    let path = told.filter(|_| group.is_some());
+                    let new = path.and_then(|path| target.own_label(form, own, path));
+                    let key = (entry.dest, entry.id);
+                    let old = match new {
+                        Some(new) => adj.labels.insert(key, new),
+                        None => adj.labels.remove(&key),
+                    };
+                    if old != new {
+                        sent.labels.push((old, new));
+                    }
+                }
                 if group.is_some() {
                     adj.advertised.insert(entry.dest);
-                } else {
-                    withdrawn.push(entry.dest);
+                }
+                match (&mut adj.paths, group) {
+                    (Some(paths), Some(_)) => paths.announced(entry.dest, entry.id),
+                    (Some(paths), None) => {
+                        if paths.withdrawn(entry.dest, entry.id) {
+                            withdrawn.push(entry.dest);
+                        }
+                    }
+                    (None, Some(_)) => sent.told(entry.dest),
+                    (None, None) => {
+                        sent.told(entry.dest);
+                        withdrawn.push(entry.dest);
+                    }
                 }
             }
             adj.sent += 1;
@@ -276,6 +396,10 @@ fn write_batch<K: Key>(
         }
     } else {
         full = true;
+    }
+    if adj.paths.is_some() && adj.sent >= adj.batch.len() {
+        // Of several paths the last one written says which labels the peer holds.
+        adj.batch.iter().filter(|e| !adj.is_dirty(e.dest)).for_each(|e| sent.told(e.dest));
     }
     if full && routes == 0 {
         if limit < target.negotiated.max_message_len {
@@ -296,19 +420,30 @@ fn write_batch<K: Key>(
 /// The next route of the batch cannot be announced: what the peer holds of it, if anything, is withdrawn instead.
 fn give_up(adj: &mut AdjOut) {
     let Some(entry) = adj.batch.get_mut(adj.sent) else { return };
-    if entry.group.is_some() && adj.advertised.contains(entry.dest) {
+    let held = match &adj.paths {
+        Some(paths) => paths.is_held(entry.dest, entry.id),
+        None => adj.advertised.contains(entry.dest),
+    };
+    if entry.group.is_some() && held {
         entry.group = None;
     } else {
         adj.sent += 1;
     }
 }
 
-/// The path to a destination that a peer is told: the best, but for what RFC 4684 §3.2 says of route target memberships: a
-/// non-client is told of a client's in the place of another non-client's.
+/// The path to a destination that a peer is told: the best, but for two cases. A peer of our AS that may not be told of the best,
+/// which came from within, is told the best external path where that is configured (draft-ietf-idr-best-external). And RFC 4684
+/// §3.2 says of route target memberships: a non-client is told of a client's in the place of another non-client's.
 fn told_path<'d, K: Key>(shared: &Shared, to: &Target<'_>, form: Form, d: &'d Dest<K>) -> Option<&'d Path> {
     let best = d.best()?;
     if form != Form::Membership {
-        return Some(best);
+        let within = |from: &PeerState| from.kind == PeerKind::Internal && !from.is_client() && !to.peer.is_client();
+        let from = best.source.as_peer().and_then(|p| shared.peer(p));
+        if !to.best_external || to.peer.kind != PeerKind::Internal || !from.is_some_and(within) {
+            return Some(best);
+        }
+        let external = best_where(d, |p| shared.is_external(p), |p| to.judge(shared, form, p))?;
+        return d.paths().iter().find(|p| **p == external);
     }
     if d.key.is_default_target() && best.source == Source::LOCAL && !to.default_target {
         return None;
@@ -328,6 +463,10 @@ fn may_tell(shared: &Shared, to: &Target<'_>, family: Family, path: &Path) -> bo
     let set = shared.attributes.get(path.attr);
     let summary = &set.summary;
     let from = path.source.as_peer();
+    // RFC 9494 §4.3: not to whom the mark says nothing.
+    if summary.llgr_stale && !to.negotiated.long_lived_known {
+        return false;
+    }
     // Never back to who told us; not to anyone where the route says so (RFC 1997).
     let reflected = family == Family::RT_CONSTRAINT && to.peer.kind == PeerKind::Internal && to.peer.is_client();
     if from == Some(to.id) && !reflected || summary.no_advertise {

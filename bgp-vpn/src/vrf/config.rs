@@ -63,6 +63,14 @@ pub struct VrfConfig {
     pub customer_as: Option<u32>,
     /// The IGP to its sites, if there is one: routes from elsewhere are told to it. Default none.
     pub igp: Option<IgpConfig>,
+    /// Program the second best way beside the best, so that traffic moves with one operation when the next hop or circuit of the best fails,
+    /// however many routes go there; where the speaker was given pairs
+    /// ([`Speaker::set_protections`](crate::speaker::Speaker::set_protections)). The ways come from CEs and from PEs that announce with
+    /// route distinguishers of their own. Default off.
+    pub backup: bool,
+    /// Export the best route of the VRF's own CEs even where one of another PE is used, so that others have it at hand
+    /// (draft-ietf-idr-best-external). With labels per circuit or prefix only: a look-up would send the packet back. Default off.
+    pub best_external: bool,
     /// What becomes of VPN routes that match an import target. Default: all are imported.
     pub import_policy: Policy,
     /// What becomes of the VRF's routes on their way out, with the attributes that export gave them. Default: all are exported.
@@ -86,6 +94,8 @@ impl VrfConfig {
             limit: None,
             customer_as: None,
             igp: None,
+            backup: false,
+            best_external: false,
             import_policy: Policy::default(),
             export_policy: Policy::default(),
         }

@@ -14,7 +14,7 @@ use crate::attr::{AttrFlags, AttrType};
 use crate::nlri::Labels;
 use crate::pe_ce::wrap;
 use crate::policy::PolicyRoute;
-use crate::rib::{AttrId, Edits, LabelRef, Path, PrefixKey, Source, VpnKey};
+use crate::rib::{AttrId, Edits, LabelRef, Path, PrefixKey, Source, VpnKey, best_where};
 use crate::session::PeerKind;
 use crate::speaker::{AddressFamily, Event, Routing, TableKind};
 
@@ -24,7 +24,7 @@ impl Routing {
         let Some(vrf) = self.tables.vrf(slot) else { return };
         let Some(rd) = vrf.config.as_ref().map(|c| c.rd) else { return };
         let rib = P::unicast(vrf);
-        let own = rib.best(dest).filter(|p| p.source.is_own());
+        let own = self.own_path::<P>(vrf, dest);
         let key = VpnKey { rd, prefix: rib.table.get(dest).key.prefix() };
         let known = P::vpn(&self.tables).table.find(&key);
         let old = known.and_then(|d| self.exported::<P>(d));
@@ -50,6 +50,17 @@ impl Routing {
             self.retire_label::<P>(TableKind::Vpn, dest, old, old == label);
         }
         self.mark_leaked(key, attr);
+    }
+
+    /// The path of a VRF's own that it exports: the best of all if it is one, or else, where that is asked for, the best of its CEs.
+    fn own_path<P: AddressFamily>(&self, vrf: &Vrf, dest: u32) -> Option<Path> {
+        let rib = P::unicast(vrf);
+        let best = rib.best(dest)?;
+        if best.source.is_own() || !vrf.config.as_ref().is_some_and(|c| c.best_external) {
+            return Some(best).filter(|p| p.source.is_own());
+        }
+        let judge = |path: &Path| self.shared.judge_in_vrf(vrf.id, path, P::V6);
+        best_where(rib.table.get(dest), |p| p.source.as_peer().is_some(), judge)
     }
 
     fn unexport<P: AddressFamily>(&mut self, dest: u32, label: Option<Label>) {
@@ -245,7 +256,7 @@ impl Routing {
     pub(crate) fn export_again<P: AddressFamily>(&mut self, slot: u16, dest: u32) {
         let exports = self.tables.vrf(slot).is_some_and(|vrf| {
             let rib = P::unicast(vrf);
-            rib.table.get(dest).is_live() && rib.best(dest).is_some_and(|p| p.source.is_own())
+            rib.table.get(dest).is_live() && self.own_path::<P>(vrf, dest).is_some()
         });
         if exports {
             self.export::<P>(slot, dest);

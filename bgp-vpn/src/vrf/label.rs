@@ -6,9 +6,11 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use fwd_core::net::{Label, NhlfeId};
+use fwd_core::net::{Label, LabelSpaceId, NhlfeId};
 use fwd_core::op::{FwdOp, Ilm, IlmAction};
 use hashbrown::HashMap;
+
+use super::label_space::LabelSpaces;
 
 /// A destination of a VRF that has a label of its own: whether it is an IPv6 one, and its number in the table.
 pub(crate) type OwnPrefix = (bool, u32);
@@ -37,6 +39,8 @@ pub(crate) struct VpnLabels {
     by_swap: HashMap<u32, Label>,
     /// Entries whose label was cleared.
     swapped: Vec<u32>,
+    /// Labels in the label spaces of interfaces.
+    spaces: LabelSpaces,
 }
 
 impl VpnLabels {
@@ -50,6 +54,7 @@ impl VpnLabels {
             changed: VecDeque::new(),
             by_swap: HashMap::new(),
             swapped: Vec::new(),
+            spaces: LabelSpaces::default(),
         }
     }
 
@@ -220,6 +225,9 @@ impl VpnLabels {
 
     /// The next change for the forwarding plane.
     pub(crate) fn poll(&mut self) -> Option<FwdOp> {
+        if let Some(op) = self.spaces.poll() {
+            return Some(op);
+        }
         while let Some(value) = self.changed.pop_front() {
             let label = Label::from_low_bits(value);
             let Some(slot) = self.slot(label) else { continue };
@@ -227,13 +235,29 @@ impl VpnLabels {
             match slot.ilm {
                 Some(ilm) => {
                     slot.programmed = true;
+                    self.spaces.changed(label, Some(ilm));
                     return Some(FwdOp::SetIlm { label, ilm });
                 }
-                None if core::mem::take(&mut slot.programmed) => return Some(FwdOp::ClearIlm { label }),
+                None if core::mem::take(&mut slot.programmed) => {
+                    self.spaces.changed(label, None);
+                    return Some(FwdOp::ClearIlm { label });
+                }
                 None => {}
             }
         }
         None
+    }
+
+    /// A peer is about to be told a route with this label, and packets from it are looked up in a space of its own; the op that is
+    /// to come first.
+    pub(crate) fn tell(&mut self, space: LabelSpaceId, label: Label) -> Option<FwdOp> {
+        let ilm = self.get(label)?.ilm;
+        self.spaces.tell(space, label, ilm)
+    }
+
+    /// Such a peer holds a route with this label less; the op that is to follow.
+    pub(crate) fn untell(&mut self, space: LabelSpaceId, label: Label) -> Option<FwdOp> {
+        self.spaces.untell(space, label)
     }
 
     /// Labels in use.

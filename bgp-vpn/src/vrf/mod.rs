@@ -8,6 +8,7 @@
 //! | `import.rs` | VPN routes into VRFs by route target (RFC 4364 §4.3.1) |
 //! | `export.rs` | routes of CEs into VPN routes (RFC 4364 §4.3.1, §4.3.2) |
 //! | `label.rs` | VPN labels and their ILM entries |
+//! | `label_space.rs` | VPN labels in the label spaces of interfaces (RFC 3031 §3.14) |
 //! | `nhlfe.rs` | entries for imported routes, shared by next hop and label |
 //! | `limits.rs` | a bound on a VRF's routes |
 
@@ -17,6 +18,7 @@ mod export;
 mod import;
 mod instance;
 mod label;
+mod label_space;
 mod limits;
 mod nhlfe;
 

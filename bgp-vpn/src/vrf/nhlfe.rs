@@ -5,7 +5,7 @@
 
 use alloc::collections::VecDeque;
 
-use fwd_core::net::NhlfeId;
+use fwd_core::net::{NhlfeId, ProtectionId};
 use fwd_core::op::{FwdOp, NextHop, Nhlfe, TunnelModel};
 use hashbrown::HashMap;
 
@@ -20,6 +20,8 @@ pub(crate) enum Carrier {
     Hop(NextHopId),
     /// The attachment circuit of a CE that is a carrier itself (RFC 4364 §9).
     Circuit(NhlfeId),
+    /// One entry, and when it fails another.
+    Pair(NhlfeId, NhlfeId),
 }
 
 /// What an entry does.
@@ -60,6 +62,8 @@ struct Entry {
     prev: u32,
     /// The forwarding plane does not hold it.
     refused: bool,
+    /// The number of its pair among ours, plus 1, where it is one.
+    pair: u32,
 }
 
 /// The entries of one speaker.
@@ -72,6 +76,12 @@ pub(crate) struct Tunnels {
     by_hop: HashMap<NextHopId, u32>,
     moved: VecDeque<NextHopId>,
     cursor: u32,
+    /// The entries of pairs.
+    pairs: Slab<Option<u32>>,
+    /// The pairs this speaker numbers: the first, and how many; none where the forwarding plane has no room for them.
+    protections: Option<(u32, u32)>,
+    /// The forwarding plane had no room for a pair.
+    pairs_refused: bool,
 }
 
 impl Tunnels {
@@ -85,7 +95,63 @@ impl Tunnels {
             by_hop: HashMap::new(),
             moved: VecDeque::new(),
             cursor: NONE,
+            pairs: Slab::default(),
+            protections: None,
+            pairs_refused: false,
         }
+    }
+
+    /// Pairs from `first` to `last`.
+    pub(crate) fn set_protections(&mut self, (first, last): (ProtectionId, ProtectionId)) {
+        self.protections = Some((first.0, (last.0 - first.0).saturating_add(1)));
+    }
+
+    /// Whether there are pairs to be used.
+    pub(crate) const fn protects(&self) -> bool {
+        self.protections.is_some() && !self.pairs_refused
+    }
+
+    /// The forwarding plane had no room for a pair: no more are used until it is asked again.
+    pub(crate) fn refuse_pairs(&mut self) {
+        self.pairs_refused = true;
+    }
+
+    /// Pairs may be used again.
+    pub(crate) fn retry_pairs(&mut self) {
+        self.pairs_refused = false;
+    }
+
+    /// Whether an entry for this tunnel is there.
+    pub(crate) fn contains(&self, tunnel: &Tunnel) -> bool {
+        self.by_tunnel.contains_key(tunnel)
+    }
+
+    /// The pair of an entry, where it is one.
+    pub(crate) fn pair(&self, entry: u32) -> Option<(ProtectionId, NhlfeId, NhlfeId)> {
+        let e = self.entries.get(entry);
+        let Some(Tunnel { carrier: Carrier::Pair(primary, backup), .. }) = e.tunnel else { return None };
+        let (first, _) = self.protections?;
+        Some((ProtectionId(first + e.pair.checked_sub(1)?), primary, backup))
+    }
+
+    /// The pairs whose first entry `is` one that failed or is there again.
+    pub(crate) fn pairs_over(&self, is: impl Fn(NhlfeId) -> bool) -> impl Iterator<Item = ProtectionId> {
+        let entries = self.pairs.iter().filter_map(|(_, entry)| *entry);
+        let pairs = entries.filter_map(|entry| self.pair(entry)).filter(move |(_, primary, _)| is(*primary));
+        pairs.map(|(id, ..)| id)
+    }
+
+    /// Whether the entry of this number leads to a next hop.
+    pub(crate) fn leads_to(&self, id: NhlfeId, hop: NextHopId) -> bool {
+        let tunnel = self.find(id).and_then(|entry| self.entries.get(entry).tunnel);
+        tunnel.is_some_and(|tunnel| tunnel.carrier == Carrier::Hop(hop))
+    }
+
+    /// The entry of a pair.
+    pub(crate) fn of_pair(&self, id: ProtectionId) -> Option<u32> {
+        let (first, _) = self.protections?;
+        let pair = id.0.checked_sub(first).filter(|pair| *pair < self.pairs.bound())?;
+        *self.pairs.get(pair)
     }
 
     /// The number that the forwarding plane knows an entry by.
@@ -109,9 +175,16 @@ impl Tunnels {
         if self.entries.live() as u32 >= self.capacity {
             return None;
         }
+        let is_pair = matches!(tunnel.carrier, Carrier::Pair(..));
+        if is_pair && self.protections.is_none_or(|(_, capacity)| self.pairs.live() as u32 >= capacity) {
+            return None;
+        }
         stacks.retain(tunnel.labels);
-        let entry =
-            self.entries.insert(Entry { tunnel: Some(tunnel), refs: 1, next: NONE, prev: NONE, refused: false });
+        let new = Entry { tunnel: Some(tunnel), refs: 1, next: NONE, prev: NONE, refused: false, pair: 0 };
+        let entry = self.entries.insert(new);
+        if is_pair {
+            self.entries.get_mut(entry).pair = self.pairs.insert(Some(entry)) + 1;
+        }
         if let Carrier::Hop(hop) = tunnel.carrier {
             let next = self.by_hop.insert(hop, entry).unwrap_or(NONE);
             self.entries.get_mut(entry).next = next;
@@ -135,7 +208,10 @@ impl Tunnels {
         if e.refs > 0 {
             return false;
         }
-        let Entry { tunnel, next, prev, .. } = self.entries.remove(entry);
+        let Entry { tunnel, next, prev, pair, .. } = self.entries.remove(entry);
+        if let Some(pair) = pair.checked_sub(1) {
+            self.pairs.remove(pair);
+        }
         let Some(tunnel) = tunnel else { return false };
         if self.cursor == entry {
             self.cursor = next;
@@ -167,11 +243,12 @@ impl Tunnels {
     /// The op that writes an entry; `None` while its next hop is not reached.
     pub(crate) fn program(&self, entry: u32, hops: &NextHops, stacks: &LabelStacks) -> Option<FwdOp> {
         let tunnel = self.entries.get(entry).tunnel?;
-        let transport = match tunnel.carrier {
-            Carrier::Hop(hop) => hops.resolution(hop).nhlfe()?,
-            Carrier::Circuit(nhlfe) => nhlfe,
+        let next = match tunnel.carrier {
+            Carrier::Hop(hop) => NextHop::Nhlfe(hops.resolution(hop).nhlfe()?),
+            Carrier::Circuit(nhlfe) => NextHop::Nhlfe(nhlfe),
+            Carrier::Pair(..) => NextHop::Protected(self.pair(entry)?.0),
         };
-        let nhlfe = Nhlfe { push: stacks.stack(tunnel.labels), next: NextHop::Nhlfe(transport), model: tunnel.model() };
+        let nhlfe = Nhlfe { push: stacks.stack(tunnel.labels), next, model: tunnel.model() };
         Some(FwdOp::SetNhlfe { id: self.id(entry), nhlfe })
     }
 

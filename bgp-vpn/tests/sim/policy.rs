@@ -1,5 +1,6 @@
 //! Policies of peers and VRFs, and topologies made of route targets: extranet, hub and spoke (RFC 4364 §4.3.5).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bgp_vpn::attr::{Attributes, RouteTarget};
@@ -8,9 +9,9 @@ use bgp_vpn::policy::{AsPathMatch, Match, Policy, PrefixRange, Set, Statement, T
 use bgp_vpn::session::FamilyConfig;
 use bgp_vpn::speaker::{Input, LocalRoute, PeerId};
 use bgp_vpn::vrf::{LabelMode, VrfConfig};
-use fwd_core::net::VrfId;
+use fwd_core::net::{LabelSpaceId, VrfId};
 
-use crate::overlap::{AS, circuit_of, core, site};
+use crate::overlap::{AS, VPN, circuit_of, core, site};
 use crate::world::{Delivery, World, v4};
 
 fn range(prefix: &str, longest: u8) -> Match {
@@ -63,6 +64,73 @@ fn routes_of_targets_that_were_not_agreed_on_do_not_cross() {
     assert_eq!(routes.iter().map(|r| r.prefix.to_string()).collect::<Vec<_>>(), ["10.1.0.0/16"]);
     assert_eq!(routes[0].targets, [target("65002:501")]);
     assert_eq!(world.nodes[a].speaker.vpn_routes().len(), 2);
+}
+
+/// The interface to the other provider takes the labels that it was told: not those of VPNs that it has no contract for.
+#[test]
+fn a_neighbour_by_contract_can_use_the_labels_it_was_told_and_no_others() {
+    let mut world = World::default();
+    let [pe, a, b] = [(65001, 1), (65001, 2), (65002, 3)].map(|(asn, id)| world.node(asn, id, v4(id)));
+    let both = |peer: &mut bgp_vpn::session::PeerConfig| peer.families = VPN.map(FamilyConfig::new).to_vec();
+    world.link(pe, a, |_, peer| both(peer));
+    let told = accept_only("65001:1");
+    let (to_b, _) = world.link(a, b, |node, peer| {
+        both(peer);
+        if node == a {
+            peer.export = told.clone();
+            peer.label_space = Some(LabelSpaceId(7));
+        }
+    });
+    for (x, y) in [(pe, a), (a, pe), (a, b), (b, a)] {
+        world.reach(x, y);
+    }
+    for vpn in [1, 2] {
+        let t = format!("65001:{vpn}");
+        let prefixes = [format!("10.{vpn}.0.0/16"), format!("10.{vpn}.0.0/24"), format!("fd0{vpn}::/16")];
+        let prefixes: Vec<&str> = prefixes.iter().map(String::as_str).collect();
+        site(&mut world, pe, vpn, (&[&t], &[&t]), LabelMode::PerVrf, &prefixes);
+    }
+    world.run(Duration::from_secs(5));
+    // The labels that b holds routes with, and what they lead to: the same as for everybody.
+    let agrees = |world: &World| {
+        let held = world.nodes[b].speaker.vpn_routes();
+        let told: BTreeSet<_> = held.iter().map(|r| (LabelSpaceId(7), r.labels.as_slice()[0])).collect();
+        let fib = &world.nodes[a].fib;
+        assert_eq!(fib.spaces.keys().copied().collect::<BTreeSet<_>>(), told);
+        assert!(fib.spaces.iter().all(|((_, label), ilm)| fib.ilm.get(label) == Some(ilm)));
+        told.len()
+    };
+    assert_eq!(agrees(&world), 1);
+    assert_eq!(world.nodes[a].fib.ilm.len(), 2, "the other VPN's label works for others");
+    // Some of the routes go: the label stays; all of them: it goes after b was told.
+    let local = |world: &mut World, prefix: &str, on: bool| {
+        let route = on.then_some(LocalRoute::Via(fwd_core::net::IfIndex(circuit_of(1, pe))));
+        world.input(pe, Input::Local { vrf: VrfId(1), prefix: prefix.parse().unwrap(), route });
+        world.run(Duration::from_secs(1));
+    };
+    local(&mut world, "10.1.0.0/16", false);
+    assert_eq!(agrees(&world), 1);
+    local(&mut world, "10.1.0.0/24", false);
+    local(&mut world, "fd01::/16", false);
+    assert_eq!(agrees(&world), 0);
+    local(&mut world, "10.1.0.0/16", true);
+    assert_eq!(agrees(&world), 1);
+    // The contract ends, and comes back; the session ends.
+    let config = world.nodes[a].speaker.peer_config(to_b).unwrap().clone();
+    for target in ["65001:9", "65001:1"] {
+        let now = world.now;
+        world.nodes[a].speaker.set_peer_policies(now, to_b, config.import.clone(), accept_only(target)).unwrap();
+        world.run(Duration::from_secs(1));
+        assert_eq!(agrees(&world), usize::from(target == "65001:1"));
+    }
+    world.set_cut(a, to_b, true);
+    world.reset_connection(a, to_b);
+    assert!(world.nodes[a].fib.spaces.is_empty());
+}
+
+fn accept_only(text: &str) -> Policy {
+    let agreed = statement(vec![Match::RouteTarget(vec![target(text)])], vec![], Then::Accept);
+    Policy { statements: vec![agreed], otherwise: Then::Reject }
 }
 
 /// A PE with two CEs of its VRF 1; the first originates prefixes.

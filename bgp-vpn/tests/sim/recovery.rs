@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use bgp_vpn::speaker::{Circuit, Event, Input, Reach};
+use bgp_vpn::nlri::Family;
+use bgp_vpn::session::{FamilyConfig, PeerRole};
+use bgp_vpn::speaker::{Circuit, Event, Input, PeerId, Reach, RouteSource};
 use bgp_vpn::vrf::LabelMode;
 use fwd_core::net::{IfIndex, NhlfeId, VrfId};
 use fwd_core::op::FwdOp;
 
 use crate::overlap::{AS, VPN, circuit_of, core, site};
+use crate::paths::withdrawal;
+use crate::reflect::route;
 use crate::world::{Delivery, World, v4};
 
 /// Two PEs behind a reflector, one VPN.
@@ -87,6 +91,139 @@ fn with_graceful_restart_routes_stay_until_the_end_of_rib_or_the_restart_time() 
     world.run(Duration::from_secs(2));
     assert!(!reaches(&world, 1, "10.0.0.1", 0));
     assert!(world.nodes[1].fib.nhlfes.is_empty());
+}
+
+/// A reflector with two clients that restart gracefully for 60 s and then for long; the last takes stale routes or does not know them.
+fn long_lived(knows: bool) -> (World, PeerId) {
+    let mut world = World::default();
+    let rr = world.node(AS, 200, v4(200));
+    let mut first = None;
+    for i in 0..3usize {
+        let node = world.node(AS, i as u8 + 1, v4(i as u8 + 1));
+        let (_, peer) = world.link(node, rr, |at, peer| {
+            let mut family = FamilyConfig::new(Family::VPN_IPV4);
+            family.long_lived = (i < 2 || knows).then_some(Duration::from_secs(1000));
+            peer.families = vec![family];
+            peer.graceful_restart = Some(Duration::from_secs(60));
+            peer.timers.connect_retry = Duration::from_secs(10);
+            if at == rr {
+                peer.role = PeerRole::ReflectorClient;
+            }
+        });
+        first.get_or_insert(peer);
+    }
+    world.run(Duration::from_secs(5));
+    (world, first.unwrap())
+}
+
+/// What the last client holds: LOCAL_PREF, and whether the route is marked.
+fn held_by_last(world: &World) -> Vec<(u8, bool)> {
+    let held = world.nodes[3].speaker.vpn_routes();
+    let view = held.iter().map(|r| {
+        let attributes = &r.attributes;
+        let preference = attributes[attributes.windows(3).position(|w| w == [0x40, 5, 4]).unwrap() + 6];
+        (preference, attributes.windows(4).any(|w| w == [0xff, 0xff, 0, 6]))
+    });
+    view.collect()
+}
+
+#[test]
+fn routes_of_a_peer_that_stays_away_are_the_last_resort_for_as_long_as_it_said() {
+    for knows in [true, false] {
+        let (mut world, peer) = long_lived(knows);
+        let peers = world.nodes[0].speaker.peers();
+        let preferred = |p: u8| route(10, &[0x40, 5, 4, 0, 0, 0, p]);
+        world.inject(0, peers[0], &preferred(200));
+        // NO_LLGR: not to be kept.
+        world.inject(0, peers[0], &route(11, &[0x40, 5, 4, 0, 0, 0, 150, 0xc0, 8, 4, 0xff, 0xff, 0, 7]));
+        world.inject(0, peers[1], &preferred(100));
+        world.settle();
+        assert_eq!(held_by_last(&world), [(200, false), (150, false)]);
+        world.set_cut(0, peer, true);
+        world.reset_connection(0, peer);
+        world.run(Duration::from_secs(59));
+        assert_eq!(held_by_last(&world), [(200, false), (150, false)], "the restart time");
+        world.run(Duration::from_secs(2));
+        assert_eq!(held_by_last(&world), [(100, false)], "a route that is not stale is better whatever its preference");
+        world.inject(0, peers[1], &withdrawal(10));
+        world.settle();
+        let last_resort = if knows { vec![(200, true)] } else { vec![] };
+        assert_eq!(held_by_last(&world), last_resort, "told to those that know what the mark means");
+        world.run(Duration::from_secs(990));
+        assert_eq!(world.nodes[0].speaker.stats().vpn_routes, 1);
+        world.run(Duration::from_secs(15));
+        assert_eq!(world.nodes[0].speaker.stats().vpn_routes, 0);
+        assert!(held_by_last(&world).is_empty());
+    }
+}
+
+#[test]
+fn a_peer_that_comes_back_late_has_its_routes_until_it_said_what_is_left() {
+    let (mut world, peer) = long_lived(true);
+    let peers = world.nodes[0].speaker.peers();
+    for prefix in [10, 11] {
+        world.inject(0, peers[0], &route(prefix, &[0x40, 5, 4, 0, 0, 0, 100]));
+    }
+    world.settle();
+    world.set_cut(0, peer, true);
+    world.reset_connection(0, peer);
+    world.run(Duration::from_secs(200));
+    assert_eq!(held_by_last(&world), [(100, true), (100, true)]);
+    world.set_cut(0, peer, false);
+    world.run(Duration::from_secs(60));
+    // It sent End-of-RIB and nothing else: it has no routes of its own in this world.
+    assert_eq!(world.established(0), 3);
+    assert!(held_by_last(&world).is_empty());
+}
+
+/// Shows: L3VPN-8.1-10
+#[test]
+fn after_a_restart_nothing_is_programmed_or_told_before_all_peers_said_what_they_have() {
+    for back in [true, false] {
+        let mut world = World::default();
+        for i in 0..3 {
+            world.node(AS, i + 1, v4(i + 1));
+        }
+        let now = world.now;
+        world.nodes[0].speaker.restarted(now, Duration::from_secs(120)).unwrap();
+        let mut peers = Vec::new();
+        for i in 1..3 {
+            let (peer, _) = world.link(0, i, |_, peer| {
+                peer.families = VPN.map(FamilyConfig::new).to_vec();
+                peer.families.push(FamilyConfig::new(Family::RT_CONSTRAINT));
+                peer.graceful_restart = Some(Duration::from_secs(100));
+                peer.timers.connect_retry = Duration::from_secs(5);
+            });
+            peers.push(peer);
+        }
+        let t: &[&str] = &["65001:1"];
+        for i in 0..3 {
+            site(&mut world, i, 1, (t, t), LabelMode::PerVrf, &[&format!("10.{i}.0.0/16")]);
+        }
+        world.reach_all();
+        world.set_cut(0, peers[1], true);
+        world.run(Duration::from_secs(60));
+        assert_eq!(world.established(0), 1);
+        let seen = world.nodes[1].speaker.peer_negotiated(world.nodes[1].speaker.peers()[0]).unwrap();
+        let restart = seen.peer_restart.clone().unwrap();
+        assert!(restart.restarted && restart.families.iter().all(|(_, forwarding)| *forwarding));
+        assert_eq!(world.nodes[0].ops, [], "the forwarding plane keeps what it held");
+        assert!(world.nodes[1].speaker.vpn_routes().iter().all(|r| r.source == RouteSource::Local));
+        assert!(world.nodes[0].speaker.vpn_routes().len() > 1, "the peer told its routes: it knows what is wanted");
+        world.set_cut(0, peers[1], !back);
+        world.run(Duration::from_secs(if back { 40 } else { 70 }));
+        let ended = world.nodes[0].events.iter().filter_map(|e| match e {
+            Event::RestartEnded { complete } => Some(*complete),
+            _ => None,
+        });
+        assert_eq!(ended.collect::<Vec<_>>(), [back]);
+        assert!(reaches(&world, 1, "10.0.0.1", 0) && reaches(&world, 0, "10.1.0.1", 1));
+    }
+    let mut world = World::default();
+    world.node(AS, 1, v4(1));
+    let now = world.now;
+    let error = world.nodes[0].speaker.restarted(now, Duration::ZERO).unwrap_err();
+    assert!(error.to_string().starts_with("deferral: 0ns"), "{error}");
 }
 
 #[test]

@@ -12,7 +12,11 @@ use crate::overlap::AS;
 use crate::world::{World, v4};
 
 /// A reflector, and its peers: clients first.
-fn star(clients: usize, others: usize, configure: impl Fn(&mut bgp_vpn::session::PeerConfig)) -> (World, Vec<PeerId>) {
+pub fn star(
+    clients: usize,
+    others: usize,
+    configure: impl Fn(&mut bgp_vpn::session::PeerConfig),
+) -> (World, Vec<PeerId>) {
     let mut world = World::default();
     let rr = world.node(AS, 200, v4(200));
     let mut peers = Vec::new();
@@ -32,7 +36,7 @@ fn star(clients: usize, others: usize, configure: impl Fn(&mut bgp_vpn::session:
 }
 
 /// An UPDATE with one VPN-IPv4 route, whose label has traffic class bits, and these attributes in front.
-fn route(prefix: u8, extra: &[u8]) -> Vec<u8> {
+pub fn route(prefix: u8, extra: &[u8]) -> Vec<u8> {
     let mut a = vec![0x40, 1, 1, 0, 0x40, 2, 0];
     a.extend_from_slice(extra);
     a.extend_from_slice(&[0x80, 14, 30, 0, 1, 128, 12, 0, 0, 0, 0, 0, 0, 0, 0, 192, 0, 2, 77, 0]);
@@ -41,7 +45,7 @@ fn route(prefix: u8, extra: &[u8]) -> Vec<u8> {
     message(&a)
 }
 
-fn message(attributes: &[u8]) -> Vec<u8> {
+pub fn message(attributes: &[u8]) -> Vec<u8> {
     let mut m = vec![0xff; 16];
     m.extend_from_slice(&(23 + attributes.len() as u16).to_be_bytes());
     m.extend_from_slice(&[2, 0, 0]);
@@ -51,7 +55,7 @@ fn message(attributes: &[u8]) -> Vec<u8> {
 }
 
 /// The messages a node sent to a peer since `from`.
-fn sent(world: &World, node: usize, peer: PeerId, from: usize) -> Vec<Vec<u8>> {
+pub fn sent(world: &World, node: usize, peer: PeerId, from: usize) -> Vec<Vec<u8>> {
     let mut messages = Vec::new();
     for (_, octets) in world.nodes[node].sent[from..].iter().filter(|(p, _)| *p == peer) {
         let mut rest = &octets[..];
@@ -285,15 +289,14 @@ fn several_paths_per_destination_are_kept_apart() {
     world.settle();
     let stats = world.nodes[0].speaker.stats();
     assert_eq!((stats.vpn_routes, stats.vpn_paths), (1, 2));
-    let preference = |world: &World| {
+    let preferences = |world: &World| {
+        let of = |attributes: &[u8]| attributes[attributes.windows(3).position(|w| w == [0x40, 5, 4]).unwrap() + 6];
         let held = world.nodes[2].speaker.vpn_routes();
-        assert_eq!(held.len(), 1);
-        let at = held[0].attributes.windows(3).position(|w| w == [0x40, 5, 4]).unwrap();
-        held[0].attributes[at + 6]
+        held.iter().map(|r| (of(&r.attributes), r.best)).collect::<std::collections::BTreeSet<_>>()
     };
-    assert_eq!(preference(&world), 200);
+    assert_eq!(preferences(&world), [(100, false), (200, true)].into());
     world.inject(0, peers[0], &with_path(2, 50));
     world.settle();
-    assert_eq!(preference(&world), 100);
+    assert_eq!(preferences(&world), [(50, false), (100, true)].into());
     assert_eq!(world.nodes[0].speaker.stats().vpn_paths, 2);
 }

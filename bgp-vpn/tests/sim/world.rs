@@ -7,7 +7,7 @@ use std::time::Duration;
 use bgp_vpn::pe_ce::RemoteRoute;
 use bgp_vpn::session::{LocalIdentity, PeerConfig};
 use bgp_vpn::speaker::{Circuit, Event, Input, Output, PeerId, Reach, Side, Speaker, SpeakerConfig};
-use fwd_core::net::{IfIndex, IpPrefix, Label, NhlfeId, VrfId};
+use fwd_core::net::{IfIndex, IpPrefix, Label, LabelSpaceId, NhlfeId, ProtectionId, VrfId};
 use fwd_core::op::{FwdOp, Ilm, IlmAction, NextHop, Nhlfe, RouteAction};
 use fwd_core::time::Instant;
 
@@ -17,6 +17,10 @@ pub struct Fib {
     pub routes: BTreeMap<(VrfId, IpPrefix), RouteAction>,
     pub ilm: BTreeMap<Label, Ilm>,
     pub nhlfes: BTreeMap<NhlfeId, Nhlfe>,
+    /// Pairs: the first entry, the second, and whether the second has taken over.
+    pub pairs: BTreeMap<ProtectionId, (NhlfeId, NhlfeId, bool)>,
+    /// Labels in the spaces of interfaces.
+    pub spaces: BTreeMap<(LabelSpaceId, Label), Ilm>,
 }
 
 impl Fib {
@@ -26,6 +30,14 @@ impl Fib {
             FwdOp::ClearNhlfe { id } => drop(self.nhlfes.remove(&id)),
             FwdOp::SetIlm { label, ilm } => drop(self.ilm.insert(label, ilm)),
             FwdOp::ClearIlm { label } => drop(self.ilm.remove(&label)),
+            FwdOp::SetProtection { id, primary, backup } => {
+                let over = self.pairs.get(&id).is_some_and(|pair| pair.2);
+                self.pairs.insert(id, (primary, backup, over));
+            }
+            FwdOp::ClearProtection { id } => drop(self.pairs.remove(&id)),
+            FwdOp::SwitchOver { id, backup } => self.pairs.get_mut(&id).expect("a pair").2 = backup,
+            FwdOp::SetContextIlm { space, label, ilm } => drop(self.spaces.insert((space, label), ilm)),
+            FwdOp::ClearContextIlm { space, label } => drop(self.spaces.remove(&(space, label))),
             FwdOp::SetRoute4 { vrf, prefix, action } => drop(self.routes.insert((vrf, prefix.into()), action)),
             FwdOp::ClearRoute4 { vrf, prefix } => drop(self.routes.remove(&(vrf, prefix.into()))),
             FwdOp::SetRoute6 { vrf, prefix, action } => drop(self.routes.insert((vrf, prefix.into()), action)),
@@ -363,7 +375,15 @@ impl World {
         match id.0 {
             FIRST_NHLFE.. => {
                 let Some(nhlfe) = self.nodes[node].fib.nhlfes.get(&id) else { return Delivery::Dropped };
-                let NextHop::Nhlfe(next) = nhlfe.next else { return Delivery::Dropped };
+                let next = match nhlfe.next {
+                    NextHop::Nhlfe(next) => next,
+                    NextHop::Protected(pair) => match self.nodes[node].fib.pairs.get(&pair) {
+                        Some((primary, _, false)) => *primary,
+                        Some((_, backup, true)) => *backup,
+                        None => return Delivery::Dropped,
+                    },
+                    _ => return Delivery::Dropped,
+                };
                 labels.extend(nhlfe.push.as_slice().iter().rev());
                 self.forward(node, next, labels, to, hops)
             }

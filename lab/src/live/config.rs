@@ -193,6 +193,11 @@ pub struct Peer {
     /// Wait for the peer to connect.
     #[serde(default)]
     pub passive: bool,
+    /// Send several paths per destination (RFC 7911). Default off.
+    #[serde(default)]
+    pub add_path_send: bool,
+    /// Offer long-lived graceful restart (RFC 9494) with this stale time, in seconds.
+    pub long_lived: Option<u64>,
     /// Offer graceful restart with this restart time, in seconds.
     pub graceful_restart: Option<u64>,
     /// Which next hop the peer is told of routes that others brought. Default: by the kind of peer.
@@ -479,6 +484,8 @@ impl Peer {
             FamilyConfig {
                 extended_next_hop,
                 add_path_receive: self.add_path_receive,
+                add_path_send: self.add_path_send,
+                long_lived: self.long_lived.map(Duration::from_secs),
                 next_hop: match self.next_hop {
                     NextHopName::ByKind => NextHopRule::ByKind,
                     NextHopName::Own => NextHopRule::Own,

@@ -13,6 +13,7 @@
 //! | 65 | 4-octet AS (RFC 6793 §3) | [`Capability::FourOctetAs`] |
 //! | 69 | ADD-PATH (RFC 7911 §4) | `add_path.rs` |
 //! | 70 | Enhanced route refresh (RFC 7313 §3.1) | [`Capability::EnhancedRouteRefresh`] |
+//! | 71 | Long-lived graceful restart (RFC 9494 §3.1) | `long_lived.rs` |
 //!
 //! Every other one, and every known one that stands in an impossible length, survives as [`Capability::Other`].
 
@@ -20,6 +21,7 @@ mod add_path;
 mod entries;
 mod extended_next_hop;
 mod graceful_restart;
+mod long_lived;
 mod multiple_labels;
 mod orf;
 
@@ -27,6 +29,7 @@ pub use add_path::{AddPath, SendReceive};
 pub use entries::{Entries, Entry};
 pub use extended_next_hop::ExtendedNextHop;
 pub use graceful_restart::{FamilyRestart, GracefulRestart, RestartFamilyFlags, RestartFlags};
+pub use long_lived::LongLived;
 pub use multiple_labels::MultipleLabels;
 pub use orf::{OrfCapability, OrfType};
 
@@ -66,7 +69,7 @@ impl CapabilityCode {
     pub const ADD_PATH: Self = Self(69);
     /// Enhanced route refresh (RFC 7313 §3.1).
     pub const ENHANCED_ROUTE_REFRESH: Self = Self(70);
-    /// Long-lived graceful restart (RFC 9494 §3); kept as octets.
+    /// Long-lived graceful restart (RFC 9494 §3.1).
     pub const LONG_LIVED_GRACEFUL_RESTART: Self = Self(71);
     /// Host name (draft-walton-bgp-hostname-capability; its code is registered by RFC 5492 §6); kept as octets.
     pub const FQDN: Self = Self(73);
@@ -130,6 +133,8 @@ pub enum Capability {
     AddPath(Entries<AddPath>),
     /// Code 70: takes BoRR and EoRR (RFC 7313 §3.1). No value.
     EnhancedRouteRefresh,
+    /// Code 71 (RFC 9494 §3.1).
+    LongLivedGracefulRestart(Entries<LongLived>),
     /// Another capability, to be ignored (RFC 5492 §3), and kept.
     Other(OtherCapability),
 }
@@ -178,7 +183,7 @@ fn take_family(i: &[u8]) -> Take<'_, Family> {
 
 impl Capability {
     const fn is_typed(code: CapabilityCode) -> bool {
-        matches!(code.0, 1..=3 | 5 | 6 | 8 | 9 | 64 | 65 | 69 | 70 | 128)
+        matches!(code.0, 1..=3 | 5 | 6 | 8 | 9 | 64 | 65 | 69..=71 | 128)
     }
 
     /// The code.
@@ -197,6 +202,7 @@ impl Capability {
             Self::FourOctetAs(_) => CapabilityCode::FOUR_OCTET_AS,
             Self::AddPath(_) => CapabilityCode::ADD_PATH,
             Self::EnhancedRouteRefresh => CapabilityCode::ENHANCED_ROUTE_REFRESH,
+            Self::LongLivedGracefulRestart(_) => CapabilityCode::LONG_LIVED_GRACEFUL_RESTART,
             Self::Other(other) => other.code,
         }
     }
@@ -224,6 +230,7 @@ impl Capability {
             CapabilityCode::FOUR_OCTET_AS => Self::FourOctetAs(value(v, |i| codec::be_u32(i, "as number"))?),
             CapabilityCode::ADD_PATH => Self::AddPath(value(v, Entries::take)?),
             CapabilityCode::ENHANCED_ROUTE_REFRESH => none(Self::EnhancedRouteRefresh)?,
+            CapabilityCode::LONG_LIVED_GRACEFUL_RESTART => Self::LongLivedGracefulRestart(value(v, Entries::take)?),
             code => Self::Other(OtherCapability { code, value: v.to_vec() }),
         };
         Ok((rest, capability))
@@ -249,6 +256,7 @@ impl Capability {
             Self::Role(_) => 1,
             Self::GracefulRestart(v) => v.wire_len(),
             Self::AddPath(v) => v.wire_len(),
+            Self::LongLivedGracefulRestart(v) => v.wire_len(),
             Self::Other(v) => v.value.len(),
         }
     }
@@ -279,6 +287,7 @@ impl Capability {
             Self::GracefulRestart(v) => v.emit(out),
             Self::FourOctetAs(asn) => out.put_u32(*asn),
             Self::AddPath(v) => v.emit(out),
+            Self::LongLivedGracefulRestart(v) => v.emit(out),
             Self::Other(v) => out.put_slice(&v.value),
         }
     }
@@ -287,7 +296,7 @@ impl Capability {
 #[cfg(feature = "arbitrary")]
 impl<'a> arbitrary::Arbitrary<'a> for Capability {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
-        Ok(match u.int_in_range(0..=12)? {
+        Ok(match u.int_in_range(0..=13)? {
             0 => Self::Multiprotocol(u.arbitrary()?),
             1 => Self::RouteRefresh,
             2 => Self::RouteRefreshPreStandard,
@@ -300,6 +309,7 @@ impl<'a> arbitrary::Arbitrary<'a> for Capability {
             9 => Self::FourOctetAs(u.arbitrary()?),
             10 => Self::AddPath(u.arbitrary()?),
             11 => Self::EnhancedRouteRefresh,
+            12 => Self::LongLivedGracefulRestart(u.arbitrary()?),
             _ => {
                 let mut value: Vec<u8> = u.arbitrary()?;
                 value.truncate(255);
@@ -339,12 +349,12 @@ mod tests {
 
     #[test]
     fn unknown_capabilities_survive() {
-        for code in [0, 4, 7, 71, 73, 255] {
+        for code in [0, 4, 7, 72, 73, 255] {
             let other = OtherCapability::new(CapabilityCode(code), b"value").unwrap();
             both_ways(&[&[code, 5], &b"value"[..]].concat(), &Capability::Other(other));
         }
         assert_eq!(OtherCapability::new(CapabilityCode(1), &[]), None, "code 1 is no other capability");
-        assert_eq!(OtherCapability::new(CapabilityCode(71), &[0; 256]), None);
+        assert_eq!(OtherCapability::new(CapabilityCode(72), &[0; 256]), None);
     }
 
     #[test]

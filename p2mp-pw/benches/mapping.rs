@@ -1,4 +1,5 @@
 //! LDP Label Mapping messages, one and a hundred in a PDU: read whole, and written.
+#![allow(missing_docs)] // criterion's macros make undocumented functions
 
 use std::hint::black_box;
 

@@ -71,10 +71,10 @@ fn a_vrf_without_multicast_has_none_of_it() {
         world.run_for(SECOND);
         assert_eq!(world.copies(source, group, number), once(vrf));
     }
-    for pe in 0..2 {
+    for (pe, before) in before.iter().enumerate() {
         let (on, of_first): (BTreeSet<_>, BTreeSet<_>) = originated(&world, pe).into_iter().partition(of_other);
         assert!(!on.is_empty());
-        assert_eq!(of_first, before[pe], "PE {pe}");
+        assert_eq!(of_first, *before, "PE {pe}");
     }
     // Off again.
     for pe in 0..2 {

@@ -117,7 +117,7 @@ impl<A: SimAddress> World<A> {
                 self.pes[node].forwarder.apply(&op).unwrap_or_else(|e| panic!("ASBR {node}: {op:?}: {e}"));
             }
             AsbrOutput::Advertise { to, route, advert } => match to {
-                Side::External(neighbor) => self.to_neighbor(node, neighbor, route, Some(advert)),
+                Side::External(neighbor) => self.tell_neighbor(node, neighbor, route, Some(advert)),
                 Side::Internal | Side::Backbone => {
                     let key = (route, node);
                     if self.to_backbone.contains(&key) != (to == Side::Backbone) {
@@ -133,7 +133,7 @@ impl<A: SimAddress> World<A> {
                 }
             },
             AsbrOutput::Withdraw { to, route } => match to {
-                Side::External(neighbor) => self.to_neighbor(node, neighbor, route, None),
+                Side::External(neighbor) => self.tell_neighbor(node, neighbor, route, None),
                 Side::Internal | Side::Backbone => {
                     // Unless it goes to the other side by now.
                     if self.to_backbone.contains(&(route, node)) == (to == Side::Backbone) {
@@ -149,7 +149,7 @@ impl<A: SimAddress> World<A> {
         }
     }
 
-    fn to_neighbor(&mut self, node: usize, neighbor: IpAddr, route: McastRoute, advert: Option<Advert>) {
+    fn tell_neighbor(&mut self, node: usize, neighbor: IpAddr, route: McastRoute, advert: Option<Advert>) {
         let to = self.routers.iter().position(|r| *r == neighbor).unwrap();
         let path = advert.map(|Advert { attributes, as_path, .. }| {
             let ours = self.pes[node].asn;

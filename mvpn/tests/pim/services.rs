@@ -122,6 +122,8 @@ fn fast(c: &mut InterfaceConfig<Ipv4Addr>) {
     c.fast_leave = true;
 }
 
+type Change = fn(&mut InterfaceConfig<Ipv4Addr>);
+
 fn tracked(c: &mut InterfaceConfig<Ipv4Addr>) {
     tuned(c);
     c.tracking = true;
@@ -132,7 +134,7 @@ fn tracked(c: &mut InterfaceConfig<Ipv4Addr>) {
 /// Shows: MVPN-QOS-9
 #[test]
 fn a_leave_takes_effect_as_soon_as_configured() {
-    let cases: [(fn(&mut InterfaceConfig<Ipv4Addr>), u64); 4] = [(|_| {}, 2000), (tuned, 100), (fast, 0), (tracked, 0)];
+    let cases: [(Change, u64); 4] = [(|_| {}, 2000), (tuned, 100), (fast, 0), (tracked, 0)];
     for (n, (change, millis)) in cases.into_iter().enumerate() {
         let mut pe = Pe::new(change);
         pe.report(20, RecordType::ALLOW);
@@ -143,7 +145,7 @@ fn a_leave_takes_effect_as_soon_as_configured() {
         assert!(took >= limit && took <= limit + Duration::from_millis(20), "case {n}: {took:?}");
     }
     // Another member answers, or is known: packets go on.
-    for change in [tuned as fn(&mut InterfaceConfig<Ipv4Addr>), tracked] {
+    for change in [tuned as Change, tracked] {
         let mut pe = Pe::new(change);
         pe.report(20, RecordType::ALLOW);
         pe.report(21, RecordType::ALLOW);

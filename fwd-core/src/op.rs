@@ -3,6 +3,7 @@
 mod bridge;
 mod context;
 mod encoding;
+mod mark;
 mod multicast;
 mod police;
 mod spread;
@@ -11,6 +12,7 @@ pub(crate) mod vlink;
 pub use spread::Bucket;
 
 pub use bridge::{Attachment, BridgePort, Class, Flush, LinkLocal, Tags, Vsi, VsiGroupKey};
+pub use mark::{CodePoint, MarkPoint};
 pub use multicast::{LegTarget, Mroute, MrouteKey, MulticastVrf, Origin, Rpf};
 pub use police::{PolicePoint, Policer, Rates, TrafficType, Unit};
 pub use vlink::{Deliver, Dscp, Encapsulation, Ends, Protection, Session, Vlink, VlinkOutput};
@@ -351,6 +353,18 @@ pub enum FwdOp {
     ClearPolicePoint {
         /// Where.
         at: PolicePoint,
+    },
+    /// Marks packets (RFC 2475 §2.3.3.3).
+    SetMark {
+        /// Which.
+        at: MarkPoint,
+        /// What with.
+        code: CodePoint,
+    },
+    /// Leaves packets as they are marked.
+    ClearMark {
+        /// Which.
+        at: MarkPoint,
     },
     /// Creates a virtual link, or changes how its packets are known when they arrive; its output stays.
     SetVlink {

@@ -51,12 +51,13 @@
 //! | `ClearVlink` | | | | link | | | | |
 //! | `SetVlinkOutput` (and in place of the MAC: DSCP, overhead, ports) | flags: 1 key, 2 numbered, 4 DSCP, 8 protected | TTL | octets of the cookie in units of 4 | link | entry | MTU | key or session | association; cookie |
 //! | `ClearPolicer` | | | | policer | | | | |
-//! | `SetPolicePoint`, `ClearPolicePoint` | point | | traffic type | port, VSI or VRF | policer | | | |
+//! | `SetPolicePoint`, `ClearPolicePoint` | point | | traffic type | port, VSI, VRF or replication | policer | | | |
+//! | `SetMark`, `ClearMark` | 1 VRF, 2 group | | code point | VRF or replication | | | | |
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
-use super::{bridge, context, multicast, police, spread, vlink};
+use super::{bridge, context, mark, multicast, police, spread, vlink};
 use crate::malformed::{Fault, Malformed};
 use crate::net::{
     EcmpId, IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelSpaceId, LabelStack, Mac, NhlfeId, PortId, ProtectionId,
@@ -211,6 +212,7 @@ impl FwdOp {
             }
             _ => {
                 let fields = multicast::fields(self).or_else(|| bridge::fields(self)).or_else(|| police::fields(self));
+                let fields = fields.or_else(|| mark::fields(self));
                 let fields = fields.or_else(|| vlink::fields(self)).or_else(|| spread::fields(self));
                 let fields = fields.or_else(|| context::fields(self));
                 fields.unwrap_or((Tag(0), Fields::default()))
@@ -318,6 +320,7 @@ impl Fields {
             Tag::CLEAR_ROUTE6 => FwdOp::ClearRoute6 { vrf: vrf(self.key, 4)?, prefix: self.prefix6()? },
             tag => {
                 let op = multicast::op(tag, self).or_else(|| bridge::op(tag, self)).or_else(|| police::op(tag, self));
+                let op = op.or_else(|| mark::op(tag, self));
                 let op = op.or_else(|| vlink::op(tag, self)).or_else(|| spread::op(tag, self));
                 let op = op.or_else(|| context::op(tag, self));
                 return op.unwrap_or(Err(malformed(0, "op", u32::from(tag.0))));

@@ -4,7 +4,7 @@ use super::FwdOp;
 use super::encoding::{Fields, Kind, Tag, malformed, vrf};
 use super::multicast::vsi;
 use crate::malformed::Malformed;
-use crate::net::{PolicerId, PortId, VrfId, VsiId};
+use crate::net::{PolicerId, PortId, ReplicationId, VrfId, VsiId};
 
 /// A token bucket policer, colour-blind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,9 @@ pub enum PolicePoint {
     Multicast(VrfId),
     /// Multicast packets of a VRF that are handed to software: without a route, from a wrong interface, for a Register.
     Punt(VrfId),
+    /// Packets that a replication group copies, before it does: of an (S,G) or the groups of a prefix; of a tunnel, as the group that these
+    /// have a leg to; of one interface, by such a group with that leg alone; of a tree at a router where it branches.
+    Group(ReplicationId),
 }
 
 /// The types of traffic that a bridge tells apart.
@@ -181,6 +184,7 @@ impl Fields {
             PolicePoint::Vsi(vsi, traffic) => (2, u32::from(vsi.0), traffic as u8),
             PolicePoint::Multicast(vrf) => (3, u32::from(vrf.0), 0),
             PolicePoint::Punt(vrf) => (4, u32::from(vrf.0), 0),
+            PolicePoint::Group(id) => (5, id.0, 0),
         };
         Self { kind: Kind(kind), key, count, ..Self::default() }
     }
@@ -192,6 +196,7 @@ impl Fields {
             Kind(2) => PolicePoint::Vsi(vsi(self.key, 4)?, traffic()?),
             Kind(3) => PolicePoint::Multicast(vrf(self.key, 4)?),
             Kind(4) => PolicePoint::Punt(vrf(self.key, 4)?),
+            Kind(5) => PolicePoint::Group(ReplicationId(self.key)),
             Kind(other) => return Err(malformed(1, "police point", u32::from(other))),
         })
     }
@@ -237,7 +242,7 @@ mod tests {
             (set, 2, 2, "drop yellow"),
             (set, 3, 2, "unit"),
             (set, 32, 1, "unused field"),
-            (point, 1, 5, "police point"),
+            (point, 1, 6, "police point"),
             (point, 3, 5, "traffic type"),
             (point, 4, 1, "VSI"),
             (vrf, 3, 1, "unused field"),

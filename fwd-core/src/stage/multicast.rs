@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::exposed::{Tunnel, dscp_for};
+use super::exposed::{Tunnel, class_of, dscp_for};
 use super::police::{self, State};
 use super::replicate::{Packet, Replication};
 use super::route::{checked4, is_this_network, unlabelled};
@@ -10,8 +10,8 @@ use super::{Below, Rewrite, Step, punt};
 use crate::frame::Frame;
 use crate::net::{Mac, VrfId};
 use crate::op::{Mroute, Origin, Rpf, VsiOrVrf};
-use crate::table::Tables;
 use crate::table::mroute::{MulticastVrfSlot, unpack};
+use crate::table::{Tables, VrfSlot};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 use crate::wire::Ipv6;
 
@@ -80,7 +80,10 @@ pub(crate) fn process(tables: &Tables<'_>, state: &mut State<'_>, frame: &Frame<
     if owner != VsiOrVrf::Vrf(at.vrf) {
         return Err(Verdict::Drop(DropReason::ForeignGroup));
     }
-    let packet = rewrite(&at, &header)?;
+    let of_group = police::group(tables, state, group, header.len).map_err(Verdict::Drop)?;
+    // What comes out of a tunnel is marked where it went in.
+    let of_vrf = || tables.vrfs.get(at.vrf).filter(|_| at.tunnel.is_none()).and_then(VrfSlot::mark);
+    let packet = rewrite(&at, &header, of_group.or_else(of_vrf))?;
     if let Some(counters) = state.group(group) {
         counters.count_in(header.len);
     }
@@ -88,8 +91,12 @@ pub(crate) fn process(tables: &Tables<'_>, state: &mut State<'_>, frame: &Frame<
 }
 
 /// TTL and class of the copies.
-fn rewrite(at: &Arrival, header: &Header) -> Step<Packet> {
+fn rewrite(at: &Arrival, header: &Header, mark: Option<u8>) -> Step<Packet> {
     let tunnel = at.tunnel.unwrap_or(unlabelled(header.ttl, header.dscp));
+    let (dscp, phb) = match mark {
+        Some(code) => (Some(code).filter(|code| *code != header.dscp), class_of(code)),
+        None => (dscp_for(tunnel.class, header.dscp), tunnel.phb),
+    };
     let ttl = tunnel.ttl.saturating_sub(1);
     if ttl == 0 {
         return Err(Verdict::Drop(DropReason::MulticastTtl));
@@ -97,9 +104,9 @@ fn rewrite(at: &Arrival, header: &Header) -> Step<Packet> {
     let rewrite = Rewrite {
         strip: at.offset,
         end: at.offset.saturating_add(header.len),
-        below: (header.below)(dscp_for(tunnel.class, header.dscp)),
+        below: (header.below)(dscp),
         ttl,
-        phb: tunnel.phb,
+        phb,
         punt: (at.vrf, at.offset),
     };
     Ok(Packet::Routed { rewrite, origin: at.origin, mac: group_mac(header.group) })

@@ -119,6 +119,18 @@ pub(super) fn punt(tables: &Tables<'_>, state: &mut State<'_>, vrf: &MulticastVr
     state.passes(tables, vrf.punt_policer(), octets)
 }
 
+/// Polices what a replication group copies; what its packets are marked with.
+#[inline]
+pub(super) fn group(
+    tables: &Tables<'_>,
+    state: &mut State<'_>,
+    id: ReplicationId,
+    octets: usize,
+) -> Result<Option<u8>, DropReason> {
+    let (policer, mark) = tables.multicast.groups.treatment(id);
+    if state.passes(tables, policer, octets) { Ok(mark) } else { Err(DropReason::Policed) }
+}
+
 /// Polices a frame: first at the port that it came from, so that one customer's excess takes nothing of its instance's rate.
 #[inline]
 pub(super) fn frame(

@@ -7,9 +7,9 @@ use core::ops::Range;
 
 use super::bridge::Bridged;
 use super::egress::{Hop, carried, write_below, write_front};
-use super::exposed::Tunnel;
+use super::exposed::{Tunnel, class_of};
 use super::label::{Ended, Incoming, Labelled, context, forward, leave_tree};
-use super::police::State;
+use super::police::{self, State};
 use super::port::number;
 use super::{Below, Rewrite, bridge, flow, multicast, port};
 use crate::frame::Frame;
@@ -128,9 +128,13 @@ impl Replication {
         if owner != VsiOrVrf::Vrf(VrfId::GLOBAL) {
             return Err(Verdict::Drop(DropReason::ForeignGroup));
         }
+        let octets = frame.after(at.offset).len();
+        let mark = police::group(tables, state, group, octets).map_err(Verdict::Drop)?;
         if let Some(counters) = state.group(group) {
-            counters.count_in(frame.after(at.offset).len());
+            counters.count_in(octets);
         }
+        let class = mark.map(class_of);
+        let tunnel = class.map_or(tunnel, |class| Tunnel { class, phb: class, ..tunnel });
         Ok(Self::new(group, owner, Packet::Labelled { at, entry, tunnel }, false))
     }
 }
@@ -208,11 +212,24 @@ impl<'w, 'm> Copies<'w, 'm> {
         }
     }
 
+    /// Octets of the packet, as policers count them.
+    fn octets(&self) -> usize {
+        match &self.replication.packet {
+            Packet::Routed { rewrite, .. } => rewrite.end.saturating_sub(rewrite.strip),
+            Packet::Labelled { at, .. } => self.frame.after(at.offset).len(),
+            Packet::Bridged(b) => self.frame.after(b.at).len(),
+        }
+    }
+
     /// Goes on with another group's legs, of the same owner.
     fn nest(&mut self, id: ReplicationId) -> Result<Option<Made>, Lost> {
         match self.worker.tables.multicast.groups.get(id) {
             Some((owner, _)) if owner != self.replication.owner => Err(Lost::Drop(DropReason::ForeignGroup)),
             Some((_, first)) if self.resume.is_none() => {
+                let octets = self.octets();
+                let worker = &mut *self.worker;
+                // The mark is that of the packet's own group.
+                police::group(&worker.tables, &mut worker.state, id, octets).map_err(Lost::Drop)?;
                 self.resume = Some(self.cursor);
                 self.cursor = first;
                 Ok(None)
@@ -226,7 +243,7 @@ impl<'w, 'm> Copies<'w, 'm> {
         let (vrf, offset) = match &self.replication.packet {
             Packet::Routed { rewrite, .. } => rewrite.punt,
             Packet::Labelled { at, .. } => (at.vrf, at.offset),
-            Packet::Bridged(b) => return super::police::punt_frame(reason, b.port, b.at),
+            Packet::Bridged(b) => return police::punt_frame(reason, b.port, b.at),
         };
         super::punt(reason, vrf, offset)
     }
@@ -240,7 +257,7 @@ impl<'w, 'm> Copies<'w, 'm> {
             return None;
         };
         let slot = self.worker.tables.multicast.vrf(*vrf)?;
-        let may = super::police::punt(&self.worker.tables, &mut self.worker.state, slot, end.saturating_sub(*strip));
+        let may = police::punt(&self.worker.tables, &mut self.worker.state, slot, end.saturating_sub(*strip));
         may.then(|| Made::Punt(self.software(PuntReason::TooBig)))
     }
 

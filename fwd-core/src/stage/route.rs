@@ -8,7 +8,7 @@ use super::{Below, Rewrite, Step, flow, outgoing_ttl, punt};
 use crate::frame::Frame;
 use crate::net::VrfId;
 use crate::op::RouteAction;
-use crate::table::Tables;
+use crate::table::{Tables, VrfSlot};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 use crate::wire::{Ipv4, Ipv6, checksum};
 
@@ -155,7 +155,12 @@ pub(crate) fn finish<'m>(
         }
     };
     let tunnel = packet.tunnel.unwrap_or(unlabelled(checked.ttl, checked.dscp));
-    let dscp = dscp_for(tunnel.class, checked.dscp);
+    // What comes out of a tunnel is marked where it went in.
+    let mark = tables.vrfs.get(packet.vrf).filter(|_| packet.tunnel.is_none()).and_then(VrfSlot::mark);
+    let (dscp, phb) = match mark {
+        Some(code) => (Some(code).filter(|code| *code != checked.dscp), class_of(code)),
+        None => (dscp_for(tunnel.class, checked.dscp), tunnel.phb),
+    };
     let below = match checked.destination {
         Destination::V4(_) => Below::Ipv4 { dscp, dont_fragment: checked.dont_fragment },
         Destination::V6(_) => Below::Ipv6 { dscp },
@@ -165,7 +170,7 @@ pub(crate) fn finish<'m>(
         end: packet.offset.saturating_add(checked.len),
         below,
         ttl: outgoing_ttl(tunnel.ttl, packet.vrf, packet.offset)?,
-        phb: tunnel.phb,
+        phb,
         punt: (packet.vrf, packet.offset),
     };
     Ok((hop, rewrite))

@@ -3,12 +3,15 @@
 use core::fmt;
 
 use super::records::Refused;
+use super::replication::pack_mark;
 use super::vrf::{model_bits, pack};
 use super::{ProtectionSlot, Writer, ilm, interface, nhlfe};
 use crate::net::{
     IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelSpaceId, Mac, NhlfeId, PolicerId, PortId, VlinkId, VrfId,
 };
-use crate::op::{Deliver, FwdOp, Ilm, IlmAction, MrouteKey, PolicePoint, RouteAction, TunnelModel, Vlink};
+use crate::op::{
+    CodePoint, Deliver, FwdOp, Ilm, IlmAction, MarkPoint, MrouteKey, PolicePoint, RouteAction, TunnelModel, Vlink,
+};
 
 /// A table of the forwarding plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -191,6 +194,12 @@ impl Writer<'_> {
                 let _ = self.police(at, 0);
                 Ok(())
             }
+            FwdOp::SetMark { at, code } => self.mark(at, Some(code)),
+            FwdOp::ClearMark { at } => {
+                // Where there is no such point, nothing is marked.
+                let _ = self.mark(at, None);
+                Ok(())
+            }
             _ => self.apply_switching(op),
         }
     }
@@ -220,6 +229,19 @@ impl Writer<'_> {
             PolicePoint::Vsi(vsi, traffic) => self.bridge.police_vsi(vsi, traffic, word),
             PolicePoint::Multicast(vrf) => self.multicast.police(vrf, false, word),
             PolicePoint::Punt(vrf) => self.multicast.police(vrf, true, word),
+            PolicePoint::Group(id) => self.multicast.police_group(id, word),
+        }
+    }
+
+    /// Marks packets, or leaves them as they are.
+    fn mark(&self, at: MarkPoint, code: Option<CodePoint>) -> Result<(), ApplyError> {
+        match at {
+            MarkPoint::Vrf(vrf) => {
+                let slot = self.vrfs.get(vrf).ok_or(ApplyError::TableFull(Table::Vrf))?;
+                slot.mark.publish(pack_mark(code));
+                Ok(())
+            }
+            MarkPoint::Group(id) => self.multicast.mark(id, code),
         }
     }
 

@@ -8,7 +8,7 @@ use super::records::Refused;
 use super::replication::{LegSlot, ReplicationSlot, ReplicationWriter, Replications};
 use super::word::Word;
 use crate::net::{ReplicationId, TunnelId, VrfId};
-use crate::op::{FwdOp, LegTarget, Mroute, MrouteKey, VsiOrVrf};
+use crate::op::{CodePoint, FwdOp, LegTarget, Mroute, MrouteKey, VsiOrVrf};
 
 /// Memory for multicast and replication. All may be empty, which is the default: every multicast packet then goes to software,
 /// and nothing is replicated.
@@ -160,6 +160,16 @@ impl<'m> MulticastTables<'m> {
     /// The routes of a VRF, in no order.
     pub(crate) fn iter(&self, vrf: VrfId) -> impl Iterator<Item = (MrouteKey, Mroute)> + '_ {
         self.routes.iter(VsiOrVrf::Vrf(vrf))
+    }
+
+    /// Puts a policer, from 1, to a group; 0 takes it away.
+    pub(super) fn police_group(&self, id: ReplicationId, word: u32) -> Result<(), ApplyError> {
+        self.groups.police(id, word).map_err(refused(Table::Replication))
+    }
+
+    /// Marks the packets of a group, or leaves them as they are.
+    pub(super) fn mark(&self, id: ReplicationId, code: Option<CodePoint>) -> Result<(), ApplyError> {
+        self.groups.mark(id, code).map_err(refused(Table::Replication))
     }
 
     /// Puts a policer, from 1, to the multicast of a VRF; 0 takes it away.

@@ -7,7 +7,7 @@ use super::grace::Grace;
 use super::records::{RecordWriter, Records, Refused, Slot};
 use super::word::Word;
 use crate::net::{IfIndex, LabelSpaceId, NhlfeId, PortId, ReplicationId, TunnelId, VrfId, VsiId};
-use crate::op::{LegTarget, VsiOrVrf};
+use crate::op::{CodePoint, LegTarget, VsiOrVrf};
 
 /// ```text
 /// word 0: leg (16) | target (16)      1: what the target names      2: the next leg's record
@@ -22,17 +22,20 @@ pub type LegSlot = Slot<WORDS>;
 ///
 /// ```text
 /// owner: 0, or 1 (15) | 0 for a VRF, 1 for a VSI (1) | its number (16)      first: its first leg's record, from 1
+/// policer: from 1      mark: 0, or 64 + code point
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct ReplicationSlot {
     owner: Word,
     first: Word,
+    policer: Word,
+    mark: Word,
 }
 
 impl ReplicationSlot {
     /// No group, to fill the memory that is lent.
     #[allow(clippy::declare_interior_mutable_const)] // every use is a fresh slot
-    pub const EMPTY: Self = Self { owner: Word::ZERO, first: Word::ZERO };
+    pub const EMPTY: Self = Self { owner: Word::ZERO, first: Word::ZERO, policer: Word::ZERO, mark: Word::ZERO };
 }
 
 const IN_USE: u32 = 1 << 17;
@@ -51,6 +54,20 @@ const fn word_owner(word: u32) -> Option<VsiOrVrf> {
     }
     let number = word as u16;
     Some(if word & OF_VSI != 0 { VsiOrVrf::Vsi(VsiId(number)) } else { VsiOrVrf::Vrf(VrfId(number)) })
+}
+
+/// A mark in a word: 0, or 64 + code point.
+pub(super) const fn pack_mark(code: Option<CodePoint>) -> u32 {
+    match code {
+        Some(code) => 64 | code.value() as u32,
+        None => 0,
+    }
+}
+
+/// The reverse of [`pack_mark`].
+#[inline]
+pub(super) const fn unpack_mark(word: u32) -> Option<u8> {
+    if word & 64 == 0 { None } else { Some(word as u8 & 63) }
 }
 
 /// Where a reader stands in a group: the next leg's record, from 1; 0 at the end.
@@ -79,6 +96,12 @@ impl<'m> Replications<'m> {
     pub(crate) fn get(&self, id: ReplicationId) -> Option<(VsiOrVrf, Cursor)> {
         let group = self.group(id)?;
         Some((word_owner(group.owner.load())?, Cursor(group.first.load())))
+    }
+
+    /// The policer of a group, from 1, and its mark.
+    #[inline]
+    pub(crate) fn treatment(&self, id: ReplicationId) -> (u32, Option<u8>) {
+        self.group(id).map_or((0, None), |group| (group.policer.load(), unpack_mark(group.mark.load())))
     }
 
     /// The leg at a cursor, which goes on to the next.
@@ -139,6 +162,8 @@ impl<'m> ReplicationWriter<'m> {
     pub(crate) fn clear(&mut self, grace: &Grace<'_>, id: ReplicationId) {
         let Some(group) = self.reader().group(id) else { return };
         group.owner.publish(0);
+        group.policer.publish(0);
+        group.mark.publish(0);
         let mut number = group.first.peek();
         group.first.publish(0);
         while let Some(record) = self.legs.record(number) {
@@ -146,6 +171,20 @@ impl<'m> ReplicationWriter<'m> {
             self.len = self.len.saturating_sub(1);
             number = record.get(NEXT).map_or(0, Word::peek);
         }
+    }
+
+    /// Puts a policer, from 1, to a group that is there; 0 takes it away.
+    pub(crate) fn police(&self, id: ReplicationId, word: u32) -> Result<(), Refused> {
+        let group = self.reader().group(id).filter(|group| group.owner.peek() != 0).ok_or(Refused::Full)?;
+        group.policer.publish(word);
+        Ok(())
+    }
+
+    /// Marks the packets of a group that is there, or leaves them as they are.
+    pub(crate) fn mark(&self, id: ReplicationId, code: Option<CodePoint>) -> Result<(), Refused> {
+        let group = self.reader().group(id).filter(|group| group.owner.peek() != 0).ok_or(Refused::Full)?;
+        group.mark.publish(pack_mark(code));
+        Ok(())
     }
 
     /// The link that leads to a leg, or to where it belongs.

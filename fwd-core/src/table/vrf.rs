@@ -3,6 +3,7 @@
 use super::ApplyError;
 use super::fib_node::VALUES;
 use super::fib_writer::FibRoot;
+use super::replication::unpack_mark;
 use super::word::Word;
 use crate::net::{NhlfeId, VrfId};
 use crate::op::{RouteAction, TunnelModel};
@@ -14,17 +15,27 @@ pub struct VrfSlot {
     pub(super) fib6: FibRoot,
     /// Of the global table: the models of the explicit null labels, IPv4 in bits 0 and 1, IPv6 in bits 2 and 3.
     pub(super) explicit_null: Word,
+    /// What packets that come in are marked with: 0, or 64 + code point.
+    pub(super) mark: Word,
 }
 
 impl VrfSlot {
     /// A VRF without routes, to fill the memory that is lent.
     #[allow(clippy::declare_interior_mutable_const)] // every use is a fresh slot
-    pub const EMPTY: Self = Self { fib4: FibRoot::EMPTY, fib6: FibRoot::EMPTY, explicit_null: Word::ZERO };
+    pub const EMPTY: Self =
+        Self { fib4: FibRoot::EMPTY, fib6: FibRoot::EMPTY, explicit_null: Word::ZERO, mark: Word::ZERO };
 
     pub(super) fn reset(&self) {
         self.fib4.reset();
         self.fib6.reset();
         self.explicit_null.put(0);
+        self.mark.put(0);
+    }
+
+    /// What packets that come in are marked with.
+    #[inline]
+    pub(crate) fn mark(&self) -> Option<u8> {
+        unpack_mark(self.mark.load())
     }
 }
 

@@ -7,7 +7,7 @@ use fwd_core::net::{
     IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelSpaceId, LabelStack, Mac, NhlfeId, PortId, ReplicationId, TunnelId,
     VrfId,
 };
-use fwd_core::op::{FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
+use fwd_core::op::{FwdOp, Ilm, IlmAction, Interface, MarkPoint, NextHop, Nhlfe, RouteAction, TunnelModel};
 use fwd_core::table::{
     ApplyError, CounterMemory, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, Rib4Node, Rib6Node, Table, VrfSlot, Word,
 };
@@ -183,6 +183,8 @@ fn fits(op: &FwdOp) -> bool {
         FwdOp::SetVsi { .. } | FwdOp::SetVsiGroup { .. } | FwdOp::SetVlanDomain { .. } => false,
         FwdOp::SetPort { .. } | FwdOp::SetMac { .. } => false,
         FwdOp::SetPolicer { .. } | FwdOp::SetPolicePoint { .. } => false,
+        FwdOp::SetMark { at: MarkPoint::Vrf(vrf), .. } => vrf.0 < VRFS,
+        FwdOp::SetMark { at: MarkPoint::Group(_), .. } => false,
         FwdOp::SetVlink { .. } | FwdOp::SetVlinkOutput { .. } => false,
         _ => true,
     }
@@ -308,6 +310,8 @@ pub fn op(u: &mut Unstructured<'_>) -> Result<FwdOp> {
             FwdOp::SetRoute6 { vrf: vrf(v), prefix: prefix6(prefix), action: route_action(action) }
         }
         FwdOp::ClearRoute6 { vrf: v, prefix } => FwdOp::ClearRoute6 { vrf: vrf(v), prefix: prefix6(prefix) },
+        FwdOp::SetMark { at: MarkPoint::Vrf(v), code } => FwdOp::SetMark { at: MarkPoint::Vrf(vrf(v)), code },
+        FwdOp::ClearMark { at: MarkPoint::Vrf(v) } => FwdOp::ClearMark { at: MarkPoint::Vrf(vrf(v)) },
         other => other,
     })
 }

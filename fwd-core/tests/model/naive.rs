@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use fwd_core::net::{IfIndex, IpPrefix, Label, Mac, NhlfeId, VrfId};
-use fwd_core::op::{FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
+use fwd_core::op::{FwdOp, Ilm, IlmAction, Interface, MarkPoint, NextHop, Nhlfe, RouteAction, TunnelModel};
 use fwd_core::wire::checksum;
 use fwd_core::{DropReason as D, PuntReason as P, Verdict};
 
@@ -18,6 +18,7 @@ pub struct Naive {
     pub routes: BTreeMap<(VrfId, IpPrefix), RouteAction>,
     /// Interfaces with a label space of their own, which holds nothing here.
     pub spaces: BTreeSet<IfIndex>,
+    pub marks: BTreeMap<VrfId, u8>,
 }
 
 /// TTL and class on the way out of tunnels.
@@ -68,6 +69,8 @@ impl Naive {
             FwdOp::ClearRoute4 { vrf, prefix } => drop(self.routes.remove(&(vrf, prefix.into()))),
             FwdOp::SetRoute6 { vrf, prefix, action } => drop(self.routes.insert((vrf, prefix.into()), action)),
             FwdOp::ClearRoute6 { vrf, prefix } => drop(self.routes.remove(&(vrf, prefix.into()))),
+            FwdOp::SetMark { at: MarkPoint::Vrf(vrf), code } => drop(self.marks.insert(vrf, code.value())),
+            FwdOp::ClearMark { at: MarkPoint::Vrf(vrf) } => drop(self.marks.remove(&vrf)),
             _ => {}
         }
     }
@@ -300,12 +303,17 @@ impl Naive {
     fn routed(&self, id: NhlfeId, ip: &[u8], vrf: VrfId, at: usize, state: Option<State>) -> Way<(Verdict, Vec<u8>)> {
         let (entries, iface, mac) = self.chain(id, (vrf, at))?;
         let (own_ttl, own_class) = exposed(ip, true)?;
-        let state = state.unwrap_or(State { ttl: own_ttl, class: own_class, phb: own_class });
+        let mark = if state.is_none() { self.marks.get(&vrf).copied() } else { None };
+        let class = mark.map_or(own_class, |code| code >> 3);
+        let state = state.unwrap_or(State { ttl: own_ttl, class, phb: class });
         if state.ttl <= 1 {
             return punted(P::TtlExpired, (vrf, at));
         }
         let mut below = ip.to_vec();
         let ethertype = write_ip(&mut below, state.ttl - 1, state.class);
+        if let Some(code) = mark {
+            write_code(&mut below, code);
+        }
         let leaving = Leaving {
             swap: None,
             ttl: state.ttl - 1,
@@ -381,6 +389,20 @@ fn exposed(octets: &[u8], bottom: bool) -> Way<(u8, u8)> {
         Some(6) => Ok((octets[7], octets[0] >> 1 & 7)),
         Some(_) => dropped(D::UnknownPayload),
     }
+}
+
+/// Writes a code point.
+fn write_code(ip: &mut [u8], code: u8) {
+    if ip[0] >> 4 == 6 {
+        ip[0] = 0x60 | code >> 2;
+        ip[1] = ip[1] & 0x3f | code << 6;
+        return;
+    }
+    let before = checksum::of(&ip[..20]);
+    ip[1] = ip[1] & 3 | code << 2;
+    let [hi, lo] =
+        checksum::update(u16::from_be_bytes([ip[10], ip[11]]), checksum::of(&ip[..20]), before).to_be_bytes();
+    (ip[10], ip[11]) = (hi, lo);
 }
 
 /// Writes TTL and, where it differs, class; returns the ethertype.

@@ -39,6 +39,8 @@ pub fn forwarder() -> Forwarder<'static> {
         nhlfes: vec![NhlfeSlot::EMPTY; 17].leak(),
         ilm: vec![IlmSlot::EMPTY; 64].leak(),
         policers: vec![PolicerSlot::EMPTY; 5].leak(),
+        rib4: vec![Rib4Node::EMPTY; 20].leak(),
+        fib4: vec![Word::ZERO; 4000].leak(),
         multicast,
         bridge,
         seed: 7,
@@ -250,7 +252,7 @@ pub fn leaks(changes: &[Change], frames: &[Arriving]) {
 pub fn change_op((change, a, b, c): Change) -> FwdOp {
     let (group, of) = (ReplicationId(a % 8), (b % 3) as u16);
     let owner = if a % 2 == 0 { VsiOrVrf::Vsi(VsiId(of)) } else { VsiOrVrf::Vrf(VrfId(of)) };
-    match change % 5 {
+    match change % 6 {
         0 => FwdOp::SetReplication { id: group, owner },
         1 => {
             let key = MrouteKey::Group4 { group: Ipv4Prefix::host([232, 1, 1, 1].into()) };
@@ -268,6 +270,7 @@ pub fn change_op((change, a, b, c): Change) -> FwdOp {
             let settings = Vsi { unknown: all, broadcast: all, multicast: all, ..settings() };
             FwdOp::SetVsi { vsi: VsiId(1 + of % 2), settings }
         }
+        3 => FwdOp::SetMark { at: MarkPoint::Group(group), code: CodePoint::new(c as u8 & 63).unwrap() },
         _ => FwdOp::SetLeg { group, leg: c % 8, target: group_target(b) },
     }
 }

@@ -76,6 +76,12 @@ fn pes() -> Vec<Axis> {
             "joins",
             &[1000, 10_000, 100_000].map(scale::joins),
         ),
+        axis(
+            "SC-2, SC-5",
+            "a P router: P2MP LSPs that branch to two PEs; messages: those to the LSR upstream",
+            "p-router",
+            &[1000, 10_000, 100_000].map(scale::p_router),
+        ),
         axis("SC-7", "a leaf: trees of 1,000 to 100,000 streams", "trees", &[1000, 10_000, 100_000].map(scale::trees)),
         axis("SC-7", "a leaf: type 3 routes, one a stream", "s-pmsis", &[1000, 10_000, 100_000].map(scale::s_pmsis)),
         axis(

@@ -62,8 +62,10 @@ pub struct Usage {
 
 impl Mvrf {
     /// What there is and may be of all that the MVRF's limits bound.
-    fn used(&self) -> [(MvpnLimit, usize, usize); 8] {
+    fn used(&self) -> [(MvpnLimit, usize, usize); 9] {
         let l = &self.config.limits;
+        let octets = |rate: u64| usize::try_from(rate).unwrap_or(usize::MAX);
+        let capacity = self.config.reservation.as_ref().map_or(0, |r| r.capacity);
         [
             (MvpnLimit::Members, self.members.len(), l.members),
             (MvpnLimit::Joins, self.joins.len(), l.joins),
@@ -73,6 +75,7 @@ impl Mvrf {
             (MvpnLimit::OwnSources, self.own_sources.len(), l.own_sources),
             (MvpnLimit::OwnSPmsis, self.s_out.len(), l.own_s_pmsis),
             (MvpnLimit::Leaves, self.leaf_count, l.leaves),
+            (MvpnLimit::Bandwidth, octets(self.reserved), octets(capacity)),
         ]
     }
 

@@ -54,7 +54,20 @@ impl Mvrf {
             self.by_root.entry(tree.root()).or_default().insert(tree);
         }
         let vrf = self.config.vrf;
-        let known = self.trees.entry(tree).or_insert_with(|| Tree { since: shared.next_age(), ..Tree::default() });
+        let reserved = match &self.config.reservation {
+            Some(reservation) if !self.trees.contains_key(&tree) => {
+                let rate = reservation.rate(tree.group());
+                if self.reserved.saturating_add(rate) > reservation.capacity {
+                    self.forget_root(&tree);
+                    return shared.limit(now, self.config.vrf, MvpnLimit::Bandwidth);
+                }
+                self.reserved = self.reserved.saturating_add(rate);
+                rate
+            }
+            _ => 0,
+        };
+        let known =
+            self.trees.entry(tree).or_insert_with(|| Tree { reserved, since: shared.next_age(), ..Tree::default() });
         let was = known.is_wanted();
         match by {
             By::Pim => known.by_pim = joined,
@@ -116,7 +129,9 @@ impl Mvrf {
             }
         }
         shared.timers.clear(timer);
-        self.trees.remove(&tree);
+        if let Some(known) = self.trees.remove(&tree) {
+            self.reserved = self.reserved.saturating_sub(known.reserved);
+        }
         self.forget_root(&tree);
     }
 

@@ -9,6 +9,7 @@ use bgp_vpn::attr::RouteTarget;
 use bgp_vpn::nlri::RouteDistinguisher;
 use fwd_core::net::{IfIndex, IpPrefix, Label, VrfId};
 
+use super::admission::Reservation;
 use super::alarm::AlarmConfig;
 use super::attributes::Target;
 use super::damping::DampingConfig;
@@ -287,6 +288,8 @@ pub struct MvrfConfig {
     pub limits: MvpnLimits,
     /// Alarms on the limits.
     pub alarm: AlarmConfig,
+    /// Bandwidth that trees joined towards other PEs have to fit in; `None`: they need not.
+    pub reservation: Option<Reservation>,
 }
 
 impl MvrfConfig {
@@ -318,6 +321,7 @@ impl MvrfConfig {
             damping: None,
             limits: MvpnLimits::default(),
             alarm: AlarmConfig::default(),
+            reservation: None,
         }
     }
 
@@ -382,6 +386,9 @@ impl MvrfConfig {
         }
         if !self.alarm.is_valid() {
             return Err(MvpnConfigError::Alarm);
+        }
+        if let Some(reservation) = &self.reservation {
+            reservation.check()?;
         }
         Ok(())
     }
@@ -465,6 +472,9 @@ pub enum MvpnConfigError {
     /// `alarm`.
     #[error("alarm: low not between 1 and high, or high above 100")]
     Alarm,
+    /// `reservation`.
+    #[error("reservation: no capacity, a flow that never fits, or a range that is not multicast")]
+    Reservation,
     /// `inclusive`.
     #[error("inclusive: no numbers, or no room in the tunnel budget")]
     Inclusive,

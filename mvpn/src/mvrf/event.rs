@@ -30,6 +30,8 @@ pub enum MvpnLimit {
     Leaves,
     /// P-tunnels that this PE is the root of.
     TunnelBudget,
+    /// Bandwidth reserved for trees, in octets in a second.
+    Bandwidth,
     /// Labels, entries, groups or tunnel numbers.
     Numbers,
     /// Routes that an ASBR or ABR keeps of its neighbours.

@@ -66,6 +66,8 @@ pub(super) struct Tree {
     pub(super) merit: Merit,
     /// The newer, the higher.
     pub(super) since: u64,
+    /// The bandwidth that it has.
+    pub(super) reserved: u64,
 }
 
 impl Tree {
@@ -223,6 +225,8 @@ pub(super) struct Mvrf {
     pub(super) alarms: BTreeMap<MvpnLimit, Alarm>,
     /// A-D routes of PMSIs that came, by type and PE.
     pub(super) adverts: BTreeMap<(AdvertType, IpAddr), Received>,
+    /// Bandwidth that trees have.
+    pub(super) reserved: u64,
     /// Since when there is this MVRF.
     pub(super) created: Instant,
     /// When an S-PMSI of it last came or went.
@@ -267,6 +271,7 @@ impl Mvrf {
             own_label: None,
             alarms: BTreeMap::new(),
             adverts: BTreeMap::new(),
+            reserved: 0,
             created: now,
             s_pmsi_changed_at: None,
         }

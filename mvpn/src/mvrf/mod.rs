@@ -15,8 +15,10 @@
 //! | §12 | `s_pmsi/` | S-PMSIs: switching to them and back, wildcards (RFC 6625) |
 //! | §13, §14 | `source_active.rs` | Source Active A-D routes |
 //! | §16 | `damping.rs` | withdrawals that wait (RFC 7899) |
+//! | RFC 4834 §5.1.3 | `admission.rs` | bandwidth reserved for joins |
 //! | §17 | `limits.rs`, `alarm.rs` | limits that change, alarms with hysteresis |
 //! | RFC 8502, RFC 8503 | `mib/`, `adverts.rs` | managed objects |
+//! | RFC 4834 §5.2.12 | `attachment.rs` | who is missing on a tunnel |
 //! | RFC 6513 §5.1 | `umh.rs` | selection of the upstream PE |
 //! | RFC 6513 §6.4, RFC 7988 | `root.rs` | tunnels that this PE is the root of |
 //! | RFC 6513 §9.1.1 | `forwarding.rs` | the customers' routes, with the PMSI resolved to tunnels |
@@ -35,9 +37,11 @@
 //! no customer state changes.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod admission;
 mod adverts;
 mod alarm;
 mod as_tree;
+mod attachment;
 mod attributes;
 mod c_multicast;
 mod c_pim;
@@ -62,8 +66,10 @@ mod shared;
 mod source_active;
 mod umh;
 
+pub use admission::Reservation;
 pub use adverts::{AdvertType, Received, Sent};
 pub use alarm::{AlarmConfig, Usage};
+pub use attachment::{LeafAudit, RootAudit};
 pub use attributes::{McastAttributes, Target};
 pub use c_pim::PmsiLink;
 pub use config::{

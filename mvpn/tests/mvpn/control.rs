@@ -11,7 +11,8 @@ use fwd_core::op::{FwdOp, PolicePoint, Policer, Rates, Unit};
 use fwd_core::time::Instant;
 use mvpn::mvrf::{
     AdRoute, AsmMode, CTree, Input, McastAttributes, McastKind, McastRoute, MldpLsp, MvpnConfigError, MvpnEvent,
-    MvpnLimit, MvpnLimits, MvpnPe, MvrfConfig, Output, PTunnel, PmsiTunnelValue, SFlow, Target, TunnelKind, Usage,
+    MvpnLimit, MvpnLimits, MvpnPe, MvrfConfig, Output, PTunnel, PmsiTunnelValue, Reservation, SFlow, Target,
+    TunnelKind, Usage,
 };
 use mvpn::pim::wire::AddressFamily;
 use proptest::prelude::*;
@@ -82,6 +83,44 @@ fn sources_are_limited_in_number_and_rate() {
     }
     let sent = world.pes[0].drops.get("Policed").copied().unwrap_or(0);
     assert!((3960..=4040).contains(&(8000 - sent)), "{sent} were dropped of 8000, {passed}");
+}
+
+/// Bandwidth for two fast streams and one slow: what is more is refused, counted and said, whatever streams there are go on, and a leave makes
+/// room.
+///
+/// Shows: MVPN-QOS-7
+#[test]
+fn joins_are_admitted_while_there_is_bandwidth() {
+    let mut world: World<A> = World::new(Provider::V4.routers(2), 5, |_, _| {});
+    for pe in 0..2 {
+        let mut config = mvrf(pe, Some(TunnelKind::MldpP2mp), TunnelKind::MldpP2mp);
+        let rates = vec![("232.0.0.0/8".parse().unwrap(), 1_000_000), ("232.1.1.3/32".parse().unwrap(), 100_000)];
+        config.reservation = Some(Reservation { capacity: 2_100_000, rates, other: 0 });
+        world.add_site(pe, config, false);
+    }
+    world.run_for(SECOND);
+    let source = A::host(0, 1);
+    (1..=5).for_each(|n| world.member((1, VRF), Some(source), A::ssm(n), true));
+    world.run_for(SECOND * 3);
+    let served = |world: &mut World<A>| -> Vec<u8> {
+        let is_served = |n: &u8| {
+            let number = world.send((0, VRF), source, A::ssm(*n));
+            world.run_for(SECOND);
+            !world.copies(source, A::ssm(*n), number).is_empty()
+        };
+        (1..=5).filter(is_served).collect()
+    };
+    assert_eq!(served(&mut world), [1, 2, 3]);
+    let bandwidth = usage(&world.pes[1].mvpn, VRF, MvpnLimit::Bandwidth);
+    assert_eq!((bandwidth.used, bandwidth.max, bandwidth.is_raised), (2_100_000, 2_100_000, true));
+    assert!(bandwidth.refused >= 2);
+    let said = |e: &MvpnEvent| matches!(e, MvpnEvent::Limit { limit: MvpnLimit::Bandwidth, .. });
+    assert!(world.pes[1].events.iter().any(said));
+    world.member((1, VRF), Some(source), A::ssm(1), false);
+    // PIM joins again every minute.
+    world.run_for(SECOND * 70);
+    assert_eq!(served(&mut world).len(), 3);
+    assert_eq!(usage(&world.pes[1].mvpn, VRF, MvpnLimit::Bandwidth).used, 2_100_000);
 }
 
 fn trees_joined(pe: &MvpnPe) -> BTreeSet<IpAddr> {

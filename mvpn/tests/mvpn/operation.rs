@@ -1,12 +1,15 @@
 //! What operation costs: statements to grow by one, messages while nothing changes, gaps when a PE dies.
 
-use std::net::Ipv4Addr;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use mvpn::mvrf::{CMulticastProtocol, TunnelKind};
+use bgp_vpn::nlri::Family;
+use bgp_vpn::session::FamilyConfig;
+use mvpn::mvrf::{CMulticastProtocol, LeafAudit, TunnelKind};
 
 use super::node::SimAddress;
-use super::world::World;
+use super::world::{HOP, World};
 use super::{Provider, VRF, mvrf};
 
 type A = Ipv4Addr;
@@ -117,5 +120,81 @@ fn flows_with_a_way_left_survive_each_pe() {
             );
             assert_eq!(*got.last().unwrap(), 1);
         }
+    }
+}
+
+/// RFC 3918 §6.1: from the join to the first packet of a stream that is sent all the time, with no reflector, one and two between the PEs.
+/// It takes what the messages take and the packet: no PE waits, and sessions have no MinRouteAdvertisementInterval unless told.
+///
+/// Shows: MVPN-QOS-8
+#[test]
+fn a_join_takes_no_longer_than_its_way() {
+    assert_eq!(FamilyConfig::new(Family::MCAST_VPN_IPV4).min_route_advertisement, Duration::ZERO);
+    for reflectors in [0, 1, 2] {
+        let mut world: World<A> = World::new(Provider::V4.routers(3), 2, |_, _| {});
+        world.reflectors = Some(reflectors);
+        for pe in 0..3 {
+            world.add_site(pe, mvrf(pe, Some(MLDP), MLDP), false);
+        }
+        world.run_for(SECOND * 2);
+        let (source, group) = (A::host(0, 1), A::ssm(1));
+        world.member((1, VRF), Some(source), group, true);
+        let start = world.now;
+        let got = |world: &World<A>| world.delivered_at.get(&(1, VRF)).copied().unwrap_or(0);
+        while got(&world) == 0 {
+            world.send((0, VRF), source, group);
+            world.run_for(Duration::from_millis(1));
+            assert!(world.now - start < SECOND);
+        }
+        let (delay, way) = (world.now - start, HOP * (reflectors + 1) + Duration::from_millis(5));
+        println!("{reflectors} reflectors: {delay:?}");
+        assert!(delay >= way && delay <= way + Duration::from_millis(2), "{delay:?} of {way:?}");
+    }
+}
+
+/// A branch of a flow's tree is lost without a word: the root names the PE that does not answer, the PE names the tunnel that is silent.
+///
+/// Shows: MVPN-TRB-3
+#[test]
+fn a_leaf_that_is_missing_is_named_from_both_sides() {
+    for selective in [false, true] {
+        let mut world: World<A> = World::new(Provider::V4.routers(4), 2, |_, _| {});
+        for pe in 0..4 {
+            let mut config = mvrf(pe, Some(MLDP), MLDP);
+            config.s_pmsi.explicit_tracking = true;
+            if selective {
+                config.s_pmsi.always = vec!["232.0.0.0/8".parse().unwrap()];
+            }
+            world.add_site(pe, config, false);
+        }
+        world.run_for(SECOND * 2);
+        let (source, group) = (A::host(0, 1), A::ssm(1));
+        let (s, g): (IpAddr, IpAddr) = (source.into(), group.into());
+        [1, 2].into_iter().for_each(|pe| world.member((pe, VRF), Some(source), group, true));
+        world.run_for(SECOND * 6);
+        let carried = world.pes[0].mvpn.carried(VRF, s, g).unwrap();
+        assert_eq!(carried.is_selective, selective);
+        let tunnel = carried.sent_by.unwrap();
+        // Who a packet reaches: what a ping of the LSP would say.
+        let answered = |world: &World<A>| -> BTreeSet<IpAddr> {
+            world.lsps[&tunnel].branches.keys().map(|pe| world.routers[*pe]).collect()
+        };
+        let audit = |world: &World<A>| world.pes[0].mvpn.audit_root(VRF, s, g, &answered(world)).unwrap();
+        let leaf = |world: &mut World<A>, pe: usize| {
+            let before = world.delivered_at.get(&(pe, VRF)).copied().unwrap_or(0);
+            world.send((0, VRF), source, group);
+            world.run_for(SECOND);
+            let packets = world.delivered_at.get(&(pe, VRF)).copied().unwrap_or(0) - before;
+            world.pes[pe].mvpn.audit_leaf(VRF, s, g, packets)
+        };
+        assert_eq!((audit(&world).missing.len(), audit(&world).needless.len()), (0, 0));
+        let from = world.routers[0];
+        assert_eq!(leaf(&mut world, 1), LeafAudit::Arrives { from, tunnel: tunnel.clone() });
+        assert_eq!(leaf(&mut world, 3), LeafAudit::NotWanted);
+        world.cut_branch(&tunnel, 2);
+        world.run_for(SECOND);
+        assert_eq!(audit(&world).missing, BTreeSet::from([world.routers[2]]));
+        assert_eq!(leaf(&mut world, 1), LeafAudit::Arrives { from, tunnel: tunnel.clone() });
+        assert_eq!(leaf(&mut world, 2), LeafAudit::Silent { from, tunnel: tunnel.clone() });
     }
 }

@@ -90,7 +90,7 @@ impl<A: SimAddress> World<A> {
     }
 
     /// The root of an LSP hears of its branches a little later.
-    fn tell_root(&mut self, root: Option<(usize, TreeId)>) {
+    pub(super) fn tell_root(&mut self, root: Option<(usize, TreeId)>) {
         if let Some((root, tree)) = root {
             self.push(self.now + Duration::from_millis(30), What::Branches { root, tree });
         }

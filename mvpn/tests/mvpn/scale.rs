@@ -7,14 +7,18 @@ use bgp_vpn::attr::RouteTarget;
 use bgp_vpn::attr::ext_community::VrfRouteImport;
 use bgp_vpn::nlri::RouteDistinguisher;
 use bgp_vpn::nlri::mcast_vpn::CMulticast;
-use fwd_core::net::{IfIndex, ReplicationId, VrfId};
-use fwd_core::op::{FwdOp, LegTarget, Mroute, MrouteKey, Rpf, VsiOrVrf};
+use fwd_core::net::{IfIndex, Label, Mac, NhlfeId, ReplicationId, TunnelId, VrfId};
+use fwd_core::op::{FwdOp, LegTarget, Mroute, MrouteKey, NextHop, Rpf, VsiOrVrf};
 use fwd_core::time::Instant;
 use mvpn::mvrf::{
     CTree, DampingConfig, Input, McastAttributes, McastKind, McastRoute, MldpLsp, MvpnConfig, MvpnPe, MvrfConfig,
     Output, PTunnel, PmsiTunnelValue, SFlow, Target, TreeRequest, TunnelKind, UmhRoute,
 };
 use mvpn::pim::wire::AddressFamily;
+use p2mp_pw::ldp::neighbour::{LabelRange, NhlfeRange};
+use p2mp_pw::ldp::session::{AdvertisementDiscipline, Negotiated};
+use p2mp_pw::ldp::{LdpId, Pdu};
+use p2mp_pw::mldp::{self, Candidate, Deliver, GroupRange, Mldp, MldpConfig, Route, TreeFec};
 
 const NOW: Instant = Instant::ZERO;
 const V4: AddressFamily = AddressFamily::V4;
@@ -236,6 +240,76 @@ pub fn source_pes(pes: u32, kind: TunnelKind) -> Cost {
     })
 }
 
+/// An LSR of mLDP that knows the roads to the others.
+fn lsr(n: u8, next: &[(u8, u8)]) -> Mldp {
+    let address = |n: u8| Ipv4Addr::new(192, 0, 2, n);
+    let id = |n: u8| LdpId::platform(address(n));
+    let labels = LabelRange { first: Label::FIRST_UNRESERVED, last: Label::MAX };
+    let nhlfes = NhlfeRange { first: NhlfeId(1000), last: NhlfeId(5_000_000) };
+    let groups = GroupRange { first: ReplicationId(1), last: ReplicationId(2_000_000) };
+    let mut config = MldpConfig::new(vec![address(n).into()], labels, nhlfes, groups);
+    config.max_trees = 1_000_000;
+    config.max_branches_of_peer = 1_000_000;
+    let negotiated = Negotiated {
+        keepalive: Duration::from_secs(60),
+        max_pdu_length: Pdu::DEFAULT_MAX_LEN,
+        discipline: AdvertisementDiscipline::DownstreamUnsolicited,
+        path_vector_limit: None,
+        capabilities: config.capabilities(),
+        graceful_restart: None,
+    };
+    let mut lsr = Mldp::new(NOW, config).unwrap();
+    for (to, hop) in next {
+        if to == hop {
+            let way = NextHop::Neighbor { iface: IfIndex(u32::from(*to)), mac: Mac([2, 0, 0, 0, 0, *to]) };
+            lsr.handle_input(NOW, mldp::Input::Reach { peer: id(*to), next: Some(way), mtu: 1600 });
+            lsr.handle_input(NOW, mldp::Input::PeerUp { peer: id(*to), negotiated: &negotiated });
+        }
+        let candidates = vec![Candidate { address: address(*hop).into(), peer: id(*hop) }];
+        let route = Some(Route::Paths { candidates, metric: 1 });
+        lsr.handle_input(NOW, mldp::Input::Route { root: address(*to).into(), route });
+    }
+    while lsr.poll_output().is_some() {}
+    lsr
+}
+
+/// SC-2, SC-5: P2MP LSPs that branch at a P router to two PEs.
+pub fn p_router(trees: u32) -> Cost {
+    let mut p = lsr(1, &[(2, 2), (3, 3), (4, 4)]);
+    let mut leaves = [(2, lsr(2, &[(1, 1), (4, 1)])), (3, lsr(3, &[(1, 1), (4, 1)]))];
+    let (mut out, mut held, mut micros) = (Outputs::default(), 0, 0.0);
+    for i in 0..trees {
+        for (n, leaf) in &mut leaves {
+            let fec = TreeFec::p2mp(Ipv4Addr::new(192, 0, 2, 4).into(), i);
+            leaf.join(NOW, fec, Deliver::Multicast(TunnelId(1))).unwrap();
+            let said = std::iter::from_fn(|| leaf.poll_output());
+            let messages: Vec<_> = said
+                .filter_map(|o| match o {
+                    mldp::Output::Message { message, .. } => Some(message),
+                    _ => None,
+                })
+                .collect();
+            let peer = LdpId::platform(Ipv4Addr::new(192, 0, 2, *n));
+            let clock = Clock::now();
+            held += allocation_counter::measure(|| {
+                for message in &messages {
+                    p.handle_input(NOW, mldp::Input::Message { peer, message });
+                }
+                while let Some(output) = p.poll_output() {
+                    match output {
+                        mldp::Output::Message { .. } => out.routes += 1,
+                        mldp::Output::Program(_) => out.ops += 1,
+                        mldp::Output::Event(_) => {}
+                    }
+                }
+            })
+            .bytes_current;
+            micros += clock.elapsed().as_secs_f64() * 1e6;
+        }
+    }
+    Cost { n: trees, octets_each: held as f64 / f64::from(trees), micros_each: micros / f64::from(trees), out }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,6 +368,20 @@ mod tests {
             few.assert_flat(&many);
             assert!(many.octets_each < most, "{what}: {many:?}");
         }
+    }
+
+    /// P2MP LSPs at a P router that branches them: 500 and 5,000 cost the same each, one message upstream for each whatever the
+    /// branches.
+    ///
+    /// Shows: MVPN-SCAL-14
+    #[test]
+    fn trees_at_a_p_router() {
+        let (few, many) = (p_router(500), p_router(5000));
+        println!("P2MP LSPs at a P router: {:.0} octets, {:.2} µs each", many.octets_each, many.micros_each);
+        assert_eq!((few.out.routes, many.out.routes), (500, 5000));
+        few.assert_flat(&many);
+        // The PE at the root of as many has its cost beside it.
+        c_flows(500, true, 1_000_000).0.assert_flat(&c_flows(5000, true, 1_000_000).0);
     }
 
     /// Joins and leaves, 1,000 and 10,000 in a second: with damping, nearly nothing of it goes upstream.

@@ -128,6 +128,9 @@ pub(super) struct Lsp {
     pub(super) branches: BTreeMap<usize, NhlfeId>,
 }
 
+/// What a BGP message takes from a speaker to the next.
+pub const HOP: Duration = Duration::from_millis(5);
+
 /// Where a copy of a packet was delivered.
 pub type Place = (usize, VrfId);
 
@@ -156,6 +159,8 @@ pub struct World<A: SimAddress> {
     pub sent_by: Vec<u64>,
     /// mLDP, where trees are not simulated.
     pub ldp: Option<Ldp>,
+    /// How many reflectors a route passes, each link taking [`HOP`]; none: one, and links as slow as it happens.
+    pub reflectors: Option<u32>,
     /// BGP messages that the reflector sent, by PE.
     pub messages: Vec<u64>,
     /// PIM messages between PEs.
@@ -213,6 +218,7 @@ impl<A: SimAddress> World<A> {
             crossed: 0,
             sent_by,
             ldp: None,
+            reflectors: None,
             messages,
             pim_messages: 0,
             joins: 0,
@@ -287,7 +293,10 @@ impl<A: SimAddress> World<A> {
 
     /// A message of the reflector: 10 to 200 ms, in order.
     pub(super) fn bgp(&mut self, to: usize, what: What<A>) {
-        let delay = Duration::from_millis(10 + self.rng.below(190));
+        let delay = match self.reflectors {
+            Some(hops) => HOP * (hops + 1),
+            None => Duration::from_millis(10 + self.rng.below(190)),
+        };
         let at = (self.now + delay).max(self.in_order[to]);
         self.in_order[to] = at;
         self.messages[to] += 1;
@@ -310,6 +319,15 @@ impl<A: SimAddress> World<A> {
                 self.bgp(to, What::Bgp { to, route, attributes });
             }
         }
+    }
+
+    /// A leaf of an LSP is lost: its root does not branch to it any more, and nobody is told.
+    pub fn cut_branch(&mut self, tunnel: &PTunnel, leaf: usize) {
+        let lsp = self.lsps.get_mut(tunnel).unwrap();
+        lsp.leaves.remove(&leaf);
+        lsp.branches.remove(&leaf);
+        let root = lsp.root;
+        self.tell_root(root);
     }
 
     /// A PE asks for all routes again.

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use bgp_vpn::nlri::Family;
-use bgp_vpn::session::FamilyConfig;
+use bgp_vpn::session::SessionTimers;
 use mvpn::mvrf::{CMulticastProtocol, LeafAudit, TunnelKind};
 
 use super::node::SimAddress;
@@ -129,7 +128,7 @@ fn flows_with_a_way_left_survive_each_pe() {
 /// Shows: MVPN-QOS-8
 #[test]
 fn a_join_takes_no_longer_than_its_way() {
-    assert_eq!(FamilyConfig::new(Family::MCAST_VPN_IPV4).min_route_advertisement, Duration::ZERO);
+    assert_eq!(SessionTimers::default().min_route_advertisement, Duration::ZERO);
     for reflectors in [0, 1, 2] {
         let mut world: World<A> = World::new(Provider::V4.routers(3), 2, |_, _| {});
         world.reflectors = Some(reflectors);

@@ -67,3 +67,24 @@ fn the_table_reader_sees_links_and_code() {
     let page = "| RFC 4364 §4.3 | `a/b.rs`, [c](c/d.rs) | text |\n| other | x/y.rs |\n";
     assert_eq!(files_of_rfc_table(page), ["a/b.rs", "c/d.rs"]);
 }
+
+/// The threats of RFC 4111 §4, each with tests that exist.
+///
+/// Shows: MVPN-ISEC-10
+#[test]
+fn every_threat_has_a_test() {
+    let page = fs::read_to_string(root().join("docs/threats.md")).unwrap();
+    let sections: Vec<String> =
+        (1..=6).map(|n| format!("§4.1.{n} ")).chain((1..=8).map(|n| format!("§4.2.{n} "))).collect();
+    for section in sections {
+        let lines: Vec<&str> = page.lines().filter(|line| line.starts_with(&format!("| {section}"))).collect();
+        assert_eq!(lines.len(), 1, "{section}");
+        let tests: Vec<(&str, &str)> =
+            lines[0].split('`').skip(1).step_by(2).filter_map(|word| word.split_once(": ")).collect();
+        assert!(!tests.is_empty(), "{section}");
+        for (file, test) in tests {
+            let text = fs::read_to_string(root().join(file)).unwrap_or_else(|e| panic!("{section}{file}: {e}"));
+            assert!(text.contains(&format!("fn {test}(")), "{section}{file} has no {test}");
+        }
+    }
+}

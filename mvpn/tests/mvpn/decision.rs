@@ -107,7 +107,7 @@ fn run<A: SimAddress>(provider: Provider, change: impl Fn(&mut MvrfConfig)) -> (
 /// Octets that reach PEs without a receiver by an I-PMSI, by tunnels that flows with much the same receivers share, and by a tunnel for
 /// each flow; counted packet by packet, and as the PE tells.
 ///
-/// Shows: MVPN-OPT-2, MVPN-GEN-5
+/// Shows: MVPN-OPT-2, MVPN-GEN-5, MVPN-OAM-11
 #[test]
 fn state_is_traded_for_waste() {
     fn all<A: SimAddress>(provider: Provider) {

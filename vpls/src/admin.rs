@@ -11,6 +11,7 @@ use fwd_core::time::Instant;
 
 use crate::bgp::McastKey;
 use crate::config::{CircuitConfig, ConfigError, VsiConfig};
+use crate::fault::{Affected, Cause};
 use crate::io::Output;
 use crate::pe::{Dirty, Timer, VplsPe};
 use crate::snoop::Snooper;
@@ -201,6 +202,7 @@ impl VplsPe {
         self.remove_snooped_port(vsi, port);
         self.unpolice(&circuit.policers, |traffic| PolicePoint::Port(port, traffic));
         self.forget_port(vsi, port);
+        self.faults.clear(now, &Cause::Loop(port), Affected::Vsi(vsi));
         self.touch(vsi);
         Ok(())
     }

@@ -20,7 +20,7 @@ if [ -n "$missing" ]; then
   fi
   apt-get update -q
   apt-get install -q -y --no-install-recommends frr gobgpd bird2 openbgpd tshark tcpdump iproute2 iputils-ping ethtool debootstrap kmod \
-    python3-venv procps snmpd snmp snmptrapd nfdump strongswan-charon strongswan-swanctl libcharon-extra-plugins \
+    procps snmpd snmp snmptrapd nfdump strongswan-charon strongswan-swanctl libcharon-extra-plugins \
     libstrongswan-standard-plugins libstrongswan-extra-plugins
 fi
 
@@ -46,14 +46,6 @@ if [ ! -x "$LAB_TRIXIE/usr/lib/frr/pim6d" ]; then
   printf '#!/bin/sh\nexit 101\n' >"$LAB_TRIXIE/usr/sbin/policy-rc.d"
   chmod 755 "$LAB_TRIXIE/usr/sbin/policy-rc.d"
   chroot "$LAB_TRIXIE" apt-get install -q -y --no-install-recommends frr
-fi
-
-# ExaBGP 5, which Debian has not got, in a virtual environment of Python.
-export LAB_EXABGP="$PWD/target/exabgp/bin/exabgp"
-if [ ! -x "$LAB_EXABGP" ]; then
-  rm -rf "$PWD/target/exabgp"
-  python3 -m venv "$PWD/target/exabgp"
-  "$PWD/target/exabgp/bin/pip" install -q exabgp==5.0.15
 fi
 
 # Namespaces, or nothing.

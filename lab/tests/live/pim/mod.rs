@@ -3,7 +3,7 @@
 //! Three routers stand in a line, with a source's host at one end and a member's at the other, and ours is each of them in turn.
 
 mod frr;
-pub mod host;
+mod host;
 mod line;
 mod oracle;
 mod ours;

@@ -221,10 +221,12 @@ fn main() -> std::io::Result<()> {
     let Some(directory) = std::env::args().skip(1).find(|a| !a.starts_with('-')) else { return Ok(()) };
     let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(directory);
     std::fs::create_dir_all(&directory)?;
-    let mut page = String::from(
-        "# The provider side at scale\n\nWritten by `cargo bench -p mvpn --bench mvrf_scale -- docs/scale`. Machines run in one process, on one \
-         thread; time is the processor's for the event and all that follows from it in the machine that is measured. `octets each` is memory \
-         that stays. SC-3 is `cargo bench -p mvpn --bench pim_scale`, SC-8 `cargo bench -p fwd-core`.\n\n",
+    let build = if cfg!(debug_assertions) { "with all checks, optimised little" } else { "for release" };
+    let mut page = format!(
+        "# The provider side at scale\n\nWritten by `cargo bench -p mvpn --bench mvrf_scale -- docs/scale`, here in a build {build}. Machines run in \
+         one process, on one thread; time is what passes for an event and all that follows from it in the machine that is measured, and is \
+         longer where others use the processor. Octets are memory that stays. SC-3 is `cargo bench -p mvpn --bench pim_scale`, SC-8 \
+         `cargo bench -p fwd-core`.\n\n",
     );
     page.push_str(&table);
     page.push('\n');

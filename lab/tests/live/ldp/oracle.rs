@@ -243,7 +243,7 @@ fn tshark_reads_our_label_messages() {
             &[("msg.type", "0x0401"), ("msg.tlv.fec.len", "16")],
         ),
         ldp(MessageBody::LabelWithdraw(withdraw(v4_prefix())), labelled),
-        ldp(MessageBody::LabelRelease(withdraw(FecElement::Wildcard)), labelled),
+        ldp(MessageBody::LabelRelease(withdraw(v6_prefix())), labelled),
         ldp(
             MessageBody::LabelAbortRequest(LabelAbortRequest {
                 fec: Fec::single(v4_prefix()),
@@ -282,10 +282,10 @@ fn tshark_reads_our_pseudowire_messages() {
         ldp(
             mapping(FecElement::PwId(Box::new(fec.clone())), vec![TlvValue::PwStatus(status)]),
             &[
-                ("msg.tlv.fec.vc.controlword", "1"),
-                ("msg.tlv.fec.vc.vctype", "0x0005"),
-                ("msg.tlv.fec.vc.groupid", "5"),
-                ("msg.tlv.fec.vc.vcid", "100"),
+                ("msg.tlv.fec.pw.controlword", "1"),
+                ("msg.tlv.fec.pw.pwtype", "0x0005"),
+                ("msg.tlv.fec.pw.groupid", "5"),
+                ("msg.tlv.fec.pw.pwid", "100"),
                 ("msg.tlv.fec.vc.intparam.id", "0x01,0x06,0x0c,0x17"),
                 ("msg.tlv.fec.vc.intparam.mtu", "1500"),
                 ("msg.tlv.fec.vc.intparam.vlanid", "7"),
@@ -325,7 +325,7 @@ fn tshark_reads_our_pseudowire_messages() {
                 ("msg.tlv.status.data", "0x00000028"),
                 ("msg.tlv.pwstatus.code", "0x00000001"),
                 ("msg.tlv.pwstatus.code.pwnotforward", "1"),
-                ("msg.tlv.fec.vc.vcid", "100"),
+                ("msg.tlv.fec.pw.pwid", "100"),
             ],
         ),
         ldp(MessageBody::AddressWithdraw(withdraw), &[("msg.tlv.mac", "02:00:00:00:00:01,02:00:00:00:00:02")]),
@@ -341,9 +341,9 @@ fn tshark_reads_our_multipoint_messages() {
     let cases = [ldp(
         mapping(FecElement::Multipoint(Box::new(fec)), Vec::new()),
         &[
-            ("msg.tlv.ldp_p2mp.type", "6"),
-            ("msg.tlv.ldp_p2mp.addr_family", "1"),
-            ("msg.tlv.ldp_p2mp.addr_len", "4"),
+            ("msg.tlv.fec.type", "6"),
+            ("msg.tlv.fec.af", "1"),
+            ("msg.tlv.fec.len", "4"),
             ("msg.tlv.ldp_p2mp.ipv4_rtnodeaddr", "192.0.2.9"),
             ("msg.tlv.ldp_p2mp.oplength", "7"),
             ("msg.tlv.ldp_p2mp.opvalue", "01000400001234"),
@@ -438,7 +438,7 @@ fn tshark_reads_our_rsvp_messages() {
                 ("msg", "1"),
                 ("session.p2mp_id", "7"),
                 ("session.tunnel_id", "8"),
-                ("session.extended_ipv4_address", "192.0.2.1"),
+                ("extended_tunnel", "192.0.2.1"),
                 ("hop.neighbor_address_ipv4", "192.0.2.1"),
                 ("hop.logical_interface", "3"),
                 ("sender.lsp_id", "9"),

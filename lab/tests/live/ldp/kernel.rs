@@ -55,7 +55,8 @@ fn our_lsr_switches_labels_between_two_linux_lsrs() {
     let mut guests = Vec::new();
     // Each guest has a directory of its own.
     let places = [1, 2].map(|n| {
-        let place = Node { dir: node.dir.join(format!("guest{n}")), ..node.clone() };
+        let mut place = node.clone();
+        place.dir = node.dir.join(format!("guest{n}"));
         std::fs::create_dir_all(&place.dir).unwrap();
         place
     });

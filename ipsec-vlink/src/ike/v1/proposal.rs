@@ -8,8 +8,8 @@ use smallvec::SmallVec;
 use super::super::child_sa::{EspSuite, Mode};
 use super::super::config::IkeSuite;
 use super::super::crypto::{DhGroup, Encryption, EncryptionId, IntegrityId, PrfId};
-use super::super::payload::ProtocolId;
 use super::super::payload::v1::{Proposal, ProposalOffer, Sa, Transform, TransformOffer};
+use super::super::payload::{Attribute, ProtocolId};
 
 /// Phase 1 attributes (RFC 2409 Appendix A).
 mod phase1 {
@@ -268,7 +268,6 @@ pub(super) fn chosen_esp(sa: &Sa<'_>, suites: &[EspSuite], wanted: &Wanted) -> O
 
 /// The attributes of RESPONDER-LIFETIME (RFC 2407 §4.6.3.1).
 pub(super) fn lifetime_attributes(lifetime: Duration) -> Vec<u8> {
-    use super::super::payload::Attribute;
     let mut out = Vec::new();
     Attribute::Short(phase2::LIFE_TYPE, SECONDS as u16).emit(&mut out);
     Attribute::Long(phase2::LIFE_DURATION, &seconds(lifetime).to_be_bytes()).emit(&mut out);
@@ -277,7 +276,6 @@ pub(super) fn lifetime_attributes(lifetime: Duration) -> Vec<u8> {
 
 /// The lifetime in RESPONDER-LIFETIME.
 pub(super) fn said_lifetime(mut data: &[u8]) -> Option<Duration> {
-    use super::super::payload::Attribute;
     let mut values = Vec::new();
     while !data.is_empty() && values.len() < 8 {
         let (rest, attribute) = Attribute::take(data).ok()?;

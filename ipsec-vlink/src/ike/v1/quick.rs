@@ -166,7 +166,7 @@ impl<P: CryptoProvider> Ike<P> {
             Some(_) => return Err(Reject::MessageId),
         }
         self.heard(sa, arrival);
-        match quick_of(sa, message_id).map(|q| q.state) {
+        match sa.quick.get(&message_id).map(|q| q.state) {
             None => self.on_quick_1(now, sa, &message, message_id, next, digest),
             Some(QuickState::Sent) => self.on_quick_2(now, sa, &message, message_id, next, digest),
             Some(_) => self.on_quick_3(now, sa, message_id, digest),
@@ -380,8 +380,4 @@ impl<P: CryptoProvider> Ike<P> {
         self.finish(now, sa, message_id, Flight { packet: Vec::new(), answers: Some(digest), tries: 1 });
         self.install(now, sa, quick.larval, false);
     }
-}
-
-fn quick_of(sa: &IkeSa, message_id: u32) -> Option<&Quick> {
-    sa.quick.get(&message_id)
 }

@@ -585,6 +585,8 @@ impl Vrf {
             limit: self.limit.map(|(mid, high, max)| RouteLimit { mid, high, max }),
             customer_as: None,
             igp: None,
+            backup: false,
+            best_external: false,
             import_policy: bgp_vpn::policy::Policy::default(),
             export_policy: bgp_vpn::policy::Policy::default(),
         }

@@ -392,7 +392,9 @@ fn check(name: &str, cases: &[Case]) {
     let mut tshark = Command::new("tshark");
     tshark.arg("-n").arg("-r").arg(&path).args(["-T", "fields", "-E", "occurrence=a", "-E", "separator=/t"]);
     tshark.args(["-o", "tcp.check_checksum:TRUE"]);
-    names.iter().for_each(|name| drop(tshark.args(["-e", name])));
+    for name in &names {
+        tshark.args(["-e", name]);
+    }
     let output = tshark.output().expect("tshark");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     std::fs::remove_file(&path).unwrap();

@@ -111,7 +111,8 @@ impl VplsPe {
 
     /// A frame that software was given and nobody looks at goes where it would have gone.
     fn relay(&mut self, vsi: VsiId, from: PortId, octets: &[u8]) {
-        let Some(instance) = self.vsis.get(&vsi) else { return };
+        // What has no whole header is no frame.
+        let Some(instance) = self.vsis.get(&vsi).filter(|_| Ethernet::of(octets).is_some()) else { return };
         let is_mesh = |port: PortId| instance.pw_at(port).is_some_and(|(_, pw)| pw.is_mesh());
         let goes = |port: &PortId| *port != from && !(is_mesh(from) && is_mesh(*port));
         let to: Vec<PortId> = instance.forwarding().filter(goes).collect();

@@ -91,19 +91,19 @@ fn instances_span_every_kind_of_tunnel() {
 fn ldp_signals_and_programs_pseudowires() {
     let id = bgp_vpn::attr::ext_community::L2vpnId::two_octet_as(65000, 1);
     let mut world = World::with_core(3, Core::Ldp);
+    let mut port = PortId(0);
     for pe in 0..3 {
         let config = VsiConfig { discovery: Some(id), control_word: true, ..plain(pe, 1) };
         world.with(pe, |machine, now| machine.add_vsi(now, config).unwrap());
-        for iface in 1..=2 {
-            circuit(&mut world, pe, VSI, iface);
-        }
+        port = circuit(&mut world, pe, VSI, 1);
+        circuit(&mut world, pe, VSI, 2);
     }
     world.pass(Duration::from_secs(3));
     floods(&mut world, 3);
     assert_eq!(world.reached(2, 1, &frame(mac(1), mac(9))), [(0, 1)]);
     assert_eq!(world.reached(0, 1, &frame(mac(9), mac(1))), [(2, 1)]);
     // A circuit fails: what was learned from that PE is forgotten by the others.
-    world.input(2, vpls::Input::Circuit { port: PortId(0), up: false });
+    world.input(2, vpls::Input::Circuit { port, up: false });
     world.pass(Duration::from_secs(1));
     let flooded = world.reached(0, 1, &frame(mac(9), mac(1)));
     assert_eq!(flooded, [(0, 2), (1, 1), (1, 2), (2, 2)], "an Address Withdraw made it unknown");

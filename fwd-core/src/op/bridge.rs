@@ -470,7 +470,6 @@ mod tests {
             (tagged, 35, 32, 8, "class"),
             (set_vsi, 1, 1, 3, "link-local"),
             (set_vsi, 18, 18, 1, "flags"),
-            (set_vsi, 20, 20, 1, "age"),
             (set_vsi, 27, 27, 1, "unused field"),
             (set_vsi, 4, 4, 1, "VSI"),
             (group, 1, 1, 6, "route"),

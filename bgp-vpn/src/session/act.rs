@@ -218,7 +218,7 @@ impl Session {
         }
         let connection = self.side_mut(side);
         connection.established_at = Some(now);
-        if let Some(negotiated) = connection.negotiated.as_deref().cloned() {
+        if let Some(negotiated) = connection.negotiated.clone() {
             self.outputs.push_back(Output::Established { side, negotiated });
         }
     }

@@ -1,6 +1,7 @@
 //! What goes into a session and what comes out.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::config::{LocalIdentity, PeerConfig};
@@ -91,7 +92,7 @@ pub enum Output {
         /// Which one.
         side: Side,
         /// What was agreed on.
-        negotiated: Negotiated,
+        negotiated: Box<Negotiated>,
     },
     /// The body of an UPDATE of the established session.
     Update(Vec<u8>),

@@ -324,7 +324,7 @@ impl Speaker {
                     self.outputs.push_back(Output::Stream { peer, side, octets });
                 }
                 SessionOutput::Established { side, negotiated } => {
-                    self.routing.peer_up(peer, side, negotiated);
+                    self.routing.peer_up(peer, side, *negotiated);
                     self.routing.shared.event(Event::Established { peer });
                 }
                 SessionOutput::Update(body) => {

@@ -182,7 +182,7 @@ impl CeSession {
                 Output::Close { side } => peering.close(now, tcp, number, side),
                 Output::Send { side, octets } => peering.send(now, tcp, number, side, &octets),
                 Output::Established { side, negotiated } => {
-                    self.up = Some((side, negotiated));
+                    self.up = Some((side, *negotiated));
                     self.next = Some((0, 0));
                     self.announcements = 0;
                     self.complete = false;

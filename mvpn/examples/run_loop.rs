@@ -93,6 +93,8 @@ impl Pe {
             Output::Tree(request) => println!("{}: for LDP: {request:?}", self.name),
             Output::Program(op) => println!("{}: for the forwarder: {op:?}", self.name),
             Output::Event(event) => println!("{}: {event:?}", self.name),
+            // The MDT-SAFI, S-PMSI Joins and BFD are not configured.
+            other => println!("{}: {other:?}", self.name),
         }
     }
 }

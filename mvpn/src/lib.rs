@@ -34,6 +34,8 @@
 //! | 6514 §11.3 | a C-multicast route whose source is not advertised from the VRF should be discarded | it waits: the route to the source may come later |
 //! | 6514 §12.1 | route targets of S-PMSI A-D routes are an intersection of those of other routes by default | the VRF's export route targets: all routes of the VRF carry these |
 //! | 6514 §14.2 | a PE sends PIM Joins towards active sources behind its own CEs | left to the customers' PIM, which knows its own sources |
+//! | 6513 §7.4.2.2 | a leaf leaves an S-PMSI that brought no packet for S-PMSI_TIMEOUT | after that time without an S-PMSI Join: packets are the forwarder's |
+//! | 9026 §4.1 | the P-tunnel of the standby PE is joined with its route | its I-PMSI is; an S-PMSI of it once it is selected |
 //! | 7900 §2.3 | several VRFs of a PE may take packets from one P-tunnel | one: the tunnel of another is refused and said |
 #![no_std]
 

@@ -62,6 +62,15 @@ impl From<RouteTarget> for Target {
     }
 }
 
+/// A P2MP BFD session that watches a tunnel from its root (RFC 9026 §3.1.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BfdSession {
+    /// My Discriminator of the head.
+    pub discriminator: u32,
+    /// The address that the head's packets come from; `None`: the originator's.
+    pub source: Option<IpAddr>,
+}
+
 /// The attributes of an MCAST-VPN route that a PE looks at or sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct McastAttributes {
@@ -79,6 +88,8 @@ pub struct McastAttributes {
     pub rp: Option<Ipv4Addr>,
     /// Inter-Area P2MP Segmented Next-Hop (RFC 7524 §4): the root of the segment.
     pub segmented_next_hop: Option<IpAddr>,
+    /// BFD Discriminator of a P2MP session.
+    pub bfd: Option<BfdSession>,
 }
 
 impl McastAttributes {
@@ -91,6 +102,15 @@ impl McastAttributes {
     /// Attributes with a next hop and route targets.
     #[must_use]
     pub const fn new(next_hop: IpAddr, targets: Vec<Target>) -> Self {
-        Self { next_hop, targets, pmsi: None, no_export: false, standby: false, rp: None, segmented_next_hop: None }
+        Self {
+            next_hop,
+            targets,
+            pmsi: None,
+            no_export: false,
+            standby: false,
+            rp: None,
+            segmented_next_hop: None,
+            bfd: None,
+        }
     }
 }

@@ -93,7 +93,12 @@ impl Mvrf {
         let Some(known) = self.trees.get(&tree) else { return };
         let is_kept = known.is_wanted() || shared.timers.get(Timer::Damped(vrf, tree)).is_some();
         let (old_umh, old_route) = (known.umh, known.route);
-        let umh = if is_kept { self.select(&tree) } else { None };
+        let is_kept_on = !self.config.revertive && old_umh.is_some_and(|umh| self.umh.is_candidate(tree.root(), &umh));
+        let umh = match is_kept {
+            true if is_kept_on => old_umh,
+            true => self.select(&tree),
+            false => None,
+        };
         let made = umh.as_ref().and_then(|umh| self.c_multicast(shared, &tree, umh));
         let route = made.as_ref().map(|(route, _)| *route);
         if let Some((route, attributes)) = made {
@@ -105,6 +110,7 @@ impl Mvrf {
         if let Some(known) = self.trees.get_mut(&tree) {
             (known.umh, known.route) = (umh, route);
         }
+        self.update_standby(shared, tree);
         if !is_kept {
             self.forget_tree(shared, now, tree);
         }
@@ -149,7 +155,12 @@ impl Mvrf {
     }
 
     /// The C-multicast route of a tree (RFC 6514 §11.1.3).
-    fn c_multicast(&self, shared: &Shared, tree: &CTree, umh: &Umh) -> Option<(McastRoute, McastAttributes)> {
+    pub(super) fn c_multicast(
+        &self,
+        shared: &Shared,
+        tree: &CTree,
+        umh: &Umh,
+    ) -> Option<(McastRoute, McastAttributes)> {
         let Umh::Remote { import, rd, source_as, .. } = *umh else { return None };
         if self.config.protocol == CMulticastProtocol::Pim {
             return None;
@@ -201,6 +212,9 @@ impl Mvrf {
         for tree in trees {
             self.update_tree(shared, now, tree);
             self.update_join(shared, now, tree);
+            if self.standby_joins.contains(&tree) {
+                self.rebind_tree(shared, tree);
+            }
         }
     }
 
@@ -247,8 +261,9 @@ impl Mvrf {
     }
 
     /// A join counts while its root is in the PE's own sites.
-    fn update_join(&mut self, shared: &mut Shared, now: Instant, tree: CTree) {
-        let is_local = self.umh.is_local(tree.root());
+    pub(super) fn update_join(&mut self, shared: &mut Shared, now: Instant, tree: CTree) {
+        // Where PIM alone carries joins, routes of PEs that have both already wait.
+        let is_local = self.umh.is_local(tree.root()) && self.config.protocol != CMulticastProtocol::Pim;
         let Some(join) = self.joins.get_mut(&tree) else { return };
         if join.is_active == is_local {
             return;

@@ -11,9 +11,10 @@ use fwd_core::net::{IfIndex, IpPrefix, Label, VrfId};
 
 use super::admission::Reservation;
 use super::alarm::AlarmConfig;
-use super::attributes::Target;
+use super::attributes::{BfdSession, Target};
 use super::damping::DampingConfig;
 use super::s_pmsi::SPmsiPolicy;
+use super::standby::RootStandby;
 use super::umh::UmhSelection;
 use crate::pim::wire::AddressFamily;
 
@@ -52,6 +53,9 @@ pub enum CMulticastProtocol {
     Bgp,
     /// By PIM between the PEs, over the I-PMSI (RFC 6513 §5.2), which then needs a tunnel.
     Pim,
+    /// By both: each tree that PIM joins is joined by a C-multicast route too, and either keeps it. Of an MVPN on its way from one to the
+    /// other (RFC 6517 §6).
+    Both,
 }
 
 /// How an MVPN spans ASes (RFC 6513 §8).
@@ -64,6 +68,32 @@ pub enum InterAs {
     /// ASBRs join P-tunnels of ASes (RFC 6514 §9.2). Within an AS that makes no difference.
     #[default]
     Segmented,
+}
+
+/// How PEs find each other and say where flows go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Model {
+    /// By MCAST-VPN routes (RFC 6514).
+    #[default]
+    Bgp,
+    /// By the MDT-SAFI, and S-PMSI Joins over UDP (RFC 6037, RFC 6513 §7.4.2): PIM trees over IPv4, and PIM between the PEs.
+    Mdt,
+    /// By both: a VPN on its way from one to the other (RFC 6517 §6).
+    Both,
+}
+
+impl Model {
+    /// Whether MCAST-VPN routes are originated.
+    #[must_use]
+    pub const fn has_mcast(self) -> bool {
+        !matches!(self, Self::Mdt)
+    }
+
+    /// Whether MDT-SAFI routes and S-PMSI Joins are sent and taken.
+    #[must_use]
+    pub const fn has_mdt(self) -> bool {
+        !matches!(self, Self::Bgp)
+    }
 }
 
 /// Which sites are attached (RFC 6513 §2.3).
@@ -95,6 +125,10 @@ pub struct MvpnTimers {
     /// From the first receiver of a flow to the first judgement by who receives it: the others had time to announce themselves. Default
     /// 3 s.
     pub settle: Duration,
+    /// From one S-PMSI Join to the next, S-PMSI_INTERVAL (RFC 6513 §7.4.2.2): default 60 s.
+    pub s_pmsi_interval: Duration,
+    /// How long an S-PMSI lasts without a join, S-PMSI_TIMEOUT: more than `s_pmsi_interval`, default 180 s.
+    pub s_pmsi_timeout: Duration,
     /// How long an S-PMSI whose tunnel failed is not tried again: default 60 s.
     pub retry: Duration,
     /// How long a source stays on the shared tree after its Source Active A-D route came (RFC 6514 §13.2.1): default 10 s.
@@ -110,6 +144,8 @@ impl Default for MvpnTimers {
             leave: secs(10),
             join_removal: secs(10),
             settle: secs(3),
+            s_pmsi_interval: secs(60),
+            s_pmsi_timeout: secs(180),
             retry: secs(60),
             source_prune: secs(10),
         }
@@ -228,6 +264,9 @@ impl MvpnConfig {
         if t.switch_over > Duration::from_secs(60) {
             return Err(MvpnConfigError::SwitchOver);
         }
+        if t.s_pmsi_interval.is_zero() || t.s_pmsi_timeout <= t.s_pmsi_interval {
+            return Err(MvpnConfigError::SPmsiTimeout);
+        }
         if t.leave <= t.switch_over {
             return Err(MvpnConfigError::Leave);
         }
@@ -274,6 +313,15 @@ pub struct MvrfConfig {
     pub asm: AsmMode,
     /// How joins reach other PEs. All PEs of the MVPN need the same.
     pub protocol: CMulticastProtocol,
+    /// How PEs find each other. All PEs of the MVPN need the same, or `Both`.
+    pub model: Model,
+    /// What is done with joins for which this PE is the second choice, and that receivers join a second PE beforehand (RFC 9026); `None`:
+    /// they do not. All PEs of the MVPN need the same.
+    pub standby: Option<RootStandby>,
+    /// Whether a first choice that comes back is selected again (RFC 9026 §4). All PEs of the MVPN need the same. Default: it is.
+    pub revertive: bool,
+    /// The BFD session that watches the I-PMSI from this PE: announced with it (RFC 9026 §3.1.6).
+    pub bfd: Option<BfdSession>,
     /// Groups of source-specific multicast beside 232.0.0.0/8 and ff3x::/32.
     pub ssm_ranges: Vec<IpPrefix>,
     /// How the MVPN spans ASes.
@@ -314,6 +362,10 @@ impl MvrfConfig {
             umh: UmhSelection::default(),
             asm: AsmMode::default(),
             protocol: CMulticastProtocol::default(),
+            model: Model::default(),
+            standby: None,
+            revertive: true,
+            bfd: None,
             ssm_ranges: Vec::new(),
             inter_as: InterAs::default(),
             inter_area: false,
@@ -375,9 +427,33 @@ impl MvrfConfig {
         if [Some(self.selective), self.fallback].iter().flatten().any(is_shared) {
             return Err(MvpnConfigError::Selective);
         }
-        if self.protocol == CMulticastProtocol::Pim && self.inclusive.is_none() {
+        self.check_model(self.model, self.protocol, pe)?;
+        self.check_rest()
+    }
+
+    /// Whether a model and a way of joins fit the rest.
+    pub(super) fn check_model(
+        &self,
+        model: Model,
+        protocol: CMulticastProtocol,
+        pe: &MvpnConfig,
+    ) -> Result<(), MvpnConfigError> {
+        if protocol != CMulticastProtocol::Bgp && self.inclusive.is_none() {
             return Err(MvpnConfigError::Protocol);
         }
+        let is_pim =
+            |kind: &TunnelKind| matches!(kind, TunnelKind::PimSsm | TunnelKind::PimSm(_) | TunnelKind::BidirPim(_));
+        let fits = pe.router.is_ipv4()
+            && self.inclusive.as_ref().is_some_and(is_pim)
+            && self.selective == TunnelKind::PimSsm
+            && (model == Model::Both || protocol == CMulticastProtocol::Pim);
+        if model.has_mdt() && !fits {
+            return Err(MvpnConfigError::Model);
+        }
+        Ok(())
+    }
+
+    fn check_rest(&self) -> Result<(), MvpnConfigError> {
         if self.damping.as_ref().is_some_and(|d| !d.is_valid()) {
             return Err(MvpnConfigError::Damping);
         }
@@ -423,11 +499,21 @@ pub enum MvpnConfigError {
     #[error("aggregated: tunnels that are not mLDP P2MP LSPs")]
     Aggregated,
     /// `p_groups`, or the group of a tunnel.
-    #[error("p_groups: missing, not multicast, or of another family than router")]
+    #[error(
+        "p_groups: missing, not multicast, of another family than router, or the group of another MVRF's shared tree"
+    )]
     PGroups,
     /// `timers.switch_over`.
     #[error("switch_over: more than 60 s")]
     SwitchOver,
+    /// `timers.s_pmsi_timeout`.
+    #[error("s_pmsi_timeout: not more than s_pmsi_interval, or that is 0")]
+    SPmsiTimeout,
+    /// `model`.
+    #[error(
+        "model: MDT-SAFI and S-PMSI Joins need an IPv4 router, an inclusive tunnel and S-PMSIs by PIM, and PIM between the PEs"
+    )]
+    Model,
     /// `timers.leave`.
     #[error("leave: not more than switch_over")]
     Leave,

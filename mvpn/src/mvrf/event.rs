@@ -121,6 +121,15 @@ pub enum MvpnEvent {
         /// The tunnel.
         tunnel: PTunnel,
     },
+    /// A PE sent something else than S-PMSI Joins to their port.
+    BadSPmsiJoin {
+        /// Where.
+        vrf: VrfId,
+        /// The PE.
+        pe: IpAddr,
+        /// How often since the last such event.
+        times: u64,
+    },
     /// The selected upstream PE of a flow changed.
     UpstreamChanged {
         /// Where.

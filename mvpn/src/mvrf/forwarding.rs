@@ -90,9 +90,11 @@ impl Mvrf {
         let Some(group) = self.c_groups.get_mut(&id) else { return };
         if group.pmsi == Some(leg) {
             group.pmsi = None;
+            let key = group.key;
             if group.bound.take().is_some() {
                 shared.op(FwdOp::ClearLeg { group: id, leg });
             }
+            self.join_again(shared, key);
             return self.pmsi_leg_changed(shared, now, id);
         }
         group.others.remove(&leg);
@@ -131,7 +133,10 @@ impl Mvrf {
         let bound = group.bound;
         let (source, g) = flow_of(key).unwrap_or((None, group_of(key)));
         let (tree, _) = self.tunnel_of(source, g);
-        let wanted = tree.and_then(|tree| shared.roots.get(&tree)).map(|root| root.group);
+        let wanted = tree
+            .filter(|_| !self.is_kept_back(source, g))
+            .and_then(|tree| shared.roots.get(&tree))
+            .map(|root| root.group);
         if wanted == bound {
             return;
         }

@@ -38,6 +38,7 @@ impl Mvrf {
             }
         }
         self.originate_i_pmsi(shared);
+        self.update_mdt(shared, true);
         let is_ours = |flow: &SFlow| self.config.families.contains(&flow.family);
         let fixed: Vec<SFlow> = self.config.s_pmsi.fixed.iter().copied().filter(is_ours).collect();
         for flow in fixed {
@@ -64,7 +65,10 @@ impl Mvrf {
     }
 
     // RFC 6514 §9.1.1
-    fn originate_i_pmsi(&self, shared: &mut Shared) {
+    pub(super) fn originate_i_pmsi(&self, shared: &mut Shared) {
+        if !self.config.model.has_mcast() {
+            return;
+        }
         let (sites, inclusive) = (self.config.sites, self.config.inclusive);
         let replicates = inclusive == Some(TunnelKind::IngressReplication);
         let is_needed = match (sites.senders, sites.receivers) {
@@ -81,6 +85,7 @@ impl Mvrf {
         attributes.no_export = self.config.inter_as != InterAs::NonSegmented;
         attributes.pmsi = self.i_pmsi_tunnel(shared);
         attributes.segmented_next_hop = self.config.inter_area.then_some(shared.config.router);
+        attributes.bfd = self.config.bfd.filter(|_| attributes.pmsi.is_some());
         for family in &self.config.families {
             let route = McastRoute::i_pmsi(*family, self.config.rd, shared.config.router);
             shared.originate(self.config.vrf, route, attributes.clone());
@@ -110,6 +115,9 @@ impl Mvrf {
         attributes: Option<&McastAttributes>,
     ) {
         let key = PeKey { address: ad.originator, rd: ad.rd };
+        if let Some(bfd) = attributes.and_then(|a| a.bfd.as_ref()) {
+            self.watch_head(shared, ad.originator, Some(bfd));
+        }
         let known = self.members.get(&key).and_then(|m| m.tunnels.get(&family));
         if known.is_some_and(|tunnel| attributes.is_some_and(|a| a.pmsi == *tunnel)) {
             return;
@@ -122,6 +130,9 @@ impl Mvrf {
                 let route = McastRoute::i_pmsi(family, ad.rd, ad.originator);
                 self.learn_member(shared, now, key, route, attributes.pmsi.as_ref());
             }
+        }
+        if !self.members.contains_key(&key) {
+            self.watch_head(shared, ad.originator, None);
         }
         self.update_leaves_of_inclusive(shared, now, key.address);
         let flows: Vec<_> = self.by_pe.get(&key).into_iter().flatten().copied().collect();
@@ -242,6 +253,8 @@ impl Mvrf {
             self.forget_member(shared, key, family);
         }
         self.stop_ases(shared, now);
+        let heads: Vec<IpAddr> = self.watched.keys().copied().collect();
+        heads.into_iter().for_each(|pe| self.watch_head(shared, pe, None));
         let s_out: Vec<_> = self.s_out.keys().copied().collect();
         for flow in s_out {
             self.end_s_pmsi(shared, now, flow);
@@ -258,6 +271,7 @@ impl Mvrf {
         for route in mine {
             shared.withdraw(self.config.vrf, route);
         }
+        self.update_mdt(shared, false);
         if let Some(tree) = self.inclusive.take() {
             shared.drop_root(tree);
         }

@@ -14,11 +14,12 @@ use smallvec::SmallVec;
 use super::adverts::{AdvertType, Received};
 use super::alarm::Alarm;
 use super::as_tree::AsTree;
-use super::attributes::{McastAttributes, Target};
+use super::attributes::{BfdSession, McastAttributes, Target};
 use super::config::{InterAs, MvpnConfig, MvrfConfig};
 use super::damping::Merit;
 use super::event::MvpnLimit;
 use super::io::CTree;
+use super::mdt::MdtRoute;
 use super::p_tunnel::{PTunnel, PmsiTunnelValue};
 use super::root::TreeId;
 use super::route::{McastRoute, SFlow};
@@ -63,6 +64,8 @@ pub(super) struct Tree {
     pub(super) by_source: bool,
     pub(super) umh: Option<Umh>,
     pub(super) route: Option<McastRoute>,
+    /// The Standby C-multicast route (RFC 9026 §4.1).
+    pub(super) standby: Option<McastRoute>,
     pub(super) merit: Merit,
     /// The newer, the higher.
     pub(super) since: u64,
@@ -221,6 +224,15 @@ pub(super) struct Mvrf {
     pub(super) inclusive: Option<TreeId>,
     /// The label of our I-PMSI A-D routes with ingress replication, and what it arrives by.
     pub(super) own_label: Option<(Label, TunnelId)>,
+    /// The MDT-SAFI route that was advertised.
+    pub(super) mdt: Option<MdtRoute>,
+    /// What the two models say of other PEs, where both are heard.
+    pub(super) mdt_members: BTreeMap<PeKey, McastAttributes>,
+    pub(super) mcast_members: BTreeMap<(PeKey, AddressFamily), McastAttributes>,
+    /// Joins for which this PE is the second choice (RFC 9026).
+    pub(super) standby_joins: BTreeSet<CTree>,
+    /// BFD sessions of other PEs.
+    pub(super) watched: BTreeMap<IpAddr, BfdSession>,
     /// Alarms that were said.
     pub(super) alarms: BTreeMap<MvpnLimit, Alarm>,
     /// A-D routes of PMSIs that came, by type and PE.
@@ -269,6 +281,11 @@ impl Mvrf {
             derived: BTreeSet::new(),
             inclusive: None,
             own_label: None,
+            mdt: None,
+            mdt_members: BTreeMap::new(),
+            mcast_members: BTreeMap::new(),
+            standby_joins: BTreeSet::new(),
+            watched: BTreeMap::new(),
             alarms: BTreeMap::new(),
             adverts: BTreeMap::new(),
             reserved: 0,

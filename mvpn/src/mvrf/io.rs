@@ -7,8 +7,9 @@ use bgp_vpn::nlri::RouteDistinguisher;
 use fwd_core::net::{IpPrefix, LabelSpaceId, NhlfeId, ReplicationId, TunnelId, VrfId};
 use fwd_core::op::FwdOp;
 
-use super::attributes::McastAttributes;
+use super::attributes::{BfdSession, McastAttributes};
 use super::event::MvpnEvent;
+use super::mdt::MdtRoute;
 use super::p_tunnel::PTunnel;
 use super::root::TreeId;
 use super::route::McastRoute;
@@ -167,6 +168,31 @@ pub enum Input {
         /// Whether it is.
         is_active: bool,
     },
+    /// An MDT-SAFI route of another PE (RFC 6037), or none any more.
+    Mdt {
+        /// The route.
+        route: MdtRoute,
+        /// Its attributes: the next hop and route targets count.
+        attributes: Option<McastAttributes>,
+    },
+    /// What came to UDP port 3232 ([`crate::pim::wire::s_pmsi_join::SPmsiJoin`]) over the I-PMSI of a VRF. What comes from a CE is to be discarded.
+    SPmsiJoin {
+        /// The VRF.
+        vrf: VrfId,
+        /// The PE that sent it.
+        pe: IpAddr,
+        /// The payload.
+        octets: Vec<u8>,
+    },
+    /// Whether the tunnels from another PE work: the state of a BFD session (RFC 8562), or what else is known of them (RFC 9026 §3.1).
+    UpstreamState {
+        /// The VRF.
+        vrf: VrfId,
+        /// The PE.
+        pe: IpAddr,
+        /// Whether they do. Without this input they do.
+        is_up: bool,
+    },
     /// The forwarder had no room for an op.
     Refused(FwdOp),
 }
@@ -179,9 +205,12 @@ impl Input {
             | Self::Local { vrf, .. }
             | Self::Tree { vrf, .. }
             | Self::Program { vrf, .. }
+            | Self::SPmsiJoin { vrf, .. }
+            | Self::UpstreamState { vrf, .. }
             | Self::Rate { vrf, .. }
             | Self::Active { vrf, .. } => Some(*vrf),
             Self::Route { .. }
+            | Self::Mdt { .. }
             | Self::Transport { .. }
             | Self::Branches { .. }
             | Self::TunnelMtu { .. }
@@ -257,6 +286,31 @@ pub enum Output {
     },
     /// Withdraw this route.
     Withdraw(McastRoute),
+    /// Advertise this MDT-SAFI route.
+    AdvertiseMdt {
+        /// The route.
+        route: MdtRoute,
+        /// Its attributes.
+        attributes: McastAttributes,
+    },
+    /// Withdraw it.
+    WithdrawMdt(MdtRoute),
+    /// Send this to UDP port 3232 of all PIM routers (224.0.0.13) over the I-PMSI of a VRF.
+    SPmsiJoin {
+        /// The VRF.
+        vrf: VrfId,
+        /// The payload.
+        octets: Vec<u8>,
+    },
+    /// Run the tail of this BFD session, or of none any more; [`Input::UpstreamState`] tells what it says.
+    Watch {
+        /// The VRF.
+        vrf: VrfId,
+        /// The head.
+        pe: IpAddr,
+        /// The session.
+        session: Option<BfdSession>,
+    },
     /// A tunnel is needed, or no more.
     Tree(TreeRequest),
     /// Tell the customers' PIM that the neighbour on the PMSI joined or pruned a tree.

@@ -14,10 +14,13 @@ use smallvec::SmallVec;
 use super::alarm::Usage;
 use super::attributes::{McastAttributes, Target};
 use super::c_multicast::By;
-use super::config::{AsmMode, InterAs, MvpnConfig, MvpnConfigError, MvpnLimits, MvrfConfig};
+use super::config::{
+    AsmMode, CMulticastProtocol, InterAs, Model, MvpnConfig, MvpnConfigError, MvpnLimits, MvrfConfig, TunnelKind,
+};
 use super::event::{MvpnEvent, MvpnReject};
 use super::instance::{Carried, Mvrf, PeKey};
 use super::io::{CTree, Input, Output};
+use super::mdt::MdtRoute;
 use super::root::TreeId;
 use super::route::{AdRoute, McastKind, McastRoute, SFlow};
 use super::s_pmsi::{SPmsiFigures, TradeOff};
@@ -97,6 +100,16 @@ impl MvpnPe {
             return Err(MvpnConfigError::Rd);
         }
         self.shared.clock = self.shared.clock.max(now);
+        // A shared tree delivers to one VPN: its group is that VPN's alone (RFC 6513 §6.4.2).
+        let group_of = |kind: &TunnelKind| match kind {
+            TunnelKind::PimSm(group) | TunnelKind::BidirPim(group) => Some(*group),
+            _ => None,
+        };
+        let group = config.inclusive.as_ref().and_then(group_of);
+        let mut others = self.mvrfs.values().filter_map(|m| m.config.inclusive.as_ref().and_then(group_of));
+        if group.is_some() && others.any(|other| Some(other) == group) {
+            return Err(MvpnConfigError::PGroups);
+        }
         let mut mvrf = Mvrf::new(now, config);
         let target = mvrf.import_target(&self.shared.config);
         if self.joinable.contains_key(&target) {
@@ -208,6 +221,17 @@ impl MvpnPe {
             }
             Input::TunnelMtu { tree, mtu } => self.tunnel_mtu(now, tree, mtu),
             Input::TreeFailed { tree } => self.tree_failed(now, tree),
+            Input::Mdt { route, attributes } => self.mdt_changed(now, route, attributes.as_ref()),
+            Input::SPmsiJoin { vrf, pe, octets } => {
+                if let Some(m) = self.mvrfs.get_mut(&vrf) {
+                    m.joins_received(&mut self.shared, now, pe, &octets);
+                }
+            }
+            Input::UpstreamState { vrf, pe, is_up } => {
+                if let Some(m) = self.mvrfs.get_mut(&vrf) {
+                    m.upstream_state(&mut self.shared, now, pe, is_up);
+                }
+            }
             Input::Refused(op) => self.refused(now, op),
         }
     }
@@ -222,6 +246,34 @@ impl MvpnPe {
         if let FwdOp::SetLeg { group, leg, .. } = op {
             self.mvrfs.values_mut().for_each(|m| m.leg_refused(group, leg));
         }
+    }
+
+    /// The MVRFs that import an MDT-SAFI route and take such.
+    fn mdt_changed(&mut self, now: Instant, route: MdtRoute, attributes: Option<&McastAttributes>) {
+        for m in self.mvrfs.values_mut().filter(|m| m.config.model.has_mdt()) {
+            let imports = |a: &&McastAttributes| a.targets.iter().any(|target| m.config.import.contains(target));
+            let attributes = attributes.filter(imports);
+            m.mdt_changed(&mut self.shared, now, route, attributes);
+        }
+    }
+
+    /// Changes how the PEs of an MVPN find each other and how joins cross the backbone, with the VPN in service: first to `Both` at every PE,
+    /// then at every PE to the end (RFC 6517 §6). The PMSI's neighbour ([`super::PmsiLink`]) belongs to PIM's interface as long as joins go by
+    /// BGP.
+    ///
+    /// # Errors
+    /// An unknown VRF, or a model that does not fit its tunnels.
+    pub fn migrate(
+        &mut self,
+        now: Instant,
+        vrf: VrfId,
+        model: Model,
+        protocol: CMulticastProtocol,
+    ) -> Result<(), MvpnConfigError> {
+        let m = self.mvrfs.get_mut(&vrf).ok_or(MvpnConfigError::Vrf)?;
+        m.config.check_model(model, protocol, &self.shared.config)?;
+        m.migrate(&mut self.shared, now, model, protocol);
+        Ok(())
     }
 
     fn tree_failed(&mut self, now: Instant, tree: TreeId) {
@@ -257,6 +309,8 @@ impl MvpnPe {
                 Timer::SourcePrune(_, group, source) => m.prune_source(shared, group, source),
                 Timer::SwitchOver(_, flow) => m.switch_over(shared, now, flow),
                 Timer::Settle(_, flow) | Timer::HoldDown(_, flow) => m.hold_down_over(shared, now, flow),
+                Timer::Joins(_) => m.send_joins(shared, now),
+                Timer::SPmsiTimeout(_, key, flow) => m.join_expired(shared, now, key, flow),
                 Timer::Retry(_, flow) => m.retry(shared, now, flow),
                 Timer::Period(_, index) => m.period_changed(shared, now, index),
                 Timer::Leave(_, key, flow) => m.leave_over(shared, key, flow),
@@ -434,10 +488,9 @@ impl Mvrf {
         if !self.config.families.contains(&route.family) {
             return;
         }
-        let present = attributes.is_some();
         match route.kind {
             McastKind::Ad(AdRoute::IntraAsIPmsi(ad)) if ad.originator != shared.config.router => {
-                self.member_changed(shared, now, (route.family, ad), attributes);
+                self.i_pmsi_changed(shared, now, (route.family, ad), attributes);
             }
             McastKind::Ad(AdRoute::SPmsi { rd, flow, originator }) if originator != shared.config.router => {
                 let key = PeKey { address: originator, rd };
@@ -466,7 +519,12 @@ impl Mvrf {
                     McastKind::SharedTreeJoin(_) => CTree::Shared { group: join.group, rp: join.source },
                     _ => CTree::Source { group: join.group, source: join.source },
                 };
-                self.join_changed(shared, now, tree, join.rd, present);
+                match attributes {
+                    Some(attributes) => {
+                        self.standby_changed(shared, now, tree, join.rd, attributes.standby);
+                    }
+                    None => self.standby_ended(shared, now, tree, join.rd),
+                }
             }
             McastKind::Ad(_) => {}
         }
@@ -501,6 +559,8 @@ impl Timer {
             | Self::SwitchOver(vrf, _)
             | Self::HoldDown(vrf, _)
             | Self::Retry(vrf, _)
+            | Self::Joins(vrf)
+            | Self::SPmsiTimeout(vrf, ..)
             | Self::Settle(vrf, _)
             | Self::Period(vrf, _)
             | Self::Leave(vrf, ..)

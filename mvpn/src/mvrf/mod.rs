@@ -20,6 +20,8 @@
 //! | RFC 8502, RFC 8503 | `mib/`, `adverts.rs` | managed objects |
 //! | RFC 4834 §5.2.12 | `attachment.rs` | who is missing on a tunnel |
 //! | RFC 6513 §5.1 | `umh.rs` | selection of the upstream PE |
+//! | RFC 9026 §3, §4 | `standby.rs` | upstream PEs that fail |
+//! | RFC 6037, RFC 6513 §7.4.2 | `mdt.rs` | MDT-SAFI, data MDTs by S-PMSI Joins; migration |
 //! | RFC 6513 §6.4, RFC 7988 | `root.rs` | tunnels that this PE is the root of |
 //! | RFC 6513 §9.1.1 | `forwarding.rs` | the customers' routes, with the PMSI resolved to tunnels |
 //!
@@ -56,6 +58,7 @@ mod io;
 mod leaf;
 mod limits;
 mod machine;
+mod mdt;
 pub mod mib;
 mod numbers;
 mod p_tunnel;
@@ -64,25 +67,28 @@ mod route;
 pub mod s_pmsi;
 mod shared;
 mod source_active;
+mod standby;
 mod umh;
 
 pub use admission::Reservation;
 pub use adverts::{AdvertType, Received, Sent};
 pub use alarm::{AlarmConfig, Usage};
 pub use attachment::{LeafAudit, RootAudit};
-pub use attributes::{McastAttributes, Target};
+pub use attributes::{BfdSession, McastAttributes, Target};
 pub use c_pim::PmsiLink;
 pub use config::{
-    AsmMode, CMulticastProtocol, InterAs, MvpnConfig, MvpnConfigError, MvpnLimits, MvpnTimers, MvrfConfig, Sites,
-    TunnelKind,
+    AsmMode, CMulticastProtocol, InterAs, Model, MvpnConfig, MvpnConfigError, MvpnLimits, MvpnTimers, MvrfConfig,
+    Sites, TunnelKind,
 };
 pub use damping::DampingConfig;
 pub use event::{MvpnEvent, MvpnLimit, MvpnReject};
 pub use instance::Carried;
 pub use io::{CTree, Input, Output, TreeRequest};
 pub use machine::MvpnPe;
+pub use mdt::MdtRoute;
 pub use p_tunnel::{MldpLsp, PTunnel, PmsiTunnelValue};
 pub use root::TreeId;
 pub use route::{AdRoute, McastKind, McastRoute, SFlow};
 pub use s_pmsi::{Audience, Period, Reason, SPmsiFigures, SPmsiPolicy, Threshold, TradeOff};
+pub use standby::RootStandby;
 pub use umh::{Umh, UmhRoute, UmhSelection};

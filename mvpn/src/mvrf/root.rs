@@ -83,6 +83,11 @@ impl Root {
         self.legs.iter().filter(is_sent).count()
     }
 
+    /// Whether packets leave by it.
+    pub(super) fn has_legs(&self) -> bool {
+        !self.legs.is_empty()
+    }
+
     /// The routers that are leaves, where the root knows them.
     pub(super) fn leaves(&self) -> impl Iterator<Item = IpAddr> + '_ {
         self.legs.keys().filter_map(|key| if let LegKey::Leaf(leaf) = key { Some(*leaf) } else { None })
@@ -104,7 +109,10 @@ impl Shared {
             self.limit(now, vrf, MvpnLimit::Numbers);
             return None;
         };
-        let group = self.new_group(now, vrf)?;
+        let Some(group) = self.new_group(now, vrf) else {
+            self.free_p_group(&tunnel);
+            return None;
+        };
         let tree = TreeId(number);
         if kind != TunnelKind::IngressReplication {
             self.outputs.push_back(Output::Tree(TreeRequest::Root { tree, tunnel: tunnel.clone() }));
@@ -173,7 +181,7 @@ impl Shared {
     }
 
     /// The identity of a tunnel of this PE.
-    fn p_tunnel(&self, kind: TunnelKind, number: u32) -> Option<PTunnel> {
+    fn p_tunnel(&mut self, kind: TunnelKind, number: u32) -> Option<PTunnel> {
         let root = self.config.router;
         Some(match kind {
             TunnelKind::IngressReplication => PTunnel::IngressReplication(root),
@@ -183,16 +191,28 @@ impl Shared {
                 PTunnel::RsvpTeP2mp { ingress: root, tunnel_id, p2mp_id: number }
             }
             TunnelKind::PimSsm => {
-                let used = |group: IpAddr| {
-                    self.roots.values().any(|r| matches!(r.tunnel, PTunnel::PimSsm { group: g, .. } if g == group))
-                };
-                let groups = self.config.p_groups.as_ref()?;
-                let group = (0..=u32::from(u16::MAX)).map_while(|n| nth_group(groups, n)).find(|g| !used(*g))?;
-                PTunnel::PimSsm { root, group }
+                let place = self.p_groups.take()?;
+                PTunnel::PimSsm { root, group: nth_group(self.config.p_groups.as_ref()?, place)? }
             }
             TunnelKind::PimSm(group) => PTunnel::PimSm { sender: root, group },
             TunnelKind::BidirPim(group) => PTunnel::BidirPim { sender: root, group },
         })
+    }
+
+    /// The P-group of a source-specific tree is free for the next.
+    fn free_p_group(&mut self, tunnel: &PTunnel) {
+        let PTunnel::PimSsm { group, .. } = tunnel else { return };
+        let first = self.config.p_groups.as_ref().map(IpPrefix::addr);
+        let place = match (first, group) {
+            (Some(IpAddr::V4(first)), IpAddr::V4(group)) => group.to_bits().checked_sub(first.to_bits()),
+            (Some(IpAddr::V6(first)), IpAddr::V6(group)) => {
+                group.to_bits().checked_sub(first.to_bits()).and_then(|place| u32::try_from(place).ok())
+            }
+            _ => None,
+        };
+        if let Some(place) = place {
+            self.p_groups.give_back(place);
+        }
     }
 
     /// Takes a tunnel down: whoever was bound to it is not any more.
@@ -202,6 +222,7 @@ impl Shared {
         for key in keys {
             self.drop_leg(tree, &mut root, key);
         }
+        self.free_p_group(&root.tunnel);
         self.op(FwdOp::ClearReplication { id: root.group });
         self.groups.give_back(root.group.0);
         if let (Some(label), Some(trunk)) = (root.label, &mut self.trunk) {

@@ -34,6 +34,10 @@ pub(super) enum Timer {
     HoldDown(VrfId, SFlow),
     /// A flow is judged by its receivers.
     Settle(VrfId, SFlow),
+    /// S-PMSI Joins are sent again.
+    Joins(VrfId),
+    /// An S-PMSI Join was not repeated.
+    SPmsiTimeout(VrfId, PeKey, SFlow),
     /// An S-PMSI that failed is tried again.
     Retry(VrfId, SFlow),
     /// A period of the schedule begins or ends.
@@ -53,6 +57,7 @@ pub(super) enum Timer {
 enum News {
     Limit(MvpnLimit, VrfId),
     Reject(MvpnReject, VrfId),
+    Join(VrfId),
 }
 
 /// A tunnel that this PE is a leaf of.
@@ -85,6 +90,8 @@ pub(super) struct Shared {
     pub(super) groups: Numbers,
     pub(super) tunnels: Numbers,
     space_numbers: Numbers,
+    /// P-groups of source-specific trees, by their places in the range.
+    pub(super) p_groups: Numbers,
     pub(super) outputs: VecDeque<Output>,
     /// Labels that are withdrawn, and whether they have an entry here: it goes, and they are free, once that is said.
     late: VecDeque<(Label, bool)>,
@@ -111,6 +118,13 @@ pub(super) struct Shared {
     ages: u64,
 }
 
+/// The places of a range of P-groups: 65,536 at most.
+fn places(groups: &fwd_core::net::IpPrefix) -> core::ops::RangeInclusive<u32> {
+    let bits = if groups.addr().is_ipv4() { 32 } else { 128_u32 };
+    let free = bits.saturating_sub(u32::from(groups.bit_len())).min(16);
+    0..=1_u32.checked_shl(free).unwrap_or(u32::MAX).saturating_sub(1)
+}
+
 impl Shared {
     pub(super) fn new(config: MvpnConfig) -> Self {
         let numbers = |range: &core::ops::RangeInclusive<u32>| Numbers::new(range.clone());
@@ -120,6 +134,7 @@ impl Shared {
             groups: numbers(&config.groups),
             tunnels: numbers(&config.tunnels),
             space_numbers: numbers(&config.spaces),
+            p_groups: Numbers::new(config.p_groups.as_ref().map_or(core::ops::RangeInclusive::new(1, 0), places)),
             config,
             timers: Timers::new(),
             outputs: VecDeque::new(),
@@ -373,6 +388,11 @@ impl Shared {
         if let Some(times) = self.is_news(now, News::Limit(limit, vrf)) {
             self.event(MvpnEvent::Limit { limit, vrf, times });
         }
+    }
+
+    /// How many bad S-PMSI Joins there were, if that is to be said.
+    pub(super) fn bad_join(&mut self, now: Instant, vrf: VrfId) -> Option<u64> {
+        self.is_news(now, News::Join(vrf))
     }
 
     pub(super) fn reject(&mut self, now: Instant, vrf: VrfId, reason: MvpnReject, route: McastRoute) {

@@ -84,6 +84,8 @@ pub(super) struct UmhTable {
     lengths: BTreeMap<(bool, u8), usize>,
     /// Whose the routes of an RD are: PE, AS, and how many there are. The global table has one RD at all PEs.
     origins: BTreeMap<RouteDistinguisher, BTreeMap<IpAddr, (Option<u32>, usize)>>,
+    /// PEs whose tunnels do not work (RFC 9026 §3).
+    down: BTreeSet<IpAddr>,
 }
 
 impl UmhTable {
@@ -175,8 +177,38 @@ impl UmhTable {
             .find(|p| self.local.contains(p) || self.remote.contains_key(p))
     }
 
-    /// The upstream PE of a C-root and C-G (RFC 6513 §5.1.3).
+    /// Whether the tunnels of a PE work. Whether that changed.
+    pub(super) fn set_down(&mut self, pe: IpAddr, is_down: bool) -> bool {
+        if is_down { self.down.insert(pe) } else { self.down.remove(&pe) }
+    }
+
+    /// Whether another PE whose tunnels work has a route to a C-root.
+    pub(super) fn has_other(&self, root: IpAddr) -> bool {
+        let prefixes = self.lengths.keys().rev().filter(|(v4, _)| *v4 == root.is_ipv4());
+        let mut routes =
+            prefixes.filter_map(|(_, len)| self.remote.get(&prefix_of(root, *len)?)).flat_map(BTreeMap::values);
+        routes.any(|route| route.import.is_some_and(|import| !self.down.contains(&import.address)))
+    }
+
+    /// The upstream PE of a C-root and C-G (RFC 6513 §5.1.3): of those whose tunnels work, if there are any (RFC 9026 §3).
     pub(super) fn select(&self, root: IpAddr, group: IpAddr, how: UmhSelection) -> Option<Umh> {
+        self.select_of(root, group, how, None)
+    }
+
+    /// Whether an upstream PE that was selected could be again.
+    pub(super) fn is_candidate(&self, root: IpAddr, umh: &Umh) -> bool {
+        let Umh::Remote { import, rd, .. } = umh else { return self.is_local(root) };
+        let Some(prefix) = self.longest(root).filter(|prefix| !self.local.contains(prefix)) else { return false };
+        let route = self.remote.get(&prefix).and_then(|routes| routes.get(rd));
+        route.is_some_and(|route| route.import == Some(*import)) && !self.down.contains(&import.address)
+    }
+
+    /// The second choice: who is selected without the first.
+    pub(super) fn select_but(&self, root: IpAddr, group: IpAddr, how: UmhSelection, first: IpAddr) -> Option<Umh> {
+        self.select_of(root, group, how, Some(first))
+    }
+
+    fn select_of(&self, root: IpAddr, group: IpAddr, how: UmhSelection, without: Option<IpAddr>) -> Option<Umh> {
         let installed = self.longest(root)?;
         if self.local.contains(&installed) {
             return Some(Umh::Local);
@@ -184,6 +216,10 @@ impl UmhTable {
         let routes = self.remote.get(&installed)?;
         let candidates = routes.iter().filter_map(|(rd, route)| Some((route.import?, *rd, route)));
         let mut candidates: Vec<_> = candidates.collect();
+        candidates.retain(|(import, ..)| Some(import.address) != without);
+        if candidates.iter().any(|(import, ..)| !self.down.contains(&import.address)) {
+            candidates.retain(|(import, ..)| !self.down.contains(&import.address));
+        }
         candidates.sort_by_key(|(import, rd, _)| (import.address, *rd));
         let pe = match how {
             UmhSelection::HighestAddress => candidates.last()?.0.address,

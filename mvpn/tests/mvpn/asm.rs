@@ -16,8 +16,12 @@ const SECOND: Duration = Duration::from_secs(1);
 const RP: usize = 4;
 
 fn network<A: SimAddress>(provider: Provider, asm: AsmMode) -> World<A> {
-    let mut world: World<A> = World::new(provider.routers(5), 21, |_, _| {});
-    for pe in 0..5 {
+    network_of(provider, asm, 5)
+}
+
+fn network_of<A: SimAddress>(provider: Provider, asm: AsmMode, pes: usize) -> World<A> {
+    let mut world: World<A> = World::new(provider.routers(pes), 21, |_, _| {});
+    for pe in 0..pes {
         let mut config = mvrf(pe, Some(TunnelKind::MldpP2mp), TunnelKind::MldpP2mp);
         config.asm = asm;
         world.add_site(pe, config, pe == RP);
@@ -126,5 +130,34 @@ fn source_trees_only() {
     for provider in Provider::BOTH {
         spt_only::<Ipv4Addr>(provider);
         spt_only::<Ipv6Addr>(provider);
+    }
+}
+
+/// A source starts with five receivers waiting: what each misses. With shared trees the RP has every packet from the first Register on, and sends
+/// it down the tree.
+fn missed_at_start<A: SimAddress>(provider: Provider, asm: AsmMode) -> Vec<u32> {
+    let mut world = network_of::<A>(provider, asm, 7);
+    let receivers = [1, 2, 3, 5, 6];
+    for pe in receivers {
+        world.member((pe, VRF), None, A::asm(1), true);
+    }
+    world.run_for(SECOND * 3);
+    let (source, group) = (A::host(0, 1).into(), A::asm(1).into());
+    if asm == AsmMode::SptOnly {
+        // The PE of the source is told with the first packet.
+        world.input(0, Input::Active { vrf: VRF, source, group, rp: None, is_active: true });
+    }
+    let copies = stream::<A>(&mut world, SECOND * 20);
+    assert!(copies.iter().flatten().all(|(pe, n)| *pe == RP || *n == 1), "none comes twice");
+    receivers.iter().map(|pe| copies.iter().filter(|packet| !packet.contains_key(pe)).count() as u32).collect()
+}
+
+#[test]
+fn what_receivers_miss_when_a_source_starts() {
+    for provider in Provider::BOTH {
+        for (name, asm) in [("RPT-SPT", AsmMode::RptSpt), ("SPT-only", AsmMode::SptOnly)] {
+            let missed = [missed_at_start::<Ipv4Addr>(provider, asm), missed_at_start::<Ipv6Addr>(provider, asm)];
+            println!("{provider:?} {name}: packets missed by each of five receivers {missed:?}, one each 10 ms");
+        }
     }
 }

@@ -40,13 +40,20 @@ fn fec(lsp: &MldpLsp) -> TreeFec {
 impl<A: SimAddress> World<A> {
     /// Runs mLDP: every router is next to router `p` alone.
     pub fn start_ldp(&mut self, p: usize) {
+        self.start_ldp_with(p, 100_000);
+    }
+
+    /// The same, with so many trees at most at router `p`.
+    pub fn start_ldp_with(&mut self, p: usize, max_trees: usize) {
         let now = self.now;
         let label = |n| Label::new(n).unwrap();
         let config = |n: usize| {
             let labels = LabelRange { first: label(LDP_LABELS), last: label(LDP_LABELS + 2000) };
             let nhlfes = NhlfeRange { first: NhlfeId(1000), last: NhlfeId(1999) };
             let groups = GroupRange { first: ReplicationId(400), last: ReplicationId(899) };
-            MldpConfig::new(vec![self.routers[n]], labels, nhlfes, groups)
+            let mut config = MldpConfig::new(vec![self.routers[n]], labels, nhlfes, groups);
+            config.max_trees = if n == p { max_trees } else { config.max_trees };
+            config
         };
         let negotiated = Negotiated {
             keepalive: Duration::from_secs(60),

@@ -15,6 +15,7 @@ mod hosted_rp;
 mod inter_as;
 mod ldp;
 mod limits;
+mod mdt;
 mod node;
 mod oam;
 mod operation;
@@ -23,7 +24,9 @@ mod p_router;
 mod reflector;
 mod scale;
 mod ssm;
+mod standby;
 mod switch;
+mod te;
 mod vpns;
 mod world;
 

@@ -14,7 +14,7 @@ use fwd_core::wire::Ipv4;
 use fwd_core::{Forwarder, Frame, GroupCounters, PuntReason, Replica, Verdict};
 use mvpn::address::Address;
 use mvpn::mvrf::inter_as::MvpnAsbr;
-use mvpn::mvrf::{CMulticastProtocol, MvpnConfig, MvpnEvent, MvpnPe, MvrfConfig, PmsiLink};
+use mvpn::mvrf::{BfdSession, CMulticastProtocol, MvpnConfig, MvpnEvent, MvpnPe, MvrfConfig, PmsiLink};
 use mvpn::pim::rp_set::{RpMode, StaticRp};
 use mvpn::pim::{PimAddress, PimConfig, PimInterfaceConfig, PimRouter, SptThreshold};
 
@@ -115,6 +115,8 @@ pub struct Site<A: PimAddress> {
     pub config: MvrfConfig,
     pub pim: PimRouter<A>,
     pub link: PmsiLink<A>,
+    /// The neighbour that stands for the VPN, while PIM runs between the PEs too.
+    pub by_bgp: Option<PmsiLink<A>>,
     pub tracked: BTreeSet<A>,
     pub ce: Option<Ce<A>>,
 }
@@ -136,6 +138,8 @@ pub struct Pe<A: PimAddress> {
     pub forwarder: Forwarder<'static>,
     pub events: Vec<MvpnEvent>,
     pub drops: BTreeMap<String, u64>,
+    /// BFD sessions that it was told to watch.
+    pub watched: BTreeMap<IpAddr, Option<BfdSession>>,
     pub ops: u64,
     pub asn: u32,
     pub alive: bool,
@@ -190,6 +194,7 @@ impl<A: SimAddress> Pe<A> {
             forwarder,
             events: Vec::new(),
             drops: BTreeMap::new(),
+            watched: BTreeMap::new(),
             ops: 0,
             asn,
             alive: true,
@@ -233,7 +238,8 @@ impl<A: SimAddress> Pe<A> {
         });
         set_rp(&mut pim);
         self.mvpn.add_mvrf(now, config.clone()).unwrap();
-        self.sites.insert(vrf, Site { config, pim, link, tracked: BTreeSet::new(), ce });
+        let by_bgp = by_bgp.then_some(link);
+        self.sites.insert(vrf, Site { config, pim, link, by_bgp, tracked: BTreeSet::new(), ce });
     }
 
     /// The entry that leads to another PE.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fwd_core::net::{IfIndex, Label, VrfId};
 use fwd_core::op::IlmAction;
-use mvpn::mvrf::{Input, McastRoute, Output, PTunnel, TreeId, TreeRequest};
+use mvpn::mvrf::{Input, McastAttributes, McastRoute, MdtRoute, Output, PTunnel, TreeId, TreeRequest};
 use mvpn::pim::{self, MribRoute, PimEvent};
 
 use super::node::{SimAddress, data, read, site};
@@ -26,9 +26,21 @@ impl<A: SimAddress> World<A> {
             Output::Tree(request) if self.ldp.is_some() => self.ldp_tree(pe, request),
             Output::Tree(request) => self.tree(pe, request),
             Output::Downstream { vrf, tree, joined } => {
-                let (link, now) = (self.pes[pe].sites[&vrf].link, self.now);
+                let (link, now) = (self.pes[pe].sites[&vrf].by_bgp.expect("a neighbour"), self.now);
                 let octets = link.join_prune(&tree, joined);
                 self.pes[pe].sites.get_mut(&vrf).unwrap().pim.handle_input(now, link.input(&octets));
+            }
+            Output::AdvertiseMdt { route, attributes } => self.tell_mdt(pe, route, Some(&attributes)),
+            Output::WithdrawMdt(route) => self.tell_mdt(pe, route, None),
+            Output::SPmsiJoin { vrf, octets } => {
+                self.s_pmsi_joins += 1;
+                let (at, from) = (self.now + Duration::from_millis(5), self.routers[pe]);
+                for to in self.members(pe, vrf) {
+                    self.push(at, What::Joins { to, vrf, pe: from, octets: octets.clone() });
+                }
+            }
+            Output::Watch { pe: head, session, .. } => {
+                self.pes[pe].watched.insert(head, session);
             }
             Output::Event(event) => self.pes[pe].events.push(event),
         }
@@ -146,17 +158,22 @@ impl<A: SimAddress> World<A> {
         }
     }
 
+    fn tell_mdt(&mut self, pe: usize, route: MdtRoute, attributes: Option<&McastAttributes>) {
+        for to in (0..self.pes.len()).filter(|to| *to != pe) {
+            self.bgp(to, What::Mdt { to, route, attributes: attributes.cloned() });
+        }
+    }
+
+    /// The other PEs of a VPN.
+    fn members(&self, pe: usize, vrf: VrfId) -> BTreeSet<usize> {
+        let members = self.pes[pe].mvpn.members(vrf).map(|(address, ..)| address);
+        members.filter_map(|address| self.routers.iter().position(|r| *r == address)).collect()
+    }
+
     /// A PIM message over the I-PMSI: to all PEs of the VPN.
     fn between_pes(&mut self, pe: usize, vrf: VrfId, from: A, dst: A, octets: &[u8]) {
         let at = self.now + Duration::from_millis(5);
-        let others: Vec<usize> = self.pes[pe]
-            .mvpn
-            .members(vrf)
-            .map(|(address, ..)| address)
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .filter_map(|address| self.routers.iter().position(|r| *r == address))
-            .collect();
+        let others = self.members(pe, vrf);
         self.pim_messages += others.len() as u64;
         for to in others {
             self.push(at, What::Pmsi { to, vrf, from, dst, octets: octets.to_vec() });

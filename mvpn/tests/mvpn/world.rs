@@ -10,7 +10,9 @@ use fwd_core::PuntReason;
 use fwd_core::net::{IfIndex, IpPrefix, Label, NhlfeId, VrfId};
 use fwd_core::time::Instant;
 use mvpn::mvrf::inter_as::{AsPath, AsbrInput, AsbrPath, Peer};
-use mvpn::mvrf::{Input, McastAttributes, McastRoute, MvpnConfig, MvrfConfig, PTunnel, TreeId, Umh, UmhRoute};
+use mvpn::mvrf::{
+    Input, McastAttributes, McastRoute, MdtRoute, MvpnConfig, MvrfConfig, PTunnel, TreeId, Umh, UmhRoute,
+};
 use mvpn::pim::{self, Membership, MribRoute};
 use p2mp_pw::ldp::message::Message;
 
@@ -66,6 +68,18 @@ pub(super) enum What<A> {
         from: usize,
         to: usize,
         message: Message,
+    },
+    Mdt {
+        to: usize,
+        route: MdtRoute,
+        attributes: Option<McastAttributes>,
+    },
+    /// S-PMSI Joins of another PE.
+    Joins {
+        to: usize,
+        vrf: VrfId,
+        pe: IpAddr,
+        octets: Vec<u8>,
     },
     /// A PIM message of another PE on the PMSI.
     Pmsi {
@@ -167,6 +181,8 @@ pub struct World<A: SimAddress> {
     pub pim_messages: u64,
     /// Tunnels joined as a leaf.
     pub joins: u64,
+    /// S-PMSI Joins sent.
+    pub s_pmsi_joins: u64,
     /// PIM messages between PEs and CEs: source, destination, octets.
     pub on_lans: Vec<(A, A, Vec<u8>)>,
     number: u32,
@@ -222,6 +238,7 @@ impl<A: SimAddress> World<A> {
             messages,
             pim_messages: 0,
             joins: 0,
+            s_pmsi_joins: 0,
             on_lans: Vec::new(),
             number: 0,
             asn,
@@ -584,6 +601,8 @@ impl<A: SimAddress> World<A> {
                 let branches = lsp.branches.values().copied().collect();
                 self.branches(root, tree, branches);
             }
+            What::Mdt { to, route, attributes } => self.input(to, Input::Mdt { route, attributes }),
+            What::Joins { to, vrf, pe, octets } => self.input(to, Input::SPmsiJoin { vrf, pe, octets }),
             What::Frame { to, octets } => self.frame(to, CORE, &octets),
             What::Lan { to: (to, vrf), from, dst, octets } => {
                 let (interface, authenticated) = (site(vrf), false);
@@ -595,7 +614,8 @@ impl<A: SimAddress> World<A> {
                 let interface = super::node::pmsi(vrf);
                 let authenticated = false;
                 let input = pim::Input::Datagram { interface, from, to: dst, octets: &octets, authenticated };
-                if self.pes[to].alive {
+                // Who has but the neighbour that stands for the VPN hears no other.
+                if self.pes[to].alive && self.pes[to].sites[&vrf].link.neighbor.is_none() {
                     self.pim(to, vrf, input);
                 }
             }

@@ -76,7 +76,7 @@ impl Scalars {
                 let has = usize::from(m.config.families.contains(&family));
                 let by_protocol = match m.config.protocol {
                     CMulticastProtocol::Pim => &mut s.pim,
-                    CMulticastProtocol::Bgp => &mut s.bgp,
+                    CMulticastProtocol::Bgp | CMulticastProtocol::Both => &mut s.bgp,
                 };
                 for count in [s.by_family.get_mut(n), by_protocol.get_mut(n)].into_iter().flatten() {
                     *count = count.saturating_add(has);
@@ -141,7 +141,8 @@ impl Row for GenericRow {
             4 => Value::Octets(self.created.clone()),
             5 => Value::Integer(match self.protocol {
                 CMulticastProtocol::Pim => 1,
-                CMulticastProtocol::Bgp => 2,
+                // Nothing stands for both: what the VPN is on its way to.
+                CMulticastProtocol::Bgp | CMulticastProtocol::Both => 2,
             }),
             6 => Value::Oid(self.i_pmsi.clone()),
             // No row stands for a segmented inter-AS I-PMSI.

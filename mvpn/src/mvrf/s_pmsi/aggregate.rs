@@ -76,7 +76,7 @@ impl Mvrf {
     }
 
     /// The PEs that receive a flow that goes by a tunnel of its own, as far as they announced themselves.
-    fn leaves_of(&self, flow: SFlow) -> BTreeSet<IpAddr> {
+    pub(super) fn leaves_of(&self, flow: SFlow) -> BTreeSet<IpAddr> {
         match (flow.source, flow.group.address()) {
             (Some(source), Some(group)) => self.receivers_of(source, group),
             _ => BTreeSet::new(),

@@ -39,12 +39,18 @@ impl Mvrf {
         if !self.config.sites.receivers {
             return;
         }
+        if !attributes.targets.is_empty() {
+            shared.timers.clear(Timer::SPmsiTimeout(self.config.vrf, key, flow));
+        }
         if !self.s_in.contains_key(&(key, flow)) && self.s_in.len() >= self.config.limits.s_pmsis {
             return shared.limit(now, self.config.vrf, MvpnLimit::SPmsis);
         }
         shared.timers.clear(Timer::Leave(self.config.vrf, key, flow));
         let known = self.s_in.get(&(key, flow));
-        if known.is_some_and(|known| known.attributes != attributes) {
+        let is_other = |known: &SPmsiIn| {
+            (&known.attributes.pmsi, known.attributes.next_hop) != (&attributes.pmsi, attributes.next_hop)
+        };
+        if known.is_some_and(is_other) {
             // RFC 6514 §12.1: bound to another tunnel.
             self.leave_s_pmsi(shared, key, flow);
         }

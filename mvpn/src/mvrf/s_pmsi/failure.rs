@@ -50,6 +50,20 @@ impl Mvrf {
         matches!((self.config.mtu, root.and_then(|root| root.mtu)), (Some(promised), Some(mtu)) if mtu < promised)
     }
 
+    /// Whether nobody joined the tunnel of a flow that is known to have receivers: a router on the way refused it.
+    pub(super) fn has_no_branch(&self, shared: &Shared, flow: SFlow) -> bool {
+        let root = self.s_out.get(&flow).and_then(|out| shared.roots.get(&out.tree));
+        root.is_some_and(|root| !root.has_legs()) && !self.leaves_of(flow).is_empty()
+    }
+
+    pub(super) fn fail_unborn(&mut self, shared: &mut Shared, now: Instant, flow: SFlow) {
+        let Some(tree) = self.s_out.get(&flow).map(|out| out.tree) else { return };
+        if let Some(tunnel) = shared.roots.get(&tree).map(|root| root.tunnel.clone()) {
+            shared.event(MvpnEvent::Failed { vrf: self.config.vrf, tunnel });
+        }
+        self.tree_failed(shared, now, tree);
+    }
+
     /// A tunnel is not taken: it cannot carry what is promised.
     pub(super) fn fail_small(&mut self, shared: &mut Shared, now: Instant, flow: SFlow) {
         if let Some(tree) = self.s_out.get(&flow).map(|out| out.tree) {

@@ -152,6 +152,9 @@ impl Mvrf {
         if is_new && self.is_too_small(shared, flow) {
             return self.fail_small(shared, now, flow);
         }
+        if is_new && self.has_no_branch(shared, flow) {
+            return self.fail_unborn(shared, now, flow);
+        }
         self.drive(shared, now, flow, Event::SwitchOver, Reason::Placed);
     }
 
@@ -185,7 +188,10 @@ impl Mvrf {
         let vrf = self.config.vrf;
         let timers = shared.config.timers;
         match action {
-            Action::Announce => self.announce_s_pmsi(shared, flow),
+            Action::Announce => {
+                self.announce_s_pmsi(shared, flow);
+                self.send_join(shared, now, flow);
+            }
             Action::Withdraw => self.withdraw_s_pmsi(shared, flow),
             Action::StartDelay => shared.timers.set(Timer::SwitchOver(vrf, flow), now + timers.switch_over),
             Action::StopDelay => shared.timers.clear(Timer::SwitchOver(vrf, flow)),
@@ -221,7 +227,10 @@ impl Mvrf {
     }
 
     // RFC 6514 §12.1
-    fn announce_s_pmsi(&self, shared: &mut Shared, flow: SFlow) {
+    pub(super) fn announce_s_pmsi(&self, shared: &mut Shared, flow: SFlow) {
+        if !self.config.model.has_mcast() {
+            return;
+        }
         let Some(root) = self.s_out.get(&flow).and_then(|out| shared.roots.get(&out.tree)) else { return };
         let mut value = PmsiTunnelValue { label: root.label, ..PmsiTunnelValue::new(root.tunnel.clone()) };
         let is_wildcard = flow.source.is_none() || flow.group.address().is_none();

@@ -13,7 +13,7 @@ use crate::mvrf::shared::Shared;
 impl Mvrf {
     /// RFC 8534 §4: asks for the receivers of each flow that the I-PMSI carries. A wildcard S-PMSI asks for its own.
     pub(in crate::mvrf) fn track_default(&self, shared: &mut Shared) {
-        if !self.config.s_pmsi.explicit_tracking || self.inclusive.is_none() {
+        if !self.config.s_pmsi.explicit_tracking || self.inclusive.is_none() || !self.config.model.has_mcast() {
             return;
         }
         let mut value = PmsiTunnelValue::new(PTunnel::None);

@@ -116,7 +116,13 @@ impl MvpnAsbr {
                     Output::Tree(request) => return Some(AsbrOutput::Tree(request)),
                     Output::Event(event) => return Some(AsbrOutput::Event(event)),
                     // A border router has no customers, and its routes go by `adverts`.
-                    Output::Advertise { .. } | Output::Withdraw(_) | Output::Downstream { .. } => {}
+                    Output::Advertise { .. }
+                    | Output::Withdraw(_)
+                    | Output::Downstream { .. }
+                    | Output::AdvertiseMdt { .. }
+                    | Output::WithdrawMdt(_)
+                    | Output::SPmsiJoin { .. }
+                    | Output::Watch { .. } => {}
                 }
             }
             if let Some(output) = self.adverts.poll() {

@@ -13,7 +13,7 @@ use bgp_vpn::session::{
 };
 use bgp_vpn::speaker::{Circuit, Input, LocalRoute, Output, PeerId, Reach, RouteSource, Side, Speaker, SpeakerConfig};
 use bgp_vpn::vrf::{LabelMode, RouteLimit, VrfConfig};
-use fwd_core::net::{IfIndex, IpPrefix, Ipv4Prefix, Label, NhlfeId, VrfId};
+use fwd_core::net::{IfIndex, IpPrefix, Ipv4Prefix, Label, LabelSpaceId, NhlfeId, ProtectionId, VrfId};
 use fwd_core::op::{FwdOp, IlmAction, RouteAction};
 use fwd_core::time::Instant;
 
@@ -26,7 +26,10 @@ struct Far {
     config: SessionConfig,
     session: Session,
     up: bool,
-    held: BTreeSet<(RouteDistinguisher, Ipv4Prefix)>,
+    /// By route distinguisher, prefix and path identifier.
+    held: BTreeSet<(RouteDistinguisher, Ipv4Prefix, u32)>,
+    /// It takes several paths per destination.
+    several: bool,
     held_plain: BTreeSet<Ipv4Prefix>,
 }
 
@@ -37,6 +40,8 @@ struct Bed {
     routes: BTreeMap<(VrfId, IpPrefix), RouteAction>,
     ilm: BTreeMap<Label, IlmAction>,
     nhlfes: BTreeSet<NhlfeId>,
+    pairs: BTreeMap<ProtectionId, [NhlfeId; 2]>,
+    spaces: BTreeSet<Label>,
     ops: Vec<FwdOp>,
     room: usize,
 }
@@ -65,10 +70,16 @@ impl Bed {
         };
         let now = Instant::from_secs(1);
         let mut speaker = Speaker::new(now, config).unwrap();
+        let backup = u.arbitrary()?;
+        if backup {
+            speaker.set_protections(now, (ProtectionId(7), ProtectionId(u.int_in_range(7..=12)?))).unwrap();
+        }
         let modes = [LabelMode::PerVrf, LabelMode::PerAttachmentCircuit, LabelMode::PerPrefix];
         for id in [1, 2] {
             let limit = if u.arbitrary()? { Some(u.int_in_range(1..=6)?) } else { None };
-            speaker.add_vrf(now, vrf(id, limit, *u.choose(&modes)?)).unwrap();
+            let mode = *u.choose(&modes)?;
+            let best_external = mode != LabelMode::PerVrf && u.arbitrary()?;
+            speaker.add_vrf(now, VrfConfig { backup, best_external, ..vrf(id, limit, mode) }).unwrap();
         }
         let mut bed = Self {
             now,
@@ -77,6 +88,8 @@ impl Bed {
             routes: BTreeMap::new(),
             ilm: BTreeMap::new(),
             nhlfes: BTreeSet::new(),
+            pairs: BTreeMap::new(),
+            spaces: BTreeSet::new(),
             ops: Vec::new(),
             room: 1 << 16,
         };
@@ -84,28 +97,33 @@ impl Bed {
             [(2, 65001, 0, PeerRole::ReflectorClient), (3, 65001, 0, PeerRole::Peer), (4, 65010, 1, PeerRole::Peer)]
         {
             let family = if id == 0 { Family::VPN_IPV4 } else { Family::IPV4_UNICAST };
-            bed.peer(n, asn, id, role, family, u.arbitrary()?);
+            let several = id == 0 && u.arbitrary()?;
+            bed.peer((n, asn, id, role), family, u.arbitrary()?, several);
         }
         Ok(bed)
     }
 
-    fn peer(&mut self, n: u8, asn: u32, id: u16, role: PeerRole, family: Family, restart: bool) {
+    fn peer(&mut self, (n, asn, id, role): (u8, u32, u16, PeerRole), family: Family, restart: bool, several: bool) {
         let timers = |c: &mut PeerConfig| {
             c.timers.hold = Duration::ZERO;
             c.graceful_restart = restart.then_some(Duration::from_secs(60));
         };
         let mut ours = PeerConfig::new(ip(n), ip(1), asn, &[]);
-        ours.families = vec![FamilyConfig::new(family)];
+        let long_lived = restart.then_some(Duration::from_secs(100));
+        let offered = FamilyConfig { long_lived, add_path_send: several, max_paths: 2, ..FamilyConfig::new(family) };
+        ours.families = vec![FamilyConfig { best_external: id == 0, ..offered }];
+        ours.label_space = (id == 0 && n == 2).then_some(LabelSpaceId(5));
         (ours.vrf, ours.role, ours.passive) = (VrfId(id), role, true);
         timers(&mut ours);
         let peer = self.speaker.add_peer(self.now, ours).unwrap();
-        let mut theirs = PeerConfig::new(ip(1), ip(n), 65001, &[family]);
+        let mut theirs = PeerConfig::new(ip(1), ip(n), 65001, &[]);
+        theirs.families = vec![FamilyConfig { add_path_send: false, add_path_receive: several, ..offered }];
         timers(&mut theirs);
         let local = LocalIdentity { asn, router_id: [192, 0, 2, n].into() };
         let config = SessionConfig { local, peer: theirs, seed: u64::from(n), restarted: false };
         let session = Session::new(self.now, config.clone()).unwrap();
         let (held, held_plain) = (BTreeSet::new(), BTreeSet::new());
-        self.far.push(Far { peer, config, session, up: false, held, held_plain });
+        self.far.push(Far { peer, config, session, up: false, held, several, held_plain });
     }
 
     /// A new connection from the far end, whose own session starts afresh.
@@ -195,8 +213,18 @@ impl Bed {
             FwdOp::SetNhlfe { id, .. } => drop(self.nhlfes.insert(id)),
             FwdOp::ClearNhlfe { id } => {
                 assert!(!self.routes.values().any(|a| *a == RouteAction::Forward(id)), "{id} is in use");
+                assert!(!self.pairs.values().flatten().any(|leg| *leg == id), "{id} is in a pair");
                 self.nhlfes.remove(&id);
             }
+            FwdOp::SetProtection { id, primary, backup } => {
+                let there = |leg: &NhlfeId| leg.0 < FIRST_NHLFE || self.nhlfes.contains(leg);
+                assert!(there(&primary) && there(&backup) && primary != backup, "{id:?} has no entries");
+                self.pairs.insert(id, [primary, backup]);
+            }
+            FwdOp::ClearProtection { id } => drop(self.pairs.remove(&id)),
+            FwdOp::SwitchOver { id, .. } => assert!(self.pairs.contains_key(&id), "{id:?} is not made"),
+            FwdOp::SetContextIlm { label, .. } => drop(self.spaces.insert(label)),
+            FwdOp::ClearContextIlm { label, .. } => drop(self.spaces.remove(&label)),
             FwdOp::SetIlm { label, ilm } => drop(self.ilm.insert(label, ilm.action)),
             FwdOp::ClearIlm { label } => drop(self.ilm.remove(&label)),
             FwdOp::SetRoute4 { vrf, prefix, action } => {
@@ -335,14 +363,20 @@ impl Bed {
             let up = self.speaker.peer_negotiated(far.peer).is_some();
             assert!(up || advertised == 0);
             if up && far.up {
-                assert_eq!(advertised as usize, far.held.len() + far.held_plain.len(), "peer {}", far.peer.0);
+                let held: BTreeSet<_> = far.held.iter().map(|(rd, prefix, _)| (rd, prefix)).collect();
+                assert_eq!(advertised as usize, held.len() + far.held_plain.len(), "peer {}", far.peer.0);
             }
-            for (rd, prefix) in &far.held {
+            for (rd, prefix, id) in &far.held {
                 let key = (Some(*rd), IpPrefix::V4(*prefix));
-                let told = vpn.iter().find(|r| r.best && (r.rd, r.prefix) == key).expect("what a peer holds is a best");
-                assert_ne!(told.source, RouteSource::Peer(far.peer), "back to the sender");
+                let paths: Vec<_> = vpn.iter().filter(|r| (r.rd, r.prefix) == key).collect();
+                assert!(paths.iter().any(|r| r.best), "what a peer holds is a best, or beside one");
+                let others = paths.iter().filter(|r| r.source != RouteSource::Peer(far.peer)).count();
+                let held = far.held.iter().filter(|(r, p, _)| (r, p) == (rd, prefix)).count();
+                assert!(held <= others.min(if far.several { 2 } else { 1 }), "back to the sender, or too many");
+                assert_eq!(*id > 0, far.several);
             }
         }
+        assert!(self.far[0].up || self.spaces.is_empty(), "nobody was told the labels of a space");
     }
 }
 
@@ -355,14 +389,16 @@ impl Far {
         if let Some(mp) = update.mp_reach() {
             for nlri in mp.nlris::<VpnNlri<'_, Ipv4Prefix>>() {
                 let nlri = nlri.expect("NLRI of ours parse");
-                assert!(told.insert((nlri.rd, nlri.prefix)), "a destination twice in one message");
+                let id = nlri.path_id.map_or(0, |id| id.0);
+                assert!(told.insert((nlri.rd, nlri.prefix, id)), "a destination twice in one message");
             }
         }
         if let Some(mp) = update.mp_unreach() {
             for nlri in mp.nlris::<VpnNlri<'_, Ipv4Prefix>>() {
                 let nlri = nlri.expect("NLRI of ours parse");
-                taken.insert((nlri.rd, nlri.prefix));
-                assert!(self.held.remove(&(nlri.rd, nlri.prefix)), "withdrawn without having been told");
+                let id = nlri.path_id.map_or(0, |id| id.0);
+                taken.insert((nlri.rd, nlri.prefix, id));
+                assert!(self.held.remove(&(nlri.rd, nlri.prefix, id)), "withdrawn without having been told");
             }
         }
         assert!(told.is_disjoint(&taken), "a destination twice in one message");

@@ -59,7 +59,7 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The route reflector and its PEs, all clients.
+/// The route reflector and its clients: the PEs, and last a border router to another provider (RFC 4364 §10 b).
 struct Provider {
     now: Instant,
     reflector: Speaker,
@@ -122,6 +122,8 @@ impl Provider {
             pe.add_peer(now, peering(n, 0, PeerRole::Peer, false))?;
             pes.push(pe);
         }
+        reflector.add_peer(now, peering(0, args.pes + 1, PeerRole::ReflectorClient, true))?;
+        pes.push(border(args.pes)?);
         Ok(Self { now, reflector, pes, octets: 0 })
     }
 
@@ -187,27 +189,30 @@ impl Provider {
     }
 
     fn print(&self, args: &Args, per_pe: u16, seconds: f64, resident: u64) {
-        let totals: Vec<_> = self.pes.iter().map(Speaker::stats).collect();
+        let mut totals: Vec<_> = self.pes.iter().map(Speaker::stats).collect();
+        let border = totals.pop().unwrap_or_default();
         let sum = |of: fn(&bgp_vpn::speaker::Stats) -> usize| totals.iter().map(of).sum::<usize>();
         let (vrf_routes, octets) = (sum(|s| s.vrf_routes as usize), sum(|s| s.octets));
-        let vrfs = usize::from(per_pe) * self.pes.len();
+        let pes = totals.len();
+        let vrfs = usize::from(per_pe) * pes;
         let rr = self.reflector.stats();
         println!("| what | entries | octets | octets each |\n|---|---|---|---|");
         let line = |what: &str, entries: usize, octets: usize| {
             println!("| {what} | {entries} | {octets} | {} |", octets / entries.max(1));
         };
-        line("PEs: routers", self.pes.len(), octets);
+        line("PEs: routers", pes, octets);
         line("PEs: VRFs, with their routes", vrfs, octets);
         line("PEs: routes in VRFs", vrf_routes, octets);
         line("PEs: VPN routes held", sum(|s| s.vpn_routes as usize), octets);
         line("reflector: VPN routes", rr.vpn_routes as usize, rr.octets);
+        line("ASBR, option B: VPN routes", border.vpn_routes as usize, border.octets);
+        println!("| ASBR, option B: labels, next hop entries | {}, {} | | |", border.labels, border.nhlfes);
         println!("| PEs: labels, next hop entries | {}, {} | | |", sum(|s| s.labels), sum(|s| s.nhlfes));
         println!("| P routers: entries of VPNs | 0 | 0 | |");
         println!();
         println!(
-            "{} PEs, {vrfs} VRFs, VPNs on {} PEs each, {} routes announced a VRF. Everything announced, reflected, imported \
+            "{pes} PEs, {vrfs} VRFs, VPNs on {} PEs each, {} routes announced a VRF. Everything announced, reflected, imported \
              and programmed in {seconds:.1} s on one thread for all {} routers; {} octets of BGP; {} MiB resident for all of it.",
-            self.pes.len(),
             args.spread,
             args.routes,
             self.pes.len() + 1,
@@ -215,6 +220,21 @@ impl Provider {
             resident >> 20
         );
     }
+}
+
+/// A border router that would tell another provider every VPN route with a label of its own, were that there: it holds what it takes.
+fn border(pes: u16) -> anyhow::Result<Speaker> {
+    let (now, n) = (Instant::ZERO, pes + 1);
+    let mut border = speaker(n)?;
+    for pe in 1..=pes {
+        let reach = Some(Reach { metric: 1, nhlfe: NhlfeId(pe.into()) });
+        border.handle_input(now, Input::NextHop { address: address(pe), reach });
+    }
+    border.add_peer(now, peering(n, 0, PeerRole::Peer, false))?;
+    let other = Ipv4Addr::new(192, 0, 2, 1).into();
+    let outside = PeerConfig::new(other, Ipv4Addr::new(192, 0, 2, 2).into(), ASN + 1, &[Family::VPN_IPV4]);
+    border.add_peer(now, PeerConfig { passive: true, ..outside })?;
+    Ok(border)
 }
 
 /// A PE whose CEs say nothing but KEEPALIVE, for an hour.
@@ -298,6 +318,9 @@ mod tests {
         for pe in &provider.pes {
             assert!(pe.vrfs().all(|vrf| pe.vrf_stats(vrf.id).unwrap().routes == 15));
         }
+        // A label of the border router for every VRF, whose label all its routes share.
+        let border = provider.pes.last().unwrap().stats();
+        assert_eq!((border.vpn_routes, border.labels, border.nhlfes), (24 * 5, 24, 24));
         assert_eq!(provider.reflector.stats().vpn_routes, 24 * 5);
         idle(30).unwrap();
     }

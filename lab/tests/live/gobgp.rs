@@ -28,6 +28,8 @@ pub struct Config {
     pub hold: u32,
     /// Offer graceful restart.
     pub graceful_restart: bool,
+    /// Offer long-lived graceful restart beside it, after a restart time of 5 s instead of 60 s.
+    pub long_lived: bool,
     /// The RD of a VRF `red`.
     pub vrf: Option<String>,
     /// Families by GoBGP's names; none stands for both of VPN unicast.
@@ -62,7 +64,11 @@ impl Config {
                 let _ = writeln!(t, " hold-time = {}\n keepalive-interval = {}", self.hold, self.hold / 3);
             }
             if self.graceful_restart {
-                t += "[neighbors.graceful-restart.config]\n enabled = true\n restart-time = 60\n";
+                let time = if self.long_lived { 5 } else { 60 };
+                let _ = writeln!(t, "[neighbors.graceful-restart.config]\n enabled = true\n restart-time = {time}");
+                if self.long_lived {
+                    t += " long-lived-enabled = true\n";
+                }
             }
             let vpn = &["l3vpn-ipv4-unicast", "l3vpn-ipv6-unicast"][..];
             for family in if self.families.is_empty() { vpn } else { &self.families } {
@@ -72,6 +78,9 @@ impl Config {
                      [neighbors.afi-safis.mp-graceful-restart.config]\n enabled = {}",
                     self.graceful_restart
                 );
+                if self.long_lived {
+                    t += "[neighbors.afi-safis.long-lived-graceful-restart.config]\n enabled = true\n restart-time = 300\n";
+                }
             }
         }
         t

@@ -11,7 +11,7 @@ fn gobgp(node: &Node, reflector: &Node) -> GoBgp {
 }
 
 /// The EVPN routes of a GoBGP as it prints them, without what differs from router to router: our attributes and ages.
-fn routes(gobgp: &GoBgp) -> Result<Vec<(String, String)>, String> {
+pub fn routes(gobgp: &GoBgp) -> Result<Vec<(String, String)>, String> {
     let text = gobgp.control("global rib -a evpn -j")?;
     let rib: serde_json::Value = serde_json::from_str(&text).map_err(|e| format!("{e}: {text}"))?;
     let mut found = Vec::new();

@@ -56,8 +56,6 @@ fn refusals(pair: &V1, end: usize) -> Vec<NotifyType> {
 }
 
 /// RFC 2409 §5.4, §5.5: six messages and three, or three and three.
-///
-/// Shows: L2VPN-5.6-2
 #[test]
 fn main_and_aggressive_mode_and_a_quick_mode() {
     for (mode, sent) in [(Phase1::Main, (5, 4)), (Phase1::Aggressive, (4, 2))] {
@@ -77,8 +75,6 @@ fn main_and_aggressive_mode_and_a_quick_mode() {
 }
 
 /// RFC 2407 §4.5: algorithms, modes and lifetimes of phase 2 are agreed on, with and without a new exchange.
-///
-/// Shows: L2VPN-5.6-4
 #[test]
 fn attributes_of_phase_2_are_agreed_on() {
     let sha1 = EspSuite { integrity: IntegrityId::HMAC_SHA1_96, ..EspSuite::AES_CBC_256_SHA2_256 };
@@ -114,8 +110,6 @@ fn attributes_of_phase_2_are_agreed_on() {
 }
 
 /// RFC 2408 §3.14.1, RFC 2407 §4.6.3.
-///
-/// Shows: L2VPN-5.6-5
 #[test]
 fn what_does_not_fit_is_refused_with_its_cause() {
     let run = |adapt: fn(&mut PeerConfig)| {

@@ -288,7 +288,8 @@ fn each_core_needs_its_own_technology_alone() {
         assert!(world.lsps.keys().all(is_own), "{:?}", world.lsps.keys());
         assert_eq!(world.lsps.is_empty(), kind == TunnelKind::IngressReplication);
     }
-    let cores: [(TunnelKind, fn(&PTunnel) -> bool); 4] = [
+    type IsOfKind = fn(&PTunnel) -> bool;
+    let cores: [(TunnelKind, IsOfKind); 4] = [
         (TunnelKind::MldpP2mp, |t| matches!(t, PTunnel::MldpP2mp(_))),
         (TunnelKind::RsvpTeP2mp, |t| matches!(t, PTunnel::RsvpTeP2mp { .. })),
         (TunnelKind::PimSsm, |t| matches!(t, PTunnel::PimSsm { .. })),

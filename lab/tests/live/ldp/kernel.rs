@@ -106,12 +106,12 @@ fn our_lsr_switches_labels_between_two_linux_lsrs() {
     // Each packet came with our label and left with the far LSR's.
     for (n, far) in [(1_u8, 2_u8), (2, 1)] {
         let fec = ours.ask(&format!("fec 10.{far}.9.9/32"));
-        let (local, theirs) = (&fec["local"], &fec["remote"][format!("192.0.2.1{far}")]);
+        let [local, theirs] = [&fec["local"], &fec["remote"][format!("192.0.2.1{far}")]].map(ToString::to_string);
         let filter = format!("ip.src == 10.{n}.9.9");
         let came = frames[usize::from(n) - 1].fields(&filter, "mpls.label");
         let left = frames[usize::from(far) - 1].fields(&filter, "mpls.label");
-        assert!(came.len() >= 5 && came.iter().all(|l| *l == local.to_string()), "{came:?} {fec}");
-        assert!(left.len() >= 5 && left.iter().all(|l| *l == theirs.to_string()), "{left:?} {fec}");
+        assert!(came.len() >= 5 && came.iter().all(|l| *l == local), "{came:?} {fec}");
+        assert!(left.len() >= 5 && left.iter().all(|l| *l == theirs), "{left:?} {fec}");
         let ttl = frames[usize::from(far) - 1].fields(&filter, "mpls.ttl");
         assert!(ttl.iter().all(|t| t == "62"), "two hops: {ttl:?}");
     }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Live tests: our routers against FRR, GoBGP, BIRD and OpenBGPD in network namespaces, with tshark as an independent decoder.
+# Live tests: our routers against FRR, GoBGP, ExaBGP, BIRD, OpenBGPD and strongSwan in network namespaces, with tshark as an independent decoder.
 # Installs them, needs root. Where namespaces are impossible this fails: a test that could not run is no pass.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -46,6 +46,14 @@ if [ ! -x "$LAB_TRIXIE/usr/lib/frr/pim6d" ]; then
   printf '#!/bin/sh\nexit 101\n' >"$LAB_TRIXIE/usr/sbin/policy-rc.d"
   chmod 755 "$LAB_TRIXIE/usr/sbin/policy-rc.d"
   chroot "$LAB_TRIXIE" apt-get install -q -y --no-install-recommends frr
+fi
+
+# ExaBGP 5, which Debian has not got, in a virtual environment of Python.
+export LAB_EXABGP="$PWD/target/exabgp/bin/exabgp"
+if [ ! -x "$LAB_EXABGP" ]; then
+  rm -rf "$PWD/target/exabgp"
+  python3 -m venv "$PWD/target/exabgp"
+  "$PWD/target/exabgp/bin/pip" install -q exabgp==5.0.15
 fi
 
 # Namespaces, or nothing.

@@ -14,7 +14,7 @@
 //! session.reading(Reading { sent_at: Instant::ZERO, sent: 0, arrived_at: Instant::from_micros(900), arrived: 0 });
 //! session.reading(Reading { sent_at: Instant::from_secs(1), sent: 100, arrived_at: Instant::from_micros(1_002_500), arrived: 99 });
 //! assert_eq!((session.loss().sent, session.loss().lost), (100, 1));
-//! assert_eq!(session.delay().counts(), [1, 0, 1, 0, 0, 0, 0, 0]);
+//! assert_eq!(*session.delay().counts(), [1, 0, 1, 0, 0, 0, 0, 0]);
 //! ```
 
 use core::time::Duration;

@@ -18,11 +18,12 @@ impl ExaBgp {
     /// Starts it with one neighbour and these lines of its `l2vpn` section.
     pub fn start(node: &Node, neighbor: IpAddr, l2vpn: &str) -> Self {
         let received = node.dir.join("received.json");
+        let dump = node.write("dump.sh", &format!("exec cat >{}\n", received.display()));
         let text = format!(
-            "process dump {{ run /bin/sh -c \"exec cat > {}\"; encoder json; }}\n\
+            "process dump {{ run /bin/sh {}; encoder json; }}\n\
              neighbor {neighbor} {{\n router-id {};\n local-address {};\n local-as {ASN};\n peer-as {ASN};\n hold-time 9;\n\
              family {{ l2vpn vpls; }}\n api {{ processes [ dump ]; receive {{ parsed; update; }} }}\n l2vpn {{ {l2vpn} }}\n}}\n",
-            received.display(),
+            dump.display(),
             node.v4,
             node.v4
         );

@@ -129,6 +129,10 @@ impl Frr {
     /// What a show command prints as JSON.
     pub fn json(&self, command: &str) -> Result<Value, String> {
         let text = self.show(command)?;
+        // An empty table is not even an empty object.
+        if text.trim().is_empty() {
+            return Ok(Value::Null);
+        }
         serde_json::from_str(&text).map_err(|e| format!("{command}: {e}: {text}"))
     }
 

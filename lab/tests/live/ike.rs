@@ -271,7 +271,7 @@ fn decrypted_by_tshark_v1(ours: &Ours<v1::Ike<RustCrypto>>, frames: &Frames, nod
     });
     // The first message of Quick Mode; the third one has a hash alone.
     let filter = format!("isakmp.exchangetype == 32 && isakmp.nonce && ip.src == {}", node.v4);
-    let found = frames.fields_with(&["-o", &row], &filter, "isakmp.id.data.ipv4_subnet");
+    let found = frames.fields_with(&["-o", &row], &filter, "isakmp.id.data.ipv4_addr");
     assert_eq!(found, ["10.1.0.0,10.2.0.0"]);
 }
 

@@ -32,10 +32,12 @@ fn we_reflect_all_services_between_two_gobgps_two_frrs_and_two_exabgps() {
     let go = |n: &Node| Peer::client(n.v4).families(&["vpn-ipv4", "vpn-ipv6", "rt-constraint", "evpn"]);
     let exa = |n: &Node| Peer::client(n.v4).families(&["vpls"]);
     let peers = vec![go(&ga), go(&gb), Peer::client(fa.v4), Peer::client(fb.v4), exa(&xa), exa(&xb)];
-    let reflector = Ours::start(&r, &Config { peers, ..Config::default() });
+    let reflector = Ours::start(&r, &Config { peers, graceful_restart: Some(60), ..Config::default() });
     let families = vec!["l3vpn-ipv4-unicast", "l3vpn-ipv6-unicast", "rtc", "l2vpn-evpn"];
     let [a, b] = [(&ga, "65001:1"), (&gb, "65001:2")].map(|(node, rd)| {
-        let config = gobgp::Config { vrf: Some(rd.into()), families: families.clone(), ..Default::default() };
+        // Only with graceful restart does GoBGP say where its memberships end.
+        let (vrf, families) = (Some(rd.into()), families.clone());
+        let config = gobgp::Config { vrf, families, graceful_restart: true, ..Default::default() };
         gobgp(node, &r, config)
     });
     let networks = |rd: &str, n: u32| {

@@ -27,7 +27,6 @@ ip addr add 10.{n}.0.1/24 dev inside
 ip -n host link set lo up
 ip -n host link set eth0 up
 ip -n host addr add 10.{n}.0.2/24 dev eth0
-ip -n host addr add 10.{n}.9.9/32 dev lo
 ip -n host route add default via 10.{n}.0.1
 chown frr:frr /run/frr
 /usr/lib/frr/zebra -d -f $PWD/zebra.conf -P 0
@@ -37,7 +36,7 @@ ip link set mpw0 up
 /usr/lib/frr/ldpd -d -f $PWD/ldpd.conf -P 0
 set +e
 while true; do vtysh -c 'show l2vpn atom vc json' >vc.new; mv vc.new vc; sleep 1; done &
-while ! ip netns exec host ping -c 5 -i 0.2 -W 1 -I 10.{n}.9.9 10.{other}.9.9; do sleep 0.5; ip -f mpls route; ip route; done
+while ! ip netns exec host ping -c 5 -i 0.2 -W 1 10.{other}.0.2; do sleep 0.5; ip -f mpls route; ip route; done
 echo yes >reached
 ip -f mpls route
 ip route
@@ -72,14 +71,14 @@ fn our_lsr_switches_labels_between_two_linux_lsrs() {
         config += &format!("[[interface]]\nname = \"{name}\"\naddresses = [\"198.51.10{n}.1/24\"]\n");
         let routes = format!(
             "ip route 192.0.2.1/32 198.51.10{n}.1\nip route 192.0.2.1{other}/32 198.51.10{n}.1\n\
-             ip route 10.{other}.9.9/32 198.51.10{n}.1\nip route 10.{n}.9.9/32 10.{n}.0.2\n"
+             ip route 10.{other}.0.0/24 198.51.10{n}.1\n"
         );
         let place = &places[usize::from(n) - 1];
         place.write("zebra.conf", "");
         place.write("static.conf", &routes);
         let ldp = format!(
             "mpls ldp\n router-id 192.0.2.1{n}\n discovery hello holdtime 6\n discovery hello interval 2\n !\n address-family ipv4\n  \
-             discovery transport-address 192.0.2.1{n}\n  !\n  interface vec0\n  !\n exit-address-family\n !\n!\n"
+             discovery transport-address 192.0.2.1{n}\n  label local advertise explicit-null\n  !\n  interface vec0\n  !\n exit-address-family\n !\n!\n"
         );
         // The first has a pseudowire with us.
         let l2vpn = "l2vpn CUST type vpls\n bridge br0\n member pseudowire mpw0\n  neighbor lsr-id 192.0.2.1\n  pw-id 100\n !\n!\n";
@@ -87,7 +86,7 @@ fn our_lsr_switches_labels_between_two_linux_lsrs() {
     }
     for n in [1_u8, 2] {
         config += &format!("[[route]]\nprefix = \"192.0.2.1{n}/32\"\nvia = \"198.51.10{n}.2\"\n");
-        config += &format!("[[route]]\nprefix = \"10.{n}.9.9/32\"\nvia = \"198.51.10{n}.2\"\n");
+        config += &format!("[[route]]\nprefix = \"10.{n}.0.0/24\"\nvia = \"198.51.10{n}.2\"\n");
     }
     config += "[[pseudowire]]\nid = 100\npeer = \"192.0.2.11\"\n";
     let frames = [1, 2].map(|n| Frames::start(&node, &format!("tap{n}"), "mpls"));
@@ -100,14 +99,14 @@ fn our_lsr_switches_labels_between_two_linux_lsrs() {
     }
     until("hosts behind two Linux LSRs ping each other through our LSR", PATIENCE * 2, || {
         let reached = [0, 1].map(|n: usize| places[n].dir.join("reached").exists());
-        let labels = [1, 2].map(|n| ours.ask(&format!("fec 10.{n}.9.9/32")).to_string());
+        let labels = [1, 2].map(|n| ours.ask(&format!("fec 10.{n}.0.0/24")).to_string());
         if reached == [true, true] { Ok(()) } else { Err(format!("{reached:?} {labels:?}")) }
     });
     // Each packet came with our label and left with the far LSR's.
     for (n, far) in [(1_u8, 2_u8), (2, 1)] {
-        let fec = ours.ask(&format!("fec 10.{far}.9.9/32"));
+        let fec = ours.ask(&format!("fec 10.{far}.0.0/24"));
         let [local, theirs] = [&fec["local"], &fec["remote"][format!("192.0.2.1{far}")]].map(ToString::to_string);
-        let filter = format!("ip.src == 10.{n}.9.9");
+        let filter = format!("ip.src == 10.{n}.0.2");
         let came = frames[usize::from(n) - 1].fields(&filter, "mpls.label");
         let left = frames[usize::from(far) - 1].fields(&filter, "mpls.label");
         assert!(came.len() >= 5 && came.iter().all(|l| *l == local), "{came:?} {fec}");

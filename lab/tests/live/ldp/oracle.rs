@@ -239,7 +239,10 @@ fn tshark_reads_our_label_messages() {
         ),
         ldp(mapping(v6_prefix(), Vec::new()), &[("msg.tlv.fec.af", "2"), ("msg.tlv.fec.len", "32")]),
         ldp(
-            MessageBody::LabelRequest(LabelRequest { fec: Fec::single(v4_prefix()), optional: Vec::new() }),
+            MessageBody::LabelRequest(LabelRequest {
+                fec: Fec::single(v4_prefix()),
+                optional: vec![Tlv::new(TlvValue::HopCount(3))],
+            }),
             &[("msg.type", "0x0401"), ("msg.tlv.fec.len", "16")],
         ),
         ldp(MessageBody::LabelWithdraw(withdraw(v4_prefix())), labelled),

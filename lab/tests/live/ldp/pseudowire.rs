@@ -90,7 +90,7 @@ fn a_pseudowire_of_another_mtu_is_not_used() {
 #[test]
 fn a_pseudowire_comes_back_with_ldpd() {
     let pair = Pair::new();
-    ip(&pair.far, "link add mpw0 type dummy");
+    ip(&pair.far, "link add mpw0 type bridge");
     ip(&pair.far, "link set mpw0 up");
     let (ours, frr) = start(&pair, L2VPN, "");
     both_have_labels(&ours, &frr);

@@ -186,7 +186,7 @@ pub fn c_flows(streams: u32, always: bool, budget: usize) -> (Cost, usize) {
     (config.tunnel_budget, config.groups, config.labels) = (budget, 1..=1_000_000, 16..=1_000_000);
     let mut machine = MvpnPe::new(NOW, config).unwrap();
     let mut config = MvrfConfig::new(VrfId(1), rd(1, 1), RouteTarget::two_octet_as(1, 1), IfIndex(100_001));
-    (config.families, config.limits.own_s_pmsis) = (vec![V4], 1_000_000);
+    (config.families, config.limits.own_s_pmsis, config.limits.own_tunnels) = (vec![V4], 1_000_000, 1_000_000);
     if always {
         config.s_pmsi.always = vec!["232.0.0.0/8".parse().unwrap()];
     }
@@ -359,7 +359,7 @@ mod tests {
     fn streams_of_a_vpn() {
         for (what, of, most) in [
             ("type 7 routes at the upstream PE", joins as fn(u32) -> Cost, 800.0),
-            ("trees at a leaf", trees, 1500.0),
+            ("trees at a leaf", trees, 1800.0),
             ("type 3 routes", s_pmsis, 2500.0),
             ("(S,G)", |n| c_flows(n, false, 64).0, 1500.0),
         ] {

@@ -34,8 +34,6 @@ fn other_config(pe: usize) -> MvrfConfig {
 
 /// A VRF with unicast alone: no MCAST-VPN route is of it, packets of groups leave by no interface, and what there is of multicast in the
 /// VRF beside it is not touched when it is turned on, nor when it is turned off.
-///
-/// Shows: MVPN-SEC-2
 #[test]
 fn a_vrf_without_multicast_has_none_of_it() {
     let mut world: World<A> = World::new(Provider::V4.routers(2), 5, |_, _| {});

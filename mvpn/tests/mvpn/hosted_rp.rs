@@ -87,7 +87,7 @@ fn anycast<A: SimAddress>(provider: Provider) {
     assert_eq!(source_active(&world, 0), 0);
 }
 
-/// Shows: MVPN-RP-2, MVPN-RP-7
+/// Shows: MVPN-RP-2
 #[test]
 fn an_anycast_rp_in_the_vrf_of_every_pe() {
     for provider in Provider::BOTH {

@@ -376,7 +376,7 @@ mod tests {
     /// Ten times the PEs of a VPN join the same streams: the upstream PE hears of each stream once, other PEs of none, and leaves reach it
     /// when the last leaves; a path costs the reflector the same.
     ///
-    /// Shows: MVPN-SCAL-2, MVPN-SCAL-9
+    /// Shows: MVPN-SCAL-9
     #[test]
     fn the_upstream_pe_hears_of_a_stream_once() {
         let few = joins(10, 40);

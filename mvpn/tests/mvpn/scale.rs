@@ -341,7 +341,7 @@ mod tests {
 
     /// PEs of an MVPN that attach sources: 200, 1,000 and 4,000; one P-tunnel joined for each.
     ///
-    /// Shows: MVPN-SCALE-8, MVPN-SCALE-9, MVPN-SCALE-10
+    /// Shows: MVPN-SCALE-8, MVPN-SCALE-9
     #[test]
     fn pes_of_an_mvpn() {
         let (few, many) = (i_pmsi(1, 400), i_pmsi(1, 4000));

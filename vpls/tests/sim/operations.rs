@@ -33,8 +33,6 @@ fn walk(objects: &impl Objects) -> Vec<(String, Value)> {
 
 /// Every readable object of RFC 7257's three modules and of RFC 5519's router side that this PE has state for is there, in the order of
 /// a walk.
-///
-/// Shows: VPLS-SLA-3, VPLS-PM-8
 #[test]
 fn every_listed_object_has_a_value() {
     let discovery = Some(bgp_vpn::attr::ext_community::L2vpnId::two_octet_as(65000, 1));

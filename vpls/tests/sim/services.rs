@@ -175,8 +175,6 @@ fn bpdu(flags: u8) -> Vec<u8> {
 }
 
 /// BPDUs pass untouched; one that says that the topology changed makes PEs learn anew, and members are asked again.
-///
-/// Shows: VPLS-L2-1
 #[test]
 fn a_change_of_topology_is_learned_anew() {
     let watched = |topology| snooped(3, |config| config.topology = topology);

@@ -18,7 +18,8 @@ impl ExaBgp {
     /// Starts it with one neighbour and these lines of its `l2vpn` section.
     pub fn start(node: &Node, neighbor: IpAddr, l2vpn: &str) -> Self {
         let received = node.dir.join("received.json");
-        let dump = node.write("dump.sh", &format!("exec cat >{}\n", received.display()));
+        // The shell stays: a helper whose output is closed counts as dead.
+        let dump = node.write("dump.sh", &format!("cat >{}\n:\n", received.display()));
         let text = format!(
             "process dump {{ run /bin/sh {}; encoder json; }}\n\
              neighbor {neighbor} {{\n router-id {};\n local-address {};\n local-as {ASN};\n peer-as {ASN};\n hold-time 9;\n\

@@ -76,9 +76,9 @@ impl Routing {
                 let rd = P::vpn(&self.tables).table.get(path.path_id).key.rd;
                 let exporter = self.tables.by_rd.get(&rd).copied();
                 let own = exporter.and_then(|slot| {
-                    let rib = P::unicast(self.tables.vrf(slot)?);
-                    let best = rib.best(rib.table.find(&PlainKey(prefix))?)?;
-                    best.source.is_own().then_some((slot, best))
+                    let vrf = self.tables.vrf(slot)?;
+                    let dest = P::unicast(vrf).table.find(&PlainKey(prefix))?;
+                    Some((slot, self.own_path::<P>(vrf, dest)?))
                 });
                 own.map_or(Wanted::Nothing, |(slot, own)| self.wanted(slot, &own, prefix))
             }

@@ -53,7 +53,7 @@ impl Routing {
     }
 
     /// The path of a VRF's own that it exports: the best of all if it is one, or else, where that is asked for, the best of its CEs.
-    fn own_path<P: AddressFamily>(&self, vrf: &Vrf, dest: u32) -> Option<Path> {
+    pub(crate) fn own_path<P: AddressFamily>(&self, vrf: &Vrf, dest: u32) -> Option<Path> {
         let rib = P::unicast(vrf);
         let best = rib.best(dest)?;
         if best.source.is_own() || !vrf.config.as_ref().is_some_and(|c| c.best_external) {

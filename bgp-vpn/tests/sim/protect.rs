@@ -166,3 +166,39 @@ fn a_route_of_a_ce_is_exported_beside_a_better_one_of_another_pe_where_that_is_a
     let error = world.nodes[0].speaker.add_vrf(now, VrfConfig { best_external: true, ..config }).unwrap_err();
     assert!(error.to_string().starts_with("best_external: one label for the VRF"), "{error}");
 }
+
+/// Another VRF of the PE that imports only the CE's route sends by the CE, though the CE's own VRF prefers another PE.
+#[test]
+fn a_best_external_route_leaks_with_its_own_way_out() {
+    let prefix = "10.1.0.0/16".parse().unwrap();
+    let to = "10.1.0.1".parse().unwrap();
+    let (mut world, pes, _) = core(2, 1);
+    site(&mut world, pes[0], 1, T, LabelMode::PerVrf, &["10.1.0.0/16"]);
+    let now = world.now;
+    let mut red = VrfConfig::new(VrfId(1), "red", "65001:77".parse().unwrap(), "65001:1".parse().unwrap());
+    (red.best_external, red.label_mode) = (true, LabelMode::PerAttachmentCircuit);
+    red.export.push("65001:9".parse().unwrap());
+    let blue = VrfConfig::new(VrfId(2), "blue", "65001:78".parse().unwrap(), "65001:9".parse().unwrap());
+    for config in [red, blue] {
+        world.nodes[pes[1]].speaker.add_vrf(now, config).unwrap();
+    }
+    world.circuit(pes[1], 1, 950, v4(50));
+    let ce = world.node(65010, 50, v4(50));
+    world.link(pes[1], ce, |node, peer| {
+        peer.families = vec![FamilyConfig::new(Family::IPV4_UNICAST)];
+        if node == pes[1] {
+            peer.vrf = VrfId(1);
+        }
+    });
+    world.input(ce, Input::Local { vrf: VrfId::GLOBAL, prefix, route: Some(LocalRoute::Local) });
+    world.reach_all();
+    world.run(Duration::from_secs(5));
+    assert_eq!(world.send(pes[1], 1, to), Delivery::Circuit(pes[0], circuit_of(1, pes[0])));
+    assert_eq!(world.send(pes[1], 2, to), Delivery::Circuit(pes[1], 950));
+    // The better route goes and comes again: nothing changes for the VRF that never had it.
+    for route in [None, Some(LocalRoute::Local)] {
+        world.input(pes[0], Input::Local { vrf: VrfId(1), prefix, route });
+        world.settle();
+        assert_eq!(world.send(pes[1], 2, to), Delivery::Circuit(pes[1], 950));
+    }
+}

@@ -157,6 +157,20 @@ impl<A: PimAddress> PimRouter<A> {
         }
     }
 
+    /// AssertWinner of every flow of an interface that has one: group, source (`None` is (*,G)), and the winner's address, which is the
+    /// router's own where it won.
+    pub fn assert_winners(&self, interface: IfIndex) -> impl Iterator<Item = (A, Option<A>, A)> + '_ {
+        let groups = self.net.interfaces.get(&interface).into_iter().flat_map(|x| x.groups.iter().copied());
+        groups.filter_map(|g| self.view(g)).flat_map(move |view| {
+            let (g, star) = (view.g, view.assert_g(interface).map(|a| (view.g, None, a.winner.address)));
+            let of_sources = view.group.sources.iter().filter_map(move |(s, x)| {
+                let assert = x.interfaces.get(interface)?.assert.as_ref()?;
+                Some((g, Some(*s), assert.winner.address))
+            });
+            star.into_iter().chain(of_sources)
+        })
+    }
+
     /// The winner of Asserts on an interface restarted or is gone.
     pub(super) fn winner_restarts(&mut self, now: Instant, i: IfIndex, winner: A) {
         let groups: Vec<A> =

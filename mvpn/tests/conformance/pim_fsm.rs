@@ -15,7 +15,7 @@ use mvpn::pim::upstream::{
 };
 
 /// Runs a script against a transition function, which gives state and actions as text.
-fn run<S: Copy + Debug, E: Copy + Debug>(
+pub fn run<S: Copy + Debug, E: Copy + Debug>(
     script: &str,
     states: &[S],
     events: &[E],

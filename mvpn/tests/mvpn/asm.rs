@@ -74,7 +74,7 @@ fn rpt_spt<A: SimAddress>(provider: Provider) {
     }
     // PEs and CEs said nothing to each other but PIM, which a CE without VPN code takes.
     assert!(!world.on_lans.is_empty());
-    for (from, to, octets) in &world.on_lans {
+    for (_, from, to, octets) in &world.on_lans {
         let message = Message::parse(octets, (*from).into(), (*to).into());
         assert!(message.is_ok_and(|m| !matches!(m, Message::Other { .. })));
     }
@@ -159,5 +159,39 @@ fn what_receivers_miss_when_a_source_starts() {
             let missed = [missed_at_start::<Ipv4Addr>(provider, asm), missed_at_start::<Ipv6Addr>(provider, asm)];
             println!("{provider:?} {name}: packets missed by each of five receivers {missed:?}, one each 10 ms");
         }
+    }
+}
+
+/// Octets on the link of the RP's CE while a source starts, with two receivers at other sites.
+fn octets_by_the_rp<A: SimAddress>(provider: Provider, asm: AsmMode) -> u64 {
+    let mut world = match asm {
+        AsmMode::RptSpt => network::<A>(provider, asm),
+        AsmMode::SptOnly => super::hosted_rp::network_with(provider, 5, TunnelKind::MldpP2mp, Some(RP)),
+    };
+    for pe in [1, 2] {
+        world.member((pe, VRF), None, A::asm(1), true);
+    }
+    world.run_for(SECOND * 2);
+    let copies = stream(&mut world, SECOND * 10);
+    let receivers = |packet: &BTreeMap<usize, u32>| packet.keys().filter(|pe| **pe != RP).count();
+    assert_eq!(copies.last().map(receivers), Some(2), "{provider:?} {asm:?}");
+    world.rp_link
+}
+
+/// With Registers to the RP every packet crosses its link twice, in and out, until the RP has joined the source, and once more until receivers
+/// have; in SPT-only mode, with the RP's part at the PEs, none does.
+///
+/// Shows: MVPN-RP-7
+#[test]
+fn what_crosses_the_link_of_the_rp_when_a_source_starts() {
+    for provider in Provider::BOTH {
+        let of = |asm| [octets_by_the_rp::<Ipv4Addr>(provider, asm), octets_by_the_rp::<Ipv6Addr>(provider, asm)];
+        let (shared, source) = (of(AsmMode::RptSpt), of(AsmMode::SptOnly));
+        println!(
+            "{provider:?}: octets on the RP's link in ten seconds, IPv4 and IPv6: RPT-SPT {shared:?}, SPT-only {source:?}"
+        );
+        assert_eq!(source, [0, 0]);
+        // At least one packet went in within a Register and came out again.
+        assert!(shared[0] >= 2 * 32 + 28 && shared[1] >= 2 * 52 + 48, "{shared:?}");
     }
 }

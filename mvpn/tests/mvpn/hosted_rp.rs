@@ -20,11 +20,16 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// PEs with a site each; the VRF of each is an RP of the same address.
 fn network<A: SimAddress>(provider: Provider, pes: usize, kind: TunnelKind) -> World<A> {
+    network_with(provider, pes, kind, None)
+}
+
+/// The same, with a CE behind one of the PEs that is an RP of this address too, for its own site.
+pub fn network_with<A: SimAddress>(provider: Provider, pes: usize, kind: TunnelKind, ce: Option<usize>) -> World<A> {
     let mut world: World<A> = World::new(provider.routers(pes), 21, |_, _| {});
     for pe in 0..pes {
         let mut config = mvrf(pe, Some(kind), kind);
         config.asm = AsmMode::SptOnly;
-        world.add_site(pe, config, false);
+        world.add_site(pe, config, ce == Some(pe));
         let of = world.pes[pe].sites.get_mut(&VRF).unwrap();
         let first = 1 + 150 * u32::from(VRF.0);
         let mut c = PimConfig::new(VRF, A::loopback(pe, VRF.0), first..=first + 149);

@@ -22,6 +22,7 @@ mod operation;
 mod outputs;
 mod p_router;
 mod reflector;
+mod same_addresses;
 mod scale;
 mod ssm;
 mod standby;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
 
 use fwd_core::net::{IfIndex, Label, LabelStack, Mac, NhlfeId, VrfId};
 use fwd_core::op::{FwdOp, Ilm, IlmAction, Interface, MulticastVrf, NextHop, Nhlfe, TunnelModel};
@@ -97,7 +98,17 @@ pub fn site(vrf: VrfId) -> IfIndex {
 }
 
 pub fn pmsi(vrf: VrfId) -> IfIndex {
-    IfIndex(100 + u32::from(vrf.0))
+    IfIndex(1000 + u32::from(vrf.0))
+}
+
+/// How many VPNs a PE has room for, unless more is asked for.
+pub const FEW: u16 = 6;
+
+/// The groups that the customers' PIM of a VRF may use, at a PE with room for so many VPNs.
+fn groups_of(vrf: VrfId, vpns: u16) -> RangeInclusive<u32> {
+    let n = u32::from(vrf.0);
+    let (first, count) = if vpns > FEW { (2000 + 40 * n, 40) } else { (1 + 150 * n, 150) };
+    first..=first + count - 1
 }
 
 pub fn mac(pe: usize) -> Mac {
@@ -143,32 +154,39 @@ pub struct Pe<A: PimAddress> {
     pub ops: u64,
     pub asn: u32,
     pub alive: bool,
+    /// How many VPNs it has room for.
+    vpns: u16,
     pub labels: u32,
     pub branches: u32,
 }
 
-fn counters() -> CounterMemory<'static> {
+fn groups(vpns: u16) -> usize {
+    if vpns > FEW { 2048 + 40 * (usize::from(vpns) + 1) } else { 2048 }
+}
+
+fn counters(vpns: u16) -> CounterMemory<'static> {
     CounterMemory {
-        groups: vec![GroupCounters::ZERO; 2048].leak(),
+        groups: vec![GroupCounters::ZERO; groups(vpns)].leak(),
         buckets: vec![TokenBuckets::EMPTY; 2].leak(),
         ..CounterMemory::default()
     }
 }
 
-fn memory() -> Memory<'static> {
+fn memory(vpns: u16) -> Memory<'static> {
+    let count = usize::from(vpns);
     Memory {
-        interfaces: vec![InterfaceSlot::EMPTY; 24].leak(),
-        vrfs: vec![VrfSlot::EMPTY; 8].leak(),
+        interfaces: vec![InterfaceSlot::EMPTY; count + 18].leak(),
+        vrfs: vec![VrfSlot::EMPTY; count + 2].leak(),
         nhlfes: vec![NhlfeSlot::EMPTY; 3000].leak(),
         ilm: vec![IlmSlot::EMPTY; 6000].leak(),
         policers: vec![PolicerSlot::EMPTY; 2].leak(),
         multicast: MulticastMemory {
-            vrfs: vec![MulticastVrfSlot::EMPTY; 8].leak(),
+            vrfs: vec![MulticastVrfSlot::EMPTY; count + 2].leak(),
             routes: vec![ExactSlot::EMPTY; 1024].leak(),
             routes6: vec![Exact6Slot::EMPTY; 1024].leak(),
             tunnels: vec![Word::ZERO; 1024].leak(),
-            groups: vec![ReplicationSlot::EMPTY; 2048].leak(),
-            legs: vec![LegSlot::EMPTY; 4096].leak(),
+            groups: vec![ReplicationSlot::EMPTY; groups(vpns)].leak(),
+            legs: vec![LegSlot::EMPTY; 2 * groups(vpns)].leak(),
         },
         seed: 7,
         ..Memory::default()
@@ -176,7 +194,7 @@ fn memory() -> Memory<'static> {
 }
 
 impl<A: SimAddress> Pe<A> {
-    pub fn new(pe: usize, router: IpAddr, tune: impl FnOnce(&mut MvpnConfig)) -> Self {
+    pub fn new(pe: usize, router: IpAddr, vpns: u16, tune: impl FnOnce(&mut MvpnConfig)) -> Self {
         let mut config = MvpnConfig::new(router, 65001);
         config.labels = 1000..=2999;
         config.nhlfes = 200..=999;
@@ -184,7 +202,7 @@ impl<A: SimAddress> Pe<A> {
         config.tunnels = 1..=1000;
         tune(&mut config);
         let asn = config.asn;
-        let mut forwarder = Forwarder::new(memory(), counters()).unwrap();
+        let mut forwarder = Forwarder::new(memory(vpns), counters(vpns)).unwrap();
         let interface = Interface { vrf: VrfId::GLOBAL, mac: mac(pe), mtu: 1600, mpls: true };
         forwarder.apply(&FwdOp::SetInterface { iface: CORE, interface }).unwrap();
         Self {
@@ -198,6 +216,7 @@ impl<A: SimAddress> Pe<A> {
             ops: 0,
             asn,
             alive: true,
+            vpns,
             labels: LDP_LABELS,
             branches: 1000,
         }
@@ -213,8 +232,7 @@ impl<A: SimAddress> Pe<A> {
         ] {
             self.forwarder.apply(&op).unwrap();
         }
-        let first = 1 + 150 * u32::from(vrf.0);
-        let mut c = PimConfig::new(vrf, A::loopback(pe, vrf.0), first..=first + 149);
+        let mut c = PimConfig::new(vrf, A::loopback(pe, vrf.0), groups_of(vrf, self.vpns));
         c.seed = 77 + pe as u64;
         c.spt_threshold = SptThreshold::Infinity;
         let mut pim = PimRouter::new(now, c).unwrap();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use fwd_core::net::{IfIndex, Label, VrfId};
 use fwd_core::op::IlmAction;
 use mvpn::mvrf::{Input, McastAttributes, McastRoute, MdtRoute, Output, PTunnel, TreeId, TreeRequest};
+use mvpn::pim::wire::MessageType;
 use mvpn::pim::{self, MribRoute, PimEvent};
 
 use super::node::{SimAddress, data, read, site};
@@ -135,7 +136,7 @@ impl<A: SimAddress> World<A> {
                     }
                     return;
                 }
-                self.on_lans.push((from, to, octets.clone()));
+                self.on_lans.push(((pe, vrf), from, to, octets.clone()));
                 if let Some(other) = self.lans.get(&(pe, vrf)).copied() {
                     let at = now + Duration::from_millis(5);
                     self.push(at, What::Lan { to: other, from, dst: to, octets: octets.clone() });
@@ -190,7 +191,7 @@ impl<A: SimAddress> World<A> {
                 ce.pim.handle_input(now, pim::Input::Route { address, route: Some(route) });
             }
             pim::Output::Datagram { interface: Some(_), from, to, octets } => {
-                self.on_lans.push((from, to, octets.clone()));
+                self.on_lans.push(((pe, vrf), from, to, octets.clone()));
                 let interface = site(vrf);
                 let input = pim::Input::Datagram { interface, from, to, octets: &octets, authenticated: false };
                 self.pes[pe].sites.get_mut(&vrf).unwrap().pim.handle_input(now, input);
@@ -199,6 +200,7 @@ impl<A: SimAddress> World<A> {
             // The RP sends a source's packet down the shared tree: into the LAN, where the PE is.
             pim::Output::Forward { packet, .. } => {
                 let (source, group, number) = read::<A>(&packet);
+                self.rp_link += packet.len() as u64;
                 self.frame(pe, site(vrf), &data(source, group, number));
             }
             _ => {}
@@ -208,6 +210,9 @@ impl<A: SimAddress> World<A> {
     fn unicast(&mut self, vrf: VrfId, from: A, dst: A, octets: Vec<u8>) {
         let at = self.now + Duration::from_millis(10);
         let to_ce = dst == A::rp();
+        if to_ce && octets.first().is_some_and(|first| MessageType(first & 15) == MessageType::REGISTER) {
+            self.rp_link += octets.len() as u64 + if A::LEN == 4 { 20 } else { 40 };
+        }
         for (to, other) in self.pes.iter().enumerate() {
             let Some(there) = other.sites.get(&vrf) else { continue };
             let is_there =

@@ -17,7 +17,7 @@ use mvpn::pim::{self, Membership, MribRoute};
 use p2mp_pw::ldp::message::Message;
 
 use super::ldp::Ldp;
-use super::node::{CORE, Pe, Sent, SimAddress, data, read, site};
+use super::node::{CORE, FEW, Pe, Sent, SimAddress, data, read, site};
 
 /// splitmix64
 #[derive(Clone)]
@@ -183,8 +183,10 @@ pub struct World<A: SimAddress> {
     pub joins: u64,
     /// S-PMSI Joins sent.
     pub s_pmsi_joins: u64,
-    /// PIM messages between PEs and CEs: source, destination, octets.
-    pub on_lans: Vec<(A, A, Vec<u8>)>,
+    /// PIM messages between PEs and CEs: where, source, destination, octets.
+    pub on_lans: Vec<(Place, A, A, Vec<u8>)>,
+    /// Octets of customers' packets on links to an RP's CE, in either direction, Registers among them.
+    pub rp_link: u64,
     number: u32,
     /// The AS of each router: routes stay within it but at its border.
     pub(super) asn: Vec<u32>,
@@ -203,8 +205,13 @@ pub struct World<A: SimAddress> {
 
 impl<A: SimAddress> World<A> {
     pub fn new(routers: Vec<IpAddr>, seed: u64, tune: impl Fn(usize, &mut MvpnConfig)) -> Self {
+        Self::with_room(routers, seed, FEW, tune)
+    }
+
+    /// PEs with room for so many VPNs.
+    pub fn with_room(routers: Vec<IpAddr>, seed: u64, vpns: u16, tune: impl Fn(usize, &mut MvpnConfig)) -> Self {
         let asn = vec![0; routers.len()];
-        let mut world = Self::build(routers, asn, seed, tune);
+        let mut world = Self::build(routers, asn, seed, vpns, tune);
         for pe in 0..world.pes.len() {
             for to in (0..world.pes.len()).filter(|to| *to != pe) {
                 world.connect(pe, to);
@@ -214,8 +221,14 @@ impl<A: SimAddress> World<A> {
     }
 
     /// Routers that know no way to each other yet.
-    pub(super) fn build(routers: Vec<IpAddr>, asn: Vec<u32>, seed: u64, tune: impl Fn(usize, &mut MvpnConfig)) -> Self {
-        let pes: Vec<Pe<A>> = routers.iter().enumerate().map(|(n, r)| Pe::new(n, *r, |c| tune(n, c))).collect();
+    pub(super) fn build(
+        routers: Vec<IpAddr>,
+        asn: Vec<u32>,
+        seed: u64,
+        vpns: u16,
+        tune: impl Fn(usize, &mut MvpnConfig),
+    ) -> Self {
+        let pes: Vec<Pe<A>> = routers.iter().enumerate().map(|(n, r)| Pe::new(n, *r, vpns, |c| tune(n, c))).collect();
         let (in_order, messages, sent_by) = (vec![Instant::ZERO; pes.len()], vec![0; pes.len()], vec![0; pes.len()]);
         Self {
             now: Instant::ZERO,
@@ -240,6 +253,7 @@ impl<A: SimAddress> World<A> {
             joins: 0,
             s_pmsi_joins: 0,
             on_lans: Vec::new(),
+            rp_link: 0,
             number: 0,
             asn,
             lans: BTreeMap::new(),
@@ -457,7 +471,7 @@ impl<A: SimAddress> World<A> {
                     self.push(self.now + Duration::from_millis(5), What::Frame { to, octets });
                 }
                 Sent::Site(vrf, octets) => {
-                    let (source, group, number) = read::<A>(&octets[14..]);
+                    let (len, (source, group, number)) = (octets.len(), read::<A>(&octets[14..]));
                     *self.delivered.entry((source, group, number)).or_default().entry((pe, vrf)).or_default() += 1;
                     *self.delivered_at.entry((pe, vrf)).or_default() += 1;
                     let now = self.now;
@@ -465,6 +479,7 @@ impl<A: SimAddress> World<A> {
                         self.push(now + Duration::from_millis(5), What::LanFrame { to, octets });
                     }
                     if let Some(ce) = self.pes[pe].sites.get_mut(&vrf).and_then(|s| s.ce.as_mut()) {
+                        self.rp_link += len as u64 - 14;
                         ce.pim.handle_input(now, pim::Input::Data { interface: IfIndex(1), source, group });
                     }
                 }

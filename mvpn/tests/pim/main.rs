@@ -7,5 +7,7 @@ mod mib;
 mod one;
 mod protection;
 mod register;
+#[allow(dead_code)]
+mod scale;
 mod services;
 mod ways;

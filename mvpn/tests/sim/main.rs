@@ -1,8 +1,10 @@
 //! Several PIM routers in virtual time: what they build is the tree that unicast routing says, under loss and reordering too.
 
 mod bidir;
+mod bootstrap;
 mod dense;
 mod drive;
+mod rp_redundancy;
 mod world;
 
 use std::collections::BTreeSet;

@@ -8,12 +8,13 @@ use fwd_core::net::{IfIndex, ReplicationId, RpfSetId, VrfId};
 use fwd_core::op::{FwdOp, LegTarget, Mroute, MrouteKey, Origin, Rpf};
 use fwd_core::time::Instant;
 use mvpn::address::Address;
+use mvpn::pim::bsr::{self, BsrRouter, ZoneAddress};
 use mvpn::pim::rp_set::{RpMode, StaticRp};
 use mvpn::pim::wire::{MessageType, Register};
 use mvpn::pim::{Input, Membership, MribRoute, Output, PimAddress, PimConfig, PimEvent, PimInterfaceConfig, PimRouter};
 
 /// Addresses of the simulated network.
-pub trait SimAddress: PimAddress {
+pub trait SimAddress: PimAddress + ZoneAddress {
     /// A router's address on a LAN.
     fn on_lan(lan: usize, router: usize) -> Self;
     /// A host on a LAN.
@@ -152,6 +153,10 @@ pub struct Node<A: SimAddress> {
     pub events: Vec<PimEvent<A>>,
     pub alive: bool,
     pub sent: u64,
+    /// Bootstrap, where it runs.
+    pub bsr: Option<BsrRouter<A>>,
+    /// Addresses that it follows.
+    pub followed: BTreeSet<A>,
 }
 
 #[derive(Clone, Debug)]
@@ -193,6 +198,8 @@ pub struct World<A: SimAddress> {
     /// Routers of each LAN; the interface index of a router on a LAN is the LAN's number.
     pub lans: Vec<Vec<usize>>,
     pub down: BTreeSet<usize>,
+    /// Addresses that several routers have; unicast leads to the nearest.
+    pub anycast: BTreeMap<A, Vec<usize>>,
     /// Routes that are not those of the shortest way.
     forced: BTreeMap<(usize, A), MribRoute<A>>,
     pub rng: Rng,
@@ -247,6 +254,8 @@ impl<A: SimAddress> World<A> {
                 events: Vec::new(),
                 alive: true,
                 sent: 0,
+                bsr: None,
+                followed: BTreeSet::new(),
             });
         }
         Self {
@@ -254,6 +263,7 @@ impl<A: SimAddress> World<A> {
             nodes,
             lans: lans.iter().map(|l| l.to_vec()).collect(),
             down: BTreeSet::new(),
+            anycast: BTreeMap::new(),
             forced: BTreeMap::new(),
             rng: Rng(seed ^ 0xabcd),
             loss: 0,
@@ -280,6 +290,7 @@ impl<A: SimAddress> World<A> {
         let (lan, router) = self.target(address);
         let mut distance = vec![None; self.nodes.len()];
         let mut edge: Vec<usize> = match (router, lan) {
+            _ if self.anycast.contains_key(&address) => self.anycast[&address].clone(),
             (Some(r), _) => vec![r],
             (None, Some(l)) if !self.down.contains(&l) => self.lans[l].clone(),
             _ => Vec::new(),
@@ -344,27 +355,10 @@ impl<A: SimAddress> World<A> {
         while let Some(output) = self.nodes[r].pim.poll_output() {
             match output {
                 Output::Datagram { interface: Some(i), from, to, octets } => {
-                    self.nodes[r].sent += 1;
-                    self.log.push((r, MessageType(octets[0] & 15)));
-                    let lan = lan_of(i);
-                    if self.down.contains(&lan) {
-                        continue;
-                    }
-                    for other in self.lans[lan].clone() {
-                        let here = to == A::ALL_PIM_ROUTERS || to == A::on_lan(lan, other);
-                        if other != r && here && self.rng.below(100) >= self.loss {
-                            let delay = self.delay();
-                            self.push(delay, What::Pim { lan, router: other, from, to, octets: octets.clone() });
-                        }
-                    }
+                    self.on_link(r, lan_of(i), from, to, &octets);
                 }
                 Output::Datagram { interface: None, from, to, octets } => {
-                    let (_, router) = self.target(to);
-                    let reachable = router.is_some_and(|t| t == r || self.route(r, to).is_some());
-                    if let Some(router) = router.filter(|_| reachable && self.rng.below(100) >= self.loss) {
-                        let delay = self.delay();
-                        self.push(delay, What::Unicast { router, from, to, octets });
-                    }
+                    self.unicast(r, from, to, octets);
                 }
                 Output::Forward { interfaces, packet } => {
                     for i in interfaces {
@@ -382,7 +376,43 @@ impl<A: SimAddress> World<A> {
                     self.nodes[r].pim.handle_input(now, Input::Route { address, route });
                 }
                 Output::Untrack(address) => assert!(self.nodes[r].tracked.remove(&address)),
-                Output::Event(event) => self.nodes[r].events.push(event),
+                Output::Event(event) => {
+                    self.tell_bootstrap(r, &event);
+                    self.nodes[r].events.push(event);
+                }
+            }
+        }
+    }
+
+    /// A unicast message, to the nearest router that has the address.
+    pub(super) fn unicast(&mut self, r: usize, from: A, to: A, octets: Vec<u8>) {
+        let router = match self.anycast.get(&to) {
+            Some(all) if all.contains(&r) => Some(r),
+            Some(all) => {
+                let hops = |of: usize| self.distances(A::loopback(of))[r].map(|hops| (hops, of));
+                all.iter().filter_map(|of| hops(*of)).min().map(|(_, of)| of)
+            }
+            None => self.target(to).1,
+        };
+        let reachable = router.is_some_and(|t| t == r || self.route(r, to).is_some());
+        if let Some(router) = router.filter(|_| reachable && self.rng.below(100) >= self.loss) {
+            let delay = self.delay();
+            self.push(delay, What::Unicast { router, from, to, octets });
+        }
+    }
+
+    /// A message to all routers of a LAN, or to one of them.
+    pub(super) fn on_link(&mut self, r: usize, lan: usize, from: A, to: A, octets: &[u8]) {
+        self.nodes[r].sent += 1;
+        self.log.push((r, MessageType(octets[0] & 15)));
+        if self.down.contains(&lan) {
+            return;
+        }
+        for other in self.lans[lan].clone() {
+            let here = to == A::ALL_PIM_ROUTERS || to == A::on_lan(lan, other);
+            if other != r && here && self.rng.below(100) >= self.loss {
+                let delay = self.delay();
+                self.push(delay, What::Pim { lan, router: other, from, to, octets: octets.to_vec() });
             }
         }
     }
@@ -404,6 +434,7 @@ impl<A: SimAddress> World<A> {
                 let route = self.route(r, address);
                 self.input(r, Input::Route { address, route });
             }
+            self.reroute_bootstrap(r);
         }
     }
 
@@ -505,7 +536,10 @@ impl<A: SimAddress> World<A> {
                 .iter()
                 .enumerate()
                 .filter(|(_, n)| n.alive)
-                .filter_map(|(r, n)| n.pim.next_timeout().map(|t| (t, r)))
+                .filter_map(|(r, n)| {
+                    let bsr = n.bsr.as_ref().and_then(BsrRouter::next_timeout);
+                    n.pim.next_timeout().into_iter().chain(bsr).min().map(|t| (t, r))
+                })
                 .min();
             let event = self.queue.peek().map(|e| e.at);
             let at = timer.map(|(t, _)| t).into_iter().chain(event).min().filter(|t| *t <= end);
@@ -518,6 +552,7 @@ impl<A: SimAddress> World<A> {
             } else if let Some((_, r)) = timer {
                 self.nodes[r].pim.handle_timeout(now);
                 self.drain(r);
+                self.bootstrap(r, |bsr| bsr.handle_timeout(now));
             }
         }
         self.now = end;
@@ -526,12 +561,16 @@ impl<A: SimAddress> World<A> {
     fn deliver(&mut self, what: What<A>) {
         match what {
             What::Pim { lan, router, from, to, octets } if self.nodes[router].alive && !self.down.contains(&lan) => {
-                let interface = iface(lan);
+                let (interface, now) = (iface(lan), self.now);
                 self.input(router, Input::Datagram { interface, from, to, octets: &octets, authenticated: false });
+                let input = bsr::Input::Datagram { interface, from, to, octets: &octets };
+                self.bootstrap(router, |bsr| bsr.handle_input(now, input));
             }
             What::Unicast { router, from, to, octets } if self.nodes[router].alive => {
-                let interface = IfIndex(999);
+                let (interface, now) = (IfIndex(999), self.now);
                 self.input(router, Input::Datagram { interface, from, to, octets: &octets, authenticated: false });
+                let input = bsr::Input::Datagram { interface, from, to, octets: &octets };
+                self.bootstrap(router, |bsr| bsr.handle_input(now, input));
             }
             What::Data { lan, router, packet, ttl } if self.nodes[router].alive && !self.down.contains(&lan) => {
                 self.forward(router, lan, &packet, ttl);

@@ -382,6 +382,9 @@ impl<A: Address> Family<A> {
                 "dr": self.pim.dr(i).map(text),
                 "querier": self.gmp.querier(i).map(text),
                 "groups": self.gmp.groups(i).map(text).collect::<Vec<_>>(),
+                "asserts": self.pim.assert_winners(i).map(|(group, source, winner)| {
+                    json!({"group": text(group), "source": source.map(text), "winner": text(winner)})
+                }).collect::<Vec<_>>(),
             })
         });
         let mroutes = self.mroutes.iter().map(|(key, (mroute, packets))| {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::super::PATIENCE;
 use super::super::net::{Node, run, until};
-use super::{Family, Place, interface, ip};
+use super::{Family, Place, interface, kernel_router};
 
 /// FRR in a node.
 pub struct Frr {
@@ -49,22 +49,9 @@ fn config(place: &Place) -> String {
 }
 
 impl Frr {
-    /// Gives the kernel of the node addresses and routes, and starts the daemons.
+    /// Makes the kernel of the node a router, and starts the daemons.
     pub fn start(node: &Node, place: &Place) -> Self {
-        let n = place.number;
-        for (i, lan) in place.lans.iter().enumerate() {
-            ip(node, &format!("addr add {}/24 dev {}", Family::V4.address(*lan, n), interface(i)));
-            ip(node, &format!("addr add {}/64 dev {} nodad", Family::V6.address(*lan, n), interface(i)));
-        }
-        ip(node, &format!("addr add {}/32 dev lo", Family::V4.loopback(n)));
-        ip(node, &format!("addr add {}/128 dev lo", Family::V6.loopback(n)));
-        let forward = ["net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", "net.ipv4.conf.all.rp_filter=0"];
-        node.run(&[&["sysctl", "-qw"], &forward[..]].concat()).unwrap();
-        for family in [Family::V4, Family::V6] {
-            for (to, (lan, via)) in &place.routes {
-                ip(node, &format!("route add {} via {}", to.prefix(family), family.address(*lan, *via)));
-            }
-        }
+        kernel_router(node, place);
         let frr = Self { node: node.clone(), root: root() };
         frr.boot(&config(place));
         frr

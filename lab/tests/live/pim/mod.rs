@@ -4,6 +4,7 @@
 
 mod frr;
 mod host;
+mod lan;
 mod line;
 mod oracle;
 mod ours;
@@ -141,6 +142,24 @@ pub fn interface(at: usize) -> String {
 pub fn ip(node: &Node, words: &str) {
     let words: Vec<&str> = words.split_whitespace().collect();
     run(&[&["ip", "-n", &node.ns], words.as_slice()].concat()).unwrap_or_else(|e| panic!("{e}"));
+}
+
+/// Gives the kernel of a node addresses and routes, and lets it forward.
+pub fn kernel_router(node: &Node, place: &Place) {
+    let n = place.number;
+    for (i, lan) in place.lans.iter().enumerate() {
+        ip(node, &format!("addr add {}/24 dev {}", Family::V4.address(*lan, n), interface(i)));
+        ip(node, &format!("addr add {}/64 dev {} nodad", Family::V6.address(*lan, n), interface(i)));
+    }
+    ip(node, &format!("addr add {}/32 dev lo", Family::V4.loopback(n)));
+    ip(node, &format!("addr add {}/128 dev lo", Family::V6.loopback(n)));
+    let forward = ["net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", "net.ipv4.conf.all.rp_filter=0"];
+    node.run(&[&["sysctl", "-qw"], &forward[..]].concat()).unwrap();
+    for family in [Family::V4, Family::V6] {
+        for (to, (lan, via)) in &place.routes {
+            ip(node, &format!("route add {} via {}", to.prefix(family), family.address(*lan, *via)));
+        }
+    }
 }
 
 /// The nodes of routers and hosts, joined by LANs: hosts are on the LANs that they name.

@@ -134,6 +134,29 @@ fn choose(cc_types: u8, cv_types: u8, pw: PwTraits) -> Option<Selected> {
     (!verification.is_empty()).then_some(Selected { channel, verification })
 }
 
+/// What an associated channel carries (IANA registry "MPLS Generalized Associated Channel Types"); unknown values survive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChannelType(pub u16);
+
+impl ChannelType {
+    /// BFD Control without headers (RFC 5885 §3.2).
+    pub const BFD: Self = Self(bfd::CHANNEL_TYPE);
+    /// An IPv4 packet (RFC 4385 §6).
+    pub const IPV4: Self = Self(0x0021);
+    /// A PW OAM message: the status of a pseudowire that nobody signals (RFC 6478 §5.1).
+    pub const PW_OAM: Self = Self(0x0027);
+    /// A MAC withdrawal of such a pseudowire (RFC 7769 §3).
+    pub const MAC_WITHDRAW: Self = Self(0x0028);
+    /// An IPv6 packet (RFC 4385 §6).
+    pub const IPV6: Self = Self(0x0057);
+
+    /// Whether the value is for experiments (RFC 5586 §10).
+    #[must_use]
+    pub const fn is_experimental(self) -> bool {
+        matches!(self.0, 0x7ff8..=0x7fff)
+    }
+}
+
 /// What a message in the channel is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payload {
@@ -143,6 +166,8 @@ pub enum Payload {
     Ipv6,
     /// A BFD Control packet without headers.
     Bfd,
+    /// A message of a pseudowire that nobody signals, or of an experiment: whoever owns the channel type reads it.
+    Other(ChannelType),
 }
 
 impl Payload {
@@ -154,12 +179,26 @@ impl Payload {
 
     /// The channel type.
     #[must_use]
-    pub const fn channel_type(self) -> u16 {
+    pub const fn channel_type(self) -> ChannelType {
         match self {
-            Self::Ipv4 => 0x0021,
-            Self::Ipv6 => 0x0057,
-            Self::Bfd => bfd::CHANNEL_TYPE,
+            Self::Ipv4 => ChannelType::IPV4,
+            Self::Ipv6 => ChannelType::IPV6,
+            Self::Bfd => ChannelType::BFD,
+            Self::Other(channel) => channel,
         }
+    }
+
+    /// The payload of a channel type; `None`: nobody knows it.
+    #[must_use]
+    pub const fn of_channel(channel: ChannelType) -> Option<Self> {
+        Some(match channel {
+            ChannelType::IPV4 => Self::Ipv4,
+            ChannelType::IPV6 => Self::Ipv6,
+            ChannelType::BFD => Self::Bfd,
+            ChannelType::PW_OAM | ChannelType::MAC_WITHDRAW => Self::Other(channel),
+            other if other.is_experimental() => Self::Other(other),
+            _ => return None,
+        })
     }
 }
 
@@ -186,7 +225,7 @@ pub fn emit_header(
         out.put_u32(entry(GAL, true, 1));
     }
     if control_word || gal {
-        out.put_slice(&AssociatedChannel::new(payload.channel_type()).0);
+        out.put_slice(&AssociatedChannel::new(payload.channel_type().0).0);
     }
 }
 
@@ -218,12 +257,7 @@ pub fn receive<'a>(channel: CcTypes, control_word: bool, packet: &Received<'a>) 
         return None;
     }
     if control_word || channel == CcTypes::GAL {
-        let payload = match header?.channel() {
-            0x0021 => Payload::Ipv4,
-            0x0057 => Payload::Ipv6,
-            bfd::CHANNEL_TYPE => Payload::Bfd,
-            _ => return None,
-        };
+        let payload = Payload::of_channel(ChannelType(header?.channel()))?;
         return Some((payload, packet.octets.get(AssociatedChannel::LEN..)?));
     }
     // Without a header the IP version tells.
@@ -277,6 +311,36 @@ mod tests {
             assert_eq!(follow_root(root, leaf, WORD), Err(PwStatus::NOT_FORWARDING));
         }
         assert_eq!(follow_root(vccv(0, 0), vccv(7, 0x3f), WORD), Ok(None));
+    }
+
+    /// The header's first nibble, version and type, behind the generic associated channel label and in the control word's place.
+    ///
+    /// Shows: L2VPN-5.2-4
+    #[test]
+    fn channel_types_of_the_associated_channel() {
+        let label = Label::new(500).unwrap();
+        let types = [0x0007, 0x0021, 0x0057, 0x0027, 0x0028, 0x7ff8, 0x7fff].map(ChannelType);
+        for channel in types {
+            let payload = Payload::of_channel(channel).unwrap();
+            assert_eq!(payload.channel_type(), channel);
+            let [hi, lo] = channel.0.to_be_bytes();
+            for (cc, control_word, labels) in [
+                (CcTypes::CONTROL_WORD, true, &[0x00, 0x1f, 0x41, 0xff][..]),
+                // GAL: label 13 at the bottom, TTL 1 (RFC 5586 §4.2.1.1).
+                (CcTypes::GAL, false, &[0x00, 0x1f, 0x40, 0xff, 0x00, 0x00, 0xd1, 0x01]),
+            ] {
+                let mut out = Vec::new();
+                emit_header(cc, control_word, label, 255, payload, &mut out);
+                assert_eq!(out, [labels, &[0x10, 0, hi, lo]].concat(), "{channel:?} {cc:?}");
+                let octets = [&out[labels.len()..], &[9]].concat();
+                let packet = Received { router_alert: false, gal: cc == CcTypes::GAL, ttl: 255, octets: &octets };
+                assert_eq!(receive(cc, control_word, &packet), Some((payload, &[9][..])));
+            }
+        }
+        assert_eq!([0x7ff7, 0x8000, 0x0001].map(|t| Payload::of_channel(ChannelType(t))), [None; 3]);
+        // Another version is no channel of ours.
+        let packet = Received { router_alert: false, gal: false, ttl: 255, octets: &[0x11, 0, 0, 7, 9] };
+        assert_eq!(receive(CcTypes::CONTROL_WORD, true, &packet), None);
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Every code point of LDP that the catalogue lists, written out from the RFCs' figures.
 
 use p2mp_pw::ldp::fec::*;
-use p2mp_pw::ldp::message::{Address, CapabilityMessage, LabelMapping, LabelTlv, Message, MessageBody, Notification};
+use p2mp_pw::ldp::message::{
+    Address, CapabilityMessage, IccTlv, IccTlvType, IccpStatus, LabelMapping, LabelTlv, Message, MessageBody,
+    Notification, RgKind, RgMessage,
+};
 use p2mp_pw::ldp::*;
 use smallvec::smallvec;
 
@@ -230,4 +233,210 @@ fn notifications_and_mappings() {
     let mut out = Vec::new();
     Message { id: 4, body: MessageBody::AddressWithdraw(flush) }.emit(&mut out);
     assert_eq!(hex(&out), "0301 000e 00000004 01010002 0001 84040000".replace(' ', ""));
+}
+
+/// A message of the inter-chassis protocol is these octets in both directions.
+#[track_caller]
+fn rg(kind: RgKind, rg_id: u32, parameters: Vec<IccTlv>, expected: &str) {
+    let message = Message { id: 5, body: MessageBody::Rg(RgMessage { kind, rg_id, parameters }) };
+    let mut out = Vec::new();
+    Pdu::emit(LdpId::platform([192, 0, 2, 1].into()), std::slice::from_ref(&message), &mut out);
+    assert_eq!(hex(&out[10..]), expected.replace(' ', ""));
+    let read = Pdu::parse(&out).unwrap().messages().next().unwrap().unwrap().parse();
+    assert_eq!(read, Ok(message));
+}
+
+/// The figures of RFC 7275 §6: header with the group, sender's name, reason, NAK with what it rejects, version, data of an application.
+///
+/// Shows: L2VPN-5.1-8
+#[test]
+fn messages_of_redundancy_groups() {
+    let name = || IccTlv::SenderName(smallvec![b'p', b'e', b'1']);
+    let connect = IccTlv::Other(TlvFlags::empty(), IccTlvType::from_low_bits(0x0010), smallvec![0, 1, 0, 0]);
+    let header = "0005 0004 00000009";
+    rg(
+        RgKind::Connect,
+        9,
+        vec![name(), connect],
+        &format!("0700 001b 00000005 {header} 0001 0003 706531 0010 0004 00010000"),
+    );
+    let reason = IccTlv::DisconnectCode(IccpStatus::RG_REMOVED);
+    rg(RgKind::Disconnect, 9, vec![reason], &format!("0701 0014 00000005 {header} 0004 0004 00010010"));
+    let tlvs: Octets = smallvec![0, 3, 0, 4, 0, 0x10, 0, 1];
+    let version = IccTlv::RequestedVersion { connection: 0x0010, version: 1 };
+    assert_eq!(IccTlv::parse_all(&tlvs), Ok(vec![version]));
+    let nak = IccTlv::Nak { status: IccpStatus::INCOMPATIBLE_VERSION, message_id: 77, tlvs };
+    let expected = format!("0702 0027 00000005 {header} 0001 0003 706531 0002 0010 00010005 0000004d 0003000400100001");
+    rg(RgKind::Notification, 9, vec![name(), nak], &expected);
+    let data = IccTlv::Other(TlvFlags::UNKNOWN, IccTlvType::from_low_bits(0x0014), smallvec![1, 2]);
+    rg(RgKind::ApplicationData, 9, vec![data], &format!("0703 0012 00000005 {header} 8014 0002 0102"));
+}
+
+/// What is missing of an RG message, or too long.
+#[test]
+fn rg_messages_that_are_wrong() {
+    let id = LdpId::platform([192, 0, 2, 1].into());
+    let status = |kind, parameters: &[u8]| {
+        let body = MessageBody::Unknown(kind, parameters.into());
+        let mut out = Vec::new();
+        Pdu::emit(id, &[Message { id: 5, body }], &mut out);
+        let read = Pdu::parse(&out).unwrap().messages().next().unwrap().unwrap().parse();
+        StatusCode::of_malformed(&read.unwrap_err())
+    };
+    let group = [0, 5, 0, 4, 0, 0, 0, 9];
+    let connect = message::MessageType::RG_CONNECT;
+    assert_eq!(status(connect, &group), StatusCode::MISSING_MESSAGE_PARAMETERS);
+    assert_eq!(status(message::MessageType::RG_DISCONNECT, &group), StatusCode::MISSING_MESSAGE_PARAMETERS);
+    assert_eq!(status(connect, &[0, 1, 0, 1, 65]), StatusCode::MISSING_MESSAGE_PARAMETERS, "no group");
+    assert_eq!(status(connect, &[&group[..], &[0, 1, 0, 81], &[65; 81]].concat()), StatusCode::MALFORMED_TLV_VALUE);
+}
+
+/// The figures of RFC 8104 §6.1 and §6.4.
+///
+/// Shows: L2VPN-5.1-31, L2VPN-5.1-38
+#[test]
+fn egress_protection() {
+    let capability = Capability { advertised: true, data: smallvec![192, 0, 2, 1, 192, 0, 2, 9] };
+    tlv(TlvValue::Capability(TlvType::EGRESS_PROTECTION_CAPABILITY, capability), "8974 0009 80 c0000201 c0000209");
+    let protected = |fec| FecElement::Protection(Box::new(fec));
+    let (control_word, pw_type) = (true, PwType::ETHERNET);
+    let (ingress, egress) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
+    let id = || ProtectedName::Id { group_id: 3, pw_id: 100 };
+    let agi = Attachment::group([0, 0, 0xfd, 0xe8, 0, 0, 0, 1]);
+    let (saii, taii) = (Attachment::individual(0xc000_0201), Attachment::individual(0xc000_0202));
+    let ends = || ProtectedName::Ends(PwEnds { agi: agi.clone(), saii: saii.clone(), taii: taii.clone() });
+    let ends_octets = "0108 0000fde800000001 0104 c0000201 0104 c0000202";
+    let v4 = ProtectedPw { ingress, egress, control_word, pw_type, name: id() };
+    element(protected(ProtectionFec::Ipv4(v4.clone())), "83 00 01 14 c0000201 c0000202 00000003 00000064 8005 0000");
+    let expected = format!("83 00 02 22 c0000201 c0000202 8005 0000 {ends_octets}");
+    element(protected(ProtectionFec::Ipv4(ProtectedPw { name: ends(), ..v4 })), &expected);
+    let (ingress, egress): (std::net::Ipv6Addr, std::net::Ipv6Addr) =
+        ("2001:db8::1".parse().unwrap(), "2001:db8::2".parse().unwrap());
+    let addresses = "20010db8000000000000000000000001 20010db8000000000000000000000002";
+    let v6 = ProtectedPw { ingress, egress, control_word: false, pw_type, name: id() };
+    let expected = format!("83 00 03 2c {addresses} 00000003 00000064 0005 0000");
+    element(protected(ProtectionFec::Ipv6(v6.clone())), &expected);
+    let expected = format!("83 00 04 3a {addresses} 0005 0000 {ends_octets}");
+    element(protected(ProtectionFec::Ipv6(ProtectedPw { name: ends(), ..v6 })), &expected);
+    element(protected(ProtectionFec::Unknown(ProtectionEncoding(9), smallvec![1, 2])), "83 00 09 02 0102");
+    // A router without egress protection refuses the element, and knows where the next begins.
+    let fec = Fec::parse(&[0x83, 0, 9, 1, 7, 1]).unwrap();
+    assert_eq!((fec.0[0].refused(), &fec.0[1]), (Some(StatusCode::UNKNOWN_FEC), &FecElement::Wildcard));
+}
+
+/// An opaque value of one element is these octets in both directions.
+#[track_caller]
+fn opaque(value: OpaqueElement, expected: &str) {
+    let octets = OpaqueValue::single(&value);
+    let mut out = Vec::new();
+    value.emit(&mut out);
+    assert_eq!(hex(&out), expected.replace(' ', ""));
+    assert_eq!(OpaqueValue::parse(&out), Ok(octets.clone()));
+    assert_eq!(octets.elements().collect::<Vec<_>>(), [Ok(value)]);
+}
+
+/// Shows: L3VPN-8.10-6, L3VPN-8.10-7, L3VPN-8.10-8, L3VPN-8.10-9, L3VPN-8.10-10
+#[test]
+fn opaque_values() {
+    opaque(OpaqueElement::GenericLspId(7), "01 0004 00000007");
+    opaque(OpaqueElement::Extended(0x1234, smallvec![1, 2]), "ff 1234 0002 0102");
+    let (source, group) = ([192, 0, 2, 1].into(), [232, 1, 1, 1].into());
+    let (source6, group6) = ("2001:db8::1".parse().unwrap(), "ff3e::1".parse().unwrap());
+    let (s6, g6) = ("20010db8000000000000000000000001", "ff3e0000000000000000000000000001");
+    opaque(OpaqueElement::TransitSource { source, group, rd: None }, "03 0008 c0000201 e8010101");
+    let v6 = OpaqueElement::TransitSource { source: source6, group: group6, rd: None };
+    opaque(v6, &format!("04 0020 {s6} {g6}"));
+    let bidir = |rp, group, rd| OpaqueElement::TransitBidir { mask_len: 24, rp, group, rd };
+    opaque(bidir(source, group, None), "05 0009 18 c0000201 e8010101");
+    opaque(bidir(source6, group6, None), &format!("06 0021 18 {s6} {g6}"));
+    let fec = "06 0001 04 c0000201 0007 01 0004 00000007".replace(' ', "");
+    let octets: Octets = (0..fec.len()).step_by(2).map(|i| u8::from_str_radix(&fec[i..i + 2], 16).unwrap()).collect();
+    opaque(OpaqueElement::Recursive { rd: None, fec: octets.clone() }, &format!("07 0011 {fec}"));
+    let (rd, rd_octets) = (Some([0, 1, 192, 0, 2, 1, 0, 9]), "0001c00002010009");
+    opaque(OpaqueElement::Recursive { rd, fec: octets }, &format!("08 0019 {rd_octets} {fec}"));
+    opaque(bidir(source, group, rd), &format!("09 0011 18 c0000201 e8010101 {rd_octets}"));
+    opaque(bidir(source6, group6, rd), &format!("0a 0029 18 {s6} {g6} {rd_octets}"));
+    let in_vpn = OpaqueElement::TransitSource { source, group, rd };
+    opaque(in_vpn, &format!("fa 0010 c0000201 e8010101 {rd_octets}"));
+    let in_vpn = OpaqueElement::TransitSource { source: source6, group: group6, rd };
+    opaque(in_vpn, &format!("fb 0028 {s6} {g6} {rd_octets}"));
+    opaque(OpaqueElement::TransitShared { rp: source, group }, "0b 0008 c0000201 e8010101");
+    let shared = OpaqueElement::TransitShared { rp: source6, group: group6 };
+    opaque(shared, &format!("0c 0020 {s6} {g6}"));
+    opaque(OpaqueElement::L2vpnMcast(9), "0d 0004 00000009");
+    // A length that the type does not allow is a fault of the element, though nodes between root and leaves pass it on.
+    let short = OpaqueValue::parse(&[11, 0, 7, 192, 0, 2, 1, 232, 1, 1]).unwrap();
+    assert!(short.elements().next().unwrap().is_err());
+}
+
+/// The messages by their types, whole, with what RFC 5036 §3.5 has each carry.
+///
+/// Shows: L3VPN-8.10-1, L3VPN-8.10-2, L3VPN-8.10-3, L3VPN-8.10-4, L3VPN-8.10-5
+#[test]
+fn messages_by_type() {
+    use p2mp_pw::ldp::message::MessageBody as Body;
+    let octets = |hex: &str| -> Vec<u8> {
+        let hex = hex.replace(' ', "");
+        (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap()).collect()
+    };
+    let fec = "0100 0011 06 0001 04 c0000201 0007 01 0004 00000007";
+    let init_tail = "0500 000e 0001 00b4 00 00 1000 c0000202 0000 8508 0001 80 8509 0001 80 850a 0001 80";
+    let up = "0100 0011 07 0001 04 c0000201 0007 01 0004 00000007";
+    let down = "0100 0011 08 0001 04 c0000201 0007 01 0004 00000007";
+    let mp_status = format!("0001 002f 00000001 0300 000a 00000040 00000000 0000 {fec} 896f 0004 01000102");
+    type Is = fn(&Body) -> bool;
+    let messages: [(String, Is); 14] = [
+        (
+            "0001 0012 00000001 0300 000a 0000000b 00000009 0400".into(),
+            |b| matches!(b, Body::Notification(n) if n.status.code == StatusCode::LOOP_DETECTED),
+        ),
+        (mp_status, |b| {
+            let acks = |tlv: &Tlv| tlv.value == TlvValue::MpStatus(smallvec![MpStatus::Mbb(MbbStatus::ACK)]);
+            matches!(b, Body::Notification(n)
+                if n.status.code == StatusCode::LDP_MP_STATUS && n.optional.iter().any(acks) && n.fec().is_some())
+        }),
+        ("0100 0014 00000001 0400 0004 000f 0000 0401 0004 c0000201".into(), |b| matches!(b, Body::Hello(_))),
+        (format!("0200 0025 00000001 {init_tail}"), |b| {
+            let has = |tlvs: &[Tlv], code| {
+                tlvs.iter().any(|tlv| tlv.value == TlvValue::Capability(code, Capability::advertised()))
+            };
+            let codes = [TlvType::P2MP_CAPABILITY, TlvType::MP2MP_CAPABILITY, TlvType::MBB_CAPABILITY];
+            matches!(b, Body::Initialization(i) if codes.iter().all(|code| has(&i.optional, *code)))
+        }),
+        ("0201 0004 00000001".into(), |b| *b == Body::KeepAlive),
+        ("0300 000e 00000001 0101 0006 0001 c0000201".into(), |b| matches!(b, Body::Address(_))),
+        ("0301 000e 00000001 0101 0006 0001 c0000201".into(), |b| matches!(b, Body::AddressWithdraw(_))),
+        (format!("0400 0021 00000001 {fec} 0200 0004 00000063"), |b| kind_of(b, true) == Some(MultipointKind::P2mp)),
+        (format!("0400 0021 00000001 {up} 0200 0004 00000063"), |b| kind_of(b, true) == Some(MultipointKind::Mp2mpUp)),
+        (format!("0400 0021 00000001 {down} 0200 0004 00000063"), |b| {
+            kind_of(b, true) == Some(MultipointKind::Mp2mpDown)
+        }),
+        (format!("0401 0019 00000001 {fec}"), |b| matches!(b, Body::LabelRequest(_))),
+        (format!("0402 0021 00000001 {fec} 0200 0004 00000063"), |b| matches!(b, Body::LabelWithdraw(_))),
+        (format!("0403 0021 00000001 {fec} 0200 0004 00000063"), |b| matches!(b, Body::LabelRelease(_))),
+        (
+            format!("0404 0021 00000001 {fec} 0600 0004 00000009"),
+            |b| matches!(b, Body::LabelAbortRequest(a) if a.request_id == 9),
+        ),
+    ];
+    for (expected, is) in messages {
+        let expected = octets(&expected);
+        let header = [&[0, 1][..], &(expected.len() as u16 + 6).to_be_bytes(), &[192, 0, 2, 1, 0, 0]].concat();
+        let pdu = [header, expected.clone()].concat();
+        let message = Pdu::parse(&pdu).unwrap().messages().next().unwrap().unwrap().parse().unwrap();
+        assert!(is(&message.body), "{message:?}");
+        let mut out = Vec::new();
+        message.emit(&mut out);
+        assert_eq!(hex(&out), hex(&expected), "{message:?}");
+    }
+}
+
+fn kind_of(body: &MessageBody, mapping: bool) -> Option<MultipointKind> {
+    match body {
+        MessageBody::LabelMapping(m) if mapping => match m.fec.only()? {
+            FecElement::Multipoint(fec) => Some(fec.kind),
+            _ => None,
+        },
+        _ => None,
+    }
 }

@@ -88,6 +88,7 @@ impl Application {
             MessageBody::Hello(_)
             | MessageBody::Initialization(_)
             | MessageBody::KeepAlive
+            | MessageBody::Rg(_)
             | MessageBody::Unknown(..) => Self::Prefix,
         }
     }

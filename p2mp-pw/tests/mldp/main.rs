@@ -2,6 +2,7 @@
 
 mod drive;
 mod net;
+mod scale;
 mod sim;
 
 proptest::proptest! {

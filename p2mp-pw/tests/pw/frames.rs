@@ -1,9 +1,13 @@
 //! Frames from circuit to circuit through real forwarders.
 
+use std::collections::BTreeSet;
+
 use fwd_core::net::*;
 use fwd_core::op::*;
 use fwd_core::table::*;
+use fwd_core::wire::LabelEntry;
 use fwd_core::{Forwarder, Frame, Replica, Verdict};
+use p2mp_pw::ldp::fec::{FlowLabel, InterfaceParameter};
 use p2mp_pw::pw::PwConfig;
 
 use crate::net::{Net, pw_id};
@@ -106,5 +110,60 @@ fn a_frame_goes_from_circuit_to_circuit_and_back() {
             planes[0].apply(op).unwrap();
         }
         assert_eq!(forward(&mut planes[0], CIRCUIT, &wire(1, 2, 0x55)), []);
+    }
+}
+
+/// A frame of an IPv4 flow between two stations.
+fn flow(from: u8) -> Vec<u8> {
+    let mut frame = wire(1, 2, 0);
+    frame[14..34].copy_from_slice(&[0x45, 0, 0, 60, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 0, from, 10, 0, 0, 99]);
+    frame
+}
+
+/// Flow labels (RFC 6391 §3): where one end says that it sends them and the other that it takes them, each packet has one below the
+/// pseudowire's label, at the bottom, with a TTL of 1 (§1.1), the same for a flow; the other end throws it away. Else there is none.
+///
+/// Shows: L2VPN-5.2-8
+#[test]
+fn flow_labels_stand_below_the_pseudowires() {
+    let both = FlowLabel::TRANSMIT | FlowLabel::RECEIVE;
+    for (ours, theirs, used) in [
+        (Some(both), Some(both), true),
+        (Some(both), None, false),
+        (None, Some(both), false),
+        (Some(FlowLabel::RECEIVE), Some(both), false),
+        (Some(both), Some(FlowLabel::TRANSMIT), false),
+    ] {
+        let mut net = Net::new(2, &[(1, 2)]);
+        let with = |peer, flow: Option<FlowLabel>| {
+            let mut config = pw_id(peer, 100);
+            config.parameters.extend(flow.map(InterfaceParameter::FlowLabel));
+            config
+        };
+        let (a, b) = (net.add(1, with(2, ours)), net.add(2, with(1, theirs)));
+        assert!(net.up(1, a) && net.up(2, b));
+        let mut planes = [1, 2].map(forwarder);
+        for n in [1, 2] {
+            for op in &net.pe(n).ops {
+                planes[usize::from(n) - 1].apply(op).unwrap();
+            }
+        }
+        let mut labels = BTreeSet::new();
+        for from in (0..20).chain(0..20) {
+            let frame = flow(from);
+            let sent = forward(&mut planes[0], CIRCUIT, &frame);
+            let [(CORE, labelled)] = sent.as_slice() else { panic!("{sent:?}") };
+            let entry = |at: usize| LabelEntry::of(&labelled[at..]).unwrap();
+            assert_eq!(entry(14).is_bottom(), !used, "the pseudowire's");
+            if used {
+                assert!(entry(18).is_bottom() && entry(18).ttl() == 1);
+                assert!(!entry(18).label().is_special_purpose());
+                labels.insert(entry(18).label());
+            }
+            assert_eq!(labelled.len(), frame.len() + 14 + 4 + 4 + if used { 4 } else { 0 });
+            assert_eq!(forward(&mut planes[1], CORE, labelled), [(CIRCUIT, frame)]);
+        }
+        // Twenty flows twice: the second time none is new.
+        assert_eq!(labels.len(), if used { 20 } else { 0 }, "{labels:?}");
     }
 }

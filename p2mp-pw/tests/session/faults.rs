@@ -54,6 +54,9 @@ fn faults_of_messages_cost_what_the_rfc_says() {
     // A length beyond the PDU, and one without room for the identifier.
     assert_eq!(status(&[2, 1, 0, 5, 0, 0, 0, 1]), (Status::new(StatusCode::BAD_MESSAGE_LENGTH), false));
     assert_eq!(status(&[2, 1, 0, 3, 0, 0, 0, 1]).0.code, StatusCode::BAD_MESSAGE_LENGTH);
+    // A message between chassis, of a redundancy group that nobody here is of: the same, whatever stands in it.
+    let (refused, lives) = status(&[0x07, 0, 0, 4, 0, 0, 0, 78]);
+    assert_eq!((refused.code, refused.message_id, lives), (StatusCode::UNKNOWN_MESSAGE_TYPE, 78, true));
     // An unknown type: named, and the session goes on.
     let (refused, lives) = status(&[0x3e, 1, 0, 4, 0, 0, 0, 77]);
     assert_eq!(

@@ -44,15 +44,21 @@ impl PwEnds {
         Self { agi: self.agi.clone(), saii: self.taii.clone(), taii: self.saii.clone() }
     }
 
-    fn take(i: &[u8]) -> Take<'_, Self> {
+    pub(super) fn take(i: &[u8]) -> Take<'_, Self> {
         let (i, agi) = Attachment::take(i, "agi")?;
         let (i, saii) = Attachment::take(i, "saii")?;
         let (i, taii) = Attachment::take(i, "taii")?;
         Ok((i, Self { agi, saii, taii }))
     }
 
-    fn wire_len(&self) -> usize {
+    pub(super) fn wire_len(&self) -> usize {
         self.agi.wire_len().saturating_add(self.saii.wire_len()).saturating_add(self.taii.wire_len())
+    }
+
+    pub(super) fn emit(&self, out: &mut impl BufMut) {
+        self.agi.emit(out);
+        self.saii.emit(out);
+        self.taii.emit(out);
     }
 }
 
@@ -77,9 +83,7 @@ impl GeneralizedPwId {
         self.pw_type.emit_with_c(self.control_word, out);
         out.put_u8(len8(self.info_len()));
         if let Some(ends) = &self.ends {
-            ends.agi.emit(out);
-            ends.saii.emit(out);
-            ends.taii.emit(out);
+            ends.emit(out);
         }
     }
 }

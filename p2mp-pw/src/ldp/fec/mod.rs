@@ -8,6 +8,7 @@
 //! | 0x06–0x0a | P2MP, MP2MP, HSMP | `multipoint.rs`, `opaque.rs` |
 //! | 0x80 | PWid | `pw_id.rs` |
 //! | 0x81 | Generalized PWid | `generalized_pw_id.rs`, `attachment.rs` |
+//! | 0x83 | Protection | `protection.rs` |
 //! | 0x82, 0x84 | P2MP PW Upstream, P2P PW Downstream | `p2mp_pw.rs` |
 //!
 //! Interface parameters of pseudowires are in `interface_parameter.rs`.
@@ -19,6 +20,7 @@ mod multipoint;
 mod opaque;
 mod p2mp_pw;
 mod prefix;
+mod protection;
 mod pw_id;
 mod typed_wildcard;
 
@@ -35,6 +37,7 @@ pub use multipoint::{MultipointFec, MultipointKind};
 pub use opaque::{OpaqueElement, OpaqueType, OpaqueValue, RouteDistinguisher};
 pub use p2mp_pw::{P2mpPw, P2mpPwError, PmsiTunnel, PmsiTunnelType};
 pub use prefix::PrefixFec;
+pub use protection::{ProtectedName, ProtectedPw, ProtectionEncoding, ProtectionFec};
 pub use pw_id::{PwId, PwIdScope, PwType};
 pub use typed_wildcard::{TypedWildcard, WildcardScope};
 
@@ -70,6 +73,8 @@ impl FecType {
     pub const GENERALIZED_PW_ID: Self = Self(0x81);
     /// A P2MP pseudowire (RFC 8338 §3.2.1).
     pub const P2MP_PW_UPSTREAM: Self = Self(0x82);
+    /// A pseudowire whose egress is protected (RFC 8104 §6.4).
+    pub const PROTECTION: Self = Self(0x83);
     /// The way back to the root of a P2MP pseudowire (RFC 8338 §3.2.2).
     pub const P2P_PW_DOWNSTREAM: Self = Self(0x84);
 }
@@ -91,6 +96,8 @@ pub enum FecElement {
     GeneralizedPwId(Box<GeneralizedPwId>),
     /// A P2MP pseudowire.
     P2mpPwUpstream(Box<P2mpPw>),
+    /// A pseudowire whose egress is protected.
+    Protection(Box<ProtectionFec>),
     /// The way back to the root of a P2MP pseudowire; it names no tunnel.
     P2pPwDownstream(Box<P2mpPw>),
     /// A type that is not known, with all that follows: its length is not known either.
@@ -109,6 +116,7 @@ impl FecElement {
             Self::PwId(_) => FecType::PW_ID,
             Self::GeneralizedPwId(_) => FecType::GENERALIZED_PW_ID,
             Self::P2mpPwUpstream(_) => FecType::P2MP_PW_UPSTREAM,
+            Self::Protection(_) => FecType::PROTECTION,
             Self::P2pPwDownstream(_) => FecType::P2P_PW_DOWNSTREAM,
             Self::Unknown(fec_type, _) => *fec_type,
         }
@@ -119,7 +127,8 @@ impl FecElement {
     #[must_use]
     pub const fn refused(&self) -> Option<StatusCode> {
         match self {
-            Self::Unknown(..) => Some(StatusCode::UNKNOWN_FEC),
+            // Nobody here protects an egress.
+            Self::Unknown(..) | Self::Protection(_) => Some(StatusCode::UNKNOWN_FEC),
             Self::Prefix(PrefixFec::Unknown { .. }) => Some(StatusCode::UNSUPPORTED_ADDRESS_FAMILY),
             _ => None,
         }
@@ -129,6 +138,7 @@ impl FecElement {
     ///
     /// # Errors
     /// Truncated input, or a value that its type does not allow.
+    #[inline]
     pub fn take(i: &[u8]) -> Take<'_, Self> {
         let (i, kind) = codec::be_u8(i, "fec element type")?;
         Ok(match FecType(kind) {
@@ -145,6 +155,7 @@ impl FecElement {
             FecType::P2P_PW_DOWNSTREAM => {
                 P2mpPw::take(i, false).map(|(i, fec)| (i, Self::P2pPwDownstream(Box::new(fec))))?
             }
+            FecType::PROTECTION => ProtectionFec::take(i).map(|(i, fec)| (i, Self::Protection(Box::new(fec))))?,
             other => match MultipointKind::of(other) {
                 Some(kind) => match MultipointFec::take(i, kind)? {
                     (i, Some(fec)) => (i, Self::Multipoint(Box::new(fec))),
@@ -165,6 +176,7 @@ impl FecElement {
             Self::Multipoint(fec) => fec.wire_len(),
             Self::PwId(fec) => fec.wire_len(),
             Self::GeneralizedPwId(fec) => fec.wire_len(),
+            Self::Protection(fec) => fec.wire_len(),
             Self::P2mpPwUpstream(fec) | Self::P2pPwDownstream(fec) => fec.wire_len(),
             Self::Unknown(_, octets) => octets.len(),
         };
@@ -181,6 +193,7 @@ impl FecElement {
             Self::Multipoint(fec) => fec.emit(out),
             Self::PwId(fec) => fec.emit(out),
             Self::GeneralizedPwId(fec) => fec.emit(out),
+            Self::Protection(fec) => fec.emit(out),
             Self::P2mpPwUpstream(fec) | Self::P2pPwDownstream(fec) => fec.emit(out),
             Self::Unknown(_, octets) => out.put_slice(octets),
         }
@@ -217,6 +230,9 @@ impl Fec {
     /// No element, or one that is malformed.
     pub fn take(i: &[u8]) -> Take<'_, Self> {
         let (i, first) = FecElement::take(i)?;
+        if i.is_empty() {
+            return Ok((i, Self::single(first)));
+        }
         let (i, rest) = list::<_, SmallVec<[FecElement; 1]>>(i, FecElement::take)?;
         Ok((i, Self(core::iter::once(first).chain(rest).collect())))
     }
@@ -255,14 +271,15 @@ impl Fec {
 #[cfg(feature = "arbitrary")]
 impl<'a> arbitrary::Arbitrary<'a> for FecElement {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
-        Ok(match u.int_in_range(0..=8)? {
+        Ok(match u.int_in_range(0..=9)? {
             0 => Self::Wildcard,
             1 | 2 => Self::Prefix(u.arbitrary()?),
             3 => Self::TypedWildcard(u.arbitrary()?),
             4 => Self::Multipoint(u.arbitrary()?),
             5 => Self::PwId(u.arbitrary()?),
             6 => Self::GeneralizedPwId(u.arbitrary()?),
-            7 => Self::P2mpPwUpstream(Box::new(P2mpPw::arbitrary(u, true)?)),
+            7 => Self::Protection(u.arbitrary()?),
+            8 => Self::P2mpPwUpstream(Box::new(P2mpPw::arbitrary(u, true)?)),
             _ => Self::P2pPwDownstream(Box::new(P2mpPw::arbitrary(u, false)?)),
         })
     }

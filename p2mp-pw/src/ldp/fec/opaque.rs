@@ -1,4 +1,4 @@
-//! Opaque values of multipoint LSPs (RFC 6388 §2.3, RFC 6512, RFC 6826 §3, RFC 7246 §3, RFC 8338 §7.3).
+//! Opaque values of multipoint LSPs (RFC 6388 §2.3, RFC 6512, RFC 6826 §3, RFC 7246 §3, RFC 7442 §3.1, RFC 8338 §7.3).
 
 use core::net::IpAddr;
 #[cfg(any(test, feature = "arbitrary"))]
@@ -35,6 +35,10 @@ impl OpaqueType {
     pub const TRANSIT_VPNV4_BIDIR: Self = Self(9);
     /// In-band in a VPN: a bidirectional IPv6 group (RFC 7246 §3.2).
     pub const TRANSIT_VPNV6_BIDIR: Self = Self(10);
+    /// In-band: an IPv4 RP and group (RFC 7442 §3.1).
+    pub const TRANSIT_IPV4_SHARED: Self = Self(11);
+    /// In-band: an IPv6 RP and group (RFC 7442 §3.1).
+    pub const TRANSIT_IPV6_SHARED: Self = Self(12);
     /// A number of the root's for P2MP pseudowires and VPLS (RFC 8338 §7.3).
     pub const L2VPN_MCAST: Self = Self(13);
     /// In-band in a VPN: an IPv4 (S,G) (RFC 7246 §3.1).
@@ -69,6 +73,13 @@ pub enum OpaqueElement {
         group: IpAddr,
         /// The VPN's distinguisher; `None`: the global table.
         rd: Option<RouteDistinguisher>,
+    },
+    /// In-band: the shared tree of a group, by its RP of the same family.
+    TransitShared {
+        /// The RP.
+        rp: IpAddr,
+        /// The group.
+        group: IpAddr,
     },
     /// In-band: a bidirectional group range and its RP, of one family; in a VPN with its route distinguisher.
     TransitBidir {
@@ -117,6 +128,8 @@ impl OpaqueElement {
             OpaqueType::TRANSIT_IPV6_SOURCE => whole(value, |v| take_source(v, 16, false))?,
             OpaqueType::TRANSIT_VPNV4_SOURCE => whole(value, |v| take_source(v, 4, true))?,
             OpaqueType::TRANSIT_VPNV6_SOURCE => whole(value, |v| take_source(v, 16, true))?,
+            OpaqueType::TRANSIT_IPV4_SHARED => whole(value, |v| take_shared(v, 4))?,
+            OpaqueType::TRANSIT_IPV6_SHARED => whole(value, |v| take_shared(v, 16))?,
             OpaqueType::TRANSIT_IPV4_BIDIR => whole(value, |v| take_bidir(v, 4, false))?,
             OpaqueType::TRANSIT_IPV6_BIDIR => whole(value, |v| take_bidir(v, 16, false))?,
             OpaqueType::TRANSIT_VPNV4_BIDIR => whole(value, |v| take_bidir(v, 4, true))?,
@@ -141,6 +154,8 @@ impl OpaqueElement {
             Self::TransitSource { rd: None, .. } => OpaqueType::TRANSIT_IPV6_SOURCE,
             Self::TransitSource { group: IpAddr::V4(_), .. } => OpaqueType::TRANSIT_VPNV4_SOURCE,
             Self::TransitSource { .. } => OpaqueType::TRANSIT_VPNV6_SOURCE,
+            Self::TransitShared { group: IpAddr::V4(_), .. } => OpaqueType::TRANSIT_IPV4_SHARED,
+            Self::TransitShared { .. } => OpaqueType::TRANSIT_IPV6_SHARED,
             Self::TransitBidir { group: IpAddr::V4(_), rd: None, .. } => OpaqueType::TRANSIT_IPV4_BIDIR,
             Self::TransitBidir { rd: None, .. } => OpaqueType::TRANSIT_IPV6_BIDIR,
             Self::TransitBidir { group: IpAddr::V4(_), .. } => OpaqueType::TRANSIT_VPNV4_BIDIR,
@@ -157,6 +172,7 @@ impl OpaqueElement {
         match self {
             Self::GenericLspId(_) | Self::L2vpnMcast(_) => 4,
             Self::TransitSource { group, rd, .. } => address_len(*group).saturating_mul(2).saturating_add(rd_len(rd)),
+            Self::TransitShared { group, .. } => address_len(*group).saturating_mul(2),
             Self::TransitBidir { group, rd, .. } => {
                 address_len(*group).saturating_mul(2).saturating_add(rd_len(rd)).saturating_add(1)
             }
@@ -184,6 +200,10 @@ impl OpaqueElement {
                 emit_address(*source, out);
                 emit_address(*group, out);
                 rd.iter().for_each(|rd| out.put_slice(rd));
+            }
+            Self::TransitShared { rp, group } => {
+                emit_address(*rp, out);
+                emit_address(*group, out);
             }
             Self::TransitBidir { mask_len, rp, group, rd } => {
                 out.put_u8(*mask_len);
@@ -214,6 +234,12 @@ fn take_source(i: &[u8], len: usize, in_vpn: bool) -> Take<'_, OpaqueElement> {
     let (i, group) = take_address(i, len)?;
     let (i, rd) = take_rd(i, in_vpn)?;
     Ok((i, OpaqueElement::TransitSource { source, group, rd }))
+}
+
+fn take_shared(i: &[u8], len: usize) -> Take<'_, OpaqueElement> {
+    let (i, rp) = take_address(i, len)?;
+    let (i, group) = take_address(i, len)?;
+    Ok((i, OpaqueElement::TransitShared { rp, group }))
 }
 
 fn take_bidir(i: &[u8], len: usize, in_vpn: bool) -> Take<'_, OpaqueElement> {
@@ -308,7 +334,7 @@ impl<'a> arbitrary::Arbitrary<'a> for OpaqueElement {
             Ok(if v6 { IpAddr::V6(Ipv6Addr::arbitrary(u)?) } else { IpAddr::V4(Ipv4Addr::arbitrary(u)?) })
         };
         let v6 = u.arbitrary()?;
-        Ok(match u.int_in_range(0..=6)? {
+        Ok(match u.int_in_range(0..=7)? {
             0 => Self::GenericLspId(u.arbitrary()?),
             1 => Self::L2vpnMcast(u.arbitrary()?),
             2 => Self::TransitSource { source: address(u, v6)?, group: address(u, v6)?, rd: u.arbitrary()? },
@@ -317,6 +343,7 @@ impl<'a> arbitrary::Arbitrary<'a> for OpaqueElement {
                 Self::TransitBidir { mask_len, rp: address(u, v6)?, group: address(u, v6)?, rd: u.arbitrary()? }
             }
             4 => Self::Recursive { rd: u.arbitrary()?, fec: super::super::octets::arbitrary_octets(u, 30)? },
+            6 => Self::TransitShared { rp: address(u, v6)?, group: address(u, v6)? },
             5 => Self::Unknown(OpaqueType(u.int_in_range(14..=249)?), super::super::octets::arbitrary_octets(u, 12)?),
             _ => Self::Extended(u.arbitrary()?, super::super::octets::arbitrary_octets(u, 12)?),
         })

@@ -5,6 +5,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use fwd_core::codec::{self, BufMut, Fail, Fault, Take};
 
+use super::super::address_family::{address_len, emit_address, take_address};
 use super::super::octets::{Octets, len8, list, whole};
 use super::super::tlv::{Tlv, TlvValue};
 use super::attachment::Attachment;
@@ -25,6 +26,8 @@ impl PmsiTunnelType {
     pub const RSVP_TE_P2MP: Self = Self(1);
     /// An mLDP P2MP LSP.
     pub const MLDP_P2MP: Self = Self(2);
+    /// Ingress replication: an LSP from the root to each leaf (RFC 6514 §5).
+    pub const INGRESS_REPLICATION: Self = Self(6);
     /// Any, in a typed wildcard (RFC 8338 §3.3).
     pub const WILDCARD: Self = Self(0xff);
 }
@@ -51,6 +54,9 @@ pub enum PmsiTunnel {
     },
     /// An mLDP P2MP LSP.
     MldpP2mp(MultipointFec),
+    /// LSPs from the root to each leaf, by the root's address: below the label of such an LSP a leaf looks labels up as the root assigned
+    /// them.
+    IngressReplication(IpAddr),
     /// Any other type.
     Unknown(PmsiTunnelType, Octets),
 }
@@ -63,6 +69,7 @@ impl PmsiTunnel {
             Self::None => PmsiTunnelType::NONE,
             Self::RsvpTeP2mp { .. } => PmsiTunnelType::RSVP_TE_P2MP,
             Self::MldpP2mp(_) => PmsiTunnelType::MLDP_P2MP,
+            Self::IngressReplication(_) => PmsiTunnelType::INGRESS_REPLICATION,
             Self::Unknown(kind, _) => *kind,
         }
     }
@@ -81,6 +88,9 @@ impl PmsiTunnel {
                     _ => return Err(bad()),
                 }
             }
+            PmsiTunnelType::INGRESS_REPLICATION => {
+                Self::IngressReplication(whole(id, |i| take_address(i, if i.len() == 16 { 16 } else { 4 }))?)
+            }
             other => Self::Unknown(other, Octets::from_slice(id)),
         };
         Ok((rest, tunnel))
@@ -92,6 +102,7 @@ impl PmsiTunnel {
             Self::RsvpTeP2mp { extended_tunnel_id: IpAddr::V4(_), .. } => 12,
             Self::RsvpTeP2mp { .. } => 24,
             Self::MldpP2mp(fec) => fec.wire_len().saturating_add(1),
+            Self::IngressReplication(root) => address_len(*root),
             Self::Unknown(_, id) => id.len(),
         }
     }
@@ -105,7 +116,7 @@ impl PmsiTunnel {
         match self {
             Self::None => {}
             Self::RsvpTeP2mp { extended_tunnel_id, tunnel_id, p2mp_id } => {
-                super::super::address_family::emit_address(*extended_tunnel_id, out);
+                emit_address(*extended_tunnel_id, out);
                 out.put_u16(0);
                 out.put_u16(*tunnel_id);
                 out.put_u32(*p2mp_id);
@@ -114,6 +125,7 @@ impl PmsiTunnel {
                 out.put_u8(FecType::P2MP.0);
                 fec.emit(out);
             }
+            Self::IngressReplication(root) => emit_address(*root, out),
             Self::Unknown(_, id) => out.put_slice(id),
         }
     }
@@ -286,8 +298,9 @@ fn take_parameter(i: &[u8]) -> Take<'_, Tlv> {
 #[cfg(feature = "arbitrary")]
 impl<'a> arbitrary::Arbitrary<'a> for PmsiTunnel {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
-        Ok(match u.int_in_range(0..=3)? {
+        Ok(match u.int_in_range(0..=4)? {
             0 => Self::None,
+            3 => Self::IngressReplication(u.arbitrary()?),
             1 => Self::RsvpTeP2mp {
                 extended_tunnel_id: u.arbitrary()?,
                 tunnel_id: u.arbitrary()?,
@@ -295,7 +308,7 @@ impl<'a> arbitrary::Arbitrary<'a> for PmsiTunnel {
             },
             2 => Self::MldpP2mp(MultipointFec { kind: MultipointKind::P2mp, ..u.arbitrary()? }),
             _ => {
-                let kind = PmsiTunnelType(u.int_in_range(3..=255)?);
+                let kind = PmsiTunnelType(u.int_in_range(7..=255)?);
                 Self::Unknown(kind, super::super::octets::arbitrary_octets(u, 30)?)
             }
         })

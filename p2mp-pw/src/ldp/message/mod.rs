@@ -11,10 +11,12 @@
 //! | 0x0400 | Label Mapping | `label_mapping.rs` |
 //! | 0x0401, 0x0404 | Label Request, Label Abort Request | `label_request.rs` |
 //! | 0x0402, 0x0403 | Label Withdraw, Label Release | `label_withdraw.rs` |
+//! | 0x0700–0x0703 | RG Connect, Disconnect, Notification, Application Data | `iccp.rs` |
 
 mod address;
 mod capability;
 mod hello;
+mod iccp;
 mod initialization;
 mod label_mapping;
 mod label_request;
@@ -28,6 +30,7 @@ use fwd_core::codec::{self, BufMut, Fail, Malformed, Take};
 pub use address::Address;
 pub use capability::CapabilityMessage;
 pub use hello::{Hello, HelloFlags};
+pub use iccp::{IccTlv, IccTlvType, IccpStatus, RgKind, RgMessage};
 pub use initialization::{Initialization, SessionFlags};
 pub use label_mapping::{LabelMapping, LabelTlv};
 pub use label_request::{LabelAbortRequest, LabelRequest};
@@ -103,6 +106,7 @@ impl<'a> RawMessage<'a> {
     ///
     /// # Errors
     /// Truncated input, or a length without room for the message identifier.
+    #[inline]
     pub fn take(i: &'a [u8]) -> Take<'a, Self> {
         let start = i;
         let (i, kind) = codec::be_u16(i, "message type")?;
@@ -125,7 +129,17 @@ impl<'a> RawMessage<'a> {
     /// A malformed parameter, or a mandatory one that is missing; [`StatusCode::of_malformed`] says what it costs.
     ///
     /// [`StatusCode::of_malformed`]: super::StatusCode::of_malformed
+    #[inline]
     pub fn parse(&self) -> Result<Message, Malformed> {
+        if self.kind == MessageType::LABEL_MAPPING {
+            if let Some(mapping) = LabelMapping::take_plain(self.parameters) {
+                return Ok(Message { id: self.id, body: MessageBody::LabelMapping(mapping) });
+            }
+        }
+        self.parse_any()
+    }
+
+    fn parse_any(&self) -> Result<Message, Malformed> {
         let failed = |error: nom::Err<Fail<'a>>| match error {
             nom::Err::Error(fail) | nom::Err::Failure(fail) => fail.within(self.whole),
             nom::Err::Incomplete(_) => {
@@ -173,6 +187,8 @@ pub enum MessageBody {
     LabelRelease(LabelWithdraw),
     /// Takes a Label Request back.
     LabelAbortRequest(LabelAbortRequest),
+    /// Between routers of a redundancy group (RFC 7275 §6).
+    Rg(RgMessage),
     /// A type that is not known, its parameters as octets.
     Unknown(MessageType, Octets),
 }
@@ -190,12 +206,28 @@ impl Message {
 
     /// Octets of the message.
     #[must_use]
+    #[inline]
     pub fn wire_len(&self) -> usize {
+        if let MessageBody::LabelMapping(mapping) = &self.body {
+            if let Some(plain) = mapping.plain() {
+                return plain.wire_len();
+            }
+        }
         self.body.wire_len().saturating_add(Self::HEADER_LEN)
     }
 
     /// Writes the message.
+    #[inline]
     pub fn emit(&self, out: &mut impl BufMut) {
+        if let MessageBody::LabelMapping(mapping) = &self.body {
+            if let Some(plain) = mapping.plain() {
+                return plain.emit(self.id, out);
+            }
+        }
+        self.emit_any(out);
+    }
+
+    fn emit_any(&self, out: &mut impl BufMut) {
         out.put_u16(self.body.kind().0);
         out.put_u16(len16(self.body.wire_len().saturating_add(4)));
         out.put_u32(self.id);
@@ -220,6 +252,7 @@ impl MessageBody {
             Self::LabelWithdraw(_) => MessageType::LABEL_WITHDRAW,
             Self::LabelRelease(_) => MessageType::LABEL_RELEASE,
             Self::LabelAbortRequest(_) => MessageType::LABEL_ABORT_REQUEST,
+            Self::Rg(m) => m.kind.message_type(),
             Self::Unknown(kind, _) => *kind,
         }
     }
@@ -241,8 +274,11 @@ impl MessageBody {
             MessageType::LABEL_ABORT_REQUEST => {
                 LabelAbortRequest::take(i).map(|(i, m)| (i, Self::LabelAbortRequest(m)))?
             }
-            unknown => codec::octets(i, i.len(), "parameters")
-                .map(|(i, o)| (i, Self::Unknown(unknown, Octets::from_slice(o))))?,
+            other => match RgKind::of(other) {
+                Some(kind) => RgMessage::take(kind, i).map(|(i, m)| (i, Self::Rg(m)))?,
+                None => codec::octets(i, i.len(), "parameters")
+                    .map(|(i, o)| (i, Self::Unknown(other, Octets::from_slice(o))))?,
+            },
         })
     }
 
@@ -258,6 +294,7 @@ impl MessageBody {
             Self::LabelRequest(m) => m.wire_len(),
             Self::LabelWithdraw(m) | Self::LabelRelease(m) => m.wire_len(),
             Self::LabelAbortRequest(m) => m.wire_len(),
+            Self::Rg(m) => m.wire_len(),
             Self::Unknown(_, parameters) => parameters.len(),
         }
     }
@@ -274,6 +311,7 @@ impl MessageBody {
             Self::LabelRequest(m) => m.emit(out),
             Self::LabelWithdraw(m) | Self::LabelRelease(m) => m.emit(out),
             Self::LabelAbortRequest(m) => m.emit(out),
+            Self::Rg(m) => m.emit(out),
             Self::Unknown(_, parameters) => out.put_slice(parameters),
         }
     }
@@ -292,7 +330,7 @@ impl MessageBody {
             Self::LabelRequest(m) => &m.optional,
             Self::LabelWithdraw(m) | Self::LabelRelease(m) => &m.optional,
             Self::LabelAbortRequest(m) => &m.optional,
-            Self::KeepAlive | Self::Unknown(..) => &[],
+            Self::KeepAlive | Self::Rg(_) | Self::Unknown(..) => &[],
         };
         optional.iter().find(|tlv| tlv.is_refused())
     }
@@ -314,7 +352,7 @@ fn emit_optional(optional: &[Tlv], out: &mut impl BufMut) {
 #[cfg(feature = "arbitrary")]
 impl<'a> arbitrary::Arbitrary<'a> for Message {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
-        let body = match u.int_in_range(0..=12)? {
+        let body = match u.int_in_range(0..=13)? {
             0 => MessageBody::Notification(u.arbitrary()?),
             1 => MessageBody::Hello(u.arbitrary()?),
             2 => MessageBody::Initialization(u.arbitrary()?),
@@ -327,8 +365,9 @@ impl<'a> arbitrary::Arbitrary<'a> for Message {
             9 => MessageBody::LabelWithdraw(u.arbitrary()?),
             10 => MessageBody::LabelRelease(u.arbitrary()?),
             11 => MessageBody::LabelAbortRequest(u.arbitrary()?),
+            12 => MessageBody::Rg(u.arbitrary()?),
             _ => {
-                let kind = MessageType(u.int_in_range(0x0700..=0x0703)?);
+                let kind = MessageType(u.int_in_range(0x0704..=0x0fff)?);
                 MessageBody::Unknown(kind, super::octets::arbitrary_octets(u, 40)?)
             }
         };

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use fwd_core::time::Instant;
 
-use super::super::message::{Initialization, MessageBody, MessageType, Notification, RawMessage, SessionFlags};
+use super::super::message::{Initialization, MessageBody, MessageType, Notification, RawMessage, RgKind, SessionFlags};
 use super::super::status::{Status, StatusCode};
 use super::super::tlv::{Tlv, TlvValue};
 use super::super::{Octets, Pdu, frame_len};
@@ -68,6 +68,10 @@ impl Session {
     }
 
     fn message(&mut self, now: Instant, raw: &RawMessage<'_>) {
+        // RFC 7275's capability is not offered: nobody here is of a redundancy group, whatever the message says.
+        if RgKind::of(raw.kind).is_some() && self.state == State::Operational {
+            return self.refuse(now, raw, StatusCode::UNKNOWN_MESSAGE_TYPE, None);
+        }
         let message = match raw.parse() {
             Ok(message) => message,
             Err(fault) => return self.refuse(now, raw, StatusCode::of_malformed(&fault), None),

@@ -86,6 +86,34 @@ pub fn select<'t, K: Copy, L: Ord + 't>(
     best
 }
 
+/// What carries a pseudowire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport<K> {
+    /// A tunnel that others use too.
+    Shared(K),
+    /// A tunnel of its own, still to be set up.
+    Own,
+    /// An LSP to each leaf, which is possible, but a link that they share carries a copy for each (RFC 7338 §3.1): where there is neither
+    /// of the others.
+    IngressReplication,
+}
+
+/// What is to carry a pseudowire: a tunnel of those that are there, else one of its own if such may be set up (`own`), else an LSP to each
+/// leaf.
+#[must_use]
+pub fn transport<'t, K: Copy, L: Ord + 't>(
+    tunnels: impl IntoIterator<Item = (K, &'t TunnelOffer<L>)>,
+    demand: &Demand<L>,
+    config: CongruencyConfig,
+    own: bool,
+) -> Transport<K> {
+    match select(tunnels, demand, config) {
+        Some((key, _)) => Transport::Shared(key),
+        None if own => Transport::Own,
+        None => Transport::IngressReplication,
+    }
+}
+
 /// Pseudowires that would fare better by `margin` percent or more on another tunnel, with that tunnel: what a periodic
 /// re-optimisation moves. `None` as a tunnel: one of its own.
 #[must_use]
@@ -150,6 +178,18 @@ mod tests {
         assert_eq!((of_rate(100), of_rate(200), of_rate(2000)), (Some(65), Some(55), Some(0)));
         let heavy = Demand { leaves: leaves(&[1, 2, 3]), rate: 300 };
         assert_eq!(select([(1, &tunnel)], &heavy, HALF), None);
+    }
+
+    #[test]
+    fn an_lsp_for_each_leaf_is_what_is_left() {
+        let tunnel = offer(&[1, 2, 3, 4], 1000);
+        let of = |leaves_of: &[u8], own| {
+            let demand = Demand { leaves: leaves(leaves_of), rate: 0 };
+            transport([('t', &tunnel)], &demand, HALF, own)
+        };
+        assert_eq!((of(&[1, 2, 3], false), of(&[1, 2, 3], true)), (Transport::Shared('t'), Transport::Shared('t')));
+        assert_eq!((of(&[1], true), of(&[1], false)), (Transport::Own, Transport::IngressReplication));
+        assert_eq!(of(&[5], false), Transport::IngressReplication);
     }
 
     /// Shows: P2MP-UND-5

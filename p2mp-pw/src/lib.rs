@@ -25,6 +25,9 @@
 //! | 6512 §2 | recursive opaque values of any FEC | of P2MP LSPs; in a VPN (§3) they are values |
 //! | 7361 §5.1.1 | the figure draws 8 bits for the type of a sub-TLV | 16 bits: the assigned values need them |
 //! | 8338 §3 | a leaf has the same FEC configured | offers that nothing is configured for are kept; a leaf says that all is well, which §5 leaves open, so that silence means something |
+//! | 8338 §3 | a root knows its leaves, a leaf its pseudowires | leaves may be found ([`p2mp::root::Input::Member`]), and a leaf may have templates ([`p2mp::leaf::TemplateConfig`]), none by default |
+//! | 8338 §3.2.1 | tunnels of types 1 and 2 | and 6 with the root's address: an LSP from the root to each leaf, below whose label a leaf looks labels up in the root's space |
+//! | 8338 §3.2 | nothing about one label for two pseudowires | the second offer is given back |
 //! | 8338 §3.2 | nothing about another tunnel for the same pseudowire | refused by the leaf; the root withdraws first |
 //! | 8338 | no protection between pseudowires | the preferential forwarding bit of RFC 6870 with the Upstream element from the root, with the Downstream element from the leaf; leaves obey their roots |
 //! | 8338 §3.2.1 | the info length may or may not count types and lengths; the unit of the lengths in a selective tree is not said | counts everything after itself; octets, and 32 and 128 are taken as bits |

@@ -4,15 +4,23 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-use fwd_core::net::{EcmpId, IfIndex, IpPrefix, Ipv4Prefix, Ipv6Prefix, Label, Mac, NhlfeId, PortId};
-use fwd_core::op::{FwdOp, Ilm, IlmAction, NextHop, Nhlfe};
+use fwd_core::net::{
+    EcmpId, IfIndex, IpPrefix, Ipv4Prefix, Ipv6Prefix, Label, LabelSpaceId, Mac, NhlfeId, PortId, ReplicationId, VsiId,
+};
+use fwd_core::op::{FwdOp, Ilm, IlmAction, NextHop, Nhlfe, Tags};
 use fwd_core::time::Instant;
-use p2mp_pw::ldp::LdpId;
 use p2mp_pw::ldp::discovery::{DiscoveryConfig, HelloTarget, InterfaceAddresses};
+use p2mp_pw::ldp::fec::{Attachment, FecElement, FecType, PmsiTunnel, PwEnds};
 use p2mp_pw::ldp::lde::{Hop, LdeConfig, Route};
+use p2mp_pw::ldp::message::MessageBody;
 use p2mp_pw::ldp::neighbour::{EcmpRange, LabelRange, NhlfeRange};
 use p2mp_pw::ldp::session::State;
 use p2mp_pw::ldp::speaker::{Event, Input, LdpSpeaker, Output, SpeakerConfig};
+use p2mp_pw::ldp::{Capability, LdpId, Pdu, PwStatus, TlvType};
+use p2mp_pw::mldp::{GroupRange, TreeFec};
+use p2mp_pw::p2mp::leaf::{self, Leaf, LeafConfig, LeafPwConfig};
+use p2mp_pw::p2mp::root::{self, Root, RootConfig, RootPwConfig, TunnelRef};
+use p2mp_pw::p2mp::{Circuit, LeafState, PortRange, PwId, Sai, Service, SpaceRange};
 use p2mp_pw::pw::{self, PwAttachment, PwConfig, PwName, Pws, PwsConfig};
 
 fn id(n: u8) -> LdpId {
@@ -42,6 +50,9 @@ fn host(address: IpAddr) -> IpPrefix {
 struct Node {
     speaker: LdpSpeaker,
     pws: Pws,
+    /// P2MP pseudowires, of which the first of the line is root and the others are leaves.
+    root: Root,
+    leaf: Leaf,
     ilm: BTreeMap<Label, Ilm>,
     nhlfe: BTreeMap<NhlfeId, Nhlfe>,
     lsps: BTreeMap<IpPrefix, NhlfeId>,
@@ -56,6 +67,8 @@ struct Line {
     connections: BTreeSet<(u8, u8)>,
     streams: VecDeque<(u8, u8, Vec<u8>)>,
     v6: bool,
+    /// FEC elements in the messages between two speakers, from octets on the wire.
+    elements: BTreeMap<(u8, u8), BTreeSet<FecType>>,
 }
 
 impl Line {
@@ -72,7 +85,10 @@ impl Line {
             let nhlfes = NhlfeRange { first: NhlfeId(1), last: NhlfeId(999) };
             let groups = EcmpRange { first: EcmpId(1), last: EcmpId(9) };
             let lde = LdeConfig::new([192, 0, 2, n].into(), labels, nhlfes, groups);
-            let mut speaker = LdpSpeaker::new(now, SpeakerConfig::new(discovery, lde)).unwrap();
+            let mut config = SpeakerConfig::new(discovery, lde);
+            let capability = Capability { advertised: true, data: [0_u8].as_slice().into() };
+            config.capabilities.push((TlvType::P2MP_PW_CAPABILITY, capability));
+            let mut speaker = LdpSpeaker::new(now, config).unwrap();
             for other in [n.wrapping_sub(1), n + 1].into_iter().filter(|other| (1..=count).contains(other)) {
                 let v4 = (!v6).then(|| on_link(n, other).into());
                 let addresses = InterfaceAddresses { v4, v6: v6.then(|| link_local(n)) };
@@ -82,9 +98,20 @@ impl Line {
             let labels = LabelRange { first: label(5000), last: label(5009) };
             let nhlfes = NhlfeRange { first: NhlfeId(5000), last: NhlfeId(5009) };
             let pws = Pws::new(now, PwsConfig::new([192, 0, 2, n].into(), labels, nhlfes)).unwrap();
+            let labels = LabelRange { first: label(6000), last: label(6009) };
+            let (ports, groups) = (
+                PortRange { first: PortId(100), last: PortId(199) },
+                GroupRange { first: ReplicationId(1), last: ReplicationId(99) },
+            );
+            let nhlfes = NhlfeRange { first: NhlfeId(6000), last: NhlfeId(6099) };
+            let spaces = SpaceRange { first: LabelSpaceId(1), last: LabelSpaceId(9) };
+            let root = Root::new(now, RootConfig::new(labels, nhlfes, ports, groups)).unwrap();
+            let leaf = Leaf::new(now, LeafConfig::new(nhlfes, ports, groups, spaces)).unwrap();
             Node {
                 speaker,
                 pws,
+                root,
+                leaf,
                 ilm: BTreeMap::new(),
                 nhlfe: BTreeMap::new(),
                 lsps: BTreeMap::new(),
@@ -93,7 +120,8 @@ impl Line {
         };
         let nodes = (1..=count).map(|n| (n, node(n))).collect();
         let (cut, connections) = (BTreeSet::new(), BTreeSet::new());
-        let mut line = Self { now, nodes, cut, connections, streams: VecDeque::new(), v6 };
+        let elements = BTreeMap::new();
+        let mut line = Self { now, nodes, cut, connections, streams: VecDeque::new(), v6, elements };
         for at in 1..=count {
             for to in 1..=count {
                 line.route(at, to, true);
@@ -120,16 +148,18 @@ impl Line {
         let end = self.now + Duration::from_secs(seconds);
         loop {
             self.run();
-            let due = self
-                .nodes
-                .values()
-                .filter_map(|node| node.speaker.next_timeout().into_iter().chain(node.pws.next_timeout()).min());
+            let due = self.nodes.values().filter_map(|node| {
+                let p2mp = node.root.next_timeout().into_iter().chain(node.leaf.next_timeout());
+                node.speaker.next_timeout().into_iter().chain(node.pws.next_timeout()).chain(p2mp).min()
+            });
             let Some(next) = due.min().filter(|at| *at <= end) else { break };
             self.now = next.max(self.now);
             let now = self.now;
             for node in self.nodes.values_mut() {
                 node.speaker.handle_timeout(now);
                 node.pws.handle_timeout(now);
+                node.root.handle_timeout(now);
+                node.leaf.handle_timeout(now);
             }
         }
         self.now = end;
@@ -156,8 +186,10 @@ impl Line {
                     }
                 }
             }
+            moved |= self.p2mp();
             if let Some((from, to, octets)) = self.streams.pop_front() {
                 moved = true;
+                self.note(from, to, &octets);
                 let input = Input::Stream { peer: id(from), octets: &octets };
                 self.nodes.get_mut(&to).unwrap().speaker.handle_input(self.now, input);
             }
@@ -166,6 +198,45 @@ impl Line {
             }
         }
         panic!("no rest");
+    }
+
+    /// What the ends of P2MP pseudowires say; a tunnel that a leaf joins is there at once.
+    fn p2mp(&mut self) -> bool {
+        let (now, mut moved) = (self.now, false);
+        for node in self.nodes.values_mut() {
+            while let Some(output) = node.root.poll_output() {
+                moved = true;
+                if let root::Output::Message { peer, message } = output {
+                    node.speaker.handle_input(now, Input::Send { peer, message });
+                }
+            }
+            while let Some(output) = node.leaf.poll_output() {
+                moved = true;
+                match output {
+                    leaf::Output::Message { peer, message } => {
+                        node.speaker.handle_input(now, Input::Send { peer, message });
+                    }
+                    leaf::Output::Join { tunnel, .. } => {
+                        node.leaf.handle_input(now, leaf::Input::Tunnel { tunnel: &tunnel, up: true });
+                    }
+                    _ => {}
+                }
+            }
+        }
+        moved
+    }
+
+    fn note(&mut self, from: u8, to: u8, octets: &[u8]) {
+        for raw in Pdu::parse(octets).unwrap().messages() {
+            let fec = match raw.unwrap().parse().unwrap().body {
+                MessageBody::LabelMapping(m) => m.fec,
+                MessageBody::LabelWithdraw(m) | MessageBody::LabelRelease(m) => m.fec,
+                MessageBody::Notification(m) if m.fec().is_some() => m.fec().unwrap().clone(),
+                _ => continue,
+            };
+            let elements = self.elements.entry((from, to)).or_default();
+            elements.extend(fec.0.iter().map(FecElement::fec_type));
+        }
     }
 
     fn output(&mut self, n: u8, output: Output) {
@@ -237,10 +308,18 @@ impl Line {
             }
             Output::PeerUp { peer, negotiated } => {
                 node.pws.handle_input(now, pw::Input::PeerUp { peer, negotiated: &negotiated });
+                node.root.handle_input(now, root::Input::PeerUp { peer, negotiated: &negotiated });
+                node.leaf.handle_input(now, leaf::Input::PeerUp { peer, negotiated: &negotiated });
             }
-            Output::PeerDown { peer, retain } => node.pws.handle_input(now, pw::Input::PeerDown { peer, retain }),
+            Output::PeerDown { peer, retain } => {
+                node.pws.handle_input(now, pw::Input::PeerDown { peer, retain });
+                node.root.handle_input(now, root::Input::PeerDown { peer });
+                node.leaf.handle_input(now, leaf::Input::PeerDown { peer });
+            }
             Output::Message { peer, message } => {
                 node.pws.handle_input(now, pw::Input::Message { peer, message: &message });
+                node.root.handle_input(now, root::Input::Message { peer, message: &message });
+                node.leaf.handle_input(now, leaf::Input::Message { peer, message: &message });
             }
             Output::Event(event) => node.events.push(event),
             other => panic!("{other:?}"),
@@ -323,4 +402,84 @@ fn a_pseudowire_between_the_ends_of_the_line() {
     line.cut.clear();
     line.settle(40);
     assert!(pws.iter().all(|(n, pw)| line.nodes[n].pws.is_up(*pw)));
+}
+
+fn sai(circuit: u32) -> Sai {
+    let saii = Attachment::aggregatable(64500, [192, 0, 2, 1].into(), circuit);
+    Sai { agi: Attachment::group([0, 0, 0xfb, 0xf4, 0, 0, 0, 9]), saii }
+}
+
+fn circuit() -> Vec<Circuit> {
+    vec![Circuit { iface: IfIndex(50), tags: Tags::Any }]
+}
+
+/// One P2MP pseudowire from the first of the line to the last, as long as it is wanted.
+fn p2mp(line: &mut Line, number: u32) -> PwId {
+    let now = line.now;
+    let tunnel = PmsiTunnel::MldpP2mp(TreeFec::p2mp([192, 0, 2, 1].into(), number).down());
+    let root = &mut line.nodes.get_mut(&1).unwrap().root;
+    let mut config = RootPwConfig::new(sai(number), Service::ethernet(1500), VsiId(number as u16), circuit());
+    config.return_path = true;
+    let pw = root.add_pw(now, config).unwrap();
+    root.handle_input(now, root::Input::LegUp { tunnel: TunnelRef(number.into()), leg: 1, nhlfe: NhlfeId(1) });
+    root.set_tunnel(now, pw, Some((TunnelRef(number.into()), tunnel))).unwrap();
+    root.add_leaf(now, pw, id(4)).unwrap();
+    pw
+}
+
+/// Pseudowires of FEC 128 and 129 and P2MP pseudowires with ways back on one session: those between two ends stay up, and hear nothing,
+/// while P2MP pseudowires come and go, change their state, and are refused.
+///
+/// Shows: P2MP-BC-1
+#[test]
+fn one_session_carries_pseudowires_of_every_kind() {
+    let mut line = Line::new(4, false);
+    let now = line.now;
+    let mut pws = Vec::new();
+    for (n, peer) in [(1, 4), (4, 1)] {
+        let node = line.nodes.get_mut(&n).unwrap();
+        node.speaker.set_target(now, loopback(peer, false), true).unwrap();
+        let of = |n: u8| Attachment::individual(n.into());
+        let ends = PwEnds { agi: Attachment::NULL, saii: of(n), taii: of(peer) };
+        for (port, name) in [(1, PwName::Id(100)), (2, PwName::Ends(ends))] {
+            let config = PwConfig::new(id(peer), name, PwAttachment::Port(PortId(port)));
+            pws.push((n, node.pws.add(now, config).unwrap()));
+        }
+    }
+    line.settle(40);
+    assert!(pws.iter().all(|(n, pw)| line.nodes[n].pws.is_up(*pw)));
+    let ended = |line: &Line| {
+        let events = line.nodes.values().flat_map(|n| &n.events);
+        events.filter(|e| matches!(e, Event::Down { down, .. } if down.operational)).count()
+    };
+    let entries = |line: &Line| [1, 4].map(|n| (line.nodes[&n].ilm.clone(), line.nodes[&n].nhlfe.clone()));
+    let tables = entries(&line);
+    for round in 0..30_u32 {
+        let number = round % 5 + 1;
+        let pw = p2mp(&mut line, number);
+        let (now, service) = (line.now, Service::ethernet(if round % 3 == 0 { 9000 } else { 1500 }));
+        let leaf = &mut line.nodes.get_mut(&4).unwrap().leaf;
+        let at_leaf = leaf.add_pw(now, LeafPwConfig::new(sai(number), service, VsiId(9), circuit())).unwrap();
+        line.settle(1);
+        let leaves = line.nodes[&1].root.pw(pw).unwrap().leaves;
+        let refused = LeafState::Fault(PwStatus::NOT_FORWARDING);
+        assert_eq!(leaves, [(id(4), if round % 3 == 0 { refused } else { LeafState::Confirmed })]);
+        line.nodes.get_mut(&1).unwrap().root.set_ac_status(pw, PwStatus::AC_RECEIVE_FAULT);
+        line.nodes.get_mut(&4).unwrap().leaf.set_ac_status(at_leaf, PwStatus::AC_TRANSMIT_FAULT);
+        line.settle(1);
+        let now = line.now;
+        line.nodes.get_mut(&1).unwrap().root.remove_pw(now, pw);
+        line.settle(1);
+        let now = line.now;
+        line.nodes.get_mut(&4).unwrap().leaf.remove_pw(now, at_leaf);
+        line.settle(1);
+        assert!(pws.iter().all(|(n, pw)| line.nodes[n].pws.is_up(*pw)), "round {round}");
+    }
+    assert_eq!(entries(&line), tables);
+    assert_eq!(line.nodes[&1].speaker.session_state(id(4)), Some(State::Operational));
+    assert_eq!(ended(&line), 0);
+    let (down, up) = (&line.elements[&(1, 4)], &line.elements[&(4, 1)]);
+    for kind in [FecType::PW_ID, FecType::GENERALIZED_PW_ID, FecType::P2MP_PW_UPSTREAM, FecType::P2P_PW_DOWNSTREAM] {
+        assert!(down.contains(&kind) && up.contains(&kind), "{kind:?}: {down:?}, {up:?}");
+    }
 }

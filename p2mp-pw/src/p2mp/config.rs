@@ -118,6 +118,15 @@ pub struct PortRange {
     pub last: PortId,
 }
 
+/// A block of instances that one machine numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VsiRange {
+    /// The first.
+    pub first: VsiId,
+    /// The last.
+    pub last: VsiId,
+}
+
 /// A block of label spaces that one machine numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpaceRange {

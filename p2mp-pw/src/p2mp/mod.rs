@@ -19,5 +19,5 @@ pub mod leaf;
 pub mod root;
 
 pub use accept::{Accepted, Mismatch, accept};
-pub use config::{Circuit, Monitor, PortRange, PwId, Sai, Service, SpaceRange};
+pub use config::{Circuit, Monitor, PortRange, PwId, Sai, Service, SpaceRange, VsiRange};
 pub use fsm::{LeafEvent, LeafState, PwEvent, PwState, Unexpected, leaf_transition, pw_transition};

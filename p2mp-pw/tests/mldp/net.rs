@@ -10,7 +10,7 @@ use fwd_core::op::*;
 use fwd_core::table::*;
 use fwd_core::time::Instant;
 use fwd_core::wire::{EtherType, Ethernet, Ipv4};
-use fwd_core::{DropReason, Forwarder, Frame, Replica, Verdict};
+use fwd_core::{DropReason, Forwarder, Frame, PuntReason, Replica, Verdict};
 use p2mp_pw::ldp::message::{Message, MessageBody};
 use p2mp_pw::ldp::neighbour::{LabelRange, NhlfeRange};
 use p2mp_pw::ldp::session::{AdvertisementDiscipline, Negotiated};
@@ -34,6 +34,8 @@ pub struct Node {
     pub legs: BTreeMap<(TreeId, u16), NhlfeId>,
     pub events: Vec<Event>,
     pub sent: u64,
+    /// What came in control channels of pseudowires: the port, and the octets from the channel's header on.
+    pub punts: Vec<(PortId, Vec<u8>)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +62,8 @@ pub struct Net {
     rng: u64,
     /// Frames that crossed a link, by link and direction, of the last packet.
     pub crossed: BTreeMap<(usize, usize), u32>,
+    /// Those frames: link, sender, octets.
+    pub crossings: Vec<(usize, usize, Vec<u8>)>,
 }
 
 pub fn config(n: usize) -> MldpConfig {
@@ -186,11 +190,12 @@ impl Net {
                 legs: BTreeMap::new(),
                 events: Vec::new(),
                 sent: 0,
+                punts: Vec::new(),
             }
         };
         let nodes: Vec<Node> = (0..nodes).map(make).collect();
         let (due, last, crossed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let mut net = Self { now, nodes, links, due, last, seq: 0, rng: seed | 1, crossed };
+        let mut net = Self { now, nodes, links, due, last, seq: 0, rng: seed | 1, crossed, crossings: Vec::new() };
         for link in 0..net.links.len() {
             net.session(link, true, &change);
         }
@@ -420,6 +425,7 @@ impl Net {
     /// A frame arrives at a router: what leaves by interfaces that are no links.
     pub fn inject(&mut self, n: usize, iface: IfIndex, octets: Vec<u8>) -> Vec<(usize, IfIndex, Vec<u8>)> {
         self.crossed.clear();
+        self.crossings.clear();
         let mut left = Vec::new();
         let mut todo = vec![(n, iface, octets)];
         let mut budget = 20_000;
@@ -435,6 +441,7 @@ impl Net {
                 };
                 let to = if link.a == n { link.b } else { link.a };
                 *self.crossed.entry((iface.0 as usize, n)).or_default() += 1;
+                self.crossings.push((iface.0 as usize, n, octets.clone()));
                 if link.up {
                     todo.push((to, iface, octets));
                 }
@@ -464,6 +471,9 @@ impl Node {
                         sent.push((iface, [front, &frame.octets()[payload]].concat()));
                     }
                 }
+            }
+            Verdict::PuntFrame { reason: PuntReason::PseudowireControl, port, offset } => {
+                self.punts.push((port, frame.octets()[offset..].to_vec()));
             }
             _ => {}
         }

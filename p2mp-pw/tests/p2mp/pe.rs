@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test uses a part
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use fwd_core::net::*;
@@ -26,6 +27,8 @@ pub struct Pes {
     pub leaves: BTreeMap<usize, Leaf>,
     /// Trees that a root opened, and those that a leaf joined.
     opened: BTreeMap<(usize, TreeId), TunnelRef>,
+    /// Those that are an LSP to a leaf each: their legs have numbers apart.
+    to_leaf: BTreeMap<(usize, TreeId), u16>,
     joined: BTreeMap<(usize, TreeId), PmsiTunnel>,
     seen: Vec<usize>,
     /// Messages of targeted sessions under way: from, to.
@@ -45,6 +48,11 @@ pub fn sai(n: usize, circuit: u32) -> Sai {
 
 pub fn tunnel(n: usize, lsp: u32) -> PmsiTunnel {
     PmsiTunnel::MldpP2mp(TreeFec::p2mp(address(n), lsp).down())
+}
+
+/// The LSP from a root to one leaf.
+fn lsp_to(r: usize, l: usize) -> TreeFec {
+    TreeFec::p2mp(address(r), 200 + l as u32)
 }
 
 pub fn capable(able: bool) -> Negotiated {
@@ -78,6 +86,7 @@ impl Pes {
             roots,
             leaves,
             opened: BTreeMap::new(),
+            to_leaf: BTreeMap::new(),
             joined: BTreeMap::new(),
             seen,
             wire: VecDeque::new(),
@@ -124,6 +133,22 @@ impl Pes {
         self.opened.insert((r, id), TunnelRef(lsp.into()));
         self.settle();
         (TunnelRef(lsp.into()), tunnel(r, lsp))
+    }
+
+    /// A root sets up an LSP to each leaf, as trees of one leaf each.
+    pub fn open_each(&mut self, r: usize, leaves: &[usize]) -> (TunnelRef, PmsiTunnel) {
+        for l in leaves {
+            let id = self.net.nodes[r].mldp.open(self.net.now, lsp_to(r, *l)).unwrap();
+            self.net.drain();
+            self.opened.insert((r, id), TunnelRef(999));
+            self.to_leaf.insert((r, id), *l as u16);
+        }
+        self.settle();
+        (TunnelRef(999), PmsiTunnel::IngressReplication(address(r)))
+    }
+
+    fn leg(&self, n: usize, tree: TreeId, leg: u16) -> u16 {
+        self.to_leaf.get(&(n, tree)).map_or(leg, |l| l * 100 + leg)
     }
 
     pub fn root_pw(&mut self, r: usize, config: RootPwConfig, at: Option<(TunnelRef, PmsiTunnel)>) -> PwId {
@@ -211,9 +236,13 @@ impl Pes {
             leaf::Output::Program(op) => self.apply(n, op),
             leaf::Output::Event(event) => self.leaf_events.push((n, event)),
             leaf::Output::Join { tunnel, space } => {
-                let PmsiTunnel::MldpP2mp(fec) = &tunnel else { return };
+                let fec = match &tunnel {
+                    PmsiTunnel::MldpP2mp(fec) => TreeFec::of(fec).0,
+                    PmsiTunnel::IngressReplication(IpAddr::V4(root)) => lsp_to(usize::from(root.octets()[3]) - 1, n),
+                    _ => return,
+                };
                 let now = self.net.now;
-                let id = self.net.nodes[n].mldp.join(now, TreeFec::of(fec).0, Deliver::Context(space)).unwrap();
+                let id = self.net.nodes[n].mldp.join(now, fec, Deliver::Context(space)).unwrap();
                 self.joined.insert((n, id), tunnel);
                 self.net.drain();
             }
@@ -233,11 +262,13 @@ impl Pes {
         let now = self.net.now;
         match event {
             TreeEvent::LegUp { tree, leg, nhlfe, .. } => {
+                let leg = self.leg(n, tree, leg);
                 if let (Some(tunnel), Some(root)) = (self.opened.get(&(n, tree)), self.roots.get_mut(&n)) {
                     root.handle_input(now, root::Input::LegUp { tunnel: *tunnel, leg, nhlfe });
                 }
             }
             TreeEvent::LegDown { tree, leg } => {
+                let leg = self.leg(n, tree, leg);
                 if let (Some(tunnel), Some(root)) = (self.opened.get(&(n, tree)), self.roots.get_mut(&n)) {
                     root.handle_input(now, root::Input::LegDown { tunnel: *tunnel, leg });
                 }

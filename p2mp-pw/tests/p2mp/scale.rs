@@ -57,3 +57,51 @@ fn cost_grows_with_leaves_and_no_faster() {
         assert_eq!(cost(leaves), (leaves.into(), u64::from(leaves) * octets, ops));
     }
 }
+
+/// A tenth of the size that is measured in `examples/p2mp_scale.rs`: 1,000 pseudowires on 100 trees with 100 leaves each, and with 10. A
+/// message for each pseudowire and leaf, as many octets as that says, and entries that do not depend on leaves.
+#[test]
+fn a_thousand_pseudowires_with_a_hundred_leaves_each() {
+    let (pws, trees) = (1000_u32, 100);
+    let run = |leaves: u32| {
+        let now = Instant::from_secs(1);
+        let labels = LabelRange { first: Label::FIRST_UNRESERVED, last: Label::MAX };
+        let nhlfes = NhlfeRange { first: NhlfeId(0), last: NhlfeId(9999) };
+        let ports = PortRange { first: PortId(0), last: PortId(9999) };
+        let groups = GroupRange { first: ReplicationId(0), last: ReplicationId(1999) };
+        let mut root = Root::new(now, RootConfig::new(labels, nhlfes, ports, groups)).unwrap();
+        let negotiated = capable(true);
+        let leaf = |n: u32| LdpId::platform(Ipv4Addr::from_bits(0x0a00_0001 + n));
+        for n in 0..leaves {
+            root.handle_input(now, Input::PeerUp { peer: leaf(n), negotiated: &negotiated });
+        }
+        for tree in 0..trees {
+            let (tunnel, nhlfe) = (TunnelRef(tree.into()), NhlfeId(tree));
+            root.handle_input(now, Input::LegUp { tunnel, leg: 2, nhlfe });
+        }
+        let (mut messages, mut octets, mut ops) = (0_u64, 0_u64, 0_u64);
+        for n in 0..pws {
+            let pw = root.add_pw(now, root_config(0, n, n as u16, &[50 + n])).unwrap();
+            let tree = n % trees;
+            root.set_tunnel(now, pw, Some((TunnelRef(tree.into()), tunnel(0, tree)))).unwrap();
+            for l in 0..leaves {
+                root.add_leaf(now, pw, leaf(l)).unwrap();
+            }
+            while let Some(output) = root.poll_output() {
+                match output {
+                    Output::Message { message, .. } => {
+                        messages += 1;
+                        octets += message.wire_len() as u64;
+                    }
+                    Output::Program(_) => ops += 1,
+                    Output::Event(_) => {}
+                }
+            }
+        }
+        (messages, octets, ops)
+    };
+    let (ten, hundred) = (run(10), run(100));
+    assert_eq!((ten.0, hundred.0), (10_000, 100_000));
+    assert_eq!((hundred.1, hundred.1 % hundred.0), (ten.1 * 10, 0), "all of one size");
+    assert_eq!(hundred.2, ten.2, "entries do not depend on leaves");
+}

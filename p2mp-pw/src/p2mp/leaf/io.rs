@@ -9,6 +9,7 @@ use fwd_core::op::{FwdOp, NextHop};
 use super::super::accept::Mismatch;
 use super::super::config::{Circuit, Monitor, PortRange, PwId, Sai, Service, SpaceRange};
 use super::super::fsm::PwState;
+use super::template::TemplateId;
 use crate::ldp::fec::PmsiTunnel;
 use crate::ldp::message::Message;
 use crate::ldp::neighbour::NhlfeRange;
@@ -212,6 +213,29 @@ pub enum Event {
         sai: Sai,
         /// The status.
         status: PwStatus,
+    },
+    /// A template is for a pseudowire that a root offers.
+    FromTemplate {
+        /// The template.
+        template: TemplateId,
+        /// The pseudowire.
+        pw: PwId,
+        /// Its name.
+        sai: Sai,
+    },
+    /// A template is for a pseudowire that a root offers, and has no room for it: the offer is retained.
+    TemplateExhausted {
+        /// The template.
+        template: TemplateId,
+        /// The pseudowire's name.
+        sai: Sai,
+    },
+    /// A root gave a pseudowire the label that another has: it was told to take it back.
+    LabelTwice {
+        /// The root.
+        peer: LdpId,
+        /// The name of the pseudowire whose offer was refused.
+        sai: Sai,
     },
     /// A root offers more than is kept.
     TooManyOffers {

@@ -12,6 +12,7 @@ use super::super::accept::{Mismatch, accept};
 use super::super::config::{PwId, Sai};
 use super::super::fsm::{PwEvent, PwState, pw_transition};
 use super::io::{Counters, Event, Input, LeafConfig, LeafError, LeafPwConfig, Output, PwView};
+use super::template::{Template, TemplateId};
 use crate::ldp::fec::{P2mpPw, PmsiTunnel};
 use crate::ldp::neighbour::Pool;
 use crate::ldp::session::ConfigError;
@@ -72,12 +73,16 @@ pub(super) struct Pw {
     /// Of several members.
     pub(super) selector: Option<Redundancy>,
     pub(super) selected: Option<usize>,
+    /// What made it, if not the operator.
+    pub(super) template: Option<TemplateId>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Peer {
     pub(super) up: bool,
     pub(super) offers: BTreeMap<Sai, Offer>,
+    /// Which offer a label is of.
+    pub(super) labels: BTreeMap<Label, Sai>,
     pub(super) next: Option<NextHop>,
     pub(super) space: Option<LabelSpaceId>,
     pub(super) limit_told: bool,
@@ -103,6 +108,8 @@ pub struct Leaf {
     pub(super) by_sai: BTreeMap<Sai, (PwId, usize)>,
     pub(super) peers: BTreeMap<LdpId, Peer>,
     tunnels: BTreeMap<PmsiTunnel, Tunnel>,
+    pub(super) templates: BTreeMap<TemplateId, Template>,
+    pub(super) next_template: u32,
     pub(super) dirty: BTreeSet<PwId>,
     pub(super) outputs: VecDeque<Output>,
     timers: Timers<Timer>,
@@ -130,6 +137,8 @@ impl Leaf {
             by_sai: BTreeMap::new(),
             peers: BTreeMap::new(),
             tunnels: BTreeMap::new(),
+            templates: BTreeMap::new(),
+            next_template: 1,
             dirty: BTreeSet::new(),
             outputs: VecDeque::new(),
             timers: Timers::new(),
@@ -202,7 +211,16 @@ impl Leaf {
     ///
     /// # Errors
     /// A field that is not as it must be, a name that is taken, or no room in a block.
-    pub fn add_pw(&mut self, now: Instant, mut config: LeafPwConfig) -> Result<PwId, LeafError> {
+    pub fn add_pw(&mut self, now: Instant, config: LeafPwConfig) -> Result<PwId, LeafError> {
+        self.add(now, config, None)
+    }
+
+    pub(super) fn add(
+        &mut self,
+        now: Instant,
+        mut config: LeafPwConfig,
+        template: Option<TemplateId>,
+    ) -> Result<PwId, LeafError> {
         if config.sais.is_empty() {
             return Err(LeafError::NoName);
         }
@@ -245,7 +263,7 @@ impl Leaf {
         self.next_id = self.next_id.saturating_add(1);
         let names = config.sais.clone();
         let (programmed, refused, ac_status, selected) = (false, false, PwStatus::empty(), None);
-        let pw = Pw { config, members, group, circuits, programmed, refused, ac_status, selector, selected };
+        let pw = Pw { config, members, group, circuits, programmed, refused, ac_status, selector, selected, template };
         self.pws.insert(id, pw);
         for (index, sai) in names.into_iter().enumerate() {
             let root = self.peers.iter().find(|(_, peer)| peer.offers.contains_key(&sai)).map(|(peer, _)| *peer);
@@ -268,7 +286,7 @@ impl Leaf {
         let Some(mut pw) = self.pws.remove(&id) else { return };
         self.dirty.remove(&id);
         self.timers.clear(Timer::Group(id));
-        self.clear(&mut pw);
+        self.take_out(&mut pw);
         for m in &pw.members {
             self.by_sai.remove(&m.sai);
             self.ports.release(m.port.0);
@@ -276,6 +294,9 @@ impl Leaf {
         }
         pw.circuits.iter().for_each(|p| self.ports.release(p.0));
         self.groups.release(pw.group.0);
+        if let Some(template) = pw.template {
+            self.give_back(template, pw.config.vsi);
+        }
     }
 
     /// The state of the leaf's circuits, which the root is told of (RFC 8338 §5).
@@ -472,9 +493,12 @@ impl Leaf {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         (peer.up, peer.limit_told) = (false, false);
         let offers = core::mem::take(&mut peer.offers);
+        peer.labels.clear();
         for sai in offers.keys() {
             self.lost(now, id, sai);
         }
+        // Entries go before labels of the next session come.
+        self.program_all();
     }
 
     /// A root offers a pseudowire no more; another may.
@@ -485,8 +509,9 @@ impl Leaf {
         (m.root, m.told, m.oam_down) = (None, None, false);
         self.member_event(now, id, index, PwEvent::Withdrawn);
         let other = self.peers.iter().find(|(_, peer)| peer.offers.contains_key(sai)).map(|(peer, _)| *peer);
-        if let Some(other) = other {
-            self.offered(now, id, index, other);
+        match other {
+            Some(other) => self.offered(now, id, index, other),
+            None => self.expire(now, id),
         }
     }
 }

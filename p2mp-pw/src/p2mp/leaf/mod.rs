@@ -4,6 +4,7 @@
 //! |---|---|
 //! | settings, inputs, outputs | `io.rs` |
 //! | the machine: what operators do, offers of roots, tunnels, groups | `machine.rs` |
+//! | pseudowires by template | `template.rs` |
 //! | messages of roots | `receive.rs` |
 //! | the state as messages and forwarding entries | `program.rs` |
 
@@ -11,6 +12,8 @@ mod io;
 mod machine;
 mod program;
 mod receive;
+mod template;
 
 pub use io::{Counters, Event, Input, LeafConfig, LeafError, LeafPwConfig, Output, PwView};
 pub use machine::Leaf;
+pub use template::{TemplateConfig, TemplateId};

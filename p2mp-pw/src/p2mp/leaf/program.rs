@@ -27,6 +27,13 @@ impl Leaf {
         self.outputs.push_back(Output::Program(op));
     }
 
+    /// Brings all in line that changed.
+    pub(super) fn program_all(&mut self) {
+        while let Some(id) = self.dirty.pop_first() {
+            self.program(id);
+        }
+    }
+
     /// Brings tables and the root's knowledge in line with a pseudowire.
     pub(super) fn program(&mut self, id: PwId) {
         let Some(mut pw) = self.pws.remove(&id) else { return };
@@ -147,7 +154,7 @@ impl Leaf {
     }
 
     /// Takes a pseudowire with its members' labels out of the tables.
-    fn take_out(&mut self, pw: &mut Pw) {
+    pub(super) fn take_out(&mut self, pw: &mut Pw) {
         if !core::mem::take(&mut pw.programmed) {
             return;
         }
@@ -160,8 +167,8 @@ impl Leaf {
         self.clear(pw);
     }
 
-    /// Takes a pseudowire out of the tables, after its members lost their labels.
-    pub(super) fn clear(&mut self, pw: &mut Pw) {
+    /// Takes a pseudowire out of the tables after its members lost their labels.
+    fn clear(&mut self, pw: &mut Pw) {
         let ports: Vec<_> = pw.members.iter().map(|m| m.port).chain(pw.circuits.iter().copied()).collect();
         ports.into_iter().for_each(|id| self.op(FwdOp::ClearPort { id }));
         for m in &pw.members {

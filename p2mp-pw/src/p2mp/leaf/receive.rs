@@ -55,6 +55,11 @@ impl Leaf {
         if label.is_special_purpose() {
             return self.release(peer, pw, label, None);
         }
+        // What one label carries cannot be told apart: the first keeps it.
+        if p.labels.get(&label).is_some_and(|of| *of != sai) {
+            self.outputs.push_back(Output::Event(Event::LabelTwice { peer, sai }));
+            return self.release(peer, pw, label, Some(StatusCode::GENERIC_MISCONFIGURATION));
+        }
         match p.offers.get(&sai) {
             // One tunnel for one pseudowire (RFC 7338 §3.2).
             Some(there) if there.pw.tunnel() != pw.tunnel() => {
@@ -82,13 +87,23 @@ impl Leaf {
         let merged = P2mpPw::new(pw.control_word(), pw.pw_type(), name, pw.tunnel().cloned(), optional);
         let pw = merged.unwrap_or_else(|_| pw.clone());
         let (back, status) = p.offers.get(&sai).map_or((None, PwStatus::empty()), |o| (o.back, o.status));
-        p.offers.insert(sai.clone(), Offer { label, pw, back, status });
+        let before = p.offers.insert(sai.clone(), Offer { label, pw, back, status }).map(|old| old.label);
+        if let Some(before) = before {
+            p.labels.remove(&before);
+        }
+        p.labels.insert(label, sai.clone());
         if let Some(&(id, index)) = self.by_sai.get(&sai) {
             let root = self.pws.get(&id).and_then(|pw| pw.members.get(index)?.root);
             // The first root that offers it has it.
             if root.is_none_or(|root| root == peer) {
                 self.offered(now, id, index, peer);
             }
+        } else {
+            self.instantiate(now, &sai);
+        }
+        // The entry of the label before goes first: the root may have given that to another pseudowire.
+        if before.is_some_and(|before| before != label) {
+            self.program_all();
         }
     }
 
@@ -123,13 +138,13 @@ impl Leaf {
                 offer.back = None;
                 self.touch(&sai);
             } else if withdraw.label().is_none_or(|label| label == offer.label) {
+                p.labels.remove(&offer.label);
                 p.offers.remove(&sai);
                 self.lost(now, peer, &sai);
             }
         }
         // The entries go first, then the root may use the label for something else.
-        let ids: Vec<_> = self.dirty.iter().copied().collect();
-        ids.into_iter().for_each(|id| self.program(id));
+        self.program_all();
         if !matches!(element, FecElement::Wildcard) {
             let optional = withdraw.label().map(|l| Tlv::new(TlvValue::GenericLabel(l))).into_iter().collect();
             self.send_release(peer, element.clone(), optional);

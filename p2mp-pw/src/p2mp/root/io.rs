@@ -9,7 +9,7 @@ use fwd_core::op::FwdOp;
 use super::super::config::{Circuit, Monitor, PortRange, PwId, Sai, Service};
 use super::super::fsm::LeafState;
 use crate::ldp::LdpId;
-use crate::ldp::fec::{P2mpPwError, PmsiTunnel};
+use crate::ldp::fec::{Attachment, P2mpPwError, PmsiTunnel};
 use crate::ldp::message::Message;
 use crate::ldp::neighbour::{LabelRange, NhlfeRange};
 use crate::ldp::session::Negotiated;
@@ -74,6 +74,8 @@ pub struct RootPwConfig {
     pub monitor: Monitor,
     /// What becomes of a leaf with a fault. Default: it stays.
     pub policy: FaultPolicy,
+    /// Whether leaves of the same attachment group that [`Input::Member`] names are added. Default no.
+    pub discover: bool,
     /// It protects this pseudowire, whose instance and circuits it uses: its own are not looked at.
     pub protects: Option<Protects>,
 }
@@ -94,7 +96,7 @@ impl RootPwConfig {
     #[must_use]
     pub const fn new(sai: Sai, service: Service, vsi: VsiId, circuits: Vec<Circuit>) -> Self {
         let (return_path, monitor, policy, protects) = (false, Monitor::Both, FaultPolicy::Keep, None);
-        Self { sai, service, vsi, circuits, return_path, monitor, policy, protects }
+        Self { sai, service, vsi, circuits, return_path, monitor, policy, discover: false, protects }
     }
 }
 
@@ -169,6 +171,16 @@ pub enum Input<'a> {
         tunnel: TunnelRef,
         /// The leg's number in it.
         leg: u16,
+    },
+    /// A router is a leaf of an attachment group, or is no more: what auto-discovery found (RFC 6074 §3.2). Who is root and who leaf is
+    /// local policy, as by a route target of its own for leaves.
+    Member {
+        /// The group.
+        agi: &'a Attachment,
+        /// The leaf.
+        leaf: LdpId,
+        /// Whether it is.
+        present: bool,
     },
     /// The forwarding plane refused an operation: the pseudowire's labels are taken back from its leaves, until
     /// [`Root::set_tunnel`](super::Root::set_tunnel) tries again.
@@ -254,6 +266,11 @@ pub enum Event {
         pw: PwId,
         /// Whether it is.
         present: bool,
+    },
+    /// A pseudowire is carried by an LSP for each leaf, for want of a tree: links that they share carry copies (RFC 7338 §3.1).
+    IngressReplication {
+        /// The pseudowire.
+        pw: PwId,
     },
     /// Of two pseudowires the other one sends.
     Switched {

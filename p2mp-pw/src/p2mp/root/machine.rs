@@ -12,7 +12,7 @@ use super::super::fsm::{LeafEvent, LeafState, leaf_transition};
 use super::io::{
     Counters, Event, FaultPolicy, Input, Output, PwView, RootConfig, RootError, RootPwConfig, RootState, TunnelRef,
 };
-use crate::ldp::fec::{AttachmentType, PmsiTunnel};
+use crate::ldp::fec::{Attachment, AttachmentType, PmsiTunnel};
 use crate::ldp::neighbour::Pool;
 use crate::ldp::session::{ConfigError, Negotiated};
 use crate::ldp::{LdpId, PwStatus, TlvType};
@@ -31,8 +31,10 @@ pub(super) enum Timer {
 /// A leaf of a pseudowire.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Leaf {
-    /// The operator wants it.
+    /// The operator or discovery wants it.
     pub(super) wanted: bool,
+    /// The operator named it; else discovery alone did.
+    pub(super) named: bool,
     pub(super) state: LeafState,
     /// It has the label, by a mapping with this tunnel.
     pub(super) sent: Option<PmsiTunnel>,
@@ -131,6 +133,8 @@ pub struct Root {
     pub(super) peers: BTreeMap<LdpId, Peer>,
     pub(super) tunnels: BTreeMap<TunnelRef, Tunnel>,
     protections: BTreeMap<PwId, Group>,
+    /// Leaves that discovery found.
+    pub(super) members: BTreeSet<(Attachment, LdpId)>,
     pub(super) dirty: BTreeSet<(PwId, Option<LdpId>)>,
     /// Pseudowires whose leaves or tunnel changed.
     pub(super) unsettled: BTreeSet<PwId>,
@@ -163,6 +167,7 @@ impl Root {
             peers: BTreeMap::new(),
             tunnels: BTreeMap::new(),
             protections: BTreeMap::new(),
+            members: BTreeSet::new(),
             dirty: BTreeSet::new(),
             unsettled: BTreeSet::new(),
             outputs: VecDeque::new(),
@@ -195,6 +200,7 @@ impl Root {
                 }
                 self.touch_tunnel(tunnel);
             }
+            Input::Member { agi, leaf, present } => self.member(now, agi, leaf, present),
             Input::Refused(op) => self.refused(&op),
         }
     }
@@ -315,6 +321,7 @@ impl Root {
             self.unsettled.insert(protects.primary);
         }
         self.dirty.insert((id, None));
+        self.add_members(now, id);
         Ok(id)
     }
 
@@ -334,6 +341,7 @@ impl Root {
         self.untunnel(id);
         self.dirty.insert((id, None));
         if let Some(primary) = protects {
+            self.strip(id);
             self.protections.remove(&primary);
             self.timers.clear(Timer::Group(primary));
             if let Some(pw) = self.pws.get_mut(&primary) {
@@ -350,6 +358,13 @@ impl Root {
     pub fn add_leaf(&mut self, now: Instant, id: PwId, leaf: LdpId) -> Result<(), RootError> {
         self.now = now;
         let pw = self.pws.get_mut(&id).filter(|pw| !pw.removing).ok_or(RootError::Unknown)?;
+        pw.leaves.entry(leaf).or_default().named = true;
+        self.want_leaf(now, id, leaf);
+        Ok(())
+    }
+
+    pub(super) fn want_leaf(&mut self, now: Instant, id: PwId, leaf: LdpId) {
+        let Some(pw) = self.pws.get_mut(&id) else { return };
         pw.leaves.entry(leaf).or_default().wanted = true;
         let peer = self.peers.entry(leaf).or_default();
         peer.pws.insert(id);
@@ -358,14 +373,13 @@ impl Root {
             self.leaf_event(now, id, leaf, event);
         }
         self.dirty.insert((id, Some(leaf)));
-        Ok(())
     }
 
     /// Takes a leaf out: its label is withdrawn. Others hear nothing of it (RFC 7338 §3.4.4).
     pub fn remove_leaf(&mut self, now: Instant, id: PwId, leaf: LdpId) {
         self.now = now;
         if let Some(l) = self.pws.get_mut(&id).and_then(|pw| pw.leaves.get_mut(&leaf)) {
-            l.wanted = false;
+            (l.wanted, l.named) = (false, false);
             self.dirty.insert((id, Some(leaf)));
         }
         self.unsettled.insert(id);
@@ -386,6 +400,11 @@ impl Root {
         let pw = self.pws.get(&id).filter(|pw| !pw.removing).ok_or(RootError::Unknown)?;
         if let Some((_, tunnel)) = &tunnel {
             pw.config.service.offer(&pw.config.sai, tunnel.clone())?;
+        }
+        let replicates =
+            |tunnel: &Option<(TunnelRef, PmsiTunnel)>| matches!(tunnel, Some((_, PmsiTunnel::IngressReplication(_))));
+        if replicates(&tunnel) && !replicates(&pw.tunnel) {
+            self.outputs.push_back(Output::Event(Event::IngressReplication { pw: id }));
         }
         self.untunnel(id);
         if let Some((tunnel, _)) = &tunnel {

@@ -7,6 +7,7 @@
 //! | messages of leaves | `receive.rs` |
 //! | the state as messages and forwarding entries | `program.rs` |
 
+mod discover;
 mod io;
 mod machine;
 mod program;

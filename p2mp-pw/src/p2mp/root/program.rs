@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use fwd_core::net::{Label, LabelStack, NhlfeId, PortId};
+use fwd_core::net::{Label, LabelStack, NhlfeId, PortId, ReplicationId};
 use fwd_core::op::{Attachment, FwdOp, Ilm, IlmAction, LegTarget, NextHop, Nhlfe, TunnelModel, VsiOrVrf};
 
 use super::super::config::{PwId, instance, port};
@@ -37,6 +37,8 @@ impl Root {
         if !pw.removing && !pw.refused && !pw.programmed && pw.config.protects.is_none() {
             if self.instance(&mut pw) {
                 pw.programmed = true;
+                // What protects it has its legs in this one's group.
+                self.dirty.extend(pw.backup.map(|backup| (backup, None)));
             } else {
                 self.outputs.push_back(Output::Event(Event::NoRoom { pw: id }));
             }
@@ -50,6 +52,8 @@ impl Root {
             self.clear(&mut pw);
             self.forget_name(&pw.config.sai);
             for leaf in pw.leaves.keys() {
+                self.timers.clear(Timer::Confirm(id, *leaf));
+                self.timers.clear(Timer::Status(id, *leaf));
                 if let Some(peer) = self.peers.get_mut(leaf) {
                     peer.pws.remove(&id);
                 }
@@ -82,12 +86,15 @@ impl Root {
         }
         pw.circuits = ports;
         if pw.config.return_path {
-            if let (Some(id), Some(nhlfe)) = (self.ports.allocate(), self.nhlfes.allocate()) {
-                let (id, nhlfe) = (PortId(id), NhlfeId(nhlfe));
+            let (id, nhlfe) = (self.ports.allocate().map(PortId), self.nhlfes.allocate().map(NhlfeId));
+            if let (Some(id), Some(nhlfe)) = (id, nhlfe) {
                 self.set_nhlfe(nhlfe, LabelStack::EMPTY, NextHop::Discard);
                 let attachment = Attachment::Pseudowire { nhlfe };
                 self.op(FwdOp::SetPort { id, port: port(vsi, attachment, FAR, pw.config.service.control_word) });
                 pw.back = Some((id, nhlfe));
+            } else {
+                id.iter().for_each(|id| self.ports.release(id.0));
+                nhlfe.iter().for_each(|nhlfe| self.nhlfes.release(nhlfe.0));
             }
         }
         true
@@ -103,21 +110,17 @@ impl Root {
         let tunnel = pw.tunnel.as_ref().filter(|_| sends).and_then(|(tunnel, _)| self.tunnels.get(tunnel));
         let wanted = tunnel.map(|t| t.legs.clone()).unwrap_or_default();
         let home = match pw.config.protects {
-            None => (pw.config.vsi, pw.group, FIRST_LEG),
-            Some(protects) => match self.pws.get(&protects.primary) {
-                Some(primary) => (primary.config.vsi, primary.group, FIRST_BACKUP_LEG),
-                None => return,
-            },
+            None => pw.programmed.then_some((pw.config.vsi, pw.group, FIRST_LEG)),
+            Some(protects) => self.pws.get(&protects.primary).filter(|primary| primary.programmed).map(|primary| {
+                // As long as there is one to protect, its group has the legs.
+                (primary.config.vsi, primary.group, FIRST_BACKUP_LEG)
+            }),
         };
-        let (vsi, group, first) = home;
+        let Some((vsi, group, first)) = home else { return };
         let old: Vec<u16> = pw.legs.keys().copied().filter(|leg| !wanted.contains_key(leg)).collect();
         for number in old {
             let Some(leg) = pw.legs.remove(&number) else { continue };
-            self.op(FwdOp::ClearLeg { group, leg: first.saturating_add(number) });
-            self.op(FwdOp::ClearPort { id: leg.port });
-            self.op(FwdOp::ClearNhlfe { id: leg.nhlfe });
-            self.ports.release(leg.port.0);
-            self.nhlfes.release(leg.nhlfe.0);
+            self.clear_leg((group, first.saturating_add(number)), leg);
         }
         for (number, via) in wanted {
             match pw.legs.get_mut(&number) {
@@ -151,6 +154,26 @@ impl Root {
         }
     }
 
+    fn clear_leg(&mut self, (group, number): (ReplicationId, u16), leg: Leg) {
+        self.op(FwdOp::ClearLeg { group, leg: number });
+        self.op(FwdOp::ClearPort { id: leg.port });
+        self.op(FwdOp::ClearNhlfe { id: leg.nhlfe });
+        self.ports.release(leg.port.0);
+        self.nhlfes.release(leg.nhlfe.0);
+    }
+
+    /// Takes the legs of one that protects another out of the other's group.
+    pub(super) fn strip(&mut self, id: PwId) {
+        let Some(pw) = self.pws.get_mut(&id) else { return };
+        let (protects, legs) = (pw.config.protects, core::mem::take(&mut pw.legs));
+        let Some(group) = protects.and_then(|protects| self.pws.get(&protects.primary)).map(|pw| pw.group) else {
+            return;
+        };
+        for (number, leg) in legs {
+            self.clear_leg((group, FIRST_BACKUP_LEG.saturating_add(number)), leg);
+        }
+    }
+
     /// Gives a pseudowire's numbers back.
     fn clear(&mut self, pw: &mut Pw) {
         for leaf in pw.leaves.values_mut() {
@@ -164,11 +187,17 @@ impl Root {
     /// Takes the forwarder of a pseudowire out of the tables.
     fn take_out(&mut self, pw: &mut Pw) {
         if core::mem::take(&mut pw.programmed) {
+            // Those of the one that protects it are of its group and instance too.
+            let backup = pw.backup.and_then(|backup| self.pws.get_mut(&backup));
+            for (number, leg) in backup.map(|backup| core::mem::take(&mut backup.legs)).unwrap_or_default() {
+                self.clear_leg((pw.group, FIRST_BACKUP_LEG.saturating_add(number)), leg);
+            }
             for id in core::mem::take(&mut pw.circuits) {
                 self.op(FwdOp::ClearPort { id });
                 self.ports.release(id.0);
             }
             if let Some((id, nhlfe)) = pw.back.take() {
+                self.close_ways_back(pw);
                 self.op(FwdOp::ClearPort { id });
                 self.op(FwdOp::ClearNhlfe { id: nhlfe });
                 self.ports.release(id.0);
@@ -176,6 +205,18 @@ impl Root {
             }
             self.op(FwdOp::ClearVsi { vsi: pw.config.vsi });
             self.op(FwdOp::ClearReplication { id: pw.group });
+        }
+    }
+
+    /// Labels of ways back lead to a port that goes: they are withdrawn and cleared first.
+    fn close_ways_back(&mut self, pw: &mut Pw) {
+        let named = pw.config.service.named(&pw.config.sai, None);
+        for (leaf_id, leaf) in &mut pw.leaves {
+            let up = self.peers.get(leaf_id).is_some_and(|p| p.up);
+            if let (Some((label, true)), true, Ok(named)) = (leaf.back, up, &named) {
+                self.withdraw(*leaf_id, FecElement::P2pPwDownstream(Box::new(named.clone())), label);
+            }
+            self.clear_back(leaf);
         }
     }
 

@@ -19,9 +19,6 @@ pub(super) const STRIDE: u8 = 6;
 /// Nodes on top of each other at most.
 const LEVELS: usize = super::fib::LEVELS;
 
-/// The places of a node, written out.
-pub(super) type Places = [u32; 64];
-
 /// Whether an entry is the place of a node.
 pub(super) const fn is_node(entry: u32) -> bool {
     entry != 0 && entry & ROUTE == 0
@@ -55,6 +52,17 @@ impl Head {
     pub(super) const fn len(self) -> u32 {
         let entries = self.runs.count_ones();
         HEAD.saturating_add(if self.is_narrow() { entries.div_ceil(2) } else { entries })
+    }
+
+    /// The places of each run.
+    fn places(self) -> impl Iterator<Item = u64> {
+        let mut left = self.runs;
+        core::iter::from_fn(move || {
+            let from = left & left.wrapping_neg();
+            left ^= from;
+            // Up to where the next one begins, or to the end.
+            (from != 0).then(|| (left & left.wrapping_neg()).wrapping_sub(from))
+        })
     }
 
     /// The inherited route as an entry.
@@ -99,36 +107,24 @@ pub(super) fn step(words: &[Word], place: u32, slot: u32) -> Option<u32> {
 
 /// Writes an entry into whole runs of a node in place, if they are whole and no reader could be misled.
 pub(super) fn in_place(words: &[Word], node: u32, head: Head, mask: u64, entry: u32) -> bool {
-    let bits = |run: u32| {
-        let mut runs = head.runs;
-        for _ in 0..run {
-            runs &= runs.wrapping_sub(1);
-        }
-        let from = runs & runs.wrapping_neg();
-        let to = (runs & runs.wrapping_sub(1)) & (runs & runs.wrapping_sub(1)).wrapping_neg();
-        to.wrapping_sub(from)
-    };
-    let runs = head.runs.count_ones();
+    let fits = !head.is_narrow() || entry & VALUE <= 0xffff;
     let mut writes = 0_u64;
-    for run in 0..runs {
-        let places = bits(run) & mask;
-        if places == 0 {
+    for (run, places) in (0_u32..).zip(head.places()) {
+        if places & mask == 0 {
             continue;
         }
         let old = read(words, node, head, run);
         if is_node(old) {
             continue;
         }
-        let fits = !head.is_narrow() || entry & VALUE <= 0xffff;
-        if old == 0 || places != bits(run) || !fits {
+        if old == 0 || places & !mask != 0 || !fits {
             return false;
         }
         writes |= 1_u64.wrapping_shl(run);
     }
-    for run in 0..runs {
-        if writes.wrapping_shr(run) & 1 == 0 {
-            continue;
-        }
+    while writes != 0 {
+        let run = writes.trailing_zeros();
+        writes &= writes.wrapping_sub(1);
         if head.is_narrow() {
             if let Some(pair) = word(words, node, run >> 1) {
                 let [low, high] = [half(pair.peek(), 0), half(pair.peek(), 1)];
@@ -154,18 +150,86 @@ pub(super) fn read(words: &[Word], node: u32, head: Head, run: u32) -> u32 {
     }
 }
 
-/// The places of a node, each with the entry of its run.
-pub(super) fn written_out(words: &[Word], node: u32, head: Head) -> Places {
-    let mut places = [0; 64];
-    let (mut run, mut entry) = (0_u32, 0);
-    for (slot, place) in (0_u32..).zip(&mut places) {
-        if head.runs.wrapping_shr(slot) & 1 == 1 {
-            entry = read(words, node, head, run);
-            run = run.wrapping_add(1);
+/// The runs of a node, read or to be written. A change costs what the runs are, not the places.
+#[derive(Clone, Copy)]
+pub(super) struct Runs {
+    /// A bit for each place where a run begins.
+    begins: u64,
+    /// The entry of each run; zero behind the last.
+    entries: [u32; 64],
+}
+
+impl Runs {
+    /// No route anywhere.
+    pub(super) const NONE: Self = Self { begins: 1, entries: [0; 64] };
+
+    pub(super) fn read(words: &[Word], node: u32, head: Head) -> Self {
+        let mut runs = Self { begins: head.runs, ..Self::NONE };
+        for (run, entry) in (0..head.runs.count_ones()).zip(&mut runs.entries) {
+            *entry = read(words, node, head, run);
         }
-        *place = entry;
+        runs
     }
-    places
+
+    /// Of each run its first place and its entry.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let mut left = self.begins;
+        self.entries.iter().map_while(move |&entry| {
+            let place = left.trailing_zeros();
+            let more = left != 0;
+            left &= left.wrapping_sub(1);
+            more.then_some((place, entry))
+        })
+    }
+
+    /// The nodes that these places lead to.
+    pub(super) fn nodes(self) -> impl Iterator<Item = u32> {
+        self.entries.into_iter().filter(|&entry| is_node(entry))
+    }
+
+    /// With an entry in those places of `mask` that lead to no node; none if it is there already.
+    pub(super) fn painted(&self, mask: u64, entry: u32) -> Option<Self> {
+        let mut new = Self { begins: 0, ..Self::NONE };
+        let (mut old, mut slots) = (self.entries.iter(), new.entries.iter_mut());
+        let (mut current, mut last, mut differs) = (0, None, false);
+        // A run begins where one began, and at the edges of the mask.
+        let mut left = self.begins | (mask ^ mask << 1);
+        while left != 0 {
+            let place = left & left.wrapping_neg();
+            left ^= place;
+            if self.begins & place != 0 {
+                current = old.next().copied().unwrap_or(0);
+            }
+            let is_painted = mask & place != 0 && !is_node(current) && current != entry;
+            differs |= is_painted;
+            let value = if is_painted { entry } else { current };
+            if last != Some(value) {
+                last = Some(value);
+                new.begins |= place;
+                slots.by_ref().take(1).for_each(|slot| *slot = value);
+            }
+        }
+        differs.then_some(new)
+    }
+
+    /// The head of a node of these runs, with this word 2.
+    pub(super) fn head(&self, rest: u32) -> Head {
+        let is_wide = self.iter().any(|(_, entry)| is_node(entry) || entry & VALUE > 0xffff);
+        Head { runs: self.begins, rest: if is_wide { rest & !NARROW } else { rest | NARROW } }
+    }
+
+    /// Writes the words behind a head of these runs.
+    pub(super) fn write(&self, head: Head, words: &[Word]) {
+        if !head.is_narrow() {
+            words.iter().zip(&self.entries).for_each(|(word, entry)| word.put(*entry));
+            return;
+        }
+        for (word, pair) in words.iter().zip(self.entries.chunks_exact(2)) {
+            if let [first, second] = pair {
+                word.put((first & 0xffff) | second << 16);
+            }
+        }
+    }
 }
 
 /// Hands a route down to a node, and on to those below that have none of their own from it.
@@ -199,32 +263,4 @@ pub(super) fn hand_down(words: &[Word], node: u32, entry: u32, own: u32) {
         // Not zero: the run of the node that is done is behind.
         (node, run) = (above, at);
     }
-}
-
-/// Places as runs: the head of a node with this word 2, and its words.
-pub(super) fn packed(places: &Places, rest: u32) -> (Head, Places) {
-    let mut head = Head { runs: 0, rest: rest | NARROW };
-    let mut entries = [0_u32; 64];
-    let mut slots = entries.iter_mut();
-    let mut last = None;
-    for (slot, &place) in (0_u32..).zip(places) {
-        if last == Some(place) {
-            continue;
-        }
-        last = Some(place);
-        head.runs |= 1_u64.wrapping_shl(slot);
-        if is_node(place) || place & VALUE > 0xffff {
-            head.rest &= !NARROW;
-        }
-        slots.by_ref().take(1).for_each(|entry| *entry = place);
-    }
-    if head.is_narrow() {
-        let pairs: Places =
-            core::array::from_fn(|i| match entries.get(i.wrapping_mul(2)..).map(<[u32]>::first_chunk) {
-                Some(Some([first, second])) => (first & 0xffff) | second << 16,
-                _ => 0,
-            });
-        entries = pairs;
-    }
-    (head, entries)
 }

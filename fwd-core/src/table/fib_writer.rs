@@ -3,9 +3,7 @@
 use core::num::NonZeroU32;
 
 use super::fib::{DIRECT, DIRECT_BITS, DIRECT_FROM, DIRECT_LEN, Fib, LEVELS};
-use super::fib_node::{
-    HEAD, Head, OWN, Places, ROUTE, STRIDE, VALUE, hand_down, in_place, is_node, packed, word, written_out,
-};
+use super::fib_node::{HEAD, Head, OWN, ROUTE, Runs, STRIDE, VALUE, hand_down, in_place, is_node, read, word};
 use super::grace::{Grace, Stamp};
 use super::key::Key;
 use super::pool::Pool;
@@ -271,35 +269,28 @@ impl<'m, K: Key> FibWriter<'m, K> {
         let words = self.pool.words();
         let node = above.peek();
         let head = Head::at(words, node).ok_or(Refused::Full)?;
-        let mut places = written_out(words, node, head);
-        let mut differs = false;
-        for (slot, place) in (0_u32..).zip(&mut places) {
-            if mask.wrapping_shr(slot) & 1 == 1 && !is_node(*place) && *place != change.entry {
-                *place = change.entry;
-                differs = true;
-            }
-        }
-        if differs {
-            self.replace(grace, above, &places, mask, change)?;
+        let runs = Runs::read(words, node, head);
+        if let Some(painted) = runs.painted(mask, change.entry) {
+            self.replace(grace, above, &painted, mask, change)?;
         }
         let node = above.peek();
         let head = Head::at(words, node).ok_or(Refused::Full)?;
         let (entry, own) = if change.entry == 0 { (head.inherited(), 0) } else { (change.entry, OWN) };
-        for (slot, place) in (0_u32..).zip(places) {
-            if mask.wrapping_shr(slot) & 1 == 1 && is_node(place) {
-                hand_down(words, place, entry, own);
+        for (place, below) in runs.iter() {
+            if mask.wrapping_shr(place) & 1 == 1 && is_node(below) {
+                hand_down(words, below, entry, own);
             }
         }
         Ok(())
     }
 
-    /// Writes places of the node that `above` leads to, in place or anew. To remove a route is to make room: the node is written
+    /// Writes the node that `above` leads to, in place or anew. To remove a route is to make room: the node is written
     /// anew if it can be. To replace one is not.
     fn replace(
         &mut self,
         grace: &Grace<'_>,
         above: &'m Word,
-        places: &Places,
+        painted: &Runs,
         mask: u64,
         change: Change<K>,
     ) -> Result<(), Refused> {
@@ -309,12 +300,12 @@ impl<'m, K: Key> FibWriter<'m, K> {
         if !change.urgent && in_place(words, node, head, mask, change.entry) {
             return Ok(());
         }
-        let mut new = self.build(places, head.rest, false);
+        let mut new = self.build(painted, head.rest, false);
         if new.is_none() && change.urgent {
             if in_place(words, node, head, mask, change.entry) {
                 return Ok(());
             }
-            new = self.build(places, head.rest, true);
+            new = self.build(painted, head.rest, true);
         }
         above.publish(new.ok_or_else(|| self.refused())?);
         self.retire(grace, node, head.len());
@@ -334,12 +325,11 @@ impl<'m, K: Key> FibWriter<'m, K> {
         let words = self.pool.words();
         let node = above.peek();
         let head = Head::at(words, node).ok_or(Refused::Full)?;
-        let mut places = written_out(words, node, head);
-        let place = places.get_mut(slot as usize).ok_or(Refused::Full)?;
-        let (inherited, own) = if *place == 0 { (head.rest & VALUE, 0) } else { (*place & VALUE, OWN) };
+        let place = read(words, node, head, head.run_of(slot));
+        let (inherited, own) = if place == 0 { (head.rest & VALUE, 0) } else { (place & VALUE, OWN) };
         let chain = self.chain(vrf, depth, inherited, own, change)?;
-        *place = chain;
-        let Some(new) = self.build(&places, head.rest, change.urgent) else {
+        let painted = Runs::read(words, node, head).painted(1_u64.wrapping_shl(slot), chain);
+        let Some(new) = painted.and_then(|painted| self.build(&painted, head.rest, change.urgent)) else {
             self.release_chain(chain);
             return Err(self.refused());
         };
@@ -351,13 +341,12 @@ impl<'m, K: Key> FibWriter<'m, K> {
     /// Nodes from `depth` down to the change's, which no reader comes to yet; their first one.
     fn chain(&mut self, vrf: &FibRoot, depth: u8, inherited: u32, own: u32, change: Change<K>) -> Result<u32, Refused> {
         let mask = self.mask(vrf, change);
-        let mut places: Places =
-            core::array::from_fn(|slot| if mask.wrapping_shr(slot as u32) & 1 == 1 { change.entry } else { 0 });
+        let mut runs = Runs::NONE.painted(mask, change.entry).unwrap_or(Runs::NONE);
         let mut at = change.depth;
         let mut below = None;
         for _ in 0..LEVELS {
             let own = if at == depth { own } else { 0 };
-            let Some(node) = self.build(&places, inherited | own, change.urgent) else {
+            let Some(node) = self.build(&runs, inherited | own, change.urgent) else {
                 if let Some(below) = below {
                     self.release_chain(below);
                 }
@@ -368,10 +357,8 @@ impl<'m, K: Key> FibWriter<'m, K> {
             }
             below = Some(node);
             at = at.saturating_sub(STRIDE);
-            places = [0; 64];
-            if let Some(place) = places.get_mut(change.key.six(at) as usize) {
-                *place = node;
-            }
+            let place = 1_u64.wrapping_shl(change.key.six(at));
+            runs = Runs::NONE.painted(place, node).unwrap_or(Runs::NONE);
         }
         Err(Refused::Full)
     }
@@ -382,7 +369,7 @@ impl<'m, K: Key> FibWriter<'m, K> {
         let mut node = first;
         for _ in 0..LEVELS {
             let Some(head) = Head::at(words, node) else { return };
-            let next = written_out(words, node, head).into_iter().find(|&place| is_node(place));
+            let next = Runs::read(words, node, head).nodes().next();
             self.pool.release(node, head.len());
             let Some(next) = next else { return };
             node = next;
@@ -404,18 +391,16 @@ impl<'m, K: Key> FibWriter<'m, K> {
         }
     }
 
-    /// A node with these places.
-    fn build(&mut self, places: &Places, rest: u32, urgent: bool) -> Option<u32> {
-        let (head, entries) = packed(places, rest);
+    /// A node with these runs.
+    fn build(&mut self, runs: &Runs, rest: u32, urgent: bool) -> Option<u32> {
+        let head = runs.head(rest);
         let node = self.pool.allocate(head.len(), urgent)?;
         let block = self.pool.words().get(node as usize..)?.get(..head.len() as usize)?;
         let ([low, high, third], words) = block.split_first_chunk()?;
         low.put(head.runs as u32);
         high.put((head.runs >> 32) as u32);
         third.put(head.rest);
-        for (word, entry) in words.iter().zip(entries) {
-            word.put(entry);
-        }
+        runs.write(head, words);
         Some(node)
     }
 
@@ -492,10 +477,7 @@ impl<'m, K: Key> FibWriter<'m, K> {
     /// Takes out the nodes that a direct root stands for.
     fn retire_top(&mut self, grace: &Grace<'_>, top: u32) {
         let words = self.pool.words();
-        let nodes = |node: u32| {
-            let places = Head::at(words, node).map_or([0; 64], |head| written_out(words, node, head));
-            places.into_iter().filter(|&place| is_node(place))
-        };
+        let nodes = |node: u32| Head::at(words, node).map_or(Runs::NONE, |head| Runs::read(words, node, head)).nodes();
         for second in nodes(top) {
             for third in nodes(second) {
                 if let Some(head) = Head::at(words, third) {

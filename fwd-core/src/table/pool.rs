@@ -103,7 +103,10 @@ impl<'m> Pool<'m> {
         let (chunk, begins) = self.chunk_with(len, urgent)?;
         let bit = begins.trailing_zeros();
         let block = (u128::MAX >> u128::BITS.saturating_sub(len)).wrapping_shl(bit);
-        self.set_free(chunk, self.free(chunk) & !block);
+        let free = self.free(chunk) & !block;
+        // The longest run is not longer than before.
+        let stays = self.list(chunk).is_some_and(|(from, _)| runs(free, from) != 0);
+        self.set_free(chunk, free, stays);
         self.used = self.used.saturating_add(len as usize);
         Some(chunk.wrapping_mul(CHUNK as u32).wrapping_add(bit))
     }
@@ -112,7 +115,10 @@ impl<'m> Pool<'m> {
     pub(super) fn release(&mut self, place: u32, len: u32) {
         let (chunk, bit) = (place >> 7, place & 127);
         let block = (u128::MAX >> u128::BITS.saturating_sub(len)).wrapping_shl(bit);
-        self.set_free(chunk, self.free(chunk) | block);
+        let free = self.free(chunk) | block;
+        // The longest run is not shorter than before.
+        let stays = self.list(chunk).is_some_and(|(_, next)| next.is_none_or(|next| runs(free, next) == 0));
+        self.set_free(chunk, free, stays);
         self.used = self.used.saturating_sub(len as usize);
     }
 
@@ -128,7 +134,7 @@ impl<'m> Pool<'m> {
             let chunk = self.fresh;
             self.fresh = chunk.saturating_add(1);
             self.note(chunk, |[.., list]| list.put(NOWHERE));
-            self.set_free(chunk, if chunk == 0 { u128::MAX << 1 } else { u128::MAX });
+            self.set_free(chunk, if chunk == 0 { u128::MAX << 1 } else { u128::MAX }, false);
             return Some((chunk, runs(self.free(chunk), len)));
         }
         let mut at = self.heads.get(first.checked_sub(1)?).copied()?;
@@ -160,14 +166,27 @@ impl<'m> Pool<'m> {
         free
     }
 
-    /// Writes a chunk's bitmap and hangs it into the list where it belongs.
-    fn set_free(&mut self, chunk: u32, free: u128) {
-        let list = list_of(longest_run(free));
-        let (mut old, mut next, mut previous) = (NOWHERE, 0, 0);
-        self.note(chunk, |[a, b, c, d, n, p, l]| {
+    /// The shortest run of the list that a chunk is in, and that of the list after it; none if it is in no list.
+    fn list(&self, chunk: u32) -> Option<(u32, Option<u32>)> {
+        let mut list = NOWHERE;
+        self.note(chunk, |[.., l]| list = l.peek());
+        let mut shortest = RUNS.iter().skip(list as usize).copied();
+        Some((shortest.next()?, shortest.next()))
+    }
+
+    /// Writes a chunk's bitmap and, unless it is known to stay in its list, hangs it into the one where it belongs.
+    fn set_free(&mut self, chunk: u32, free: u128, stays: bool) {
+        self.note(chunk, |[a, b, c, d, ..]| {
             for (word, shift) in [a, b, c, d].into_iter().zip([0, 32, 64, 96]) {
                 word.put((free >> shift) as u32);
             }
+        });
+        if stays {
+            return;
+        }
+        let list = list_of(longest_run(free));
+        let (mut old, mut next, mut previous) = (NOWHERE, 0, 0);
+        self.note(chunk, |[.., n, p, l]| {
             (old, next, previous) = (l.peek(), n.peek(), p.peek());
             l.put(list);
         });

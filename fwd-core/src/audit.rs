@@ -84,6 +84,10 @@ fn found(tables: &Writer<'_>, op: &FwdOp) -> Option<(Option<FwdOp>, bool)> {
         FwdOp::ClearIlm { label } => (set_ilm(tables, label), true),
         FwdOp::SetLabelSpace { iface, .. } => (set_label_space(tables, iface), false),
         FwdOp::ClearLabelSpace { iface } => (set_label_space(tables, iface), true),
+        FwdOp::SetInterfaceState { iface, .. } => {
+            let set = |_| FwdOp::SetInterfaceState { iface, down: tables.is_down(iface) };
+            (tables.interface(iface).map(set), false)
+        }
         FwdOp::SetContextIlm { space, label, .. } => (set_context(tables, space, label), false),
         FwdOp::ClearContextIlm { space, label } => (set_context(tables, space, label), true),
         FwdOp::SetRoute4 { vrf, prefix, .. } | FwdOp::ClearRoute4 { vrf, prefix } => {
@@ -237,7 +241,7 @@ impl Path {
                     Some(next) => next,
                     None => return self.and(Step::Nothing),
                 },
-                NextHop::Protected(pair) => match tables.tables().pairs.active(pair) {
+                NextHop::Protected(pair) => match tables.tables().pairs.active(pair, tables.tables().interfaces) {
                     Some(next) => next,
                     None => return self.and(Step::Nothing),
                 },

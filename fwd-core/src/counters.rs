@@ -202,6 +202,26 @@ impl VlinkCounters {
     }
 }
 
+/// Packets of a VRF, and copies of them, that were too big for where they were to go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TooBigCounters {
+    /// How many.
+    pub packets: u64,
+    /// Octets of the last, and the most that would have fitted.
+    pub last: (u32, u32),
+}
+
+impl TooBigCounters {
+    /// All zero.
+    pub const ZERO: Self = Self { packets: 0, last: (0, 0) };
+
+    pub(crate) fn count(&mut self, size: usize, room: usize) {
+        self.packets = self.packets.wrapping_add(1);
+        let octets = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        self.last = (octets(size), octets(room));
+    }
+}
+
 /// Packets of a replication group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GroupCounters {

@@ -2,7 +2,7 @@
 
 use core::ops::Deref;
 
-use crate::counters::{BridgeCounters, Counters, GroupCounters, VlinkCounters, VrfCounters};
+use crate::counters::{BridgeCounters, Counters, GroupCounters, TooBigCounters, VlinkCounters, VrfCounters};
 use crate::frame::Frame;
 use crate::net::{IfIndex, PortId, ReplicationId, SaId, VlinkId, VrfId, VsiId};
 use crate::op::FwdOp;
@@ -170,6 +170,12 @@ impl<'m> Forwarder<'m> {
     #[must_use]
     pub fn vlink_counters(&self, id: VlinkId) -> VlinkCounters {
         self.worker.vlink_counters(id)
+    }
+
+    /// Packets of a VRF that were too big; none if the memory for counters does not reach so far.
+    #[must_use]
+    pub fn too_big(&self, vrf: VrfId) -> Option<TooBigCounters> {
+        self.worker.too_big(vrf)
     }
 
     /// Forwards frames together; [`Worker::forward_batch`].

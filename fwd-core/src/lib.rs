@@ -5,7 +5,7 @@
 //!
 //! Deviations from the RFCs, each where the behaviour is ours to choose:
 //! - IPv4 packets are not fragmented here; those that need it go to software (RFC 791 §3.2, RFC 3032 §3.4).
-//! - Labels are one per-platform space (RFC 3031 §3.14); an interface without `mpls` takes no labelled packet at all.
+//! - An interface without `mpls` takes no labelled packet at all.
 //! - Virtual links end in the global table only, and not inside of one another. What leaves by one has no checksum in GRE or
 //!   UDP: over IPv6 that is RFC 7510 §3.1's exception for MPLS, and for L2TPv3 the payload's own checksums have to do.
 //! - A copy of a multicast packet that is too large for its interface is dropped and counted, IPv4's too if it might be fragmented;
@@ -54,7 +54,7 @@ mod verdict;
 pub mod wire;
 mod worker;
 
-pub use counters::{BridgeCounters, Counters, GroupCounters, VlinkCounters, VrfCounters};
+pub use counters::{BridgeCounters, Counters, GroupCounters, TooBigCounters, VlinkCounters, VrfCounters};
 pub use forwarder::Forwarder;
 pub use frame::Frame;
 pub use malformed::{Fault, Malformed};

@@ -135,6 +135,26 @@ pub enum FwdOp {
         /// Whether by the backup.
         backup: bool,
     },
+    /// Says the interface that a pair's primary goes by: while it is down, or there is no such interface, packets take the backup.
+    SetWatch {
+        /// The pair, which must exist.
+        id: ProtectionId,
+        /// The interface, not the last number.
+        iface: IfIndex,
+    },
+    /// No interface's state switches a pair any more.
+    ClearWatch {
+        /// The pair.
+        id: ProtectionId,
+    },
+    /// Says whether an interface is down: one store switches every pair that watches it, whatever the number of pairs and routes. What
+    /// else leads to it is not changed. A new interface is up.
+    SetInterfaceState {
+        /// The interface, which must exist.
+        iface: IfIndex,
+        /// Whether it is down.
+        down: bool,
+    },
     /// Writes an IPv4 route of a VRF.
     SetRoute4 {
         /// The VRF.

@@ -2,19 +2,19 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::counters::{BridgeCounters, Counters, GroupCounters, VlinkCounters, VrfCounters};
+use crate::counters::{BridgeCounters, Counters, GroupCounters, TooBigCounters, VlinkCounters, VrfCounters};
 use crate::frame::Frame;
 use crate::net::{IfIndex, LabelSpaceId, Mac, PortId, ReplicationId, SaId, VlinkId, VrfId, VsiId};
 use crate::op::{Origin, RouteAction};
 use crate::stage::bridge::Circuit;
 use crate::stage::classify::{Arrival, Payload};
-use crate::stage::egress::Hop;
-use crate::stage::label::{Ended, Labelled, Version};
+use crate::stage::egress::{Hop, Sent};
+use crate::stage::label::{Ended, Forwarded, Labelled, Version};
 use crate::stage::police::State;
 use crate::stage::replicate::{Copies, Replication};
 use crate::stage::route::{Checked, Destination, Routed};
 use crate::stage::vlink::{Inner, Number, Received};
-use crate::stage::{Rewrite, Step, bridge, classify, egress, label, multicast, port, route, vlink};
+use crate::stage::{Halt, Rewrite, Step, bridge, classify, egress, label, multicast, port, route, vlink};
 use crate::table::grace::Pin;
 use crate::table::vlink::Link;
 use crate::table::{CounterMemory, Learn, ReaderSlot, Tables, VlinkState, vrf};
@@ -42,9 +42,9 @@ impl<'b> Packet<'b> {
 }
 
 /// How far a packet came without looking a route up.
-enum Begun<'m> {
-    /// To its next hop.
-    Found(Hop<'m>, Rewrite),
+enum Begun {
+    /// To where its label leads.
+    Labelled(Forwarded),
     /// To a look-up.
     Routed(Checked),
     /// To the end of its labels, from where another stage goes on.
@@ -53,22 +53,11 @@ enum Begun<'m> {
     Bridged(Circuit),
 }
 
-impl<'m> Begun<'m> {
-    fn look_up(self, tables: &Tables<'m>, frame: &Frame<'_>) -> Step<(Hop<'m>, Rewrite)> {
-        match self {
-            Self::Found(hop, rewrite) => Ok((hop, rewrite)),
-            Self::Routed(checked) => route::look_up(tables, frame, &checked),
-            // It has no next hop of its own.
-            Self::Ended(_) | Self::Bridged(_) => Err(Verdict::Drop(DropReason::NoRoute)),
-        }
-    }
-}
-
 /// Checks the packet below the last label, whose version its first four bits say (RFC 3032 §2.2).
 fn check_unlabelled(frame: &Frame<'_>, packet: Routed, version: Option<Version>) -> Step<Checked> {
     let is_v6 = frame.after(packet.offset).first().is_some_and(|first| first >> 4 == 6);
     match (is_v6, version) {
-        (true, Some(Version::V4)) | (false, Some(Version::V6)) => Err(Verdict::Drop(DropReason::IpVersion)),
+        (true, Some(Version::V4)) | (false, Some(Version::V6)) => Err(Halt::Drop(DropReason::IpVersion)),
         (true, _) => route::check6(frame, packet),
         (false, _) => route::check4(frame, packet),
     }
@@ -88,6 +77,7 @@ pub struct Worker<'m> {
     slot: Option<&'m ReaderSlot>,
     pub(crate) counters: Counters,
     vrfs: &'m mut [VrfCounters],
+    too_big: &'m mut [TooBigCounters],
     vlinks: &'m mut [VlinkState],
     pub(crate) state: State<'m>,
 }
@@ -95,10 +85,11 @@ pub struct Worker<'m> {
 impl<'m> Worker<'m> {
     pub(crate) fn new(tables: Tables<'m>, slot: Option<&'m ReaderSlot>, memory: CounterMemory<'m>) -> Self {
         memory.vrfs.fill(VrfCounters::ZERO);
+        memory.too_big.fill(TooBigCounters::ZERO);
         memory.vlinks.fill(VlinkState::EMPTY);
         let state = State::new(memory.groups, memory.vsis, memory.ports, memory.buckets, memory.learned);
-        let (vrfs, vlinks) = (memory.vrfs, memory.vlinks);
-        Self { tables, slot, counters: Counters::new(), vrfs, vlinks, state }
+        let (vrfs, too_big, vlinks) = (memory.vrfs, memory.too_big, memory.vlinks);
+        Self { tables, slot, counters: Counters::new(), vrfs, too_big, vlinks, state }
     }
 
     fn pin(&self) -> Option<Pin<'m>> {
@@ -120,24 +111,62 @@ impl<'m> Worker<'m> {
 
     fn forward_through(&mut self, frame: &mut Frame<'_>, ingress: IfIndex, through: Option<SaId>) -> Verdict {
         let _pin = self.pin();
-        let verdict = match self.process(frame, ingress, through) {
-            Ok(verdict) | Err(verdict) => verdict,
-        };
+        let verdict = self.process(frame, ingress, through).unwrap_or_else(Verdict::from);
         self.counters.count(&verdict);
         verdict
     }
 
     fn process(&mut self, frame: &mut Frame<'_>, ingress: IfIndex, through: Option<SaId>) -> Step<Verdict> {
-        if let Some(circuit) = bridge::circuit(&self.tables, frame, ingress) {
-            return self.bridge(frame, circuit);
-        }
-        let arrival = self.arrive(frame, ingress)?;
-        match self.begin(frame, arrival) {
-            Ok(Begun::Ended(ended)) => self.end_tunnel(frame, ended),
-            begun => {
-                let found = begun.and_then(|begun| begun.look_up(&self.tables, frame));
-                self.conclude(frame, found, (ingress, through))
+        let begun = self.begin_frame(frame, ingress);
+        self.complete(frame, begun, None, (ingress, through))
+    }
+
+    /// The stages before a route is looked up.
+    #[inline]
+    fn begin_frame(&mut self, frame: &Frame<'_>, ingress: IfIndex) -> Step<Begun> {
+        match bridge::circuit(&self.tables, frame, ingress) {
+            Some(circuit) => Ok(Begun::Bridged(circuit)),
+            None => {
+                let arrival = self.arrive(frame, ingress)?;
+                self.begin(frame, arrival)
             }
+        }
+    }
+
+    /// The stages after; `route` is what was found, if it was looked up.
+    fn complete(
+        &mut self,
+        frame: &mut Frame<'_>,
+        begun: Step<Begun>,
+        route: Option<u32>,
+        arrived: (IfIndex, Option<SaId>),
+    ) -> Step<Verdict> {
+        let mut hop = Hop::NONE;
+        let found = match begun {
+            Ok(Begun::Bridged(circuit)) => return self.bridge(frame, circuit),
+            Ok(Begun::Ended(ended)) => return self.end_tunnel(frame, ended),
+            Ok(begun) => self.find(frame, &begun, route, &mut hop),
+            Err(halt) => Err(halt),
+        };
+        match found {
+            Ok(rewrite) => self.send(frame, &hop, &rewrite),
+            Err(halt) => self.end(frame, halt, arrived),
+        }
+    }
+
+    /// Where a packet goes that is forwarded or routed.
+    fn find(&self, frame: &Frame<'_>, begun: &Begun, route: Option<u32>, hop: &mut Hop<'m>) -> Step<Rewrite> {
+        match begun {
+            Begun::Labelled(forwarded) => label::forward(&self.tables, frame, *forwarded, hop),
+            Begun::Routed(checked) => {
+                let action = match route {
+                    Some(route) => vrf::unpack(route),
+                    None => route::look_up(&self.tables, checked),
+                };
+                route::finish(&self.tables, frame, checked, action, hop)
+            }
+            // It has no next hop of its own.
+            Begun::Ended(_) | Begun::Bridged(_) => Err(Halt::Drop(DropReason::NoRoute)),
         }
     }
 
@@ -195,35 +224,25 @@ impl<'m> Worker<'m> {
         self.state.count_unlearned(learn);
     }
 
-    /// Sends a packet where it is to go, or takes it out of the virtual link that ends here.
-    fn conclude(
-        &mut self,
-        frame: &mut Frame<'_>,
-        found: Step<(Hop<'m>, Rewrite)>,
-        (ingress, through): (IfIndex, Option<SaId>),
-    ) -> Step<Verdict> {
-        match found {
-            Ok((hop, rewrite)) => self.send(frame, &hop, &rewrite),
-            Err(local @ Verdict::Punt { reason: PuntReason::Local, vrf: VrfId::GLOBAL, offset }) => {
-                let received = vlink::receive(self.tables.vlinks, frame, offset, through)?.ok_or(local)?;
+    /// Ends the way of a packet that is not sent, or takes it out of the virtual link that ends here.
+    #[inline(never)]
+    fn end(&mut self, frame: &mut Frame<'_>, halt: Halt, (ingress, through): (IfIndex, Option<SaId>)) -> Step<Verdict> {
+        match halt {
+            Halt::Punt { reason: PuntReason::Local, vrf: VrfId::GLOBAL, offset } => {
+                let received = vlink::receive(self.tables.vlinks, frame, offset as usize, through)?.ok_or(halt)?;
                 self.take_out(frame, &received)
             }
             // Where multicast routing is on, it knows better.
-            Err(Verdict::Punt { reason: PuntReason::Multicast, vrf, offset }) => {
-                let at = multicast::Arrival { vrf, offset, tunnel: None, origin: Origin::Interface(ingress) };
+            Halt::Punt { reason: PuntReason::Multicast, vrf, offset } => {
+                let origin = Origin::Interface(ingress);
+                let at = multicast::Arrival { vrf, offset: offset as usize, tunnel: None, origin };
                 multicast::process(&self.tables, &mut self.state, frame, at).map(Verdict::Replicate)
             }
-            Err(verdict) => Err(verdict),
+            halt => Err(halt),
         }
     }
 
-    /// Where a packet goes that did not come by a virtual link.
-    fn look_up(&self, frame: &Frame<'_>, arrival: Arrival) -> Step<(Hop<'m>, Rewrite)> {
-        self.begin(frame, arrival)?.look_up(&self.tables, frame)
-    }
-
-    /// The stages before a route is looked up.
-    fn begin(&self, frame: &Frame<'_>, arrival: Arrival) -> Step<Begun<'m>> {
+    fn begin(&self, frame: &Frame<'_>, arrival: Arrival) -> Step<Begun> {
         let unlabelled = Routed { vrf: arrival.vrf, offset: Ethernet::LEN, tunnel: None, group: arrival.group };
         match arrival.payload {
             Payload::Ipv4 => route::check4(frame, unlabelled).map(Begun::Routed),
@@ -232,15 +251,9 @@ impl<'m> Worker<'m> {
         }
     }
 
-    fn begin_labelled(
-        &self,
-        frame: &Frame<'_>,
-        vrf: VrfId,
-        space: Option<LabelSpaceId>,
-        offset: usize,
-    ) -> Step<Begun<'m>> {
+    fn begin_labelled(&self, frame: &Frame<'_>, vrf: VrfId, space: Option<LabelSpaceId>, offset: usize) -> Step<Begun> {
         match label::process(&self.tables, frame, vrf, space, offset)? {
-            Labelled::Forward(hop, rewrite) => Ok(Begun::Found(hop, rewrite)),
+            Labelled::Forward(forwarded) => Ok(Begun::Labelled(forwarded)),
             Labelled::Route { vrf, offset, tunnel, version } => {
                 let packet = Routed { vrf, offset, tunnel: Some(tunnel), group: false };
                 check_unlabelled(frame, packet, version).map(Begun::Routed)
@@ -259,16 +272,13 @@ impl<'m> Worker<'m> {
     }
 
     fn forward_together(&mut self, packets: &mut [Packet<'_>]) {
-        let mut begun: [Option<Step<Begun<'m>>>; BATCH] = [const { None }; BATCH];
+        let mut begun: [Option<Step<Begun>>; BATCH] = [const { None }; BATCH];
         let (mut roots4, mut keys4, mut routes4) = ([0_u32; BATCH], [0_u32; BATCH], [0_u32; BATCH]);
         let (mut roots6, mut keys6, mut routes6) = ([0_u32; BATCH], [0_u128; BATCH], [0_u32; BATCH]);
         let mut any6 = false;
         let keys = roots4.iter_mut().zip(&mut keys4).zip(roots6.iter_mut().zip(&mut keys6));
         for ((packet, begun), ((root4, key4), (root6, key6))) in packets.iter().zip(&mut begun).zip(keys) {
-            let step = match bridge::circuit(&self.tables, &packet.frame, packet.ingress) {
-                Some(circuit) => Ok(Begun::Bridged(circuit)),
-                None => self.arrive(&packet.frame, packet.ingress).and_then(|a| self.begin(&packet.frame, a)),
-            };
+            let step = self.begin_frame(&packet.frame, packet.ingress);
             match &step {
                 Ok(Begun::Routed(Checked { packet, destination: Destination::V4(addr), .. })) => {
                     (*root4, *key4) = (self.tables.root4(packet.vrf), addr.to_bits());
@@ -287,21 +297,11 @@ impl<'m> Worker<'m> {
         }
         let routes = routes4.into_iter().zip(routes6);
         for ((packet, begun), (route4, route6)) in packets.iter_mut().zip(begun).zip(routes) {
-            let through = (packet.ingress, None);
-            let concluded = match begun.unwrap_or(Err(Verdict::Drop(DropReason::NoIngress))) {
-                Ok(Begun::Bridged(circuit)) => self.bridge(&mut packet.frame, circuit),
-                Ok(Begun::Ended(ended)) => self.end_tunnel(&mut packet.frame, ended),
-                Ok(Begun::Found(hop, rewrite)) => self.conclude(&mut packet.frame, Ok((hop, rewrite)), through),
-                Ok(Begun::Routed(checked)) => {
-                    let route = if matches!(checked.destination, Destination::V4(_)) { route4 } else { route6 };
-                    let found = route::finish(&self.tables, &packet.frame, &checked, vrf::unpack(route));
-                    self.conclude(&mut packet.frame, found, through)
-                }
-                Err(verdict) => self.conclude(&mut packet.frame, Err(verdict), through),
-            };
-            let verdict = match concluded {
-                Ok(verdict) | Err(verdict) => verdict,
-            };
+            let begun = begun.unwrap_or(Err(Halt::Drop(DropReason::NoIngress)));
+            let is_v6 = matches!(&begun, Ok(Begun::Routed(Checked { destination: Destination::V6(_), .. })));
+            let route = if is_v6 { route6 } else { route4 };
+            let completed = self.complete(&mut packet.frame, begun, Some(route), (packet.ingress, None));
+            let verdict = completed.unwrap_or_else(Verdict::from);
             self.counters.count(&verdict);
             packet.verdict = Some(verdict);
         }
@@ -327,7 +327,7 @@ impl<'m> Worker<'m> {
             };
             if !in_order {
                 state.counters.disordered = state.counters.disordered.wrapping_add(1);
-                return Err(Verdict::Drop(DropReason::VlinkOrder));
+                return Err(Halt::Drop(DropReason::VlinkOrder));
             }
             state.counters.count_in(received.end.saturating_sub(received.offset));
         }
@@ -337,7 +337,8 @@ impl<'m> Worker<'m> {
                 if let Begun::Ended(ended) = begun {
                     return self.end_tunnel(frame, ended);
                 }
-                let (hop, rewrite) = begun.look_up(&self.tables, frame)?;
+                let mut hop = Hop::NONE;
+                let rewrite = self.find(frame, &begun, None, &mut hop)?;
                 self.send(frame, &hop, &rewrite)
             }
             Inner::Ethernet { port, class } => {
@@ -349,9 +350,10 @@ impl<'m> Worker<'m> {
             Inner::Ip { vrf, tunnel, mark } => {
                 let before = mark.map(|mark| vlink::remark(frame, received.offset, mark));
                 let packet = Routed { vrf, offset: received.offset, tunnel: Some(tunnel), group: false };
-                let checked = check_unlabelled(frame, packet, None);
-                let way = checked.and_then(|checked| route::look_up(&self.tables, frame, &checked));
-                let sent = way.and_then(|(hop, rewrite)| self.send(frame, &hop, &rewrite));
+                let mut hop = Hop::NONE;
+                let checked = check_unlabelled(frame, packet, None).map(Begun::Routed);
+                let found = checked.and_then(|checked| self.find(frame, &checked, None, &mut hop));
+                let sent = found.and_then(|rewrite| self.send(frame, &hop, &rewrite));
                 if let (Err(_), Some(before)) = (&sent, before) {
                     // What is not sent stays as it arrived.
                     vlink::remark(frame, received.offset, before);
@@ -363,24 +365,21 @@ impl<'m> Worker<'m> {
 
     /// Rewrites the frame for a hop, and counts it.
     fn send(&mut self, frame: &mut Frame<'_>, hop: &Hop<'m>, rewrite: &Rewrite) -> Step<Verdict> {
-        let size = rewrite.end.saturating_sub(rewrite.strip);
-        let link = hop.link.map(|link| link.id);
-        let number = link.and_then(|id| self.link_state(id)).map_or(0, |state| state.next);
-        let sent = egress::send(frame, hop, rewrite, number);
-        if let Some(state) = link.and_then(|id| self.link_state(id)) {
-            match &sent {
-                Ok(_) => {
-                    state.next = state.next.wrapping_add(1);
-                    state.counters.count_out(size);
+        let sent = match &hop.link {
+            None => egress::send(frame, hop, rewrite, 0),
+            Some(link) => self.send_by(link.id, frame, hop, rewrite),
+        };
+        let sent = match sent {
+            Ok(sent) => sent,
+            Err(halt) => {
+                let size = rewrite.end.saturating_sub(rewrite.strip);
+                if size > hop.room() {
+                    self.count_too_big(rewrite.punt.0, size, hop.room());
                 }
-                Err(Verdict::Punt { reason: PuntReason::TooBig | PuntReason::FragmentationNeeded, .. }) => {
-                    state.counters.count_too_big(size, hop.room());
-                }
-                Err(_) => {}
+                return Err(halt);
             }
-        }
-        let sent = sent?;
-        if let Some(counters) = self.vrfs.get_mut(usize::from(hop.interface.vrf.0)) {
+        };
+        if let Some(counters) = self.vrfs.get_mut(usize::from(hop.vrf.0)) {
             counters.count_out(sent.octets);
         }
         let (iface, class) = (hop.iface, rewrite.phb);
@@ -390,6 +389,27 @@ impl<'m> Worker<'m> {
         })
     }
 
+    /// Rewrites the frame for a hop behind a virtual link, and counts it there.
+    #[inline(never)]
+    fn send_by(&mut self, id: VlinkId, frame: &mut Frame<'_>, hop: &Hop<'m>, rewrite: &Rewrite) -> Step<Sent> {
+        let size = rewrite.end.saturating_sub(rewrite.strip);
+        let number = self.link_state(id).map_or(0, |state| state.next);
+        let sent = egress::send(frame, hop, rewrite, number);
+        if let Some(state) = self.link_state(id) {
+            match &sent {
+                Ok(_) => {
+                    state.next = state.next.wrapping_add(1);
+                    state.counters.count_out(size);
+                }
+                Err(Halt::Punt { reason: PuntReason::TooBig | PuntReason::FragmentationNeeded, .. }) => {
+                    state.counters.count_too_big(size, hop.room());
+                }
+                Err(_) => {}
+            }
+        }
+        sent
+    }
+
     /// How large the packet may be to go where it was to go: where in the frame it begins, labels that stay included, and
     /// its most octets. For a frame that was punted as too big, to be told to its sender ([`crate::wire::icmp`]); `None` for
     /// one that goes nowhere, and for one that came by a virtual link.
@@ -397,8 +417,23 @@ impl<'m> Worker<'m> {
     pub fn room_for(&self, frame: &Frame<'_>, ingress: IfIndex) -> Option<(usize, usize)> {
         let _pin = self.pin();
         let arrival = classify::classify(&self.tables, frame, ingress).ok()?;
-        let (hop, rewrite) = self.look_up(frame, arrival).ok()?;
+        let begun = self.begin(frame, arrival).ok()?;
+        let mut hop = Hop::NONE;
+        let rewrite = self.find(frame, &begun, None, &mut hop).ok()?;
         Some((rewrite.strip, hop.room()))
+    }
+
+    /// Counts a packet of a VRF, or a copy of it, that is too big.
+    pub(crate) fn count_too_big(&mut self, vrf: VrfId, size: usize, room: usize) {
+        if let Some(counters) = self.too_big.get_mut(usize::from(vrf.0)) {
+            counters.count(size, room);
+        }
+    }
+
+    /// Packets of a VRF that were too big; none if the memory for counters does not reach so far.
+    #[must_use]
+    pub fn too_big(&self, vrf: VrfId) -> Option<TooBigCounters> {
+        self.too_big.get(usize::from(vrf.0)).copied()
     }
 
     /// What this worker keeps of a virtual link: begun anew where the link is another than before under its number.

@@ -2,7 +2,7 @@
 
 mod router;
 
-use fwd_core::net::{EcmpId, NhlfeId, ProtectionId};
+use fwd_core::net::{EcmpId, IfIndex, NhlfeId, ProtectionId};
 use fwd_core::op::{Bucket, FwdOp, NextHop, TunnelModel};
 use fwd_core::{DropReason, Verdict};
 use router::{Router, ip, label, labelled, plain};
@@ -95,6 +95,46 @@ fn a_pair_switches_every_route_at_once() {
     }
     r.apply(FwdOp::ClearProtection { id: PAIR });
     assert_eq!(r.send(2, &plain(&ip("10.8.0.1", 64, 0))), Err(Verdict::Drop(DropReason::NoNhlfe)));
+}
+
+/// An interface goes down: one op turns every pair that watches it, and all their routes, and none else.
+#[test]
+fn an_interface_that_goes_down_switches_every_pair_that_watches_it() {
+    const OTHER: ProtectionId = ProtectionId(0);
+    let mut r = two_paths();
+    let path = |r: &mut Router, n: u32| r.send(2, &plain(&ip(&format!("10.8.{n}.1"), 64, 0))).unwrap().iface;
+    let first = IfIndex(0);
+    assert!(r.0.apply(&FwdOp::SetWatch { id: PAIR, iface: first }).is_err(), "there is no such pair");
+    for (n, id) in [(0, PAIR), (1, OTHER)] {
+        r.apply(FwdOp::SetProtection { id, primary: NhlfeId(0), backup: NhlfeId(1) });
+        r.apply(FwdOp::SetWatch { id, iface: first });
+        r.nhlfe(10 + n, &[1000 + n], NextHop::Protected(id), TunnelModel::Pipe);
+        r.route_to(1, &format!("10.8.{n}.0/24"), 10 + n);
+    }
+    let state = |down| FwdOp::SetInterfaceState { iface: first, down };
+    for (down, iface) in [(false, 0), (true, 1), (true, 1), (false, 0)] {
+        r.apply(state(down));
+        assert_eq!([path(&mut r, 0), path(&mut r, 1)], [iface; 2]);
+    }
+    r.apply(state(true));
+    // What an interface is does not bring it up.
+    r.interface(0, 0, true, 1400);
+    assert_eq!(path(&mut r, 0), 1);
+    r.apply(FwdOp::ClearWatch { id: OTHER });
+    assert_eq!([path(&mut r, 0), path(&mut r, 1)], [1, 0]);
+    // Nor does its return undo what an operator switched.
+    r.apply(FwdOp::SwitchOver { id: PAIR, backup: true });
+    r.apply(state(false));
+    assert_eq!(path(&mut r, 0), 1);
+    r.apply(FwdOp::SwitchOver { id: PAIR, backup: false });
+    assert_eq!(path(&mut r, 0), 0);
+    // An interface that is gone is down; one that is made anew is up.
+    r.apply(state(true));
+    r.apply(FwdOp::ClearInterface { iface: first });
+    assert_eq!(path(&mut r, 0), 1);
+    assert!(r.0.apply(&state(true)).is_err(), "there is no such interface");
+    r.interface(0, 0, true, 1500);
+    assert_eq!(path(&mut r, 0), 0);
 }
 
 /// Shows: L2VPN-5.2-9

@@ -2,7 +2,6 @@
 //! link-time optimisation, the library refers to that function if and only if some panic is left.
 #![no_std]
 
-use fwd_core::VrfCounters;
 use fwd_core::net::{IfIndex, Label, SaId, VlanId, VlinkId};
 use fwd_core::op::FwdOp;
 use fwd_core::sa::{InboundSa, OutboundSa};
@@ -17,6 +16,7 @@ use fwd_core::wire::esp::{Cipher, Context, Refused};
 use fwd_core::wire::icmp::{self, Trouble};
 use fwd_core::wire::{self, EtherType};
 use fwd_core::{BridgeCounters, Forwarder, Frame, GroupCounters, Replica, Replication, Verdict};
+use fwd_core::{TooBigCounters, VrfCounters};
 
 /// An array of the caller's.
 #[repr(C)]
@@ -58,6 +58,7 @@ pub struct Run {
     vlinks: Array<VlinkSlot>,
     vlink_index: Array<Word>,
     counters: Array<VrfCounters>,
+    too_big: Array<TooBigCounters>,
     vlink_states: Array<VlinkState>,
     multicast_vrfs: Array<MulticastVrfSlot>,
     routes: Array<ExactSlot>,
@@ -133,6 +134,7 @@ pub unsafe extern "C" fn fwd_core_run(run: &Run) -> i64 {
         };
         let counters = CounterMemory {
             vrfs: run.counters.slice(),
+            too_big: run.too_big.slice(),
             vlinks: run.vlink_states.slice(),
             groups: run.group_counters.slice(),
             vsis: run.vsi_counters.slice(),

@@ -19,6 +19,24 @@ impl Mac {
     }
 }
 
+/// A MAC address as tables hold it: four octets, then two in the high half of a word. So it is compared and copied by the word.
+pub(crate) type MacWords = [u32; 2];
+
+impl Mac {
+    #[inline]
+    pub(crate) const fn words(self) -> MacWords {
+        let [a, b, c, d, e, f] = self.0;
+        [u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, 0, 0])]
+    }
+
+    /// The reverse of [`Self::words`]; the low half of the second word does not matter.
+    #[inline]
+    pub(crate) const fn from_words([high, low]: MacWords) -> Self {
+        let ([a, b, c, d], [e, f, ..]) = (high.to_be_bytes(), low.to_be_bytes());
+        Self([a, b, c, d, e, f])
+    }
+}
+
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c, d, e, g] = self.0;

@@ -15,6 +15,7 @@ pub use id::{
 pub use label::Label;
 pub use label_stack::LabelStack;
 pub use mac::Mac;
+pub(crate) use mac::MacWords;
 pub use prefix::{IpPrefix, Ipv4Prefix, Ipv6Prefix, PrefixError};
 pub use vlan::VlanId;
 pub use vpn_id::{VpnId, VpnIdError};

@@ -47,6 +47,8 @@
 //! | `SetContextIlm`, `ClearContextIlm` | action | model | | label | as of `SetIlm` | | space | |
 //! | `SetLabelSpace`, `ClearLabelSpace` | | | | interface | space | | | |
 //! | `SwitchOver` | 1: to the backup | | | pair | | | | |
+//! | `SetWatch`, `ClearWatch` | | | | pair | interface | | | |
+//! | `SetInterfaceState` | 1: down | | | interface | | | | |
 //! | `SetVlink` | encapsulation | DSCP model | flags: 1 IPv6, 2 MPLS, 4 ordered, 8 protected, 16 sublayer, 32 port; octets of the cookie in units of 64 × 4 | link | VRF or port | association | key or session | both ends, 16 octets each; cookie |
 //! | `ClearVlink` | | | | link | | | | |
 //! | `SetVlinkOutput` (and in place of the MAC: DSCP, overhead, ports) | flags: 1 key, 2 numbered, 4 DSCP, 8 protected | TTL | octets of the cookie in units of 4 | link | entry | MTU | key or session | association; cookie |

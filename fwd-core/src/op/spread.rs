@@ -3,7 +3,7 @@
 use super::FwdOp;
 use super::encoding::{Fields, Kind, Tag, malformed};
 use crate::malformed::Malformed;
-use crate::net::{EcmpId, NhlfeId, ProtectionId};
+use crate::net::{EcmpId, IfIndex, NhlfeId, ProtectionId};
 
 /// A bucket of a group, 0 to 63: the flows with one value of a hash. A path's share of the traffic is its share of the buckets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +39,9 @@ impl Tag {
     const SET_PROTECTION: Self = Self(13);
     const CLEAR_PROTECTION: Self = Self(14);
     const SWITCH_OVER: Self = Self(15);
+    const SET_WATCH: Self = Self(20);
+    const CLEAR_WATCH: Self = Self(21);
+    const SET_INTERFACE_STATE: Self = Self(22);
 }
 
 /// The fields of an op of this file.
@@ -57,6 +60,11 @@ pub(super) fn fields(op: &FwdOp) -> Option<(Tag, Fields)> {
         FwdOp::SwitchOver { id, backup } => {
             (Tag::SWITCH_OVER, Fields { kind: Kind(u8::from(backup)), key: id.0, ..Fields::default() })
         }
+        FwdOp::SetWatch { id, iface } => (Tag::SET_WATCH, Fields { key: id.0, value: iface.0, ..Fields::default() }),
+        FwdOp::ClearWatch { id } => (Tag::CLEAR_WATCH, Fields { key: id.0, ..Fields::default() }),
+        FwdOp::SetInterfaceState { iface, down } => {
+            (Tag::SET_INTERFACE_STATE, Fields { kind: Kind(u8::from(down)), key: iface.0, ..Fields::default() })
+        }
         _ => return None,
     })
 }
@@ -74,6 +82,12 @@ pub(super) fn op(tag: Tag, f: &Fields) -> Option<Result<FwdOp, Malformed>> {
         Tag::SWITCH_OVER => match f.kind {
             Kind(backup @ (0 | 1)) => Ok(FwdOp::SwitchOver { id, backup: backup == 1 }),
             Kind(other) => Err(malformed(1, "backup", other.into())),
+        },
+        Tag::SET_WATCH => Ok(FwdOp::SetWatch { id, iface: IfIndex(f.value) }),
+        Tag::CLEAR_WATCH => Ok(FwdOp::ClearWatch { id }),
+        Tag::SET_INTERFACE_STATE => match f.kind {
+            Kind(down @ (0 | 1)) => Ok(FwdOp::SetInterfaceState { iface: IfIndex(f.key), down: down == 1 }),
+            Kind(other) => Err(malformed(1, "down", other.into())),
         },
         _ => return None,
     })
@@ -94,6 +108,12 @@ mod tests {
         assert_eq!(octets[..8], [15, 1, 0, 0, 0, 0, 0, 3]);
         octets[1] = 2;
         assert_eq!(FwdOp::parse(&octets).map_err(|m| (m.field, m.offset)), Err(("backup", 1)));
+        let watch = FwdOp::SetWatch { id: ProtectionId(3), iface: IfIndex(0x0102) };
+        assert_eq!(watch.emit()[..12], [20, 0, 0, 0, 0, 0, 0, 3, 0, 0, 1, 2]);
+        let mut octets = FwdOp::SetInterfaceState { iface: IfIndex(9), down: true }.emit();
+        assert_eq!(octets[..8], [22, 1, 0, 0, 0, 0, 0, 9]);
+        octets[1] = 2;
+        assert_eq!(FwdOp::parse(&octets).map_err(|m| (m.field, m.offset)), Err(("down", 1)));
         assert!(Bucket::new(64).is_none());
     }
 }

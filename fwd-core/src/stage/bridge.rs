@@ -1,17 +1,17 @@
 //! Bridging: the port a frame arrives at, learning, and where it goes (RFC 4762 §4, IEEE 802.1Q §8).
 
-use super::Step;
-use super::police::{self, State, punt_frame};
+use super::police::{self, State};
 use super::port::MACS;
 use super::replicate::{Packet, Replication};
 use super::snoop::{Kind, look};
+use super::{Halt, Step, punt_frame};
 use crate::frame::Frame;
 use crate::net::{IfIndex, Mac, PortId, ReplicationId, VlanId, VsiId};
 use crate::op::{Attachment, BridgePort, LinkLocal, Tags, TrafficType, Vsi, VsiOrVrf};
 use crate::table::mroute::unpack;
 use crate::table::vsi::VsiState;
 use crate::table::{Learn, Tables};
-use crate::verdict::{DropReason, PuntReason, Verdict};
+use crate::verdict::{DropReason, PuntReason};
 use crate::wire::{EtherType, Ethernet, LabelEntry, Vlan};
 
 /// A customer's frame in an instance.
@@ -119,7 +119,7 @@ pub(crate) fn from_circuit(
     frame: &Frame<'_>,
     (id, tags, priority): Circuit,
 ) -> Step<Way> {
-    let port = tables.bridges.port(id).ok_or(Verdict::Drop(DropReason::NoPort))?;
+    let port = tables.bridges.port(id).ok_or(Halt::Drop(DropReason::NoPort))?;
     let b = Bridged {
         vsi: port.vsi,
         port: id,
@@ -140,17 +140,17 @@ pub(crate) fn from_pseudowire(
     (mut offset, is_bottom): (usize, bool),
     class: u8,
 ) -> Step<Way> {
-    let port = tables.bridges.port(id).ok_or(Verdict::Drop(DropReason::NoPort))?;
+    let port = tables.bridges.port(id).ok_or(Halt::Drop(DropReason::NoPort))?;
     let tag_octets = match port.attachment {
-        Attachment::Circuit { .. } => return Err(Verdict::Drop(DropReason::NoPort)),
+        Attachment::Circuit { .. } => return Err(Halt::Drop(DropReason::NoPort)),
         Attachment::Pseudowire { .. } => 0,
         Attachment::Tagged { .. } => TAG,
     };
     if !is_bottom {
         // RFC 6391 §3: the flow label is at the bottom, and is thrown away.
-        let flow = LabelEntry::of(frame.after(offset)).ok_or(Verdict::Drop(DropReason::Truncated))?;
+        let flow = LabelEntry::of(frame.after(offset)).ok_or(Halt::Drop(DropReason::Truncated))?;
         if !port.flow_label || !flow.is_bottom() {
-            return Err(Verdict::Drop(DropReason::LabelBelow));
+            return Err(Halt::Drop(DropReason::LabelBelow));
         }
         offset = offset.saturating_add(LabelEntry::LEN);
     }
@@ -159,13 +159,13 @@ pub(crate) fn from_pseudowire(
             [first, _, _, _, ..] if first >> 4 == 0 => offset = offset.saturating_add(4),
             // RFC 4385 §5.
             [first, ..] if first >> 4 == 1 => return Err(punt_frame(PuntReason::PseudowireControl, id, offset)),
-            _ => return Err(Verdict::Drop(DropReason::ControlWord)),
+            _ => return Err(Halt::Drop(DropReason::ControlWord)),
         }
     }
     let ethertype = frame.after(offset).get(MACS..).and_then(|rest| rest.first_chunk::<2>());
     let is_tagged = matches!(ethertype, Some([0x81, 0x00] | [0x88, 0xa8]));
     if tag_octets > 0 && !is_tagged {
-        return Err(Verdict::Drop(DropReason::ControlWord));
+        return Err(Halt::Drop(DropReason::ControlWord));
     }
     let b = Bridged {
         vsi: port.vsi,
@@ -187,28 +187,28 @@ fn switch(
     port: &BridgePort,
     is_customer: bool,
 ) -> Step<Way> {
-    const TRUNCATED: Verdict = Verdict::Drop(DropReason::Truncated);
+    const TRUNCATED: Halt = Halt::Drop(DropReason::Truncated);
     let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5] = b.macs(frame).ok_or(TRUNCATED)?;
     let (destination, source) = (Mac([d0, d1, d2, d3, d4, d5]), Mac([s0, s1, s2, s3, s4, s5]));
     let rest = frame.octets().get(b.rest..).filter(|rest| rest.len() >= 2).ok_or(TRUNCATED)?;
     if source.is_group() || source == Mac::default() {
-        return Err(Verdict::Drop(DropReason::SourceMac));
+        return Err(Halt::Drop(DropReason::SourceMac));
     }
     let vsi = domain(tables, &b, rest);
     let bridges = tables.bridges;
     let found = bridges.vsi(vsi).zip(bridges.port_state(b.port));
-    let ((settings, vsi_state), port_state) = found.ok_or(Verdict::Drop(DropReason::NoPort))?;
+    let ((settings, vsi_state), port_state) = found.ok_or(Halt::Drop(DropReason::NoPort))?;
     let macs = tables.macs;
     let known = if destination.is_group() { None } else { macs.get(vsi, destination) };
     let way = match known {
         Some(found) => Toward::Port(found.port()),
         None if !destination.is_group() => Toward::Group(TrafficType::Unknown, settings.unknown),
-        None => group(tables, (vsi, &settings, vsi_state), destination, rest, is_customer).map_err(Verdict::Drop)?,
+        None => group(tables, (vsi, &settings, vsi_state), destination, rest, is_customer).map_err(Halt::Drop)?,
     };
     let octets = b.octets(frame);
     let traffic = way.traffic();
     if traffic == TrafficType::Multicast && is_too_big(rest, settings.multicast_mtu) {
-        return Err(Verdict::Drop(DropReason::CopyTooBig));
+        return Err(Halt::Drop(DropReason::CopyTooBig));
     }
     if let Some(counters) = state.port(b.port) {
         counters.count_in(traffic, octets);
@@ -320,9 +320,9 @@ fn flood(
     octets: usize,
 ) -> Step<Replication> {
     let found = group.and_then(|id| Some((id, tables.multicast.groups.get(id)?)));
-    let (id, (owner, _)) = found.ok_or(Verdict::Drop(DropReason::NoReceivers))?;
+    let (id, (owner, _)) = found.ok_or(Halt::Drop(DropReason::NoReceivers))?;
     if owner != VsiOrVrf::Vsi(vsi) {
-        return Err(Verdict::Drop(DropReason::ForeignGroup));
+        return Err(Halt::Drop(DropReason::ForeignGroup));
     }
     if let Some(counters) = state.group(id) {
         counters.count_in(octets);

@@ -1,10 +1,10 @@
 //! First stage: what an Ethernet frame carries, and whether it is for us.
 
-use super::{Step, punt};
+use super::{Halt, Step, punt};
 use crate::frame::Frame;
 use crate::net::{IfIndex, LabelSpaceId, VrfId};
 use crate::table::Tables;
-use crate::verdict::{DropReason, PuntReason, Verdict};
+use crate::verdict::{DropReason, PuntReason};
 use crate::wire::{EtherType, Ethernet};
 
 /// A packet that arrived.
@@ -16,7 +16,7 @@ pub(crate) struct Arrival {
     pub(crate) payload: Payload,
     /// Whether the frame was sent to a group MAC address.
     pub(crate) group: bool,
-    /// The label space of the interface of a labelled packet, if it has one of its own.
+    /// The label space of the interface, if it has one of its own.
     pub(crate) space: Option<LabelSpaceId>,
 }
 
@@ -31,24 +31,23 @@ pub(crate) enum Payload {
 /// Takes frames to the interface's own address and to groups.
 #[inline]
 pub(crate) fn classify(tables: &Tables<'_>, frame: &Frame<'_>, ingress: IfIndex) -> Step<Arrival> {
-    let interface = tables.interface(ingress).ok_or(Verdict::Drop(DropReason::NoIngress))?;
-    let header = Ethernet::of(frame.octets()).ok_or(Verdict::Drop(DropReason::Truncated))?;
+    let interface = tables.interfaces.record(ingress).ok_or(Halt::Drop(DropReason::NoIngress))?;
+    let header = Ethernet::of(frame.octets()).ok_or(Halt::Drop(DropReason::Truncated))?;
     let destination = header.destination();
     let group = destination.is_group();
-    if !group && destination != interface.mac {
-        return Err(Verdict::Drop(DropReason::NotOurMac));
+    if !group && destination.words() != interface.mac() {
+        return Err(Halt::Drop(DropReason::NotOurMac));
     }
     let payload = match header.ethertype() {
         EtherType::IPV4 => Payload::Ipv4,
         EtherType::IPV6 => Payload::Ipv6,
         // RFC 4364 §13.1: labelled packets only from interfaces that are trusted with labels.
-        EtherType::MPLS if !interface.mpls => return Err(Verdict::Drop(DropReason::MplsDisabled)),
-        EtherType::MPLS if group => return Err(Verdict::Drop(DropReason::LinkBroadcast)),
+        EtherType::MPLS if !interface.takes_labels() => return Err(Halt::Drop(DropReason::MplsDisabled)),
+        EtherType::MPLS if group => return Err(Halt::Drop(DropReason::LinkBroadcast)),
         EtherType::MPLS => Payload::Mpls,
-        EtherType::ARP => return Err(punt(PuntReason::Arp, interface.vrf, Ethernet::LEN)),
-        EtherType::C_VLAN | EtherType::S_VLAN => return Err(Verdict::Drop(DropReason::VlanTagged)),
-        _ => return Err(Verdict::Drop(DropReason::UnknownEthertype)),
+        EtherType::ARP => return Err(punt(PuntReason::Arp, interface.vrf(), Ethernet::LEN)),
+        EtherType::C_VLAN | EtherType::S_VLAN => return Err(Halt::Drop(DropReason::VlanTagged)),
+        _ => return Err(Halt::Drop(DropReason::UnknownEthertype)),
     };
-    let space = if payload == Payload::Mpls { tables.interfaces.label_space(ingress) } else { None };
-    Ok(Arrival { vrf: interface.vrf, payload, group, space })
+    Ok(Arrival { vrf: interface.vrf(), payload, group, space: interface.label_space() })
 }

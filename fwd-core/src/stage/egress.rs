@@ -1,94 +1,115 @@
 //! Last stage: follow the forwarding entries, check the size, rewrite the frame.
 
+use core::slice::RChunksExactMut;
+
 use super::encapsulate::{Carried, Outgoing};
 use super::flow::entropy_label;
-use super::{Below, Rewrite, Step, punt};
+use super::{Below, Halt, Rewrite, Step, punt};
 use crate::frame::Frame;
-use crate::net::{IfIndex, Label, Mac, NhlfeId, SaId, VrfId};
-use crate::op::{Interface, NextHop, TunnelModel};
+use crate::net::{IfIndex, Label, MacWords, NhlfeId, SaId, VlinkId, VrfId};
+use crate::op::{NextHop, TunnelModel};
 use crate::table::Tables;
 use crate::table::nhlfe::Entry;
-use crate::verdict::{DropReason, PuntReason, Verdict};
+use crate::verdict::{DropReason, PuntReason};
 use crate::wire::{EtherType, Ethernet, Ipv4, Ipv6, LabelEntry};
 
 /// The TTL that the pipe models begin a tunnel with (RFC 3443 §3.6).
 const TUNNEL_TTL: u8 = 255;
 
-/// Where a chain of entries leads.
-#[derive(Clone, Copy, Debug)]
+/// Where a chain of entries leads. It is made in place, by [`Hop::follow`]: too large to be handed from step to step.
+#[derive(Debug)]
 pub(crate) struct Hop<'m> {
     /// The entries on the way, the first one first. The labels that were counted are the labels that are written, whatever the
     /// writer does meanwhile.
-    pub(super) entries: [Option<Entry<'m>>; NextHop::MAX_DEPTH],
+    entries: [Option<Entry<'m>>; NextHop::MAX_DEPTH],
     /// The interface the packet leaves by.
     pub(crate) iface: IfIndex,
-    /// Its settings.
-    pub(crate) interface: Interface,
-    /// The neighbour.
-    pub(super) mac: Mac,
+    /// Its VRF.
+    pub(crate) vrf: VrfId,
+    /// Its MTU.
+    mtu: u16,
+    /// Its MAC address, and the neighbour's.
+    macs: [MacWords; 2],
     /// The hash of the packet's flow, if an entry asked for it.
     pub(super) flow: Option<u32>,
     /// Labels outside of a virtual link; of all entries together, if there is none.
     pub(super) labels: usize,
     /// The virtual link on the way.
     pub(crate) link: Option<Outgoing<'m>>,
-    /// Whether the first entry has no labels: it pops where another swaps.
-    pub(crate) first_is_empty: bool,
 }
 
 impl<'m> Hop<'m> {
+    /// Nowhere yet.
+    pub(crate) const NONE: Self = Self {
+        entries: [None; NextHop::MAX_DEPTH],
+        iface: IfIndex(0),
+        vrf: VrfId::GLOBAL,
+        mtu: 0,
+        macs: [[0; 2]; 2],
+        flow: None,
+        labels: 0,
+        link: None,
+    };
+
     /// Follows the entries from `id` on, at most [`NextHop::MAX_DEPTH`]. `vrf` and `offset` are for a punt; `hash` gives that of the
     /// packet's flow.
-    pub(crate) fn resolve(
+    pub(crate) fn follow(
+        &mut self,
         tables: &Tables<'m>,
         id: NhlfeId,
         (vrf, offset): (VrfId, usize),
         hash: impl Fn() -> u32,
-    ) -> Step<Self> {
-        const NO_ENTRY: Verdict = Verdict::Drop(DropReason::NoNhlfe);
-        let mut flow = None;
+    ) -> Step<()> {
+        const NO_ENTRY: Halt = Halt::Drop(DropReason::NoNhlfe);
         let mut at = id;
         let mut labels = 0_usize;
-        let mut first_is_empty = true;
-        let mut link: Option<Outgoing<'m>> = None;
-        let mut entries = [None; NextHop::MAX_DEPTH];
-        for depth in 0..NextHop::MAX_DEPTH {
+        for slot in &mut self.entries {
             let nhlfe = tables.nhlfe(at).ok_or(NO_ENTRY)?;
-            entries.iter_mut().skip(depth).take(1).for_each(|entry| *entry = Some(nhlfe));
-            let (pushed, entropy) = (nhlfe.label_count(), nhlfe.entropy_count());
-            labels = labels.saturating_add(pushed).saturating_add(entropy);
+            *slot = Some(nhlfe);
+            let entropy = nhlfe.entropy_count();
+            labels = labels.wrapping_add(nhlfe.label_count()).wrapping_add(entropy);
             if entropy > 0 {
-                flow = flow.or_else(|| Some(hash()));
+                self.flow.get_or_insert_with(&hash);
             }
-            first_is_empty = first_is_empty && (depth > 0 || pushed == 0);
             match nhlfe.next() {
-                NextHop::Neighbor { iface, mac } => {
-                    let interface = tables.interface(iface).ok_or(Verdict::Drop(DropReason::NoEgress))?;
-                    return Ok(Self { entries, iface, interface, mac, flow, labels, link, first_is_empty });
+                NextHop::Neighbor { iface, .. } => {
+                    self.labels = labels;
+                    return self.leave_by(tables, iface, nhlfe.mac());
                 }
                 NextHop::Nhlfe(next) => at = next,
                 NextHop::Ecmp(group) => {
-                    let hash = *flow.get_or_insert_with(&hash);
+                    let hash = *self.flow.get_or_insert_with(&hash);
                     at = tables.groups.pick(group, hash).ok_or(NO_ENTRY)?;
                 }
-                NextHop::Protected(pair) => at = tables.pairs.active(pair).ok_or(NO_ENTRY)?,
-                NextHop::Vlink(_) if link.is_some() => return Err(Verdict::Drop(DropReason::ChainTooDeep)),
-                NextHop::Vlink(id) => {
-                    const NO_VLINK: Verdict = Verdict::Drop(DropReason::NoVlink);
-                    let record = tables.vlinks.get(id).ok_or(NO_VLINK)?;
-                    let outgoing = Outgoing::new(id, record, labels).ok_or(NO_VLINK)?;
-                    (link, labels, at) = (Some(outgoing), 0, outgoing.next);
-                }
+                NextHop::Protected(pair) => at = tables.pairs.active(pair, tables.interfaces).ok_or(NO_ENTRY)?,
+                NextHop::Vlink(_) if self.link.is_some() => return Err(Halt::Drop(DropReason::ChainTooDeep)),
+                NextHop::Vlink(id) => (at, labels) = (enter(&mut self.link, tables, id, labels)?, 0),
                 NextHop::Local => return Err(punt(PuntReason::Local, vrf, offset)),
-                NextHop::Discard => return Err(Verdict::Drop(DropReason::Discard)),
+                NextHop::Discard => return Err(Halt::Drop(DropReason::Discard)),
             }
         }
-        Err(Verdict::Drop(DropReason::ChainTooDeep))
+        Err(Halt::Drop(DropReason::ChainTooDeep))
+    }
+
+    /// Ends at a neighbour on an interface.
+    #[inline]
+    pub(super) fn leave_by(&mut self, tables: &Tables<'m>, iface: IfIndex, neighbor: MacWords) -> Step<()> {
+        let record = tables.interfaces.record(iface).ok_or(Halt::Drop(DropReason::NoEgress))?;
+        (self.iface, self.vrf, self.mtu) = (iface, record.vrf(), record.mtu());
+        self.macs = [record.mac(), neighbor];
+        Ok(())
+    }
+
+    /// Whether the first entry has no labels: it pops where another swaps.
+    #[inline]
+    pub(super) fn pops(&self) -> bool {
+        let [first, ..] = &self.entries;
+        first.is_none_or(|entry| entry.label_count() == 0)
     }
 
     /// The most octets that what is below the pushed labels may have: by the interface, and by the virtual link.
     pub(crate) fn room(&self) -> usize {
-        let room = usize::from(self.interface.mtu).saturating_sub(octets_of(self.labels));
+        let room = usize::from(self.mtu).saturating_sub(octets_of(self.labels));
         match &self.link {
             None => room,
             Some(link) => room.min(link.mtu).saturating_sub(link.header_len).saturating_sub(octets_of(link.labels)),
@@ -97,7 +118,8 @@ impl<'m> Hop<'m> {
 
     /// Octets that are pushed: labels and the headers of a virtual link.
     pub(super) fn pushed(&self) -> usize {
-        let inside = self.link.map_or(0, |link| octets_of(link.labels).saturating_add(link.header_len));
+        let link = self.link.as_ref();
+        let inside = link.map_or(0, |link| octets_of(link.labels).saturating_add(link.header_len));
         octets_of(self.labels).saturating_add(inside)
     }
 
@@ -109,6 +131,14 @@ impl<'m> Hop<'m> {
             (None, below) => ethertype_of(below),
         }
     }
+}
+
+/// Goes into a virtual link, with so many labels; the entry that its packets leave by.
+#[inline(never)]
+fn enter<'m>(link: &mut Option<Outgoing<'m>>, tables: &Tables<'m>, id: VlinkId, labels: usize) -> Step<NhlfeId> {
+    const NO_VLINK: Halt = Halt::Drop(DropReason::NoVlink);
+    let record = tables.vlinks.get(id).ok_or(NO_VLINK)?;
+    Ok(link.insert(Outgoing::new(id, record, labels).ok_or(NO_VLINK)?).next)
 }
 
 const fn octets_of(labels: usize) -> usize {
@@ -135,7 +165,7 @@ pub(crate) struct Sent {
 
 /// Rewrites the frame for the hop; `number` is that of the packet on a virtual link.
 pub(crate) fn send(frame: &mut Frame<'_>, hop: &Hop<'_>, rewrite: &Rewrite, number: u32) -> Step<Sent> {
-    const NO_HEADROOM: Verdict = Verdict::Drop(DropReason::NoHeadroom);
+    const NO_HEADROOM: Halt = Halt::Drop(DropReason::NoHeadroom);
     let size = rewrite.end.saturating_sub(rewrite.strip);
     if size > hop.room() {
         // RFC 3032 §3.4: a packet that may be fragmented is software's to fragment, labels or not.
@@ -146,7 +176,10 @@ pub(crate) fn send(frame: &mut Frame<'_>, hop: &Hop<'_>, rewrite: &Rewrite, numb
         let (vrf, offset) = rewrite.punt;
         return Err(punt(reason, vrf, offset));
     }
-    let carried = hop.link.map(|link| carried(frame, &link, rewrite, number)).transpose()?;
+    let carried = match &hop.link {
+        None => None,
+        Some(link) => Some(carried(frame, link, rewrite, number)?),
+    };
     let pushed = hop.pushed();
     let push = pushed.saturating_add(Ethernet::LEN);
     if frame.room(rewrite.strip) < push {
@@ -170,7 +203,8 @@ pub(super) fn write_front(
     room: &mut [u8],
 ) -> Option<Option<(SaId, usize)>> {
     let (header, room) = room.split_first_chunk_mut::<{ Ethernet::LEN }>()?;
-    Ethernet(header).set(hop.mac, hop.interface.mac, hop.ethertype(rewrite));
+    let [own, neighbor] = hop.macs;
+    Ethernet(header).set_words(neighbor, own, hop.ethertype(rewrite));
     let outside = octets_of(hop.labels);
     let (outer, room) = room.split_at_mut_checked(outside)?;
     let mut protection = None;
@@ -192,17 +226,17 @@ pub(super) fn write_front(
 pub(super) fn carried(frame: &Frame<'_>, link: &Outgoing<'_>, rewrite: &Rewrite, number: u32) -> Step<Carried> {
     let payload = if link.labels > 0 { EtherType::MPLS } else { ethertype_of(rewrite.below) };
     if !link.carries(payload) {
-        return Err(Verdict::Drop(DropReason::VlinkPayload));
+        return Err(Halt::Drop(DropReason::VlinkPayload));
     }
     let octets = frame.after(rewrite.strip);
     let (dscp, ecn, flow) = match rewrite.below {
         Below::Ipv4 { dscp, .. } => {
-            let h = Ipv4::of(octets).ok_or(Verdict::Drop(DropReason::Truncated))?;
+            let h = Ipv4::of(octets).ok_or(Halt::Drop(DropReason::Truncated))?;
             let flow = h.source().to_bits() ^ h.destination().to_bits().rotate_left(16);
             (dscp.unwrap_or(h.dscp()), h.ecn(), flow)
         }
         Below::Ipv6 { dscp } => {
-            let h = Ipv6::of(octets).ok_or(Verdict::Drop(DropReason::Truncated))?;
+            let h = Ipv6::of(octets).ok_or(Halt::Drop(DropReason::Truncated))?;
             let bits = h.source().to_bits() ^ h.destination().to_bits().rotate_left(16);
             let flow = (bits ^ bits >> 64) as u64;
             (dscp.unwrap_or(h.dscp()), h.ecn(), (flow ^ flow >> 32) as u32)
@@ -245,40 +279,37 @@ pub(super) fn write_below(octets: &mut [u8], rewrite: &Rewrite) {
 /// Writes the label entries, the lowest first: from the end of each stack to its start. `stacks` are that inside of a virtual
 /// link and that outside; without a link the first is the only one.
 fn write_labels(hop: &Hop<'_>, rewrite: &Rewrite, stacks: [&mut [u8]; 2]) {
-    let [inside, outside] = stacks.map(|stack| stack.rchunks_exact_mut(LabelEntry::LEN));
-    let (mut slots, mut outside) = (inside, Some(outside));
-    let mut swapped = match rewrite.below {
-        Below::Swapped { class, bottom } => Some((class, bottom)),
-        _ => None,
-    };
-    let mut is_bottom = matches!(rewrite.below, Below::Ipv4 { .. } | Below::Ipv6 { .. } | Below::Frame);
+    let [mut slots, outside] = stacks.map(|stack| stack.rchunks_exact_mut(LabelEntry::LEN));
+    let mut outside = Some(outside);
     let mut ttl = rewrite.ttl;
-    for nhlfe in hop.entries.into_iter().flatten() {
+    // Class and bottom bit of the next entry. A swapped label keeps its own class, and the TTL that is sent.
+    let (mut class, mut is_bottom, mut is_swap) = match rewrite.below {
+        Below::Swapped { class, bottom } => (class, bottom, true),
+        Below::Label { .. } => (rewrite.phb, false, false),
+        Below::Ipv4 { .. } | Below::Ipv6 { .. } | Below::Frame => (rewrite.phb, true, false),
+    };
+    for nhlfe in hop.entries.iter().flatten() {
+        // RFC 3443 §3.6, RFC 3270 §2.6.2, §2.6.3: a label that begins a tunnel of the pipe models begins a TTL.
+        let tunnel_ttl = match nhlfe.model() {
+            TunnelModel::Uniform => None,
+            TunnelModel::Pipe | TunnelModel::ShortPipe => Some(TUNNEL_TTL),
+        };
         for label in nhlfe.labels() {
             if label == Label::ENTROPY_INDICATOR {
                 // RFC 6790 §4.2: TTL 0, and the bottom of the stack if what it stands on is no label.
-                let bottom = swapped.as_mut().map_or(is_bottom, |(_, bottom)| core::mem::take(bottom));
-                let entropy = LabelEntry::new(entropy_label(hop.flow.unwrap_or_default()), rewrite.phb, bottom, 0);
-                let indicator = pushed(label, nhlfe.model(), rewrite.phb, false, ttl);
-                for entry in [entropy, indicator] {
-                    if let Some(slot) = slots.next() {
-                        slot.copy_from_slice(&entry.0);
-                    }
-                }
-                is_bottom = false;
+                let bottom = core::mem::take(&mut is_bottom);
+                let entropy = entropy_label(hop.flow.unwrap_or_default());
+                put(&mut slots, LabelEntry::new(entropy, rewrite.phb, bottom, 0));
+                put(&mut slots, LabelEntry::new(label, rewrite.phb, false, tunnel_ttl.unwrap_or(ttl)));
                 continue;
             }
-            let entry = match swapped.take() {
-                Some((class, bottom)) => LabelEntry::new(label, class, bottom, ttl),
-                None => pushed(label, nhlfe.model(), rewrite.phb, is_bottom, ttl),
-            };
-            if let Some(slot) = slots.next() {
-                slot.copy_from_slice(&entry.0);
+            if !is_swap {
+                ttl = tunnel_ttl.unwrap_or(ttl);
             }
-            ttl = entry.ttl();
-            is_bottom = false;
+            put(&mut slots, LabelEntry::new(label, class, is_bottom, ttl));
+            (class, is_bottom, is_swap) = (rewrite.phb, false, false);
         }
-        if let (NextHop::Vlink(_), Some(link)) = (nhlfe.next(), hop.link) {
+        if let Some(link) = hop.link.as_ref().filter(|_| nhlfe.is_vlink()) {
             // A new packet begins: the outer one.
             (is_bottom, ttl) = (true, link.ttl);
             if let Some(outside) = outside.take() {
@@ -288,11 +319,10 @@ fn write_labels(hop: &Hop<'_>, rewrite: &Rewrite, stacks: [&mut [u8]; 2]) {
     }
 }
 
-/// A label that begins a tunnel, over a header with this TTL (RFC 3443 §3.6, RFC 3270 §2.6.2, §2.6.3).
-const fn pushed(label: Label, model: TunnelModel, phb: u8, bottom: bool, ttl: u8) -> LabelEntry {
-    let ttl = match model {
-        TunnelModel::Uniform => ttl,
-        TunnelModel::Pipe | TunnelModel::ShortPipe => TUNNEL_TTL,
-    };
-    LabelEntry::new(label, phb, bottom, ttl)
+/// Writes the entry above those that are written.
+#[inline]
+fn put(slots: &mut RChunksExactMut<'_, u8>, entry: LabelEntry) {
+    if let Some(slot) = slots.next() {
+        slot.copy_from_slice(&entry.0);
+    }
 }

@@ -1,9 +1,9 @@
 //! The header that a pop exposes, and what a pop does to TTL and class.
 
-use super::Step;
+use super::{Halt, Step};
 use crate::frame::Frame;
 use crate::op::TunnelModel;
-use crate::verdict::{DropReason, Verdict};
+use crate::verdict::DropReason;
 use crate::wire::{Ipv4, Ipv6, LabelEntry};
 
 /// The header below a popped label.
@@ -18,7 +18,7 @@ impl Exposed {
     /// Reads the header at `offset`: a label entry, or below the bottom label an IP header of the version in its first four
     /// bits.
     pub(crate) fn read(frame: &Frame<'_>, offset: usize, bottom: bool) -> Step<Self> {
-        const TRUNCATED: Verdict = Verdict::Drop(DropReason::Truncated);
+        const TRUNCATED: Halt = Halt::Drop(DropReason::Truncated);
         let octets = frame.after(offset);
         if !bottom {
             return LabelEntry::of(octets).map(Self::Label).ok_or(TRUNCATED);
@@ -32,7 +32,7 @@ impl Exposed {
                 let h = Ipv6::of(octets).ok_or(TRUNCATED)?;
                 Ok(Self::Ipv6 { ttl: h.hop_limit(), dscp: h.dscp() })
             }
-            _ => Err(Verdict::Drop(DropReason::UnknownPayload)),
+            _ => Err(Halt::Drop(DropReason::UnknownPayload)),
         }
     }
 

@@ -2,21 +2,21 @@
 
 use super::egress::Hop;
 use super::exposed::{Exposed, Tunnel, dscp_for};
-use super::{Below, Rewrite, Step, flow, outgoing_ttl, punt};
+use super::{Below, Halt, Rewrite, Step, flow, outgoing_ttl, punt};
 use crate::frame::Frame;
 use crate::net::{Label, LabelSpaceId, NhlfeId, PortId, ReplicationId, TunnelId, VrfId};
-use crate::op::{IlmAction, TunnelModel};
+use crate::op::{Ilm, IlmAction, TunnelModel};
 use crate::table::Tables;
-use crate::verdict::{DropReason, PuntReason, Verdict};
+use crate::verdict::{DropReason, PuntReason};
 use crate::wire::LabelEntry;
 
 /// Labels that are popped at most, one of which may be followed by a swap: a bound on the work for one packet.
 const MAX_POPS: usize = 8;
 
 /// What becomes of a labelled packet.
-pub(crate) enum Labelled<'m> {
-    /// It goes on through this hop.
-    Forward(Hop<'m>, Rewrite),
+pub(crate) enum Labelled {
+    /// It goes on, its label swapped or popped.
+    Forward(Forwarded),
     /// Its labels end here; the IP packet at `offset` is looked up.
     Route {
         vrf: VrfId,
@@ -28,6 +28,9 @@ pub(crate) enum Labelled<'m> {
     /// Its labels end here; another stage goes on.
     Ended(Ended),
 }
+
+/// Where a label leads that is swapped or popped, the label's entry, and what the labels above it left.
+pub(crate) type Forwarded = (Incoming, LabelEntry, Tunnel);
 
 /// A labelled packet that is neither forwarded by its label nor routed by its destination.
 #[derive(Clone, Copy, Debug)]
@@ -50,30 +53,30 @@ pub(crate) enum Version {
 /// Processes the label stack at `offset` (RFC 3031 §3.13, §3.18; RFC 3032 §2.1).
 ///
 /// `space` is that of the interface, where it has one of its own (RFC 3031 §3.14): all labels are of it.
-pub(crate) fn process<'m>(
-    tables: &Tables<'m>,
+pub(crate) fn process(
+    tables: &Tables<'_>,
     frame: &Frame<'_>,
     vrf: VrfId,
     space: Option<LabelSpaceId>,
     offset: usize,
-) -> Step<Labelled<'m>> {
+) -> Step<Labelled> {
     let mut offset = offset;
     let mut tunnel: Option<Tunnel> = None;
     // Where IP below an entropy label is looked up: as the label above says.
     let mut below = VrfId::GLOBAL;
     for _ in 0..=MAX_POPS {
-        let entry = LabelEntry::of(frame.after(offset)).ok_or(Verdict::Drop(DropReason::Truncated))?;
+        let entry = LabelEntry::of(frame.after(offset)).ok_or(Halt::Drop(DropReason::Truncated))?;
         let state = tunnel.unwrap_or(Tunnel::of(entry));
         let label = entry.label();
         let (model, next_vrf, version) = match label {
             Label::IPV4_EXPLICIT_NULL => (tables.explicit_null_model(label), VrfId::GLOBAL, Some(Version::V4)),
             Label::IPV6_EXPLICIT_NULL => (tables.explicit_null_model(label), VrfId::GLOBAL, Some(Version::V6)),
-            Label::ROUTER_ALERT if entry.is_bottom() => return Err(Verdict::Drop(DropReason::RouterAlertAtBottom)),
+            Label::ROUTER_ALERT if entry.is_bottom() => return Err(Halt::Drop(DropReason::RouterAlertAtBottom)),
             Label::ROUTER_ALERT => return Err(punt(PuntReason::RouterAlert, vrf, offset)),
             Label::ENTROPY_INDICATOR if !entry.is_bottom() => {
                 // RFC 6790 §4.2: the indicator and the label below go; what they tell of TTL and class is the tunnel's.
                 offset = offset.saturating_add(LabelEntry::LEN);
-                let entropy = LabelEntry::of(frame.after(offset)).ok_or(Verdict::Drop(DropReason::Truncated))?;
+                let entropy = LabelEntry::of(frame.after(offset)).ok_or(Halt::Drop(DropReason::Truncated))?;
                 offset = offset.saturating_add(LabelEntry::LEN);
                 if entropy.is_bottom() {
                     return Ok(Labelled::Route { vrf: below, offset, tunnel: state, version: None });
@@ -81,14 +84,14 @@ pub(crate) fn process<'m>(
                 tunnel = Some(state);
                 continue;
             }
-            Label::IMPLICIT_NULL => return Err(Verdict::Drop(DropReason::ImplicitNull)),
-            _ if label.is_special_purpose() => return Err(Verdict::Drop(DropReason::SpecialPurposeLabel)),
+            Label::IMPLICIT_NULL => return Err(Halt::Drop(DropReason::ImplicitNull)),
+            _ if label.is_special_purpose() => return Err(Halt::Drop(DropReason::SpecialPurposeLabel)),
             _ => {
                 let ilm = match space {
                     None => tables.ilm.get(label),
-                    Some(space) => tables.multicast.routes.context(space, label),
+                    Some(space) => of_space(tables, space, label),
                 }
-                .ok_or(Verdict::Drop(DropReason::UnknownLabel))?;
+                .ok_or(Halt::Drop(DropReason::UnknownLabel))?;
                 match ilm.action {
                     IlmAction::PopLookup(vrf) => (ilm.model, vrf, None),
                     IlmAction::Replicate(group) => {
@@ -110,7 +113,8 @@ pub(crate) fn process<'m>(
                         return Ok(Labelled::Ended(Ended::Bridge { port, offset, is_bottom, tunnel: state }));
                     }
                     IlmAction::Forward(id) => {
-                        return forward(tables, frame, Incoming { id, model: ilm.model, offset, vrf }, entry, state);
+                        let at = Incoming { id, model: ilm.model, offset, vrf };
+                        return Ok(Labelled::Forward((at, entry, state)));
                     }
                 }
             }
@@ -123,10 +127,17 @@ pub(crate) fn process<'m>(
         }
         (tunnel, below) = (Some(state), next_vrf);
     }
-    Err(Verdict::Drop(DropReason::StackTooDeep))
+    Err(Halt::Drop(DropReason::StackTooDeep))
+}
+
+/// What a label of another label space means. Most packets have no need of it: it stays out of their way.
+#[inline(never)]
+fn of_space(tables: &Tables<'_>, space: LabelSpaceId, label: Label) -> Option<Ilm> {
+    tables.multicast.routes.context(space, label)
 }
 
 /// Leaves a tunnel that carries multicast of a VRF (RFC 6513 §6, §9.1).
+#[inline(never)]
 pub(super) fn leave_tree(
     tables: &Tables<'_>,
     frame: &Frame<'_>,
@@ -136,9 +147,9 @@ pub(super) fn leave_tree(
     tunnel: Tunnel,
 ) -> Step<Ended> {
     let bound = tables.multicast.tunnel_vrf(origin);
-    let vrf = bound.ok_or(Verdict::Drop(DropReason::UnknownTunnel))?;
+    let vrf = bound.ok_or(Halt::Drop(DropReason::UnknownTunnel))?;
     if !entry.is_bottom() {
-        return Err(Verdict::Drop(DropReason::LabelBelow));
+        return Err(Halt::Drop(DropReason::LabelBelow));
     }
     let offset = at.offset.saturating_add(LabelEntry::LEN);
     let exposed = Exposed::read(frame, offset, true)?;
@@ -147,6 +158,7 @@ pub(super) fn leave_tree(
 
 /// Looks the label below a tunnel's up in the label space of the tunnel's root (RFC 5331 §7). A leaf of the tunnel that the root
 /// told nothing about the label drops the packet: it is for others.
+#[inline(never)]
 pub(super) fn context(
     tables: &Tables<'_>,
     frame: &Frame<'_>,
@@ -155,12 +167,12 @@ pub(super) fn context(
     entry: LabelEntry,
     tunnel: Tunnel,
 ) -> Step<Ended> {
-    const UNBOUND: Verdict = Verdict::Drop(DropReason::NoContextBinding);
+    const UNBOUND: Halt = Halt::Drop(DropReason::NoContextBinding);
     if entry.is_bottom() {
         return Err(UNBOUND);
     }
     let offset = at.offset.saturating_add(LabelEntry::LEN);
-    let below = LabelEntry::of(frame.after(offset)).ok_or(Verdict::Drop(DropReason::Truncated))?;
+    let below = LabelEntry::of(frame.after(offset)).ok_or(Halt::Drop(DropReason::Truncated))?;
     let ilm = tables.multicast.routes.context(space, below.label()).ok_or(UNBOUND)?;
     let tunnel = tunnel.pop(at.model, &Exposed::read(frame, offset, false)?);
     match ilm.action {
@@ -185,35 +197,32 @@ pub(crate) struct Incoming {
 }
 
 /// Swaps or pops a label.
-pub(super) fn forward<'m>(
+pub(crate) fn forward<'m>(
     tables: &Tables<'m>,
     frame: &Frame<'_>,
-    at: Incoming,
-    entry: LabelEntry,
-    tunnel: Tunnel,
-) -> Step<Labelled<'m>> {
-    let hop = Hop::resolve(tables, at.id, (at.vrf, at.offset), || flow::of_labels(frame.after(at.offset)))?;
-    if hop.first_is_empty {
-        return pop(frame, hop, at, entry, tunnel);
+    (at, entry, tunnel): Forwarded,
+    hop: &mut Hop<'m>,
+) -> Step<Rewrite> {
+    hop.follow(tables, at.id, (at.vrf, at.offset), || flow::of_labels(frame.after(at.offset)))?;
+    if hop.pops() {
+        return pop(frame, hop.vrf, at, entry, tunnel);
     }
     // RFC 3443 §3.5, cases 1 and 2; RFC 3270: a swap alone is the same in every model.
-    let rewrite = Rewrite {
+    Ok(Rewrite {
         strip: at.offset.saturating_add(LabelEntry::LEN),
         end: frame.octets().len(),
         below: Below::Swapped { class: tunnel.class, bottom: entry.is_bottom() },
         ttl: outgoing_ttl(tunnel.ttl, at.vrf, at.offset)?,
         phb: tunnel.phb,
         punt: (at.vrf, at.offset),
-    };
-    Ok(Labelled::Forward(hop, rewrite))
+    })
 }
 
 /// Pops the last label of an LSP without a look-up of what is below: at its penultimate hop, or at its end where the label
-/// alone says the attachment circuit.
-fn pop<'m>(frame: &Frame<'_>, hop: Hop<'m>, at: Incoming, entry: LabelEntry, tunnel: Tunnel) -> Step<Labelled<'m>> {
+/// alone says the attachment circuit. `vrf` is that of the interface it leaves by.
+fn pop(frame: &Frame<'_>, vrf: VrfId, at: Incoming, entry: LabelEntry, tunnel: Tunnel) -> Step<Rewrite> {
     let strip = at.offset.saturating_add(LabelEntry::LEN);
     let exposed = Exposed::read(frame, strip, entry.is_bottom())?;
-    let vrf = hop.interface.vrf;
     let is_penultimate = vrf == VrfId::GLOBAL;
     let (ttl, tunnel) = if at.model == TunnelModel::ShortPipe && is_penultimate {
         // RFC 3443 §3.5, case 3: the outer TTL is checked, the exposed one neither checked nor changed. RFC 3270
@@ -231,6 +240,5 @@ fn pop<'m>(frame: &Frame<'_>, hop: Hop<'m>, at: Incoming, entry: LabelEntry, tun
         Exposed::Ipv6 { dscp, .. } => Below::Ipv6 { dscp: dscp_for(tunnel.class, dscp) },
     };
     let end = frame.octets().len();
-    let rewrite = Rewrite { strip, end, below, ttl, phb: tunnel.phb, punt: (vrf, at.offset) };
-    Ok(Labelled::Forward(hop, rewrite))
+    Ok(Rewrite { strip, end, below, ttl, phb: tunnel.phb, punt: (vrf, at.offset) })
 }

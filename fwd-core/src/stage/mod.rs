@@ -18,14 +18,46 @@ pub(crate) mod route;
 pub(crate) mod snoop;
 pub(crate) mod vlink;
 
-use crate::net::VrfId;
-use crate::verdict::{PuntReason, Verdict};
+use crate::net::{PortId, VrfId};
+use crate::verdict::{DropReason, PuntReason, Verdict};
 
 /// What a stage finds, or where the packet's way ends.
-pub(crate) type Step<T> = Result<T, Verdict>;
+pub(crate) type Step<T> = Result<T, Halt>;
 
-pub(crate) const fn punt(reason: PuntReason, vrf: VrfId, offset: usize) -> Verdict {
-    Verdict::Punt { reason, vrf, offset }
+/// Where the way of a packet ends that is not sent: what is less than a [`Verdict`] fits two registers, and every step may return
+/// it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Halt {
+    /// [`Verdict::Drop`].
+    Drop(DropReason),
+    /// [`Verdict::Punt`].
+    Punt { reason: PuntReason, vrf: VrfId, offset: u32 },
+    /// [`Verdict::PuntFrame`].
+    PuntFrame { reason: PuntReason, port: PortId, offset: u32 },
+}
+
+impl From<Halt> for Verdict {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Drop(reason) => Self::Drop(reason),
+            Halt::Punt { reason, vrf, offset } => Self::Punt { reason, vrf, offset: offset as usize },
+            Halt::PuntFrame { reason, port, offset } => Self::PuntFrame { reason, port, offset: offset as usize },
+        }
+    }
+}
+
+/// An offset as a [`Halt`] holds it: no frame is 4 GiB long.
+const fn short(offset: usize) -> u32 {
+    if offset > u32::MAX as usize { u32::MAX } else { offset as u32 }
+}
+
+pub(crate) const fn punt(reason: PuntReason, vrf: VrfId, offset: usize) -> Halt {
+    Halt::Punt { reason, vrf, offset: short(offset) }
+}
+
+/// A punt of a frame that is bridged.
+const fn punt_frame(reason: PuntReason, port: PortId, offset: usize) -> Halt {
+    Halt::PuntFrame { reason, port, offset: short(offset) }
 }
 
 /// The TTL that goes out, or the end of the way: the oTTL check of RFC 3443 §2.3.

@@ -6,13 +6,13 @@ use super::exposed::{Tunnel, class_of, dscp_for};
 use super::police::{self, State};
 use super::replicate::{Packet, Replication};
 use super::route::{checked4, is_this_network, unlabelled};
-use super::{Below, Rewrite, Step, punt};
+use super::{Below, Halt, Rewrite, Step, punt};
 use crate::frame::Frame;
 use crate::net::{Mac, VrfId};
 use crate::op::{Mroute, Origin, Rpf, VsiOrVrf};
 use crate::table::mroute::{MulticastVrfSlot, unpack};
 use crate::table::{Tables, VrfSlot};
-use crate::verdict::{DropReason, PuntReason, Verdict};
+use crate::verdict::{DropReason, PuntReason};
 use crate::wire::Ipv6;
 
 /// A multicast packet.
@@ -51,12 +51,12 @@ pub(crate) fn process(tables: &Tables<'_>, state: &mut State<'_>, frame: &Frame<
     };
     let mut software = |reason| match police::punt(tables, state, slot, header.len) {
         true => punt(reason, at.vrf, at.offset),
-        false => Verdict::Drop(DropReason::Policed),
+        false => Halt::Drop(DropReason::Policed),
     };
     let mroute = match route(tables, &at, slot, &header) {
         Some(mroute) => mroute,
         None if punts => return Err(software(PuntReason::NoMroute)),
-        None => return Err(Verdict::Drop(DropReason::NoMroute)),
+        None => return Err(Halt::Drop(DropReason::NoMroute)),
     };
     if mroute.spt.is_some_and(|iface| at.origin == Origin::Interface(iface)) {
         return Err(software(PuntReason::SptArrival));
@@ -64,23 +64,23 @@ pub(crate) fn process(tables: &Tables<'_>, state: &mut State<'_>, frame: &Frame<
     if !is_expected(tables, &mroute, at.origin) {
         return Err(match mroute.punt_wrong_interface {
             true => software(PuntReason::WrongInterface),
-            false => Verdict::Drop(DropReason::RpfFailed),
+            false => Halt::Drop(DropReason::RpfFailed),
         });
     }
-    let register = mroute.register && matches!(software(PuntReason::Register), Verdict::Punt { .. });
+    let register = mroute.register && matches!(software(PuntReason::Register), Halt::Punt { .. });
     police::multicast(tables, state, slot, header.len)?;
     let found = mroute.replication.and_then(|id| Some((id, multicast.groups.get(id)?)));
     let Some((group, (owner, _))) = found else {
         // Only the RP wants it.
         return match register {
             true => Err(punt(PuntReason::Register, at.vrf, at.offset)),
-            false => Err(Verdict::Drop(DropReason::NoReceivers)),
+            false => Err(Halt::Drop(DropReason::NoReceivers)),
         };
     };
     if owner != VsiOrVrf::Vrf(at.vrf) {
-        return Err(Verdict::Drop(DropReason::ForeignGroup));
+        return Err(Halt::Drop(DropReason::ForeignGroup));
     }
-    let of_group = police::group(tables, state, group, header.len).map_err(Verdict::Drop)?;
+    let of_group = police::group(tables, state, group, header.len).map_err(Halt::Drop)?;
     // What comes out of a tunnel is marked where it went in.
     let of_vrf = || tables.vrfs.get(at.vrf).filter(|_| at.tunnel.is_none()).and_then(VrfSlot::mark);
     let packet = rewrite(&at, &header, of_group.or_else(of_vrf))?;
@@ -99,7 +99,7 @@ fn rewrite(at: &Arrival, header: &Header, mark: Option<u8>) -> Step<Packet> {
     };
     let ttl = tunnel.ttl.saturating_sub(1);
     if ttl == 0 {
-        return Err(Verdict::Drop(DropReason::MulticastTtl));
+        return Err(Halt::Drop(DropReason::MulticastTtl));
     }
     let rewrite = Rewrite {
         strip: at.offset,
@@ -122,7 +122,7 @@ fn header4(frame: &Frame<'_>, at: &Arrival) -> Step<Header> {
     }
     let is_martian = source.is_multicast() || source.is_broadcast() || source.is_loopback();
     if is_martian || is_this_network(source) || source.is_link_local() {
-        return Err(Verdict::Drop(DropReason::MartianSource));
+        return Err(Halt::Drop(DropReason::MartianSource));
     }
     if header.header_len() > crate::wire::Ipv4::LEN {
         return Err(punt(PuntReason::Ipv4Options, at.vrf, at.offset));
@@ -144,10 +144,10 @@ fn header4(frame: &Frame<'_>, at: &Arrival) -> Step<Header> {
 /// Checks an IPv6 header; what has no more than link-local scope is not forwarded, reserved scopes are dropped (RFC 4291 §2.7).
 fn header6(frame: &Frame<'_>, at: &Arrival) -> Step<Header> {
     let octets = frame.after(at.offset);
-    let header = Ipv6::of(octets).ok_or(Verdict::Drop(DropReason::Truncated))?;
+    let header = Ipv6::of(octets).ok_or(Halt::Drop(DropReason::Truncated))?;
     let len = header.payload_len().saturating_add(Ipv6::LEN);
     if len > octets.len() {
-        return Err(Verdict::Drop(DropReason::Truncated));
+        return Err(Halt::Drop(DropReason::Truncated));
     }
     let (source, group) = (header.source(), header.destination());
     if !group.is_multicast() {
@@ -155,12 +155,12 @@ fn header6(frame: &Frame<'_>, at: &Arrival) -> Step<Header> {
     }
     let [_, second, ..] = group.octets();
     match second & 0xf {
-        0 | 1 | 0xf => return Err(Verdict::Drop(DropReason::MartianDestination)),
+        0 | 1 | 0xf => return Err(Halt::Drop(DropReason::MartianDestination)),
         2 => return Err(punt(PuntReason::Multicast, at.vrf, at.offset)),
         _ => {}
     }
     if source.is_multicast() || source.is_loopback() || source.is_unspecified() || source.is_unicast_link_local() {
-        return Err(Verdict::Drop(DropReason::MartianSource));
+        return Err(Halt::Drop(DropReason::MartianSource));
     }
     Ok(Header {
         source: source.into(),

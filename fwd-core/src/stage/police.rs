@@ -7,9 +7,9 @@ use crate::table::mroute::MulticastVrfSlot;
 use crate::table::vsi::{PortState, VsiState};
 use crate::table::{Learn, Tables, TokenBuckets};
 use crate::time::Instant;
-use crate::verdict::{DropReason, PuntReason, Verdict};
+use crate::verdict::DropReason;
 
-use super::Step;
+use super::{Halt, Step};
 
 /// What changes from packet to packet, beside the counters of verdicts.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ impl<'m> State<'m> {
 /// Polices a multicast packet of a VRF.
 #[inline]
 pub(super) fn multicast(tables: &Tables<'_>, state: &mut State<'_>, vrf: &MulticastVrfSlot, octets: usize) -> Step<()> {
-    if state.passes(tables, vrf.policer(), octets) { Ok(()) } else { Err(Verdict::Drop(DropReason::Policed)) }
+    if state.passes(tables, vrf.policer(), octets) { Ok(()) } else { Err(Halt::Drop(DropReason::Policed)) }
 }
 
 /// Whether a multicast packet of a VRF may go to software.
@@ -150,10 +150,5 @@ pub(super) fn frame(
     if let Some(counters) = state.vsi(vsi.0) {
         counters.policed = counters.policed.wrapping_add(1);
     }
-    Err(Verdict::Drop(DropReason::Policed))
-}
-
-/// A punt of a frame that is bridged.
-pub(super) const fn punt_frame(reason: PuntReason, port: PortId, offset: usize) -> Verdict {
-    Verdict::PuntFrame { reason, port, offset }
+    Err(Halt::Drop(DropReason::Policed))
 }

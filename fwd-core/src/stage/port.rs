@@ -74,8 +74,9 @@ impl<'m> Exit<'m> {
         (flow, control_word): (Option<Label>, bool),
         tags: [Option<(EtherType, VlanId)>; 2],
     ) -> Result<Self, Lost> {
-        let hop = Hop::resolve(tables, nhlfe, (VrfId::GLOBAL, b.at), || flow_label(frame, b).value())?;
-        if hop.interface.vrf != VrfId::GLOBAL || (hop.labels == 0 && hop.link.is_none()) {
+        let mut hop = Hop::NONE;
+        hop.follow(tables, nhlfe, (VrfId::GLOBAL, b.at), || flow_label(frame, b).value())?;
+        if hop.vrf != VrfId::GLOBAL || (hop.labels == 0 && hop.link.is_none()) {
             return Err(Lost::Drop(DropReason::ForeignGroup));
         }
         let mtu = hop.room();
@@ -164,9 +165,9 @@ impl<'m> Exit<'m> {
 
     /// What the headers of a virtual link take from the frame, and its number on the link.
     fn carried(&self, worker: &mut Worker<'_>, frame: &Frame<'_>, b: &Bridged) -> Result<Option<Carried>, Lost> {
-        let Some(link) = self.tunnel.as_ref().and_then(|(hop, _)| hop.link) else { return Ok(None) };
+        let Some(link) = self.tunnel.as_ref().and_then(|(hop, _)| hop.link.as_ref()) else { return Ok(None) };
         let number = number(worker, link.id, self.size(frame.octets().len().saturating_sub(b.rest)));
-        Ok(Some(carried(frame, &link, &self.rewrite(b), number)?))
+        Ok(Some(carried(frame, link, &self.rewrite(b), number)?))
     }
 }
 

@@ -8,13 +8,13 @@ use core::ops::Range;
 use super::bridge::Bridged;
 use super::egress::{Hop, carried, write_below, write_front};
 use super::exposed::{Tunnel, class_of};
-use super::label::{Ended, Incoming, Labelled, context, forward, leave_tree};
+use super::label::{Ended, Incoming, context, forward, leave_tree};
 use super::police::{self, State};
 use super::port::number;
-use super::{Below, Rewrite, bridge, flow, multicast, port};
+use super::{Below, Halt, Rewrite, Step, bridge, flow, multicast, port, punt_frame};
 use crate::frame::Frame;
 use crate::net::{IfIndex, Mac, ReplicationId, SaId, VrfId};
-use crate::op::{LegTarget, NextHop, Origin, VsiOrVrf};
+use crate::op::{LegTarget, Origin, VsiOrVrf};
 use crate::table::Tables;
 use crate::table::grace::Pin;
 use crate::table::replication::Cursor;
@@ -100,10 +100,10 @@ pub(super) enum Lost {
     TooBig(usize, usize),
 }
 
-impl From<Verdict> for Lost {
-    fn from(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Drop(reason) => Self::Drop(reason),
+impl From<Halt> for Lost {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Drop(reason) => Self::Drop(reason),
             // An entry that leads to software: the group has `LegTarget::Local` for that.
             _ => Self::Drop(DropReason::LegUnfit),
         }
@@ -122,14 +122,14 @@ impl Replication {
         frame: &Frame<'_>,
         group: ReplicationId,
         (at, entry, tunnel): (Incoming, LabelEntry, Tunnel),
-    ) -> Result<Self, Verdict> {
+    ) -> Step<Self> {
         let found = tables.multicast.groups.get(group);
-        let (owner, _) = found.ok_or(Verdict::Drop(DropReason::NoReceivers))?;
+        let (owner, _) = found.ok_or(Halt::Drop(DropReason::NoReceivers))?;
         if owner != VsiOrVrf::Vrf(VrfId::GLOBAL) {
-            return Err(Verdict::Drop(DropReason::ForeignGroup));
+            return Err(Halt::Drop(DropReason::ForeignGroup));
         }
         let octets = frame.after(at.offset).len();
-        let mark = police::group(tables, state, group, octets).map_err(Verdict::Drop)?;
+        let mark = police::group(tables, state, group, octets).map_err(Halt::Drop)?;
         if let Some(counters) = state.group(group) {
             counters.count_in(octets);
         }
@@ -181,7 +181,7 @@ impl<'w, 'm> Copies<'w, 'm> {
     fn make(&mut self) -> Option<Made> {
         if core::mem::take(&mut self.replication.register) {
             self.count(None);
-            return Some(Made::Punt(self.software(PuntReason::Register)));
+            return Some(Made::Punt(self.software(PuntReason::Register).into()));
         }
         // Each turn takes a leg, or ends a group, of which there are three at most: nested, own, of the packet below.
         loop {
@@ -239,11 +239,11 @@ impl<'w, 'm> Copies<'w, 'm> {
     }
 
     /// The punt of the whole packet.
-    fn software(&self, reason: PuntReason) -> Verdict {
+    fn software(&self, reason: PuntReason) -> Halt {
         let (vrf, offset) = match &self.replication.packet {
             Packet::Routed { rewrite, .. } => rewrite.punt,
             Packet::Labelled { at, .. } => (at.vrf, at.offset),
-            Packet::Bridged(b) => return police::punt_frame(reason, b.port, b.at),
+            Packet::Bridged(b) => return punt_frame(reason, b.port, b.at),
         };
         super::punt(reason, vrf, offset)
     }
@@ -258,7 +258,7 @@ impl<'w, 'm> Copies<'w, 'm> {
         };
         let slot = self.worker.tables.multicast.vrf(*vrf)?;
         let may = police::punt(&self.worker.tables, &mut self.worker.state, slot, end.saturating_sub(*strip));
-        may.then(|| Made::Punt(self.software(PuntReason::TooBig)))
+        may.then(|| Made::Punt(self.software(PuntReason::TooBig).into()))
     }
 
     fn count(&mut self, lost: Option<Lost>) {
@@ -267,6 +267,9 @@ impl<'w, 'm> Copies<'w, 'm> {
             Some(Lost::Skip) => return,
             Some(Lost::Drop(reason)) => Some((reason, None)),
             Some(Lost::TooBig(size, mtu)) => {
+                if let VsiOrVrf::Vrf(vrf) = self.replication.owner {
+                    self.worker.count_too_big(vrf, size, mtu);
+                }
                 let sizes = (u32::try_from(size).unwrap_or(u32::MAX), u32::try_from(mtu).unwrap_or(u32::MAX));
                 Some((DropReason::CopyTooBig, Some(sizes)))
             }
@@ -288,40 +291,37 @@ impl<'w, 'm> Copies<'w, 'm> {
         let (frame, owner) = (self.frame, self.replication.owner);
         let tables = &self.worker.tables;
         match (self.replication.packet, target) {
-            (_, LegTarget::Local) => return Ok(Some(Made::Punt(self.software(PuntReason::Local)))),
+            (_, LegTarget::Local) => return Ok(Some(Made::Punt(self.software(PuntReason::Local).into()))),
             (_, LegTarget::Group(id)) => return self.nest(id),
             (Packet::Routed { rewrite, origin, mac }, LegTarget::Interface(iface)) => {
                 if origin == Origin::Interface(iface) {
                     return Err(Lost::Skip);
                 }
-                let interface = tables.interface(iface).ok_or(Lost::Drop(DropReason::NoEgress))?;
-                if VsiOrVrf::Vrf(interface.vrf) != owner {
+                let mut hop = Hop::NONE;
+                hop.leave_by(tables, iface, mac.words())?;
+                if VsiOrVrf::Vrf(hop.vrf) != owner {
                     return Err(Lost::Drop(DropReason::ForeignGroup));
                 }
-                let entries = [None; NextHop::MAX_DEPTH];
-                let hop =
-                    Hop { entries, iface, interface, mac, flow: None, labels: 0, link: None, first_is_empty: true };
                 write(self.worker, frame, &hop, &rewrite, &mut self.header)
             }
             (Packet::Routed { rewrite, origin, .. }, LegTarget::Nhlfe(id)) => {
                 let (vrf, offset) = rewrite.punt;
-                let hop = Hop::resolve(tables, id, (vrf, offset), || flow::of_ip(frame.after(rewrite.strip)))?;
+                let mut hop = Hop::NONE;
+                hop.follow(tables, id, (vrf, offset), || flow::of_ip(frame.after(rewrite.strip)))?;
                 if origin == Origin::Interface(hop.iface) {
                     return Err(Lost::Skip);
                 }
                 // Unlabelled it stays in its VRF, labelled it crosses the core.
                 let of = if hop.labels == 0 && hop.link.is_none() { owner } else { VsiOrVrf::Vrf(VrfId::GLOBAL) };
-                if VsiOrVrf::Vrf(hop.interface.vrf) != of {
+                if VsiOrVrf::Vrf(hop.vrf) != of {
                     return Err(Lost::Drop(DropReason::ForeignGroup));
                 }
                 write(self.worker, frame, &hop, &rewrite, &mut self.header)
             }
             (Packet::Labelled { at, entry, tunnel }, LegTarget::Nhlfe(id)) => {
-                let Labelled::Forward(hop, rewrite) = forward(tables, frame, Incoming { id, ..at }, entry, tunnel)?
-                else {
-                    return Err(Lost::Drop(DropReason::LegUnfit));
-                };
-                if hop.interface.vrf != VrfId::GLOBAL {
+                let mut hop = Hop::NONE;
+                let rewrite = forward(tables, frame, (Incoming { id, ..at }, entry, tunnel), &mut hop)?;
+                if hop.vrf != VrfId::GLOBAL {
                     return Err(Lost::Drop(DropReason::ForeignGroup));
                 }
                 write(self.worker, frame, &hop, &rewrite, &mut self.header)
@@ -362,7 +362,7 @@ impl<'w, 'm> Copies<'w, 'm> {
             Ok(Ended::Bridge { port, offset, is_bottom, tunnel }) => {
                 bridge::from_pseudowire(tables, state, frame, port, (offset, is_bottom), tunnel.phb)
             }
-            Ok(Ended::Replicate(..)) => Err(Verdict::Drop(DropReason::LegUnfit)),
+            Ok(Ended::Replicate(..)) => Err(Halt::Drop(DropReason::LegUnfit)),
             Err(verdict) => Err(verdict),
         };
         Some(match below {
@@ -370,13 +370,13 @@ impl<'w, 'm> Copies<'w, 'm> {
                 self.replication = next;
                 self.begin();
                 if core::mem::take(&mut self.replication.register) {
-                    return Some(Ok(Some(Made::Punt(self.software(PuntReason::Register)))));
+                    return Some(Ok(Some(Made::Punt(self.software(PuntReason::Register).into()))));
                 }
                 Ok(None)
             }
             Ok(bridge::Way::Port(b, id)) => port::copy(self.worker, frame, &b, id, &mut self.header).map(Some),
-            Err(Verdict::Drop(reason)) => Err(Lost::Drop(reason)),
-            Err(punt) => Ok(Some(Made::Punt(punt))),
+            Err(Halt::Drop(reason)) => Err(Lost::Drop(reason)),
+            Err(punt) => Ok(Some(Made::Punt(punt.into()))),
         })
     }
 }
@@ -392,7 +392,7 @@ fn write(
     const NO_ROOM: Lost = Lost::Drop(DropReason::NoHeadroom);
     let size = rewrite.end.saturating_sub(rewrite.strip);
     if size > hop.room() {
-        if let Some(state) = hop.link.and_then(|link| worker.link_state(link.id)) {
+        if let Some(state) = hop.link.as_ref().and_then(|link| worker.link_state(link.id)) {
             state.counters.count_too_big(size, hop.room());
         }
         return Err(Lost::TooBig(size, hop.room()));
@@ -412,9 +412,9 @@ fn write(
         *to = *from;
     }
     write_below(stays, rewrite);
-    let carried = match hop.link {
+    let carried = match &hop.link {
         None => None,
-        Some(link) => Some(carried(frame, &link, rewrite, number(worker, link.id, size))?),
+        Some(link) => Some(carried(frame, link, rewrite, number(worker, link.id, size))?),
     };
     let protection = write_front(hop, rewrite, carried, size, room).ok_or(NO_ROOM)?;
     let class = rewrite.phb;

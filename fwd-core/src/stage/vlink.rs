@@ -3,12 +3,12 @@
 use core::net::IpAddr;
 
 use super::exposed::{Tunnel, class_of};
-use super::{Step, punt};
+use super::{Halt, Step, punt};
 use crate::frame::Frame;
 use crate::net::{PortId, SaId, VlinkId, VrfId};
 use crate::op::{Deliver, Encapsulation, Ends, Session, TunnelModel, Vlink};
 use crate::table::vlink::{Selector, Vlinks, ends_of};
-use crate::verdict::{DropReason, PuntReason, Verdict};
+use crate::verdict::{DropReason, PuntReason};
 use crate::wire::l2tpv3::{self, Carrier, Kind, Sublayer};
 use crate::wire::udp::{Between, ZeroChecksum, checksum_holds};
 use crate::wire::{EtherType, Gre, IpProtocol, Ipv4, Ipv6, Udp};
@@ -87,9 +87,9 @@ impl Outer {
     }
 }
 
-const UNKNOWN: Verdict = Verdict::Drop(DropReason::NoVlink);
-const HEADER: Verdict = Verdict::Drop(DropReason::VlinkHeader);
-const PAYLOAD: Verdict = Verdict::Drop(DropReason::VlinkPayload);
+const UNKNOWN: Halt = Halt::Drop(DropReason::NoVlink);
+const HEADER: Halt = Halt::Drop(DropReason::VlinkHeader);
+const PAYLOAD: Halt = Halt::Drop(DropReason::VlinkPayload);
 
 /// Takes a packet to an address of ours out of the virtual link it came by; `Ok(None)` if it is no tunnel's: software's. `offset`
 /// is where its IP header stands, `through` the security association it came through.
@@ -121,11 +121,11 @@ pub(crate) fn receive(
     let (id, vlink) = links.find(&Selector::new(&found.encapsulation, &outer.ends, through)).ok_or(UNKNOWN)?;
     // A session is found without the addresses.
     if vlink.ends != outer.ends {
-        return Err(Verdict::Drop(DropReason::VlinkAddress));
+        return Err(Halt::Drop(DropReason::VlinkAddress));
     }
     // What is protected is not taken in clear, nor through another association, nor the reverse.
     if vlink.protection != through {
-        return Err(Verdict::Drop(DropReason::VlinkProtection));
+        return Err(Halt::Drop(DropReason::VlinkProtection));
     }
     found.deliver(frame, &outer, id, &vlink, octets).map(Some)
 }
@@ -203,7 +203,7 @@ impl Found {
         let is_session = matches!(vlink.encapsulation, Encapsulation::L2tp(_) | Encapsulation::L2tpUdp(_));
         if let Encapsulation::L2tp(session) | Encapsulation::L2tpUdp(session) = vlink.encapsulation {
             if !session.cookie.is_in_front_of(octets.get(len..).unwrap_or_default()) {
-                return Err(Verdict::Drop(DropReason::VlinkCookie));
+                return Err(Halt::Drop(DropReason::VlinkCookie));
             }
             len = len.saturating_add(session.cookie.as_slice().len());
             if session.sublayer {
@@ -252,7 +252,7 @@ fn ip(
         return Err(PAYLOAD);
     };
     if len > octets.len() {
-        return Err(Verdict::Drop(DropReason::Truncated));
+        return Err(Halt::Drop(DropReason::Truncated));
     }
     let outer_dscp = outer.traffic >> 2;
     // RFC 2983 §3: in the uniform model the outer code point goes on.
@@ -271,7 +271,7 @@ const CE: u8 = 3;
 const fn congestion(outer: u8, inner: u8) -> Step<u8> {
     match (outer, inner) {
         // A sender that does not know the mark must see a loss.
-        (CE, NOT_ECT) => Err(Verdict::Drop(DropReason::VlinkCongestion)),
+        (CE, NOT_ECT) => Err(Halt::Drop(DropReason::VlinkCongestion)),
         (CE, _) => Ok(CE),
         (ECT_1, inner) if inner != NOT_ECT && inner != CE => Ok(ECT_1),
         (_, inner) => Ok(inner),

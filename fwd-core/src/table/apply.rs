@@ -65,7 +65,7 @@ pub enum ApplyError {
     NotMulticast(MrouteKey),
     /// A label of another label space that is to lead to yet another space, or to a replication group.
     ContextAction(Label),
-    /// A label space for an interface that there is not.
+    /// A label space or state for an interface that there is not.
     NoInterface(IfIndex),
     /// A group entry of a MAC address that is not a group's.
     NotGroupMac(Mac),
@@ -105,7 +105,7 @@ impl Writer<'_> {
         if space == Some(LabelSpaceId(u32::MAX)) {
             return Err(ApplyError::TableFull(Table::Ilm));
         }
-        let record = interface::pack(&interface, space);
+        let record = interface::pack(&interface, space, self.is_down(iface));
         self.interfaces.set(&mut self.grace, iface.0, record).map_err(refused(Table::Interface))
     }
 
@@ -117,7 +117,7 @@ impl Writer<'_> {
         match *op {
             FwdOp::SetInterface { iface, interface } => {
                 self.vrfs.get(interface.vrf).ok_or(ApplyError::TableFull(Table::Vrf))?;
-                let record = interface::pack(&interface, self.tables().interfaces.label_space(iface));
+                let record = interface::pack(&interface, self.label_space(iface), self.is_down(iface));
                 self.interfaces.set(&mut self.grace, iface.0, record).map_err(refused(Table::Interface))
             }
             FwdOp::SetLabelSpace { iface, space } => self.set_label_space(iface, Some(space)),
@@ -152,6 +152,19 @@ impl Writer<'_> {
             }
             FwdOp::SwitchOver { id, backup } => {
                 self.pairs.switch_over(id, backup);
+                Ok(())
+            }
+            FwdOp::SetWatch { id, iface } => {
+                self.pairs.watch(id, Some(iface)).ok_or(ApplyError::TableFull(Table::Protection))
+            }
+            FwdOp::ClearWatch { id } => {
+                // Where there is no such pair, nothing is watched.
+                let _ = self.pairs.watch(id, None);
+                Ok(())
+            }
+            FwdOp::SetInterfaceState { iface, down } => {
+                let record = self.tables().interfaces.record(iface).ok_or(ApplyError::NoInterface(iface))?;
+                record.set_down(down);
                 Ok(())
             }
             FwdOp::SetIlm { label, ilm } => self.set_ilm(label, ilm),

@@ -2,11 +2,12 @@
 
 use super::records::{RecordWriter, Records, Slot};
 use super::word::Word;
-use crate::net::{IfIndex, LabelSpaceId, Mac, VrfId};
+use crate::net::{IfIndex, LabelSpaceId, Mac, MacWords, VrfId};
 use crate::op::Interface;
 
 /// ```text
 /// word 0: MTU (16) | VRF (16)      1, 2: MAC address (48) | flags (16)      3: label space + 1, or 0
+/// 4: 1 if it is down, changed in place
 /// ```
 const WORDS: usize = 5;
 
@@ -23,39 +24,74 @@ pub(crate) struct Interfaces<'m>(pub(super) Records<'m, WORDS>);
 /// The writer of the interfaces.
 pub(super) type InterfaceWriter<'m> = RecordWriter<'m, WORDS>;
 
-impl Interfaces<'_> {
+/// An interface, read where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Record<'m>(&'m [Word; WORDS]);
+
+impl<'m> Interfaces<'m> {
     #[inline]
-    pub(crate) fn get(self, iface: IfIndex) -> Option<Interface> {
-        self.0.get(iface.0).map(unpack)
+    pub(crate) fn record(self, iface: IfIndex) -> Option<Record<'m>> {
+        self.0.get(iface.0).map(Record)
+    }
+}
+
+impl Record<'_> {
+    #[inline]
+    pub(crate) fn vrf(self) -> VrfId {
+        let [head, ..] = self.0;
+        VrfId(head.peek() as u16)
     }
 
-    /// The label space of the interface, if it has one of its own.
     #[inline]
-    pub(crate) fn label_space(self, iface: IfIndex) -> Option<LabelSpaceId> {
-        let [.., space, _] = self.0.get(iface.0)?;
+    pub(crate) fn mtu(self) -> u16 {
+        let [head, ..] = self.0;
+        (head.peek() >> 16) as u16
+    }
+
+    #[inline]
+    pub(crate) fn mac(self) -> MacWords {
+        let [_, high, low, ..] = self.0;
+        [high.peek(), low.peek() & 0xffff_0000]
+    }
+
+    /// Whether it takes labelled packets.
+    #[inline]
+    pub(crate) fn takes_labels(self) -> bool {
+        let [_, _, low, ..] = self.0;
+        low.peek() & MPLS != 0
+    }
+
+    /// Its label space, if it has one of its own.
+    #[inline]
+    pub(crate) fn label_space(self) -> Option<LabelSpaceId> {
+        let [.., space, _] = self.0;
         space.peek().checked_sub(1).map(LabelSpaceId)
     }
+
+    /// Whether it is down.
+    #[inline]
+    pub(crate) fn is_down(self) -> bool {
+        let [.., down] = self.0;
+        down.load() != 0
+    }
+
+    /// Says whether it is down. The writer's.
+    pub(super) fn set_down(self, is_down: bool) {
+        let [.., down] = self.0;
+        down.publish(u32::from(is_down));
+    }
+
+    /// The whole of it, but for the label space.
+    pub(crate) fn interface(self) -> Interface {
+        Interface { vrf: self.vrf(), mac: Mac::from_words(self.mac()), mtu: self.mtu(), mpls: self.takes_labels() }
+    }
 }
 
-pub(super) fn pack(interface: &Interface, space: Option<LabelSpaceId>) -> [u32; WORDS] {
-    let Mac([a, b, c, d, e, f]) = interface.mac;
+pub(super) fn pack(interface: &Interface, space: Option<LabelSpaceId>, is_down: bool) -> [u32; WORDS] {
+    let [high, low] = interface.mac.words();
     let flags = if interface.mpls { MPLS } else { 0 };
     let head = (interface.mtu as u32) << 16 | interface.vrf.0 as u32;
-    [
-        head,
-        u32::from_be_bytes([a, b, c, d]),
-        u32::from_be_bytes([e, f, 0, 0]) | flags,
-        space.map_or(0, |space| space.0.saturating_add(1)),
-        0,
-    ]
-}
-
-#[inline]
-fn unpack(record: &[Word; WORDS]) -> Interface {
-    let [head, high, low, ..] = record;
-    let (head, high, low) = (head.peek(), high.peek(), low.peek());
-    let ([a, b, c, d], [e, f, ..]) = (high.to_be_bytes(), low.to_be_bytes());
-    Interface { vrf: VrfId(head as u16), mac: Mac([a, b, c, d, e, f]), mtu: (head >> 16) as u16, mpls: low & MPLS != 0 }
+    [head, high, low | flags, space.map_or(0, |space| space.0.saturating_add(1)), u32::from(is_down)]
 }
 
 #[cfg(test)]
@@ -66,7 +102,10 @@ mod tests {
     fn an_interface_survives_its_record() {
         for mpls in [false, true] {
             let interface = Interface { vrf: VrfId(0xfffe), mac: Mac([2, 3, 4, 5, 6, 0xff]), mtu: 0x8001, mpls };
-            assert_eq!(unpack(&pack(&interface, Some(LabelSpaceId(7))).map(Word::new)), interface);
+            let record = pack(&interface, Some(LabelSpaceId(7)), mpls).map(Word::new);
+            let read = Record(&record);
+            let rest = (read.label_space(), read.is_down());
+            assert_eq!((read.interface(), rest), (interface, (Some(LabelSpaceId(7)), mpls)));
         }
         assert_eq!(size_of::<InterfaceSlot>(), 64);
     }

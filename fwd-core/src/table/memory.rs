@@ -19,7 +19,7 @@ use super::{
     BridgeMemory, EcmpSlot, IlmSlot, InterfaceSlot, Learn, MulticastMemory, NhlfeSlot, PolicerSlot, ProtectionSlot,
     ReaderSlot, Retired, Rib4Node, Rib6Node, TokenBuckets, VlinkSlot, VlinkState, VrfSlot, Word, Writer,
 };
-use crate::counters::{BridgeCounters, GroupCounters, VrfCounters};
+use crate::counters::{BridgeCounters, GroupCounters, TooBigCounters, VrfCounters};
 use crate::net::Label;
 
 /// How much the tables are to hold.
@@ -204,6 +204,8 @@ impl Memory<'_> {
 pub struct CounterMemory<'m> {
     /// One for each VRF; what is beyond the last is not counted.
     pub vrfs: &'m mut [VrfCounters],
+    /// One for each VRF; what is beyond the last is not counted.
+    pub too_big: &'m mut [TooBigCounters],
     /// One for each virtual link: counters and packet numbers. A link beyond the last is not counted and its packets are all
     /// number 0, each in order.
     pub vlinks: &'m mut [VlinkState],

@@ -112,7 +112,7 @@ pub(crate) struct Tables<'m> {
 impl<'m> Tables<'m> {
     #[inline]
     pub(crate) fn interface(&self, iface: IfIndex) -> Option<Interface> {
-        self.interfaces.get(iface)
+        self.interfaces.record(iface).map(interface::Record::interface)
     }
 
     #[inline]

@@ -2,7 +2,7 @@
 
 use super::records::{RecordWriter, Records, Slot};
 use super::word::Word;
-use crate::net::{EcmpId, IfIndex, Label, LabelStack, Mac, NhlfeId, ProtectionId, VlinkId};
+use crate::net::{EcmpId, IfIndex, Label, LabelStack, Mac, MacWords, NhlfeId, ProtectionId, VlinkId};
 use crate::op::{NextHop, Nhlfe, TunnelModel};
 
 /// ```text
@@ -41,6 +41,20 @@ impl<'m> Nhlfes<'m> {
 }
 
 impl<'m> Entry<'m> {
+    /// The neighbour's address, if the next hop is one.
+    #[inline]
+    pub(crate) fn mac(self) -> MacWords {
+        let [_, _, high, low, ..] = self.0;
+        [high.peek(), low.peek()]
+    }
+
+    /// Whether it leads into a virtual link.
+    #[inline]
+    pub(crate) fn is_vlink(self) -> bool {
+        let [head, ..] = self.0;
+        head.peek() & 0xf == VLINK
+    }
+
     /// How many labels it pushes.
     #[inline]
     pub(crate) fn label_count(self) -> usize {
@@ -78,8 +92,8 @@ impl<'m> Entry<'m> {
         let [head, value, high, low, ..] = self.0;
         match head.peek() & 0xf {
             NEIGHBOR => {
-                let ([a, b, c, d], [e, f, ..]) = (high.peek().to_be_bytes(), low.peek().to_be_bytes());
-                NextHop::Neighbor { iface: IfIndex(value.peek()), mac: Mac([a, b, c, d, e, f]) }
+                let mac = Mac::from_words([high.peek(), low.peek()]);
+                NextHop::Neighbor { iface: IfIndex(value.peek()), mac }
             }
             NHLFE => NextHop::Nhlfe(NhlfeId(value.peek())),
             VLINK => NextHop::Vlink(VlinkId(value.peek())),
@@ -113,8 +127,9 @@ pub(super) fn pack(nhlfe: &Nhlfe) -> [u32; WORDS] {
         entropy = entropy.saturating_add(u32::from(*label == Label::ENTROPY_INDICATOR));
     }
     let kind = match nhlfe.next {
-        NextHop::Neighbor { iface, mac: Mac([a, b, c, d, e, f]) } => {
-            (*value, *high, *low) = (iface.0, u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, 0, 0]));
+        NextHop::Neighbor { iface, mac } => {
+            *value = iface.0;
+            [*high, *low] = mac.words();
             NEIGHBOR
         }
         NextHop::Nhlfe(next) => {

@@ -1,7 +1,8 @@
 //! Groups of entries that packets are spread over, and pairs of which one protects the other.
 
+use super::interface::{Interfaces, Record};
 use super::word::Word;
-use crate::net::{EcmpId, NhlfeId, ProtectionId};
+use crate::net::{EcmpId, IfIndex, NhlfeId, ProtectionId};
 use crate::op::Bucket;
 
 /// A group: in each bucket the number of an entry plus one, or zero. 256 octets.
@@ -19,7 +20,7 @@ impl EcmpSlot {
     }
 }
 
-/// A pair. Readers look at `active` alone.
+/// A pair. Readers look at `active`, and at `backup` while the interface that it watches is down.
 #[derive(Clone, Debug, Default)]
 pub struct ProtectionSlot {
     /// The number of the entry that packets take, plus one; zero: there is no such pair.
@@ -27,16 +28,20 @@ pub struct ProtectionSlot {
     primary: Word,
     backup: Word,
     is_backup: Word,
+    /// The number of the interface that the primary goes by, plus one; zero: none is watched.
+    watch: Word,
 }
 
 impl ProtectionSlot {
     /// No pair, to fill the memory that is lent.
     #[allow(clippy::declare_interior_mutable_const)] // every use is a fresh slot
-    pub const EMPTY: Self = Self { active: Word::ZERO, primary: Word::ZERO, backup: Word::ZERO, is_backup: Word::ZERO };
+    pub const EMPTY: Self =
+        Self { active: Word::ZERO, primary: Word::ZERO, backup: Word::ZERO, is_backup: Word::ZERO, watch: Word::ZERO };
 
     pub(super) fn clear(&self) {
         self.active.publish(0);
         self.is_backup.put(0);
+        self.watch.put(0);
     }
 
     fn activate(&self) {
@@ -73,8 +78,15 @@ pub(crate) struct Pairs<'m>(pub(super) &'m [ProtectionSlot]);
 impl<'m> Pairs<'m> {
     /// The entry that packets take.
     #[inline]
-    pub(crate) fn active(self, id: ProtectionId) -> Option<NhlfeId> {
-        self.slot(id)?.active.load().checked_sub(1).map(NhlfeId)
+    pub(crate) fn active(self, id: ProtectionId, interfaces: Interfaces<'_>) -> Option<NhlfeId> {
+        let slot = self.slot(id)?;
+        let active = slot.active.load().checked_sub(1)?;
+        match slot.watch.load().checked_sub(1) {
+            Some(iface) if interfaces.record(IfIndex(iface)).is_none_or(Record::is_down) => {
+                slot.backup.load().checked_sub(1).map(NhlfeId)
+            }
+            _ => Some(NhlfeId(active)),
+        }
     }
 
     pub(super) fn slot(self, id: ProtectionId) -> Option<&'m ProtectionSlot> {
@@ -90,6 +102,16 @@ impl<'m> Pairs<'m> {
         Some(())
     }
 
+    /// Has a pair that there is watch an interface, or none; `None` if there is no such pair or number.
+    pub(super) fn watch(self, id: ProtectionId, iface: Option<IfIndex>) -> Option<()> {
+        let slot = self.slot(id).filter(|slot| slot.active.peek() != 0)?;
+        slot.watch.publish(match iface {
+            None => 0,
+            Some(iface) => iface.0.checked_add(1)?,
+        });
+        Some(())
+    }
+
     /// Switches a pair that there is.
     pub(super) fn switch_over(self, id: ProtectionId, backup: bool) {
         if let Some(slot) = self.slot(id).filter(|slot| slot.active.peek() != 0) {
@@ -102,6 +124,7 @@ impl<'m> Pairs<'m> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::table::records::Records;
 
     fn bucket(n: u8) -> Bucket {
         Bucket::new(n).unwrap()
@@ -132,21 +155,28 @@ mod tests {
     fn a_pair_switches_over_and_back() {
         let slots = [ProtectionSlot::EMPTY; 2];
         let (pairs, id) = (Pairs(&slots), ProtectionId(1));
+        let none = Interfaces(Records(&[]));
         pairs.switch_over(id, true);
-        assert_eq!(pairs.active(id), None);
+        assert_eq!(pairs.active(id, none), None);
         pairs.set(id, NhlfeId(1), NhlfeId(2)).unwrap();
-        assert_eq!(pairs.active(id), Some(NhlfeId(1)));
+        assert_eq!(pairs.active(id, none), Some(NhlfeId(1)));
         pairs.switch_over(id, true);
-        assert_eq!(pairs.active(id), Some(NhlfeId(2)));
+        assert_eq!(pairs.active(id, none), Some(NhlfeId(2)));
         // Written again while switched over: the new backup is taken.
         pairs.set(id, NhlfeId(1), NhlfeId(5)).unwrap();
-        assert_eq!(pairs.active(id), Some(NhlfeId(5)));
+        assert_eq!(pairs.active(id, none), Some(NhlfeId(5)));
         pairs.switch_over(id, false);
-        assert_eq!(pairs.active(id), Some(NhlfeId(1)));
+        assert_eq!(pairs.active(id, none), Some(NhlfeId(1)));
         pairs.slot(id).unwrap().clear();
-        assert_eq!(pairs.active(id), None);
+        assert_eq!(pairs.active(id, none), None);
         pairs.set(id, NhlfeId(3), NhlfeId(4)).unwrap();
-        assert_eq!(pairs.active(id), Some(NhlfeId(3)));
+        assert_eq!(pairs.active(id, none), Some(NhlfeId(3)));
+        // An interface that is not there is down.
+        pairs.watch(id, Some(IfIndex(0))).unwrap();
+        assert_eq!(pairs.active(id, none), Some(NhlfeId(4)));
+        pairs.watch(id, None).unwrap();
+        assert_eq!(pairs.active(id, none), Some(NhlfeId(3)));
+        assert!(pairs.watch(id, Some(IfIndex(u32::MAX))).is_none() && pairs.watch(ProtectionId(0), None).is_none());
         assert!(pairs.set(ProtectionId(2), NhlfeId(1), NhlfeId(2)).is_none());
         assert!(pairs.set(id, NhlfeId(u32::MAX), NhlfeId(2)).is_none());
     }

@@ -6,7 +6,7 @@ use super::bridge::{BridgeTables, Learn, Learned};
 use super::fib_writer::FibWriter;
 use super::grace::Grace;
 use super::ilm::IlmTable;
-use super::interface::{InterfaceWriter, Interfaces};
+use super::interface::{InterfaceWriter, Interfaces, Record};
 use super::multicast::MulticastTables;
 use super::nhlfe::{Entry, NhlfeWriter, Nhlfes};
 use super::policer::PolicerWriter;
@@ -125,10 +125,16 @@ impl<'m> Writer<'m> {
         self.tables().interface(iface)
     }
 
+    /// Whether an interface was said to be down.
+    #[must_use]
+    pub fn is_down(&self, iface: IfIndex) -> bool {
+        self.tables().interfaces.record(iface).is_some_and(Record::is_down)
+    }
+
     /// The label space of an interface, if it has one of its own.
     #[must_use]
     pub fn label_space(&self, iface: IfIndex) -> Option<LabelSpaceId> {
-        self.tables().interfaces.label_space(iface)
+        self.tables().interfaces.record(iface)?.label_space()
     }
 
     /// A next hop label forwarding entry; implicit null labels are not in its stack.

@@ -68,6 +68,17 @@ pub fn of(octets: &[u8]) -> u16 {
     Sum::new().octets(octets).finish()
 }
 
+/// Whether `octets`, a checksum among them, have a right one. The order of octets does not matter for that (RFC 1071 §2 (B)).
+#[inline]
+#[must_use]
+pub fn is_right(octets: &[u8; 20]) -> bool {
+    let mut sum = 0_u64;
+    for quad in octets.chunks_exact(4) {
+        sum = sum.wrapping_add(u64::from(u32::from_ne_bytes(quad.first_chunk().copied().unwrap_or_default())));
+    }
+    Sum(sum).finish() == 0
+}
+
 /// The checksum after a 16-bit field changed from `old` to `new` (RFC 1624 §3, equation 3).
 #[inline]
 #[must_use]

@@ -2,7 +2,7 @@
 
 use core::borrow::{Borrow, BorrowMut};
 
-use crate::net::Mac;
+use crate::net::{Mac, MacWords};
 
 /// What an Ethernet frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -89,7 +89,17 @@ impl<T: BorrowMut<[u8; 14]>> Ethernet<T> {
     /// Sets the whole header.
     #[inline]
     pub fn set(&mut self, destination: Mac, source: Mac, ethertype: EtherType) {
-        *self.0.borrow_mut() = Ethernet::new(destination, source, ethertype).0;
+        self.set_words(destination.words(), source.words(), ethertype);
+    }
+
+    /// As [`Self::set`], with addresses as tables hold them.
+    #[inline]
+    pub(crate) fn set_words(&mut self, [d0, d4]: MacWords, [s0, s4]: MacWords, ethertype: EtherType) {
+        let first = u64::from(d0) << 32 | u64::from(d4 & 0xffff_0000) | u64::from(s0 >> 16);
+        let [o0, o1, o2, o3, o4, o5, o6, o7] = first.to_be_bytes();
+        let [o8, o9, o10, o11] = (s0 << 16 | s4 >> 16).to_be_bytes();
+        let [o12, o13] = ethertype.0.to_be_bytes();
+        *self.0.borrow_mut() = [o0, o1, o2, o3, o4, o5, o6, o7, o8, o9, o10, o11, o12, o13];
     }
 }
 

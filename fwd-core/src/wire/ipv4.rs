@@ -152,6 +152,13 @@ impl<T: Borrow<[u8; 20]>> Ipv4<T> {
         u16::from_be_bytes([octets[10], octets[11]])
     }
 
+    /// Whether the checksum of a header without options is right.
+    #[inline]
+    #[must_use]
+    pub fn is_right(&self) -> bool {
+        checksum::is_right(self.0.borrow())
+    }
+
     /// The source.
     #[inline]
     #[must_use]

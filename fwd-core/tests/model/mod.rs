@@ -176,7 +176,8 @@ fn fits(op: &FwdOp) -> bool {
         },
         FwdOp::SetRoute4 { vrf, .. } | FwdOp::SetRoute6 { vrf, .. } => vrf.0 < VRFS,
         // The tables of these have no memory here.
-        FwdOp::SetBucket { .. } | FwdOp::SetProtection { .. } => false,
+        FwdOp::SetBucket { .. } | FwdOp::SetProtection { .. } | FwdOp::SetWatch { .. } => false,
+        FwdOp::SetInterfaceState { .. } => false,
         FwdOp::SetMroute { .. } | FwdOp::SetMulticastVrf { .. } | FwdOp::SetRpfMember { .. } => false,
         FwdOp::SetContextIlm { .. } | FwdOp::SetLabelSpace { .. } => false,
         FwdOp::SetReplication { .. } | FwdOp::SetLeg { .. } | FwdOp::SetMulticastTunnel { .. } => false,

@@ -6,11 +6,12 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use fwd_core::net::{IfIndex, Label, LabelStack, Mac, NhlfeId, VrfId};
 use fwd_core::op::{FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
 use fwd_core::table::{
-    CounterMemory, EcmpSlot, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, ProtectionSlot, Rib4Node, Rib6Node, VlinkSlot,
-    VlinkState, VrfSlot, Word,
+    CounterMemory, EcmpSlot, Exact6Slot, ExactSlot, IlmSlot, InterfaceSlot, LegSlot, Memory, MulticastMemory,
+    MulticastVrfSlot, NhlfeSlot, PolicerSlot, ProtectionSlot, ReplicationSlot, Rib4Node, Rib6Node, TokenBuckets,
+    VlinkSlot, VlinkState, VrfSlot, Word,
 };
 use fwd_core::wire::{EtherType, Ethernet, Ipv4, Ipv6, LabelEntry};
-use fwd_core::{Forwarder, Frame, Verdict, VrfCounters};
+use fwd_core::{Forwarder, Frame, GroupCounters, TooBigCounters, Verdict, VrfCounters};
 
 pub const MODELS: [TunnelModel; 3] = [TunnelModel::Uniform, TunnelModel::Pipe, TunnelModel::ShortPipe];
 
@@ -51,11 +52,23 @@ impl Router {
                 fib6: vec![Word::ZERO; 14000].leak(),
                 vlinks: vec![VlinkSlot::EMPTY; 1201].leak(),
                 vlink_index: vec![Word::ZERO; 2400].leak(),
+                multicast: MulticastMemory {
+                    vrfs: vec![MulticastVrfSlot::EMPTY; 4].leak(),
+                    routes: vec![ExactSlot::EMPTY; 16].leak(),
+                    routes6: vec![Exact6Slot::EMPTY; 16].leak(),
+                    groups: vec![ReplicationSlot::EMPTY; 4].leak(),
+                    legs: vec![LegSlot::EMPTY; 16].leak(),
+                    ..MulticastMemory::default()
+                },
+                policers: vec![PolicerSlot::EMPTY; 2].leak(),
                 ..Memory::default()
             },
             CounterMemory {
                 vrfs: vec![VrfCounters::ZERO; 4].leak(),
+                too_big: vec![TooBigCounters::ZERO; 4].leak(),
                 vlinks: vec![VlinkState::EMPTY; 1200].leak(),
+                groups: vec![GroupCounters::ZERO; 4].leak(),
+                buckets: vec![TokenBuckets::EMPTY; 1].leak(),
                 ..CounterMemory::default()
             },
         );

@@ -1,0 +1,292 @@
+//! Multicast of a VRF in tunnels through an IP core: every leg is a virtual link (RFC 6513 §6.4.5, §12).
+
+mod router;
+
+use fwd_core::net::{IfIndex, NhlfeId, PolicerId, ReplicationId, VlinkId, VrfId};
+use fwd_core::op::{
+    Deliver, Encapsulation, Ends, FwdOp, Interface, LegTarget, Mroute, MrouteKey, MulticastVrf, NextHop, Origin,
+    PolicePoint, Policer, Rates, Rpf, TunnelModel, Unit, Vlink, VlinkOutput, VsiOrVrf,
+};
+use fwd_core::time::Instant;
+use fwd_core::wire::icmp::{Trouble, error4, error6};
+use fwd_core::wire::l2tpv3::Cookie;
+use fwd_core::wire::{Ipv4, Ipv6};
+use fwd_core::{DropReason, Frame, PuntReason, Replica, Verdict};
+use proptest::prelude::*;
+use router::{OURS, Router, ip_from, plain};
+
+const CORE: u32 = 0;
+const CUSTOMER: u32 = 2;
+const VRF: VrfId = VrfId(1);
+/// The groups of copies: of the one stream, and of the other.
+const STREAMS: [ReplicationId; 2] = [ReplicationId(0), ReplicationId(1)];
+const GROUPS4: [&str; 2] = ["232.1.1.1", "232.1.1.2"];
+const GROUPS6: [&str; 2] = ["ff3e::8000:1", "ff3e::8000:2"];
+
+fn ends(v6: bool, far: u8) -> Ends {
+    match v6 {
+        false => Ends::V4 { local: [192, 0, 2, 1].into(), remote: [192, 0, 2, far].into() },
+        true => Ends::V6 {
+            local: "2001:db8::1".parse().unwrap(),
+            remote: [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, far].into(),
+        },
+    }
+}
+
+/// A PE whose streams go into a link each, below these labels. Links 0 and 1 are of MTU 1,500 unless it is changed.
+fn pe(encapsulation: Encapsulation, v6: bool, labels: &[u32]) -> Router {
+    let mut r = Router::new();
+    r.entry(40, &[], CORE, TunnelModel::Pipe);
+    r.apply(FwdOp::SetMulticastVrf { vrf: VRF, multicast: MulticastVrf { punt_no_route: false } });
+    for (n, id) in (0..).zip(STREAMS) {
+        let deliver = Deliver::Vrf(VRF);
+        let link = Vlink {
+            ends: ends(v6, 2 + n as u8),
+            encapsulation,
+            deliver,
+            mpls: true,
+            ordered: false,
+            protection: None,
+            model: TunnelModel::Pipe,
+        };
+        r.apply(FwdOp::SetVlink { id: VlinkId(n), vlink: link });
+        mtu(&mut r, n, 1500);
+        r.nhlfe(50 + n, labels, NextHop::Vlink(VlinkId(n)), TunnelModel::Pipe);
+        r.apply(FwdOp::SetReplication { id, owner: VsiOrVrf::Vrf(VRF) });
+        r.apply(FwdOp::SetLeg { group: id, leg: 0, target: LegTarget::Nhlfe(NhlfeId(50 + n)) });
+        let mroute = Mroute {
+            rpf: Rpf::From(Origin::Interface(IfIndex(CUSTOMER))),
+            replication: Some(id),
+            punt_wrong_interface: false,
+            register: false,
+            spt: None,
+        };
+        let source = "10.0.0.9".parse().unwrap();
+        let key = MrouteKey::Source4 { source, group: GROUPS4[n as usize].parse().unwrap() };
+        r.apply(FwdOp::SetMroute { vrf: VRF, key, mroute });
+        let source = "fd00::9".parse().unwrap();
+        let key = MrouteKey::Source6 { source, group: GROUPS6[n as usize].parse().unwrap() };
+        r.apply(FwdOp::SetMroute { vrf: VRF, key, mroute });
+    }
+    r
+}
+
+/// Sets the MTU of a link.
+fn mtu(r: &mut Router, link: u32, mtu: u16) {
+    let key = match r.0.vlink(VlinkId(link)).map(|(vlink, _)| vlink.encapsulation) {
+        Some(Encapsulation::GreKey(key)) => Some(key),
+        _ => None,
+    };
+    let output = VlinkOutput {
+        next: NhlfeId(40),
+        key,
+        cookie: Cookie::NONE,
+        ports: (0, 6635),
+        numbered: false,
+        mtu,
+        ttl: 64,
+        dscp: None,
+        protection: None,
+    };
+    r.apply(FwdOp::SetVlinkOutput { id: VlinkId(link), output });
+}
+
+/// A stream's packet: an IP packet with so many octets of payload, in a frame.
+fn packet(v6: bool, stream: usize, payload: u16) -> Vec<u8> {
+    match v6 {
+        false => ip_from("10.0.0.9", GROUPS4[stream], 64, 0, payload),
+        true => ip_from("fd00::9", GROUPS6[stream], 64, 0, payload),
+    }
+}
+
+/// What left, without link headers, and what software got.
+fn forward(r: &mut Router, packet: &[u8]) -> (Vec<Vec<u8>>, Vec<PuntReason>) {
+    let octets = plain(packet);
+    let mut buffer = vec![0; Frame::HEADROOM];
+    buffer.extend_from_slice(&octets);
+    let mut frame = Frame::new(&mut buffer, Frame::HEADROOM, octets.len()).unwrap();
+    let replication = match r.0.forward(&mut frame, IfIndex(CUSTOMER)) {
+        Verdict::Replicate(replication) => replication,
+        other => panic!("{other:?}"),
+    };
+    let (mut sent, mut punted) = (Vec::new(), Vec::new());
+    let mut copies = r.0.copies(&frame, replication);
+    while let Some(replica) = copies.next() {
+        match replica {
+            Replica::Transmit { iface, front, payload, .. } => {
+                assert_eq!(iface, IfIndex(CORE));
+                sent.push([&front[14..], &frame.octets()[payload]].concat());
+            }
+            Replica::Punt(Verdict::Punt { reason, .. }) => punted.push(reason),
+            Replica::Punt(other) => panic!("{other:?}"),
+        }
+    }
+    (sent, punted)
+}
+
+/// Protocol, total length and the octets behind the outer header. An IPv4 one is no fragment and must not become one.
+fn outer(octets: &[u8]) -> (u8, usize, &[u8]) {
+    if octets[0] >> 4 == 6 {
+        let h = Ipv6::of(octets).unwrap();
+        return (h.next_header(), h.payload_len() + Ipv6::LEN, &octets[Ipv6::LEN..]);
+    }
+    let h = Ipv4::of(octets).unwrap();
+    assert_eq!((h.dont_fragment(), h.more_fragments(), h.fragment_offset()), (true, false, 0));
+    assert_eq!(fwd_core::wire::checksum::of(&octets[..Ipv4::LEN]), 0);
+    (h.protocol(), h.total_len(), &octets[Ipv4::LEN..])
+}
+
+/// A packet as it goes on: one hop further.
+fn onward(packet: &[u8]) -> Vec<u8> {
+    let mut packet = packet.to_vec();
+    match packet[0] >> 4 {
+        6 => Ipv6::of_mut(&mut packet).unwrap().set_hop_limit(63),
+        _ => Ipv4::of_mut(&mut packet).unwrap().set_ttl(63),
+    }
+    packet
+}
+
+/// Both families in both: protocol 4 and 41, next header 4 and 41.
+///
+/// Shows: MVPN-TUN-8
+#[test]
+fn streams_in_ip_in_ip() {
+    for outer_v6 in [false, true] {
+        let mut r = pe(Encapsulation::IpInIp, outer_v6, &[]);
+        for (inner_v6, protocol) in [(false, 4), (true, 41)] {
+            let stream = packet(inner_v6, 0, 100);
+            let (sent, punted) = forward(&mut r, &stream);
+            assert_eq!((sent.len(), punted.len()), (1, 0));
+            assert_eq!(sent[0][0] >> 4, if outer_v6 { 6 } else { 4 });
+            assert_eq!(outer(&sent[0]), (protocol, sent[0].len(), &onward(&stream)[..]));
+        }
+    }
+}
+
+fn encapsulations() -> impl Strategy<Value = (Encapsulation, &'static [u32], usize)> {
+    prop_oneof![
+        Just((Encapsulation::IpInIp, &[][..], 0)),
+        Just((Encapsulation::Gre, &[][..], 4)),
+        Just((Encapsulation::GreKey(7), &[][..], 8)),
+        Just((Encapsulation::Gre, &[500][..], 8)),
+        Just((Encapsulation::MplsInIp, &[501, 500][..], 8)),
+        Just((Encapsulation::MplsInUdp, &[500][..], 12)),
+    ]
+}
+
+proptest! {
+    /// Whatever the sizes: a packet that fits goes whole, one that does not goes not at all and is counted; no outer packet is a
+    /// fragment, and IPv4's may not become one. That the packet inside may be fragmented, or is a fragment, changes nothing.
+    ///
+    /// Shows: MVPN-TUN-11
+    #[test]
+    fn nothing_is_fragmented_inside_of_a_tunnel(
+        (encapsulation, labels, added) in encapsulations(),
+        (outer_v6, inner_v6, flags) in any::<(bool, bool, u8)>(),
+        payload in 0..1600_u16,
+        (link, iface) in (1000..1600_u16, 1000..1600_u16),
+    ) {
+        let mut r = pe(encapsulation, outer_v6, labels);
+        mtu(&mut r, 0, link);
+        r.interface(CORE, 0, true, iface);
+        let mut stream = packet(inner_v6, 0, payload);
+        if !inner_v6 {
+            // Don't fragment, more fragments, an offset.
+            stream[6] = (flags & 3) << 5;
+            stream[7] = flags >> 2;
+            stream[10..12].fill(0);
+            Ipv4::of_mut(&mut stream).unwrap().fill_checksum();
+        }
+        let overhead = added + if outer_v6 { 40 } else { 20 };
+        let fits = stream.len() + overhead <= usize::from(link.min(iface));
+        let (sent, punted) = forward(&mut r, &stream);
+        prop_assert_eq!(sent.len(), usize::from(fits));
+        if let [copy] = &sent[..] {
+            let (_, len, inside) = outer(copy);
+            prop_assert_eq!((len, len), (copy.len(), stream.len() + overhead));
+            prop_assert_eq!(&inside[added..], &onward(&stream)[..]);
+        }
+        prop_assert_eq!(r.0.counters().lost(DropReason::CopyTooBig), u64::from(!fits));
+        prop_assert_eq!(punted, if fits || !inner_v6 { vec![] } else { vec![PuntReason::TooBig] });
+    }
+}
+
+/// An IPv6 source behind a tunnel that is too small is told, as often as the VRF's limit allows; an IPv4 source is not (RFC 1812
+/// §4.3.2.7), and the loss is counted with its size.
+///
+/// Shows: MVPN-MTU-3
+#[test]
+fn sources_behind_a_small_tunnel_learn_its_mtu() {
+    let mut r = pe(Encapsulation::Gre, false, &[]);
+    mtu(&mut r, 0, 1324);
+    let rates = Rates::Single { cir: 2, cbs: 3, ebs: 0 };
+    let policer = Policer { rates, unit: Unit::Packets, drop_yellow: true };
+    r.apply(FwdOp::SetPolicer { id: PolicerId(0), policer });
+    r.apply(FwdOp::SetPolicePoint { at: PolicePoint::Punt(VRF), policer: PolicerId(0) });
+    r.0.set_now(Instant::from_secs(100));
+    let large = packet(true, 0, 1300);
+    let told = |r: &mut Router| {
+        let (sent, punted) = forward(r, &large);
+        assert!(sent.is_empty());
+        assert!(punted.iter().all(|&reason| reason == PuntReason::TooBig));
+        punted.len()
+    };
+    // A burst of three, then two a second.
+    assert_eq!((0..10).map(|_| told(&mut r)).sum::<usize>(), 3);
+    r.0.set_now(Instant::from_secs(101));
+    assert_eq!((0..10).map(|_| told(&mut r)).sum::<usize>(), 2);
+    let seen = r.0.group_counters(STREAMS[0]).unwrap();
+    assert_eq!((seen.too_big, seen.last_too_big), (20, (1340, 1300)));
+
+    // What the source is told: the most that fits the tunnel, about its own packet.
+    let mut answer = [0; 1280];
+    let trouble = Trouble::TooBig { mtu: seen.last_too_big.1 };
+    let len = error6(trouble, "fd00::1".parse().unwrap(), &large, &mut answer).unwrap();
+    let about = Ipv6::of(&answer).unwrap();
+    assert_eq!((len, about.destination()), (1280, "fd00::9".parse::<std::net::Ipv6Addr>().unwrap()));
+    assert_eq!((answer[40..42].to_vec(), answer[44..48].to_vec()), (vec![2, 0], 1300_u32.to_be_bytes().to_vec()));
+    assert_eq!(answer[48..68], large[..20]);
+    // It sends smaller ones.
+    assert_eq!(forward(&mut r, &packet(true, 0, 1260)).0.len(), 1);
+
+    // IPv4: no answer, whether the packet may be fragmented or not.
+    r.0.set_now(Instant::from_secs(200));
+    let large = packet(false, 0, 1300);
+    for n in 21..25 {
+        assert_eq!(forward(&mut r, &large), (vec![], vec![]));
+        let seen = r.0.group_counters(STREAMS[0]).unwrap();
+        assert_eq!((seen.too_big, seen.last_too_big), (n, (1320, 1300)));
+    }
+    assert_eq!(error4(trouble, [10, 0, 0, 1].into(), &large, &mut answer), None);
+}
+
+/// Which VRF, which stream, which tunnel loses packets for their size, and how large the last was and might have been.
+///
+/// Shows: MVPN-MTU-4
+#[test]
+fn what_is_too_big_is_counted_where_it_is_looked_for() {
+    let mut r = pe(Encapsulation::Gre, false, &[]);
+    mtu(&mut r, 0, 824);
+    mtu(&mut r, 1, 624);
+    for (stream, payload) in [(0, 780), (0, 781), (1, 580), (1, 700), (1, 601)] {
+        forward(&mut r, &packet(false, stream, payload));
+    }
+    for (stream, count, last) in [(0, 1, (801, 800)), (1, 2, (621, 600))] {
+        let group = r.0.group_counters(STREAMS[stream]).unwrap();
+        assert_eq!((group.lost, group.too_big, group.last_too_big), (count, count, last), "stream {stream}");
+        let tunnel = r.0.vlink_counters(VlinkId(stream as u32));
+        let (size, room) = tunnel.last_too_big;
+        assert_eq!((tunnel.too_big, (u32::from(size), u32::from(room))), (count, last), "tunnel {stream}");
+    }
+    assert_eq!(r.0.too_big(VRF).map(|seen| (seen.packets, seen.last)), Some((3, (621, 600))));
+    // A unicast packet of the VRF counts as well; those of another do not.
+    r.entry(30, &[600], CORE, TunnelModel::Pipe);
+    r.route_to(2, "10.7.0.0/16", 30);
+    let interface = Interface { vrf: VrfId::GLOBAL, mac: OURS, mtu: 500, mpls: true };
+    r.apply(FwdOp::SetInterface { iface: IfIndex(CORE), interface });
+    let unicast = plain(&ip_from("10.0.0.9", "10.7.0.1", 64, 0, 500));
+    assert!(matches!(r.forward(3, &unicast), Err(Verdict::Punt { reason: PuntReason::TooBig, .. })));
+    let seen = [VrfId::GLOBAL, VRF, VrfId(2)].map(|vrf| r.0.too_big(vrf).unwrap());
+    assert_eq!(seen.map(|seen| (seen.packets, seen.last)), [(0, (0, 0)), (3, (621, 600)), (1, (520, 496))]);
+    assert_eq!(r.0.too_big(VrfId(77)).map(|seen| seen.packets), None);
+}

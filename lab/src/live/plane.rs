@@ -99,7 +99,7 @@ pub struct Plane {
     /// What software is to look at; `None` where there is none but ping.
     punted: Option<VecDeque<Punted>>,
     /// Bridged frames that software is to look at, with the bridge ports that they arrived at.
-    punted_frames: VecDeque<(PortId, Vec<u8>)>,
+    punted_frames: VecDeque<(PuntReason, PortId, Vec<u8>)>,
     /// Addresses of ours that are on no interface.
     loopbacks: Vec<IpAddr>,
     /// Frames taken from ports.
@@ -169,8 +169,8 @@ impl Plane {
         Ok(iface)
     }
 
-    /// The next bridged frame for software.
-    pub fn punted_frame(&mut self) -> Option<(PortId, Vec<u8>)> {
+    /// The next bridged frame for software, and why it is.
+    pub fn punted_frame(&mut self) -> Option<(PuntReason, PortId, Vec<u8>)> {
         self.punted_frames.pop_front()
     }
 
@@ -440,8 +440,9 @@ impl Plane {
             Verdict::Punt { reason, offset, .. } => {
                 self.hand_up(iface, reason, frame.octets().get(offset..).unwrap_or_default());
             }
-            Verdict::PuntFrame { port, offset, .. } if self.punted_frames.len() < PUNTED => {
-                self.punted_frames.push_back((port, frame.octets().get(offset..).unwrap_or_default().to_vec()));
+            Verdict::PuntFrame { reason, port, offset } if self.punted_frames.len() < PUNTED => {
+                let octets = frame.octets().get(offset..).unwrap_or_default().to_vec();
+                self.punted_frames.push_back((reason, port, octets));
             }
             Verdict::Protect { .. } | Verdict::PuntFrame { .. } | Verdict::Drop(_) => {}
         }

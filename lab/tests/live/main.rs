@@ -35,6 +35,7 @@ mod services;
 mod strongswan;
 mod uml;
 mod unknown;
+mod vpls;
 
 /// How long a router may take to do what it surely does.
 const PATIENCE: Duration = Duration::from_secs(45);

@@ -14,24 +14,24 @@ const LONGEST: usize = 4096;
 
 /// A datagram that came.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Received {
+pub(in crate::live) struct Received {
     /// Its source.
-    pub(super) from: SocketAddr,
+    pub(in crate::live) from: SocketAddr,
     /// Its TTL or hop limit.
-    pub(super) ttl: u8,
+    pub(in crate::live) ttl: u8,
     /// The octets.
-    pub(super) octets: Vec<u8>,
+    pub(in crate::live) octets: Vec<u8>,
 }
 
 /// A UDP socket that does not block.
 #[derive(Debug)]
-pub(super) struct Endpoint {
+pub(in crate::live) struct Endpoint {
     socket: Socket,
 }
 
 impl Endpoint {
     /// A socket at an address, on one interface or on all. What it sends has TTL 255 unless told otherwise.
-    pub(super) fn open(local: SocketAddr, device: Option<&str>) -> io::Result<Self> {
+    pub(in crate::live) fn open(local: SocketAddr, device: Option<&str>) -> io::Result<Self> {
         let domain = if local.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
         let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
@@ -50,7 +50,12 @@ impl Endpoint {
     }
 
     /// A socket that hears a group on an interface, and sends to it from `source` with this TTL. Its own packets do not come back.
-    pub(super) fn open_group(group: SocketAddr, device: (&str, u32), source: IpAddr, ttl: u8) -> io::Result<Self> {
+    pub(in crate::live) fn open_group(
+        group: SocketAddr,
+        device: (&str, u32),
+        source: IpAddr,
+        ttl: u8,
+    ) -> io::Result<Self> {
         let endpoint = Self::open(group, Some(device.0))?;
         let socket = &endpoint.socket;
         match (group.ip(), source) {
@@ -72,12 +77,12 @@ impl Endpoint {
     }
 
     /// Sends a datagram; `false` if it could not leave.
-    pub(super) fn send(&self, to: SocketAddr, octets: &[u8]) -> bool {
+    pub(in crate::live) fn send(&self, to: SocketAddr, octets: &[u8]) -> bool {
         self.socket.send_to(octets, &to.into()).is_ok_and(|sent| sent == octets.len())
     }
 
     /// The next datagram, if there is one.
-    pub(super) fn receive(&self) -> io::Result<Option<Received>> {
+    pub(in crate::live) fn receive(&self) -> io::Result<Option<Received>> {
         let mut octets = vec![0; LONGEST];
         let mut space = nix::cmsg_space!(libc::c_int);
         let mut parts = [IoSliceMut::new(&mut octets)];

@@ -12,7 +12,7 @@ use super::config::Config;
 use super::datagram::{Endpoint, Received};
 
 /// UDP and TCP port of LDP.
-pub(super) const PORT: u16 = 646;
+pub(in crate::live) const PORT: u16 = 646;
 const ALL_ROUTERS_4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 2);
 const ALL_ROUTERS_6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 
@@ -26,32 +26,38 @@ enum Heard {
 }
 
 /// A Hello that came.
-pub(super) struct Hello {
+pub(in crate::live) struct Hello {
     /// The interface; of a Targeted Hello, one on which LDP does not run.
-    pub(super) iface: IfIndex,
+    pub(in crate::live) iface: IfIndex,
     /// To all routers of the link.
-    pub(super) to_all_routers: bool,
+    pub(in crate::live) to_all_routers: bool,
     /// The datagram.
-    pub(super) datagram: Received,
+    pub(in crate::live) datagram: Received,
 }
 
 /// The sockets.
 #[derive(Debug)]
-pub(super) struct Hellos {
+pub(in crate::live) struct Hellos {
     sockets: Vec<(Heard, Endpoint, u32)>,
     /// Hellos that could not leave.
-    pub(super) unsent: u64,
+    pub(in crate::live) unsent: u64,
 }
 
 impl Hellos {
-    /// Opens them in the network namespace that the calling thread is in.
-    pub(super) fn open(config: &Config) -> anyhow::Result<Self> {
+    /// Opens those for Targeted Hellos alone.
+    pub(in crate::live) fn targeted(transport: &[IpAddr]) -> anyhow::Result<Self> {
         let mut sockets = Vec::new();
-        for address in &config.transport {
+        for address in transport {
             let endpoint = Endpoint::open((*address, PORT).into(), None)
                 .with_context(|| format!("UDP port {PORT} of {address}"))?;
             sockets.push((Heard::Targeted(*address), endpoint, 0));
         }
+        Ok(Self { sockets, unsent: 0 })
+    }
+
+    /// Opens them in the network namespace that the calling thread is in.
+    pub(in crate::live) fn open(config: &Config) -> anyhow::Result<Self> {
+        let Self { mut sockets, .. } = Self::targeted(&config.transport)?;
         for (n, interface) in (1..).zip(&config.interfaces).filter(|(_, i)| i.ldp) {
             let index = nix::net::if_::if_nametoindex(interface.name.as_str())
                 .with_context(|| format!("there is no interface {}", interface.name))?;
@@ -74,7 +80,7 @@ impl Hellos {
     }
 
     /// Sends a Hello.
-    pub(super) fn send(&mut self, to: HelloTarget, from: IpAddr, octets: &[u8]) {
+    pub(in crate::live) fn send(&mut self, to: HelloTarget, from: IpAddr, octets: &[u8]) {
         let (wanted, to): (Heard, SocketAddr) = match to {
             HelloTarget::Link { iface, ipv6: false } => (Heard::Link(iface, false), (ALL_ROUTERS_4, PORT).into()),
             HelloTarget::Link { iface, ipv6: true } => (Heard::Link(iface, true), (ALL_ROUTERS_6, PORT).into()),
@@ -91,12 +97,12 @@ impl Hellos {
     }
 
     /// What becomes readable when a Hello comes.
-    pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+    pub(in crate::live) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.sockets.iter().map(|(_, endpoint, _)| endpoint.as_fd())
     }
 
     /// Hellos that are there.
-    pub(super) fn receive(&self) -> io::Result<Vec<Hello>> {
+    pub(in crate::live) fn receive(&self) -> io::Result<Vec<Hello>> {
         let mut all = Vec::new();
         for (heard, endpoint, _) in &self.sockets {
             while let Some(datagram) = endpoint.receive()? {

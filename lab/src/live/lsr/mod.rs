@@ -22,4 +22,6 @@ mod show;
 mod stream;
 mod watch;
 
+pub(super) use hello::Hellos;
 pub use router::Router;
+pub(super) use stream::{Happened, Streams};

@@ -32,7 +32,7 @@ struct Connection {
 
 /// What happened to connections.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Happened {
+pub(in crate::live) enum Happened {
     /// The connection that we opened is up.
     Connected(LdpId),
     /// Octets came.
@@ -45,7 +45,7 @@ pub(super) enum Happened {
 
 /// Listeners and connections.
 #[derive(Debug, Default)]
-pub(super) struct Streams {
+pub(in crate::live) struct Streams {
     listeners: Vec<TcpListener>,
     connections: BTreeMap<LdpId, Connection>,
     /// Closed connections with octets that have not left.
@@ -70,7 +70,7 @@ fn socket(local: IpAddr, port: u16) -> io::Result<Socket> {
 
 impl Streams {
     /// Listens at the transport addresses.
-    pub(super) fn listen(transport: &[IpAddr]) -> anyhow::Result<Self> {
+    pub(in crate::live) fn listen(transport: &[IpAddr]) -> anyhow::Result<Self> {
         let mut streams = Self::default();
         for local in transport {
             let listener = socket(*local, PORT).and_then(|socket| socket.listen(BACKLOG).map(|()| socket));
@@ -80,7 +80,7 @@ impl Streams {
     }
 
     /// Opens a connection.
-    pub(super) fn connect(&mut self, peer: LdpId, local: IpAddr, remote: IpAddr, gtsm: bool) {
+    pub(in crate::live) fn connect(&mut self, peer: LdpId, local: IpAddr, remote: IpAddr, gtsm: bool) {
         let open = || -> io::Result<TcpStream> {
             let socket = socket(local, 0)?;
             if gtsm {
@@ -105,7 +105,10 @@ impl Streams {
     }
 
     /// Takes connections that peers opened: `admits` says whose one is, and whether it must have come over one hop.
-    pub(super) fn accept(&mut self, mut admits: impl FnMut(IpAddr) -> Option<(LdpId, bool)>) -> io::Result<Vec<LdpId>> {
+    pub(in crate::live) fn accept(
+        &mut self,
+        mut admits: impl FnMut(IpAddr) -> Option<(LdpId, bool)>,
+    ) -> io::Result<Vec<LdpId>> {
         let mut accepted = Vec::new();
         loop {
             let next = self.listeners.iter().find_map(|listener| match listener.accept() {
@@ -131,14 +134,14 @@ impl Streams {
     }
 
     /// Sends octets when the socket takes them.
-    pub(super) fn send(&mut self, peer: LdpId, octets: &[u8]) {
+    pub(in crate::live) fn send(&mut self, peer: LdpId, octets: &[u8]) {
         if let Some(connection) = self.connections.get_mut(&peer) {
             connection.outbox.extend(octets);
         }
     }
 
     /// Closes after what was sent before.
-    pub(super) fn close(&mut self, peer: LdpId) {
+    pub(in crate::live) fn close(&mut self, peer: LdpId) {
         if let Some(mut connection) = self.connections.remove(&peer) {
             connection.closing = true;
             if connection.flush().is_ok() && !connection.outbox.is_empty() {
@@ -148,7 +151,7 @@ impl Streams {
     }
 
     /// What to wait for.
-    pub(super) fn descriptors(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
+    pub(in crate::live) fn descriptors(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
         let listeners = self.listeners.iter().map(|l| (l.as_fd(), PollFlags::POLLIN));
         let connections = self.connections.values().chain(&self.farewells).map(|c| {
             let flags = match (c.connecting || !c.outbox.is_empty(), c.connecting || c.closing) {
@@ -162,7 +165,7 @@ impl Streams {
     }
 
     /// Moves octets both ways, a bounded amount.
-    pub(super) fn advance(&mut self) -> Vec<Happened> {
+    pub(in crate::live) fn advance(&mut self) -> Vec<Happened> {
         let mut happened: Vec<Happened> = self.failed.drain(..).map(Happened::Closed).collect();
         self.farewells.retain_mut(|connection| connection.flush().is_ok() && !connection.outbox.is_empty());
         let mut over = Vec::new();

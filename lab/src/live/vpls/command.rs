@@ -75,7 +75,7 @@ fn forwarder<'m>(arena: &'m Bump, config: &Config) -> anyhow::Result<Forwarder<'
     let sizes = Sizes {
         interfaces: circuits + 2,
         vrfs: 1,
-        nhlfes: Config::NHLFES as usize + 4096,
+        nhlfes: Config::NHLFES_END as usize,
         labels: config.labels.1 as usize + 1,
         ..Sizes::NONE
     };

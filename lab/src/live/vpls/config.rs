@@ -67,6 +67,9 @@ pub struct Config {
     /// Other PEs, and how they are reached.
     #[serde(default, rename = "pe")]
     pub pes: Vec<RemotePe>,
+    /// Whether LDP runs with those PEs, for discovered and configured pseudowires.
+    #[serde(default)]
+    pub ldp: bool,
     /// Instances.
     #[serde(default, rename = "vsi")]
     pub vsis: Vec<Vsi>,
@@ -153,9 +156,22 @@ pub struct Vsi {
     pub snoop: bool,
     /// The address of queries of ours; none: a querier of the customer's is needed.
     pub querier: Option<Ipv4Addr>,
+    /// Pseudowires of the full mesh that LDP signals with the PWid FEC (RFC 4762 §6.1).
+    #[serde(default, rename = "pseudowire")]
+    pub pseudowires: Vec<Pseudowire>,
     /// Its circuits.
     #[serde(default, rename = "circuit")]
     pub circuits: Vec<Circuit>,
+}
+
+/// A pseudowire to another PE.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pseudowire {
+    /// The PE.
+    pub peer: IpAddr,
+    /// Its number.
+    pub id: u32,
 }
 
 /// An attachment circuit.
@@ -175,6 +191,12 @@ impl Config {
     pub const PES: u32 = 256;
     /// Where the entries of the machine begin.
     pub const NHLFES: u32 = Self::NEIGHBOURS + Self::PES;
+    /// Where those of LDP begin, and where all end.
+    pub const LDP_NHLFES: u32 = Self::NHLFES + 4096;
+    /// Behind the last entry.
+    pub const NHLFES_END: u32 = Self::LDP_NHLFES + 1024;
+    /// Labels that LDP gives.
+    pub const LDP_LABELS: [u32; 2] = [1000, 9999];
 
     /// Reads a configuration.
     ///
@@ -185,6 +207,7 @@ impl Config {
         let first = Label::FIRST_UNRESERVED.value();
         let (low, high) = config.labels;
         ensure!(first <= low && low <= high && high <= Label::MAX.value(), "labels: {low} to {high}");
+        ensure!(!config.ldp || Self::LDP_LABELS[1] < low, "labels: {low} is LDP's");
         ensure!(config.pes.len() < Self::PES as usize, "pe: more than {}", Self::PES);
         for pe in &config.pes {
             pe.stack().with_context(|| format!("pe {}", pe.address))?;

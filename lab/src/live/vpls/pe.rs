@@ -7,16 +7,17 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use anyhow::Context;
-use fwd_core::Forwarder;
 use fwd_core::net::{IfIndex, Mac, NhlfeId, PortId, VrfId, VsiId};
 use fwd_core::op::{FwdOp, NextHop, Nhlfe, TunnelModel};
 use fwd_core::time::Instant;
+use fwd_core::{Forwarder, PuntReason};
 use serde_json::{Value, json};
-use vpls::{CircuitConfig, Input, Output, PeConfig, VplsPe};
+use vpls::{CircuitConfig, Input, Output, PeConfig, PwConfig, PwSignal, VplsPe};
 
 use super::bgp::Bgp;
 use super::config::{Config, RemotePe};
 use super::egress::Egress;
+use super::ldp::{Ldp, Told};
 use crate::live::plane::{Attachment, Plane};
 
 /// Between two passes of aging.
@@ -28,6 +29,7 @@ const AGED: usize = 1 << 14;
 pub struct Pe<'m> {
     machine: VplsPe,
     bgp: Bgp,
+    ldp: Option<Ldp>,
     plane: Plane,
     forwarder: Forwarder<'m>,
     egress: Egress,
@@ -52,13 +54,14 @@ impl<'m> Pe<'m> {
             now,
             PeConfig {
                 labels: config.labels.0..=config.labels.1,
-                nhlfes: Config::NHLFES..=Config::NHLFES + 4095,
+                nhlfes: Config::NHLFES..=Config::LDP_NHLFES - 1,
                 ..numbers
             },
         )?;
         let mut pe = Self {
             machine,
             bgp: Bgp::new(now, config)?,
+            ldp: config.ldp.then(|| Ldp::new(now, config)).transpose()?,
             plane: Plane::new(1..Config::NEIGHBOURS),
             forwarder,
             egress: Egress::default(),
@@ -79,6 +82,9 @@ impl<'m> Pe<'m> {
             let id = VsiId(vsi.id);
             pe.machine.add_vsi(now, vsi.config()).with_context(|| format!("vsi {}", vsi.id))?;
             pe.vsis.push(id);
+            for pw in &vsi.pseudowires {
+                pe.machine.add_pseudowire(now, id, PwConfig::mesh(pw.peer, pw.id))?;
+            }
             for circuit in &vsi.circuits {
                 let iface = pe.plane.attach_bridged(&circuit.interface, &mut pe.forwarder)?;
                 let port = pe.machine.add_circuit(now, id, CircuitConfig::new(iface, circuit.tags()?))?;
@@ -97,6 +103,9 @@ impl<'m> Pe<'m> {
         let id = NhlfeId(Config::NEIGHBOURS + n);
         let nhlfe = Nhlfe { push: remote.stack()?, next, model: TunnelModel::Pipe };
         self.program(FwdOp::SetNhlfe { id, nhlfe });
+        if let Some(ldp) = &mut self.ldp {
+            ldp.reach(Instant::ZERO, remote.address, id);
+        }
         let input = Input::Transport { peer: remote.address, next: Some(NextHop::Nhlfe(id)), mtu: 0 };
         self.machine.handle_input(Instant::ZERO, input);
         Ok(())
@@ -122,6 +131,9 @@ impl<'m> Pe<'m> {
         let now = self.now();
         self.machine.handle_timeout(now);
         self.bgp.handle_timeout(now);
+        if let Some(ldp) = &mut self.ldp {
+            ldp.handle_timeout(now);
+        }
         self.plane.handle_timeout(now, &mut self.forwarder);
         self.forwarder.set_now(now);
         if now >= self.aged + AGING {
@@ -129,28 +141,45 @@ impl<'m> Pe<'m> {
             self.forwarder.age(now, AGED);
         }
         self.carry_out();
-        let due =
-            [self.machine.next_timeout(), self.bgp.next_timeout(), self.plane.next_timeout(), Some(self.aged + AGING)];
-        let now = self.now();
-        let wait = due.into_iter().flatten().min().map_or(most, |at| (at - now).min(most));
+        let wait = self.patience(most);
         let (ports, began) = (self.plane.descriptors().collect::<Vec<_>>(), self.began);
-        let all: Vec<BorrowedFd<'_>> = extra.iter().copied().chain(ports).collect();
+        let sockets = self.ldp.iter().flat_map(Ldp::descriptors);
+        let all: Vec<BorrowedFd<'_>> = extra.iter().copied().chain(ports).chain(sockets).collect();
         let mut readable = self.bgp.wait(wait, &all, || Instant::ZERO + began.elapsed())?;
         drop(all);
         readable.truncate(extra.len());
+        let now = self.now();
+        if let Some(ldp) = &mut self.ldp {
+            ldp.receive(now)?;
+        }
         while self.plane.receive(self.now(), &mut self.forwarder)? {
             self.frames();
         }
         self.frames();
         self.carry_out();
-        std::mem::take(&mut self.events).into_iter().chain(self.bgp.events()).for_each(on_event);
+        let of_ldp = self.ldp.as_mut().map(Ldp::events).unwrap_or_default();
+        std::mem::take(&mut self.events).into_iter().chain(self.bgp.events()).chain(of_ldp).for_each(on_event);
         Ok(readable)
+    }
+
+    /// How long to wait for something to arrive.
+    fn patience(&self, most: Duration) -> Duration {
+        let ldp = self.ldp.as_ref();
+        let due = [self.machine.next_timeout(), self.bgp.next_timeout(), self.plane.next_timeout()];
+        let due = due.into_iter().chain([Some(self.aged + AGING), ldp.and_then(Ldp::next_timeout)]);
+        let now = self.now();
+        let wait = due.flatten().min().map_or(most, |at| (at - now).min(most));
+        ldp.and_then(Ldp::patience).map_or(wait, |patience| wait.min(patience))
     }
 
     /// Customers' control frames go to the machine.
     fn frames(&mut self) {
         let now = self.now();
-        while let Some((port, octets)) = self.plane.punted_frame() {
+        while let Some((reason, port, octets)) = self.plane.punted_frame() {
+            // No control channel is spoken here.
+            if reason == PuntReason::PseudowireControl {
+                continue;
+            }
             if let Some(octets) = self.egress.customer_frame(port, &octets) {
                 self.machine.handle_input(now, Input::Frame { port, octets: &octets });
             }
@@ -165,22 +194,69 @@ impl<'m> Pe<'m> {
             while let Some((nlri, attributes)) = self.bgp.poll_change() {
                 self.machine.handle_input(now, Input::Route { nlri, attributes });
             }
-            let Some(output) = self.machine.poll_output() else { return };
-            match output {
-                Output::Advertise(nlri, attributes) => self.bgp.advertise(now, nlri, attributes),
-                Output::Withdraw(key, nlri) => self.bgp.withdraw(now, &key, &nlri),
-                Output::Program(op) => self.program(op),
-                Output::Frame { port, octets } => self.send(port, &octets),
-                Output::Event(event) => {
-                    let vsi = event.vsi.map(|vsi| vsi.0);
-                    self.events.push(json!({"event": format!("{:?}", event.kind), "vsi": vsi, "count": event.count}));
+            // What the machine has programmed is there before LDP's labels lead to it.
+            if let Some(output) = self.machine.poll_output() {
+                self.output(now, output);
+            } else if let Some(told) = self.ldp.as_mut().and_then(|ldp| ldp.poll(now)) {
+                self.told(now, told);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Does what the machine wants.
+    fn output(&mut self, now: Instant, output: Output) {
+        match output {
+            Output::Advertise(nlri, attributes) => self.bgp.advertise(now, nlri, attributes),
+            Output::Withdraw(key, nlri) => self.bgp.withdraw(now, &key, &nlri),
+            Output::Program(op) => self.program(op),
+            Output::Frame { port, octets } => self.send(port, &octets),
+            Output::Event(event) => {
+                let vsi = event.vsi.map(|vsi| vsi.0);
+                self.events.push(json!({"event": format!("{:?}", event.kind), "vsi": vsi, "count": event.count}));
+            }
+            Output::Fault(notice) => {
+                let (stage, cause) = (format!("{:?}", notice.stage), format!("{:?}", notice.cause));
+                self.events.push(json!({"event": "fault", "id": notice.id.0, "stage": stage, "cause": cause}));
+            }
+            Output::Pw(signal) => self.signal(now, signal),
+            Output::MacWithdraw(message) => {
+                if let Some(ldp) = &mut self.ldp {
+                    ldp.withdraw_macs(message);
                 }
-                Output::Fault(notice) => {
-                    let (stage, cause) = (format!("{:?}", notice.stage), format!("{:?}", notice.cause));
-                    self.events.push(json!({"event": "fault", "id": notice.id.0, "stage": stage, "cause": cause}));
+            }
+            // No tree is configured here.
+            Output::Tree(_) => {}
+        }
+    }
+
+    fn signal(&mut self, now: Instant, signal: PwSignal) {
+        let Some(ldp) = &mut self.ldp else { return };
+        let port = match &signal {
+            PwSignal::Request { id, .. } => {
+                self.machine.pseudowires(id.vsi).find_map(|(found, _, port)| (found == *id).then_some(port))
+            }
+            _ => None,
+        };
+        if let Err(error) = ldp.signal(now, signal, port) {
+            self.events.push(json!({"event": "refused", "why": format!("{error:#}")}));
+        }
+    }
+
+    /// What LDP says, to whom it concerns.
+    fn told(&mut self, now: Instant, told: Told) {
+        match told {
+            Told::Program(op) => {
+                self.egress.note(&op);
+                if self.forwarder.apply(&op).is_err() {
+                    self.refused += 1;
+                    self.ldp.iter_mut().for_each(|ldp| ldp.refused(now, op));
                 }
-                // No LDP session and no tree is configured here.
-                Output::Pw(_) | Output::MacWithdraw(_) | Output::Tree(_) => {}
+            }
+            Told::Pw(id, event) => self.machine.handle_input(now, Input::Pw { id, event }),
+            Told::MacWithdraw(id, macs, negative) => {
+                self.machine.handle_input(now, Input::MacWithdraw { id, macs: &macs, negative });
             }
         }
     }
@@ -210,6 +286,7 @@ impl<'m> Pe<'m> {
         json!({
             "reply": "show",
             "peers": self.bgp.show(),
+            "ldp": self.ldp.as_ref().map(Ldp::show),
             "vsis": self.vsis.iter().map(|vsi| self.vsi(*vsi)).collect::<Vec<_>>(),
             "refused": self.refused,
             "unsent": self.plane.failed,

@@ -50,6 +50,7 @@ pub mod table;
 pub mod time;
 #[cfg(feature = "control")]
 pub mod timers;
+mod trace;
 mod verdict;
 pub mod wire;
 mod worker;
@@ -59,5 +60,6 @@ pub use forwarder::Forwarder;
 pub use frame::Frame;
 pub use malformed::{Fault, Malformed};
 pub use stage::replicate::{Copies, Replica, Replication};
+pub use trace::TracedExit;
 pub use verdict::{DropReason, PuntReason, Verdict};
 pub use worker::{Packet, Worker};

@@ -25,6 +25,8 @@ impl Label {
     /// Entropy label indicator: the label below is no label but the hash of a flow (RFC 6790 §3). In a stack to push, it stands for
     /// itself and the entropy label, which the forwarder computes.
     pub const ENTROPY_INDICATOR: Self = Self(7);
+    /// An associated channel header follows (RFC 5586 §4).
+    pub const GAL: Self = Self(13);
     /// The first value that is not special-purpose (RFC 7274 §3).
     pub const FIRST_UNRESERVED: Self = Self(16);
     /// The largest label value.

@@ -6,10 +6,10 @@ use super::replicate::{Packet, Replication};
 use super::snoop::{Kind, look};
 use super::{Halt, Step, punt_frame};
 use crate::frame::Frame;
-use crate::net::{IfIndex, Mac, PortId, ReplicationId, VlanId, VsiId};
+use crate::net::{IfIndex, Label, Mac, PortId, ReplicationId, VlanId, VsiId};
 use crate::op::{Attachment, BridgePort, LinkLocal, Tags, TrafficType, Vsi, VsiOrVrf};
 use crate::table::mroute::unpack;
-use crate::table::vsi::VsiState;
+use crate::table::vsi::{PortState, VsiState};
 use crate::table::{Learn, Tables};
 use crate::verdict::{DropReason, PuntReason};
 use crate::wire::{EtherType, Ethernet, LabelEntry, Vlan};
@@ -147,18 +147,12 @@ pub(crate) fn from_pseudowire(
         Attachment::Tagged { .. } => TAG,
     };
     if !is_bottom {
-        // RFC 6391 §3: the flow label is at the bottom, and is thrown away.
-        let flow = LabelEntry::of(frame.after(offset)).ok_or(Halt::Drop(DropReason::Truncated))?;
-        if !port.flow_label || !flow.is_bottom() {
-            return Err(Halt::Drop(DropReason::LabelBelow));
-        }
-        offset = offset.saturating_add(LabelEntry::LEN);
+        offset = below_label(frame, &port, id, offset)?;
     }
     if port.control_word {
         match frame.after(offset) {
             [first, _, _, _, ..] if first >> 4 == 0 => offset = offset.saturating_add(4),
-            // RFC 4385 §5.
-            [first, ..] if first >> 4 == 1 => return Err(punt_frame(PuntReason::PseudowireControl, id, offset)),
+            [first, ..] if first >> 4 == 1 => return Err(control_channel(frame, id, offset)),
             _ => return Err(Halt::Drop(DropReason::ControlWord)),
         }
     }
@@ -178,6 +172,99 @@ pub(crate) fn from_pseudowire(
     switch(tables, state, frame, b, &port, false)
 }
 
+/// What stands below a pseudowire's label, if that is not the bottom of the stack: a flow label, which is thrown away (RFC 6391 §3), or
+/// the GAL in front of an associated channel (RFC 6423 §3).
+fn below_label(frame: &Frame<'_>, port: &BridgePort, id: PortId, offset: usize) -> Step<usize> {
+    let entry = |at| LabelEntry::of(frame.after(at)).ok_or(Halt::Drop(DropReason::Truncated));
+    let (mut below, mut offset) = (entry(offset)?, offset.saturating_add(LabelEntry::LEN));
+    let has_flow = port.flow_label && below.label() != Label::GAL;
+    if has_flow && !below.is_bottom() {
+        below = entry(offset)?;
+        offset = offset.saturating_add(LabelEntry::LEN);
+    } else if has_flow {
+        return Ok(offset);
+    }
+    if below.is_bottom() && below.label() == Label::GAL {
+        return Err(control_channel(frame, id, offset));
+    }
+    Err(Halt::Drop(DropReason::LabelBelow))
+}
+
+/// To software with an associated channel (RFC 4385 §5, RFC 5586 §4.2).
+fn control_channel(frame: &Frame<'_>, id: PortId, offset: usize) -> Halt {
+    match frame.after(offset) {
+        [first, ..] if first >> 4 == 1 => punt_frame(PuntReason::PseudowireControl, id, offset),
+        _ => Halt::Drop(DropReason::ControlWord),
+    }
+}
+
+/// Where a customer's frame, without tags that delimit the service, would go from a port, whatever attaches it. Nothing is learned,
+/// counted or policed.
+pub(crate) fn trace(tables: &Tables<'_>, state: &mut State<'_>, frame: &Frame<'_>, id: PortId) -> Step<Way> {
+    let port = tables.bridges.port(id).ok_or(Halt::Drop(DropReason::NoPort))?;
+    let b = Bridged {
+        vsi: port.vsi,
+        port: id,
+        split_horizon: port.split_horizon,
+        at: 0,
+        rest: MACS,
+        class: port.class.map_or(0, |class| class.value()),
+    };
+    let met = toward(tables, frame, &b, matches!(port.attachment, Attachment::Circuit { .. }))?;
+    take(tables, state, frame, b, &met)
+}
+
+/// A frame of this router's own, that did not come by any port, towards one.
+pub(crate) fn own(tables: &Tables<'_>, to: PortId, class: u8) -> Option<Bridged> {
+    let vsi = tables.bridges.port(to)?.vsi;
+    Some(Bridged { vsi, port: PortId(u32::MAX), split_horizon: 0, at: 0, rest: MACS, class })
+}
+
+/// A frame in its instance, and where it is to go, before it is policed and teaches anything.
+struct Met<'m> {
+    vsi: VsiId,
+    vsi_state: &'m VsiState,
+    port_state: &'m PortState,
+    source: Mac,
+    way: Toward,
+}
+
+/// Where a frame is to go.
+#[inline]
+fn toward<'m>(tables: &Tables<'m>, frame: &Frame<'_>, b: &Bridged, is_customer: bool) -> Step<Met<'m>> {
+    const TRUNCATED: Halt = Halt::Drop(DropReason::Truncated);
+    let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5] = b.macs(frame).ok_or(TRUNCATED)?;
+    let (destination, source) = (Mac([d0, d1, d2, d3, d4, d5]), Mac([s0, s1, s2, s3, s4, s5]));
+    let rest = frame.octets().get(b.rest..).filter(|rest| rest.len() >= 2).ok_or(TRUNCATED)?;
+    if source.is_group() || source == Mac::default() {
+        return Err(Halt::Drop(DropReason::SourceMac));
+    }
+    let vsi = domain(tables, b, rest);
+    let bridges = tables.bridges;
+    let found = bridges.vsi(vsi).zip(bridges.port_state(b.port));
+    let ((settings, vsi_state), port_state) = found.ok_or(Halt::Drop(DropReason::NoPort))?;
+    let known = if destination.is_group() { None } else { tables.macs.get(vsi, destination) };
+    let way = match known {
+        Some(found) => Toward::Port(found.port()),
+        None if !destination.is_group() => Toward::Group(TrafficType::Unknown, settings.unknown),
+        None => group(tables, (vsi, &settings, vsi_state), destination, rest, is_customer).map_err(Halt::Drop)?,
+    };
+    if way.traffic() == TrafficType::Multicast && is_too_big(rest, settings.multicast_mtu) {
+        return Err(Halt::Drop(DropReason::CopyTooBig));
+    }
+    Ok(Met { vsi, vsi_state, port_state, source, way })
+}
+
+/// The way that was found.
+#[inline]
+fn take(tables: &Tables<'_>, state: &mut State<'_>, frame: &Frame<'_>, b: Bridged, met: &Met<'_>) -> Step<Way> {
+    match met.way {
+        Toward::Port(port) => Ok(Way::Port(b, port)),
+        Toward::Software(reason) => Err(punt_frame(reason, b.port, b.at)),
+        Toward::Group(_, group) => flood(tables, state, b, (met.vsi, group), b.octets(frame)).map(Way::Replicate),
+    }
+}
+
 /// Where a frame goes, and what it teaches.
 fn switch(
     tables: &Tables<'_>,
@@ -187,46 +274,21 @@ fn switch(
     port: &BridgePort,
     is_customer: bool,
 ) -> Step<Way> {
-    const TRUNCATED: Halt = Halt::Drop(DropReason::Truncated);
-    let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5] = b.macs(frame).ok_or(TRUNCATED)?;
-    let (destination, source) = (Mac([d0, d1, d2, d3, d4, d5]), Mac([s0, s1, s2, s3, s4, s5]));
-    let rest = frame.octets().get(b.rest..).filter(|rest| rest.len() >= 2).ok_or(TRUNCATED)?;
-    if source.is_group() || source == Mac::default() {
-        return Err(Halt::Drop(DropReason::SourceMac));
-    }
-    let vsi = domain(tables, &b, rest);
-    let bridges = tables.bridges;
-    let found = bridges.vsi(vsi).zip(bridges.port_state(b.port));
-    let ((settings, vsi_state), port_state) = found.ok_or(Halt::Drop(DropReason::NoPort))?;
-    let macs = tables.macs;
-    let known = if destination.is_group() { None } else { macs.get(vsi, destination) };
-    let way = match known {
-        Some(found) => Toward::Port(found.port()),
-        None if !destination.is_group() => Toward::Group(TrafficType::Unknown, settings.unknown),
-        None => group(tables, (vsi, &settings, vsi_state), destination, rest, is_customer).map_err(Halt::Drop)?,
-    };
-    let octets = b.octets(frame);
-    let traffic = way.traffic();
-    if traffic == TrafficType::Multicast && is_too_big(rest, settings.multicast_mtu) {
-        return Err(Halt::Drop(DropReason::CopyTooBig));
-    }
+    let met = toward(tables, frame, &b, is_customer)?;
+    let (vsi, octets, traffic) = (met.vsi, b.octets(frame), met.way.traffic());
     if let Some(counters) = state.port(b.port) {
         counters.count_in(traffic, octets);
     }
     if let Some(counters) = state.vsi(vsi) {
         counters.count_in(traffic, octets);
     }
-    police::frame(tables, state, (b.port, port_state), (vsi, vsi_state), traffic, octets)?;
-    match macs.get(vsi, source) {
+    police::frame(tables, state, (b.port, met.port_state), (vsi, met.vsi_state), traffic, octets)?;
+    match tables.macs.get(vsi, met.source) {
         Some(found) if found.port() == b.port => found.see(),
-        _ if port.learn => state.teach(Learn { vsi, mac: source, port: b.port }),
+        _ if port.learn => state.teach(Learn { vsi, mac: met.source, port: b.port }),
         _ => {}
     }
-    match way {
-        Toward::Port(port) => Ok(Way::Port(b, port)),
-        Toward::Software(reason) => Err(punt_frame(reason, b.port, b.at)),
-        Toward::Group(_, group) => flood(tables, state, b, (vsi, group), octets).map(Way::Replicate),
-    }
+    take(tables, state, frame, b, &met)
 }
 
 /// Whether a frame, from its ethertype on, is larger than an instance promises for multicast. A tag does not count.

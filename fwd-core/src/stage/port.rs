@@ -216,7 +216,7 @@ const fn goes_back(b: &Bridged, id: PortId, port: &BridgePort) -> Option<DropRea
 }
 
 /// A copy of a frame for a port.
-pub(super) fn copy(
+pub(crate) fn copy(
     worker: &mut Worker<'_>,
     frame: &Frame<'_>,
     b: &Bridged,

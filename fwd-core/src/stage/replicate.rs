@@ -64,7 +64,7 @@ pub enum Replica<'c> {
 }
 
 /// A copy whose front stands in the buffer.
-pub(super) enum Made {
+pub(crate) enum Made {
     Transmit { iface: IfIndex, class: u8, header: usize, payload: Range<usize>, protection: Option<(SaId, usize)> },
     Punt(Verdict),
 }
@@ -80,6 +80,8 @@ pub struct Copies<'w, 'm> {
     resume: Option<Cursor>,
     /// Of a labelled packet: the leg by which it ends here too, once the copies are made.
     ending: Option<LegTarget>,
+    /// The leg that the last copy is for.
+    leg: Option<LegTarget>,
     header: [u8; Copies::HEADER],
     _pin: Option<Pin<'m>>,
 }
@@ -91,7 +93,7 @@ impl Copies<'_, '_> {
 }
 
 /// Why a leg makes no copy.
-pub(super) enum Lost {
+pub(crate) enum Lost {
     /// It leads to where the packet came from.
     Skip,
     /// The copy is lost and counted.
@@ -152,6 +154,7 @@ impl<'w, 'm> Copies<'w, 'm> {
             cursor: Cursor::END,
             resume: None,
             ending: None,
+            leg: None,
             header: [0; Copies::HEADER],
             _pin: pin,
         };
@@ -178,6 +181,20 @@ impl<'w, 'm> Copies<'w, 'm> {
         })
     }
 
+    /// The next copy and the leg that it is for; its front begins [`Self::header`].
+    pub(crate) fn make_next(&mut self) -> Option<(Option<LegTarget>, Made)> {
+        let made = self.make()?;
+        Some((self.leg, made))
+    }
+
+    pub(crate) const fn header(&self) -> &[u8; Copies::HEADER] {
+        &self.header
+    }
+
+    pub(crate) const fn tables(&self) -> Tables<'m> {
+        self.worker.tables
+    }
+
     fn make(&mut self) -> Option<Made> {
         if core::mem::take(&mut self.replication.register) {
             self.count(None);
@@ -186,7 +203,10 @@ impl<'w, 'm> Copies<'w, 'm> {
         // Each turn takes a leg, or ends a group, of which there are three at most: nested, own, of the packet below.
         loop {
             let made = match self.worker.tables.multicast.groups.next(&mut self.cursor) {
-                Some((_, target)) => self.leg(target),
+                Some((_, target)) => {
+                    self.leg = Some(target);
+                    self.leg(target)
+                }
                 None => match self.resume.take() {
                     Some(cursor) => {
                         self.cursor = cursor;

@@ -36,6 +36,8 @@ fn carry(now: Instant, from: &mut VplsPe, to: &mut VplsPe, ops: &mut usize) {
             Output::Fault(notice) => println!("{notice:?}"),
             Output::Event(event) => println!("{event:?}"),
             Output::Pw(_) | Output::MacWithdraw(_) | Output::Tree(_) | Output::Frame { .. } => {}
+            // Of probes, which are off here.
+            Output::Trace(_) | Output::Channel { .. } | Output::Probe(_) => {}
         }
     }
 }

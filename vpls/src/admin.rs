@@ -1,7 +1,6 @@
 //! What an operator does: instances, circuits and static addresses, added and removed.
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -15,7 +14,7 @@ use crate::fault::{Affected, Cause};
 use crate::io::Output;
 use crate::pe::{Dirty, Timer, VplsPe};
 use crate::snoop::Snooper;
-use crate::vsi::{Circuit, Domain, Forwarder, Instance, PwKey, Route};
+use crate::vsi::{Circuit, Domain, Forwarder, Instance, PwKey};
 
 /// How long VEs may become known before labels are allocated.
 const BLOCK_WAIT: Duration = Duration::from_secs(2);
@@ -78,10 +77,7 @@ impl VplsPe {
             config,
         };
         self.vsis.insert(vsi, instance);
-        let known: Vec<Arc<Route>> = self.routes.values().cloned().collect();
-        for route in known {
-            self.import(vsi, &route);
-        }
+        self.import_known(vsi);
         self.police_vsi(vsi)?;
         self.start_inclusive(vsi);
         self.snoop_timers(vsi);

@@ -70,6 +70,9 @@ pub enum ConfigError {
     /// A fault of the snooping configuration.
     #[error("snoop: {0}")]
     Snoop(mvpn::gmp::ConfigError),
+    /// A channel type that is not for experiments.
+    #[error("probe_channel: not within 0x7ff8 to 0x7fff")]
+    Channel,
     /// Damping values that cannot be (RFC 7899 §6.2).
     #[error("damping: reuse not below cut-off, or beyond the maxima")]
     Damping,
@@ -94,6 +97,9 @@ pub struct PeConfig {
     pub policers: RangeInclusive<u32>,
     /// Limits.
     pub limits: PeLimits,
+    /// The channel type that probes travel by and are answered in: one of those for experiments, 0x7FF8 to 0x7FFF (RFC 5586 §10), the
+    /// same at all PEs. Default none: no probe is sent or answered.
+    pub probe_channel: Option<u16>,
     /// Where random delays begin.
     pub seed: u64,
 }
@@ -111,6 +117,7 @@ impl PeConfig {
             groups: 0..=131_071,
             policers: 0..=16_383,
             limits: PeLimits::DEFAULT,
+            probe_channel: None,
             seed: 0,
         }
     }

@@ -5,6 +5,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
+use bgp_vpn::attr::RouteTarget;
+use bgp_vpn::nlri::RouteDistinguisher;
 use fwd_core::net::VsiId;
 
 use crate::bgp::{Nlri, RouteKey};
@@ -13,7 +15,51 @@ use crate::io::Output;
 use crate::pe::{Dirty, VplsPe};
 use crate::vsi::Route;
 
+/// What makes a route an instance's: a target that it imports, or the route distinguisher of the route of ours that is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Interest {
+    Target(RouteTarget),
+    Answer(RouteDistinguisher),
+}
+
+impl Interest {
+    fn of(route: &Route) -> impl Iterator<Item = Self> + '_ {
+        let answer = if let Nlri::Leaf(key, _) = route.nlri { Some(key.rd) } else { None };
+        let targets = route.attributes.targets.iter().filter(move |_| answer.is_none());
+        targets.map(|target| Self::Target(*target)).chain(answer.map(Self::Answer))
+    }
+}
+
 impl VplsPe {
+    /// Keeps, or forgets, whom a route may be for.
+    fn index(&mut self, route: &Route, present: bool) {
+        let key = route.nlri.key();
+        for interest in Interest::of(route) {
+            let keys = self.interests.entry(interest).or_default();
+            if present {
+                keys.insert(key);
+            } else {
+                keys.remove(&key);
+                if keys.is_empty() {
+                    self.interests.remove(&interest);
+                }
+            }
+        }
+    }
+
+    /// Gives a new instance the routes that are for it.
+    pub(crate) fn import_known(&mut self, vsi: VsiId) {
+        let Some(config) = self.vsis.get(&vsi).map(|instance| &instance.config) else { return };
+        let targets = config.import.iter().copied().map(Interest::Target);
+        let of_instance = targets.chain([Interest::Answer(config.rd)]);
+        let keys: BTreeSet<RouteKey> = of_instance.filter_map(|i| self.interests.get(&i)).flatten().copied().collect();
+        for key in keys {
+            if let Some(route) = self.routes.get(&key).cloned() {
+                self.import(vsi, &route);
+            }
+        }
+    }
+
     /// A route of another PE has changed.
     pub(crate) fn route(&mut self, nlri: Nlri, attributes: Option<crate::bgp::RouteAttributes>) {
         let key = nlri.key();
@@ -22,6 +68,9 @@ impl VplsPe {
             return; // Our own, reflected.
         }
         let old = self.routes.remove(&key);
+        if let Some(old) = &old {
+            self.index(old, false);
+        }
         let new = attributes.map(|attributes| Arc::new(Route { nlri, attributes }));
         if let Some(new) = &new {
             if self.routes.len() >= self.config.limits.routes {
@@ -29,6 +78,7 @@ impl VplsPe {
                 return;
             }
             self.routes.insert(key, new.clone());
+            self.index(new, true);
         }
         let mut vsis = BTreeSet::new();
         for route in [&old, &new].into_iter().flatten() {

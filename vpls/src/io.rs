@@ -3,14 +3,16 @@
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
+use fwd_core::Verdict;
 use fwd_core::net::{Label, Mac, NhlfeId, PortId, VsiId};
-use fwd_core::op::{FwdOp, NextHop};
+use fwd_core::op::{FwdOp, LegTarget, NextHop};
 use p2mp_pw::ldp::PwStatus;
 use p2mp_pw::ldp::fec::PwEnds;
 
 use crate::bgp::{Nlri, RouteAttributes, RouteKey, Tunnel};
 use crate::event::Event;
 use crate::fault::FaultNotice;
+use crate::probe::{ProbeReport, TraceRequest};
 
 /// What comes in.
 #[derive(Clone, Debug)]
@@ -86,6 +88,22 @@ pub enum Input<'a> {
         from: PortId,
         /// The port that it is at.
         to: PortId,
+    },
+    /// What came in the associated channel of a pseudowire ([`fwd_core::PuntReason::PseudowireControl`]).
+    Channel {
+        /// The pseudowire's port.
+        port: PortId,
+        /// The channel's header, and what is behind it.
+        octets: &'a [u8],
+    },
+    /// The forwarding plane has traced a sample ([`Output::Trace`]).
+    Traced {
+        /// Which trace.
+        trace: u32,
+        /// What the sample leaves by.
+        exits: &'a [LegTarget],
+        /// Why it leaves by nothing.
+        verdict: Option<Verdict>,
     },
     /// The forwarding plane has no room for an op.
     Refused(FwdOp),
@@ -190,6 +208,20 @@ pub struct MacWithdraw {
 }
 
 /// What this PE wants of the core's trees.
+///
+/// With [`p2mp_pw::mldp::Mldp`] beside this machine, and [`Tunnel::tree_fec`] as the name of the tree:
+///
+/// | This machine says | mLDP is told |
+/// |---|---|
+/// | `Root` | `open` |
+/// | `Unroot` | `close` |
+/// | `Join` with a port | `join`, delivering to [`Deliver::Bridge`](p2mp_pw::mldp::Deliver::Bridge) |
+/// | `Leave` | `leave` |
+///
+/// | mLDP says | This machine is told |
+/// |---|---|
+/// | `LegUp`, `LegDown` | [`TreeEvent::Branches`] with the entries of all legs; its outputs are carried out before mLDP's next |
+/// | `Mtu`, unless unknown | [`TreeEvent::Mtu`] |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TreeRequest {
     /// Root a tree. Of RSVP-TE, the leaves must be known.
@@ -266,6 +298,17 @@ pub enum Output {
         /// The frame.
         octets: Vec<u8>,
     },
+    /// Trace a sample through the forwarding plane ([`TraceRequest::follow`]), hand back [`Input::Traced`], then send the packets.
+    Trace(TraceRequest),
+    /// Send a message in the associated channel of a pseudowire ([`crate::probe::leave`]).
+    Channel {
+        /// The pseudowire's port.
+        port: PortId,
+        /// The channel's header, and what is behind it.
+        octets: Vec<u8>,
+    },
+    /// What became of a probe.
+    Probe(ProbeReport),
     /// Change the forwarding plane.
     Program(FwdOp),
     /// What became of a fault.

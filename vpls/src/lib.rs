@@ -16,6 +16,7 @@
 //! | [`multicast`] | inclusive and selective trees | 7117 |
 //! | [`damping`], [`police`] | bounds on what customers do | 7899 |
 //! | [`oam`], [`fault`] | what is so, and why; faults from opening to end | 5501 §6.5 |
+//! | [`probe`] | where a flow goes, asked of the forwarding planes | 5501 §6.5.2 |
 //! | [`mib`] | managed objects | 7257, 5519 |
 //! | [`stats`] | statistics by period, delays | 5501 §5.4, §6.5.3 |
 //!
@@ -30,6 +31,7 @@
 //! | 7117 §6 | both RSVP-TE and mLDP | RSVP-TE trees are asked of the embedder: [`io::TreeRequest`] |
 //! | 7117 §6.4, 5331 | labels below aggregate trees are assigned upstream, in the root's context | they come from a range that no other PE of the domain uses (RFC 9573 §3.1): the forwarding plane has one label space |
 //! | 8614 §4 | two trees where only some PEs use the control word | trees need instances without it |
+//! | 5586 §4.2 | a GAL says that a channel follows | so it does where no control word is used, of trees and of pseudowires (RFC 6423); frames to unicast addresses that such a pseudowire takes may look like IP to routers that hash (RFC 8469), and probes do not |
 //! | 8220 §2.7 | BIDIR-PIM is not described | its groups are flooded |
 #![no_std]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -58,6 +60,7 @@ mod pe;
 pub mod police;
 mod pool;
 mod ports;
+pub mod probe;
 mod program;
 pub mod snoop;
 pub mod stats;

@@ -16,11 +16,13 @@ use crate::bgp::{McastKey, RouteKey, Tunnel};
 use crate::config::{ConfigError, PeConfig, VsiConfig};
 use crate::event::{EventKind, Events};
 use crate::fault::Faults;
+use crate::import::Interest;
 use crate::io::{Input, Output, PwId};
 use crate::multicast::RootedTree;
 use crate::oam::{Alarms, Usage};
 use crate::police::Bucket;
 use crate::pool::Pool;
+use crate::probe::Probes;
 use crate::program::Program;
 use crate::snoop::Snooper;
 use crate::vsi::{Domain, Instance, PwKey, Route};
@@ -44,6 +46,8 @@ pub(crate) enum Timer {
     Loop(VsiId, PortId),
     /// A PE has been without its tree for half of the shortest hold time.
     Unrestored(VsiId, IpAddr),
+    /// Answers to a probe have had their time.
+    Probe(u32),
 }
 
 /// What is to be settled, in this order.
@@ -109,6 +113,8 @@ pub struct VplsPe {
     pub(crate) targets: BTreeMap<RouteTarget, BTreeSet<VsiId>>,
     pub(crate) rds: BTreeMap<RouteDistinguisher, VsiId>,
     pub(crate) routes: BTreeMap<RouteKey, Arc<Route>>,
+    /// Routes by what makes them an instance's.
+    pub(crate) interests: BTreeMap<Interest, BTreeSet<RouteKey>>,
     pub(crate) transports: BTreeMap<IpAddr, Transport>,
     pub(crate) trees: BTreeMap<Tunnel, RootedTree>,
     pub(crate) next_tree: u32,
@@ -124,6 +130,7 @@ pub struct VplsPe {
     pub(crate) withdraw_rates: BTreeMap<IpAddr, Bucket>,
     pub(crate) alarms: Alarms,
     pub(crate) faults: Faults,
+    pub(crate) probes: Probes,
 }
 
 /// Frames of control protocols that wait to be sent; more are dropped.
@@ -133,7 +140,7 @@ impl VplsPe {
     /// A PE without instances.
     ///
     /// # Errors
-    /// A range of numbers that is empty.
+    /// A range of numbers that is empty, or a channel type that is not for experiments.
     pub fn new(now: Instant, config: PeConfig) -> Result<Self, ConfigError> {
         let pool = |range, name| {
             let pool = Pool::new(range);
@@ -148,6 +155,9 @@ impl VplsPe {
             policers: pool(&config.policers, "policers")?,
         };
         let limits = config.limits;
+        if config.probe_channel.is_some_and(|channel| !crate::probe::CHANNELS.contains(&channel)) {
+            return Err(ConfigError::Channel);
+        }
         Ok(Self {
             now,
             vsis: BTreeMap::new(),
@@ -156,6 +166,7 @@ impl VplsPe {
             targets: BTreeMap::new(),
             rds: BTreeMap::new(),
             routes: BTreeMap::new(),
+            interests: BTreeMap::new(),
             transports: BTreeMap::new(),
             trees: BTreeMap::new(),
             next_tree: 0,
@@ -171,6 +182,7 @@ impl VplsPe {
             withdraw_rates: BTreeMap::new(),
             alarms: Alarms::default(),
             faults: Faults::default(),
+            probes: Probes::new(now),
             config,
         })
     }
@@ -189,6 +201,8 @@ impl VplsPe {
             Input::Tree(event) => self.tree_event(event),
             Input::Rate { vsi, source, group, bits_per_second } => self.rate(vsi, source, group, bits_per_second),
             Input::Moved { vsi, mac, from, to } => self.moved(vsi, mac, from, to),
+            Input::Channel { port, octets } => self.channel(port, octets),
+            Input::Traced { trace, exits, verdict } => self.traced(trace, exits, verdict.as_ref()),
             Input::Refused(op) => self.refused(&op),
         }
     }
@@ -207,6 +221,7 @@ impl VplsPe {
                 Timer::Binding(vsi, key) => self.binding_timeout(vsi, &key),
                 Timer::Loop(vsi, port) => self.loop_over(vsi, port),
                 Timer::Unrestored(vsi, peer) => self.unrestored(vsi, peer),
+                Timer::Probe(id) => self.probe_over(id),
             }
         }
     }
@@ -363,6 +378,7 @@ impl Timer {
             | Self::Binding(vsi, _)
             | Self::Loop(vsi, _)
             | Self::Unrestored(vsi, _) => vsi.0 == of.0,
+            Self::Probe(_) => false,
         }
     }
 }

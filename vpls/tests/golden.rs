@@ -8,6 +8,7 @@ use bgp_vpn::nlri::{McastVplsNlri, Nlri as _, NlriFormat, RouteDistinguisher, Vp
 use fwd_core::net::Label;
 use vpls::bgp::{McastKey, Nlri, Pmsi, RouteAttributes, Tunnel};
 use vpls::label_block::LabelBlock;
+use vpls::probe::{Outcome, ProbeBody, ProbeId, ProbeMessage, Way, WayKind};
 
 const FORMAT: NlriFormat = NlriFormat { add_path: false, multiple_labels: false };
 const RD: RouteDistinguisher = RouteDistinguisher::two_octet_as(65001, 7);
@@ -100,4 +101,30 @@ fn communities() {
     );
     // The target of a Leaf A-D route names the PE that is answered (RFC 7117 §8.3).
     assert_eq!(RouteTarget::ipv4_address(PE, 0).community().0, [0x01, 0x02, 192, 0, 2, 1, 0, 0]);
+}
+
+/// The layout in `probe.rs`: a request with a sample, an answer with two ways, and what is neither.
+#[test]
+fn probes() {
+    let sample = [&[0xff; 6][..], &[2, 0, 0, 0, 0, 1], &[0x88, 0xb5]].concat();
+    let request = [&[1, 1, 0, 0, 0, 0, 0, 9][..], &sample].concat();
+    let answer = [1, 2, 0, 0, 0, 0, 0, 9, 1, 0, 0, 0, 0, 0, 0, 4, 2, 0, 0, 0, 0, 1, 0, 0];
+    let ways = vec![Way { kind: WayKind::CIRCUIT, number: 4 }, Way { kind: WayKind::PSEUDOWIRE, number: 0x1_0000 }];
+    for (octets, body) in
+        [(&request[..], ProbeBody::Request(sample)), (&answer, ProbeBody::Answer { outcome: Outcome::FORWARDED, ways })]
+    {
+        let message = ProbeMessage { id: ProbeId(9), body };
+        let mut out = Vec::new();
+        message.emit(&mut out);
+        assert_eq!(out, octets);
+        assert_eq!(ProbeMessage::parse(octets), Ok(message));
+    }
+    let field = |octets: &[u8]| ProbeMessage::parse(octets).unwrap_err().field;
+    assert_eq!(field(&request[..21]), "sample");
+    assert_eq!(field(&[&request[..], &[0; 115]].concat()), "sample");
+    assert_eq!(field(&answer[..23]), "ways");
+    assert_eq!(field(&[&answer[..8], &[0; 129 * 8]].concat()), "ways");
+    assert_eq!(field(&[2, 1, 0, 0, 0, 0, 0, 9]), "version");
+    assert_eq!(field(&[1, 3, 0, 0, 0, 0, 0, 9]), "kind");
+    assert_eq!(field(&[1, 1, 0, 0, 0]), "identifier");
 }

@@ -5,6 +5,7 @@ use bgp_vpn::attr::PmsiTunnel;
 use bgp_vpn::nlri::{McastVplsNlri, Nlri as _, NlriFormat, VplsNlri};
 use proptest::prelude::*;
 use vpls::bgp::{Nlri, Pmsi, RouteAttributes};
+use vpls::probe::ProbeMessage;
 use vpls::snoop::mmrp::Mmrpdu;
 
 const FORMAT: NlriFormat = NlriFormat { add_path: false, multiple_labels: false };
@@ -45,6 +46,15 @@ proptest! {
         let mut out = Vec::new();
         pdu.emit(&mut out);
         prop_assert_eq!(Mmrpdu::take(&out), Ok((&[][..], pdu)));
+    }
+
+    #[test]
+    fn probe(octets in prop::collection::vec(any::<u8>(), 0..200)) {
+        let Some(message) = of::<ProbeMessage>(&octets) else { return Ok(()) };
+        let mut out = Vec::new();
+        message.emit(&mut out);
+        prop_assert_eq!(out.len(), message.wire_len());
+        prop_assert_eq!(ProbeMessage::parse(&out), Ok(message));
     }
 
     #[test]

@@ -15,6 +15,8 @@ use bgp_vpn::nlri::{
 };
 use fwd_core::codec::BufMut;
 use fwd_core::net::Label;
+use p2mp_pw::ldp::fec::OpaqueValue;
+use p2mp_pw::mldp::{TreeFec, TreeKind};
 
 use crate::label_block::LabelBlock;
 
@@ -195,6 +197,13 @@ impl Tunnel {
     #[must_use]
     pub const fn is_tree(&self) -> bool {
         matches!(self, Self::MldpP2mp { .. } | Self::RsvpTeP2mp { .. })
+    }
+
+    /// The name of the tree in [`p2mp_pw::mldp`]; none of another tunnel, or of an opaque value that is malformed.
+    #[must_use]
+    pub fn tree_fec(&self) -> Option<TreeFec> {
+        let Self::MldpP2mp { root, opaque } = self else { return None };
+        Some(TreeFec { kind: TreeKind::P2mp, root: *root, opaque: OpaqueValue::parse(opaque).ok()? })
     }
 }
 

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use fwd_core::net::VsiId;
 use vpls::multicast::{Gauge, TreeConfig, TunnelKind};
 use vpls::{Input, VsiConfig};
 
-use super::signalling::{VSI, network, ve};
+use super::signalling::{VSI, circuit, network, ve};
 use super::snoop::{G, snooping};
 use crate::world::World;
 use crate::world::packets::{data, join};
@@ -148,4 +149,28 @@ fn trees_are_traded_for_bandwidth() {
         assert!(pair[1].0 <= pair[0].0 && pair[1].1 >= pair[0].1, "fewer trees, more in vain: {curve:?}");
     }
     assert!(curve[1].0 < 20 && curve[1].1 == 1000, "groups with the same members share a tree for nothing: {curve:?}");
+}
+
+/// Labels that the P router in the middle of everything replicates by: VPLSs of a PE over the aggregation factor, times PEs that root trees,
+/// since each tree has one root (RFC 7117 §3.5).
+///
+/// Shows: VPLS-SCALE-3
+#[test]
+fn trees_in_the_core_are_as_many_as_the_formula_says() {
+    const PES: usize = 6;
+    const VPLSS: u16 = 12;
+    for factor in [1_u16, 2, 4] {
+        let inclusive = Some(TunnelKind::Mldp);
+        let trees = TreeConfig { inclusive, aggregate: factor > 1, sharing: factor, ..TreeConfig::default() };
+        let mut world = World::new(PES);
+        for pe in 0..PES {
+            for vsi in 1..=VPLSS {
+                let config = VsiConfig { trees: Some(trees), ..ve(pe, vsi) };
+                world.with(pe, |machine, now| machine.add_vsi(now, config).unwrap());
+                circuit(&mut world, pe, VsiId(vsi), vsi.into());
+            }
+        }
+        world.pass(Duration::from_secs(8));
+        assert_eq!(world.p.replicating(), PES * usize::from(VPLSS / factor), "factor {factor}");
+    }
 }

@@ -204,6 +204,12 @@ fn a_change_of_topology_is_learned_anew() {
     assert_eq!(world.reached(0, 1, &data(1, G)), [(2, 2)], "within a query interval the state is what it should be");
 }
 
+/// A customer's bridge registers a group.
+pub fn mmrp_join(group: Mac) -> Vec<u8> {
+    Mmrpdu(vec![Vector { leave_all: false, first: Attribute::Mac(group), events: vec![MrpEvent::JoinIn] }])
+        .frame(mac(5))
+}
+
 fn mmrp(event: MrpEvent, leave_all: bool) -> Vec<u8> {
     let first = Attribute::Mac(Mac([0x01, 0, 0x5e, 1, 1, 1]));
     Mmrpdu(vec![Vector { leave_all, first, events: vec![event] }]).frame(mac(5))

@@ -2,6 +2,7 @@
 //! values that the machines exchange. Shared by the simulations, the fuzz target and the scene of the first command.
 #![allow(dead_code)] // each user has a part
 
+pub mod mldp;
 pub mod node;
 pub mod packets;
 
@@ -12,7 +13,7 @@ use std::time::Duration;
 use fwd_core::net::*;
 use fwd_core::op::*;
 use fwd_core::time::Instant;
-use fwd_core::{Frame, Replica, Verdict};
+use fwd_core::{Frame, PuntReason, Replica, Verdict};
 use p2mp_pw::ldp::message::Message;
 use p2mp_pw::ldp::{MacFlags, MacFlush};
 use p2mp_pw::pw;
@@ -54,6 +55,8 @@ pub struct World {
     next_group: u32,
     pub events: Vec<(usize, Event)>,
     pub faults: Vec<(usize, vpls::fault::FaultNotice)>,
+    /// What became of probes.
+    pub probes: Vec<(usize, vpls::probe::ProbeReport)>,
     /// Control frames of customers' protocols that went out to customers.
     pub control: Vec<Delivered>,
     /// Frames on the wire between PEs and the P router: (PE, towards the P router) to frames and octets.
@@ -65,6 +68,10 @@ pub struct World {
     pub broken: BTreeSet<(usize, usize)>,
     /// Frames that PEs sent into the core, where somebody asked for them.
     pub capture: Option<Vec<(usize, Vec<u8>)>>,
+    /// What PEs send into the core gets no further.
+    pub deaf: bool,
+    /// mLDP at all routers; none: the P router grows trees by itself.
+    pub mldp: Option<mldp::Trees>,
     core: Core,
     next_session: u32,
     /// LDP messages on their way: from, to.
@@ -124,9 +131,10 @@ impl World {
             config.tree_labels = 900_000 + base / 100..=900_000 + base / 100 + 99;
             config.ports = 0..=node::PORTS - 1;
             config.nhlfes = 0..=node::OUR_NHLFES - 1;
-            config.groups = 0..=node::GROUPS - 1;
+            config.groups = 0..=node::GROUPS - 65;
             config.policers = 0..=node::POLICERS - 1;
             config.limits.event_interval = Duration::ZERO;
+            config.probe_channel = Some(vpls::probe::CHANNELS.start() + 2);
             config
         };
         let mut world = Self {
@@ -140,12 +148,15 @@ impl World {
             next_group: 1,
             events: Vec::new(),
             faults: Vec::new(),
+            probes: Vec::new(),
             control: Vec::new(),
             links: BTreeMap::new(),
             updates: vec![0; pes],
             cut: BTreeSet::new(),
             broken: BTreeSet::new(),
             capture: None,
+            deaf: false,
+            mldp: None,
             core,
             next_session: 0,
             messages: VecDeque::new(),
@@ -211,6 +222,10 @@ impl World {
             if !quiet {
                 continue;
             }
+            if let Some(act) = self.mldp.as_mut().and_then(|trees| trees.poll(self.now)) {
+                self.act(act);
+                continue;
+            }
             if let Some((from, to, message)) = self.messages.pop_front() {
                 let peer = node::ldp_id(from);
                 self.pes[to].pws_input(self.now, pw::Input::Message { peer, message: &message });
@@ -222,13 +237,31 @@ impl World {
         }
     }
 
+    /// What mLDP wants is done, and what depends on it before anything else.
+    fn act(&mut self, act: mldp::Act) {
+        match act {
+            mldp::Act::Program(at, op) if at == self.pes.len() => self.p.apply(&op),
+            mldp::Act::Program(at, op) => self.pes[at].apply(&op),
+            mldp::Act::Tell(pe, event) => {
+                self.pes[pe].pe.handle_input(self.now, Input::Tree(event));
+                while let Some(output) = self.pes[pe].pe.poll_output() {
+                    self.output(pe, output);
+                }
+            }
+        }
+    }
+
     /// Lets time pass: what is due in between is done when it is due.
     pub fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         loop {
-            let next = self.pes.iter().filter_map(Node::next_timeout).min();
+            let of_trees = self.mldp.as_ref().and_then(mldp::Trees::next_timeout);
+            let next = self.pes.iter().filter_map(Node::next_timeout).chain(of_trees).min();
             let Some(at) = next.filter(|at| *at <= end) else { break };
             self.now = self.now.max(at);
+            if let Some(trees) = &mut self.mldp {
+                trees.handle_timeout(self.now);
+            }
             for pe in 0..self.pes.len() {
                 self.pes[pe].pe.handle_timeout(self.now);
                 if let Some(pws) = &mut self.pes[pe].pws {
@@ -287,9 +320,34 @@ impl World {
                 self.carry(&mut queue, &mut delivered);
                 self.control.extend(delivered);
             }
+            Output::Trace(request) => {
+                let followed = request.follow(&self.pes[pe].forwarder);
+                let traced = Input::Traced { trace: request.trace, exits: &followed.exits, verdict: followed.verdict };
+                self.pes[pe].pe.handle_input(self.now, traced);
+                self.transmit(pe, followed.packets);
+            }
+            Output::Channel { port, octets } => {
+                let packet = vpls::probe::leave(&self.pes[pe].forwarder, port, &octets);
+                self.transmit(pe, packet);
+            }
+            Output::Probe(report) => self.probes.push((pe, report)),
             Output::Fault(notice) => self.faults.push((pe, notice)),
             Output::Event(event) => self.events.push((pe, event)),
         }
+    }
+
+    /// Packets of a PE's own go into the core.
+    fn transmit(&mut self, pe: usize, packets: impl IntoIterator<Item = (IfIndex, Vec<u8>)>) {
+        let mut queue: VecDeque<_> = packets
+            .into_iter()
+            .map(|(iface, packet)| {
+                assert_eq!(iface, CORE);
+                (pe, packet)
+            })
+            .collect();
+        let mut delivered = Vec::new();
+        self.carry(&mut queue, &mut delivered);
+        assert_eq!(delivered, [], "a message of a channel reached a customer");
     }
 
     fn tell(&mut self, from: usize, nlri: Nlri, attributes: Option<&RouteAttributes>) {
@@ -423,6 +481,9 @@ impl World {
     }
 
     fn tree(&mut self, pe: usize, request: TreeRequest) {
+        if let Some(trees) = &mut self.mldp {
+            return trees.request(self.now, pe, request);
+        }
         match request {
             TreeRequest::Root { tunnel, .. } => {
                 self.next_label += 1;
@@ -536,6 +597,9 @@ impl World {
             if let Some(capture) = &mut self.capture {
                 capture.push((from, octets.clone()));
             }
+            if self.deaf {
+                continue;
+            }
             for (to, octets) in self.p.forward(from, &octets) {
                 if !self.cut.contains(&to) {
                     self.count(to, false, octets.len());
@@ -573,6 +637,10 @@ impl World {
                         sent.push((iface, [front, &frame.octets()[payload]].concat()));
                     }
                 }
+            }
+            Verdict::PuntFrame { reason: PuntReason::PseudowireControl, port, offset } => {
+                let octets = &frame.octets()[offset..];
+                node.pe.handle_input(self.now, Input::Channel { port, octets });
             }
             Verdict::PuntFrame { port, offset, .. } => {
                 let customer = node.customer_frame(port, &frame.octets()[offset..]);

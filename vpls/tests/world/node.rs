@@ -33,8 +33,8 @@ pub const GROUPS: u32 = 2048;
 pub const POLICERS: u32 = 64;
 const VSIS: usize = 32;
 
-const PE_MAC: Mac = Mac([2, 0, 0, 0, 1, 0]);
-const P_MAC: Mac = Mac([2, 0, 0, 0, 2, 0]);
+pub const PE_MAC: Mac = Mac([2, 0, 0, 0, 1, 0]);
+pub const P_MAC: Mac = Mac([2, 0, 0, 0, 2, 0]);
 
 /// The entry that leads to a PE.
 pub fn transport(to: usize) -> NhlfeId {
@@ -104,6 +104,7 @@ fn forwarder(seed: u64) -> Forwarder<'static> {
         interfaces: vec![InterfaceSlot::EMPTY; IFACES as usize + 1].leak(),
         vrfs: vec![VrfSlot::EMPTY; 1].leak(),
         nhlfes: vec![NhlfeSlot::EMPTY; NHLFES as usize + 1].leak(),
+        groups: vec![EcmpSlot::EMPTY; 4].leak(),
         ilm: vec![IlmSlot::EMPTY; 1 << 20].leak(),
         policers: vec![PolicerSlot::EMPTY; POLICERS as usize + 1].leak(),
         multicast: multicast(),
@@ -407,7 +408,7 @@ impl P {
         p
     }
 
-    fn apply(&mut self, op: &FwdOp) {
+    pub fn apply(&mut self, op: &FwdOp) {
         self.forwarder.apply(op).unwrap_or_else(|error| panic!("{op:?}: {error}"));
     }
 
@@ -445,6 +446,12 @@ impl P {
 
     pub fn prune(&mut self, group: u32, leaf: usize) {
         self.apply(&FwdOp::ClearLeg { group: ReplicationId(group), leg: u16::try_from(leaf).unwrap() });
+    }
+
+    /// Labels that it replicates by.
+    pub fn replicating(&self) -> usize {
+        let is_tree = |op: &FwdOp| matches!(op, FwdOp::SetIlm { ilm: Ilm { action: IlmAction::Replicate(_), .. }, .. });
+        fwd_core::audit::entries(&self.forwarder).filter(is_tree).count()
     }
 
     pub fn forward(&mut self, from: usize, octets: &[u8]) -> Vec<(usize, Vec<u8>)> {

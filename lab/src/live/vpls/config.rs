@@ -151,6 +151,9 @@ pub struct Vsi {
     /// MTU of frames' payloads. Default 1,500.
     #[serde(default = "mtu")]
     pub mtu: u16,
+    /// Whether pseudowires have a control word, where the other end wants it too.
+    #[serde(default)]
+    pub control_word: bool,
     /// Whether customers' IGMP, MLD and PIM are snooped.
     #[serde(default)]
     pub snoop: bool,
@@ -270,6 +273,7 @@ impl Vsi {
             ve: self.ve_id.map(VeConfig::new),
             discovery: self.vpls_id.map(|(asn, value)| L2vpnId::two_octet_as(asn, value)),
             mtu: self.mtu,
+            control_word: self.control_word,
             snoop: self.snoop.then(snoop),
             ..VsiConfig::new(VsiId(self.id), self.rd.0)
         }

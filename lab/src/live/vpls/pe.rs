@@ -176,11 +176,9 @@ impl<'m> Pe<'m> {
     fn frames(&mut self) {
         let now = self.now();
         while let Some((reason, port, octets)) = self.plane.punted_frame() {
-            // No control channel is spoken here.
             if reason == PuntReason::PseudowireControl {
-                continue;
-            }
-            if let Some(octets) = self.egress.customer_frame(port, &octets) {
+                self.machine.handle_input(now, Input::Channel { port, octets: &octets });
+            } else if let Some(octets) = self.egress.customer_frame(port, &octets) {
                 self.machine.handle_input(now, Input::Frame { port, octets: &octets });
             }
             self.carry_out();
@@ -226,8 +224,19 @@ impl<'m> Pe<'m> {
                     ldp.withdraw_macs(message);
                 }
             }
-            // No tree is configured here.
-            Output::Tree(_) => {}
+            Output::Trace(request) => {
+                let followed = request.follow(&self.forwarder);
+                let traced = Input::Traced { trace: request.trace, exits: &followed.exits, verdict: followed.verdict };
+                self.machine.handle_input(now, traced);
+                followed.packets.iter().for_each(|(iface, packet)| self.plane.send(*iface, packet));
+            }
+            Output::Channel { port, octets } => {
+                if let Some((iface, packet)) = vpls::probe::leave(&self.forwarder, port, &octets) {
+                    self.plane.send(iface, &packet);
+                }
+            }
+            // No tree is configured here, and no probe begins here.
+            Output::Tree(_) | Output::Probe(_) => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! Our label switching router beside FRR's ldpd and bfdd, and between two Linux kernels with MPLS.
 
 mod bfd;
-mod frr;
+pub mod frr;
 mod kernel;
 mod oracle;
 mod ours;

@@ -1,9 +1,10 @@
 //! A VPLS of ours with real customers: hosts and bridges of Linux behind two PEs, an MPLS link between them, GoBGP or ExaBGP that speaks
-//! BGP.
+//! BGP, and FRR's ldpd for pseudowires by LDP.
 //!
 //! GoBGP 3.10 takes label blocks and crashes when it has to send one on, so that it hears one of our PEs and reflects nothing. Neither it
 //! nor ExaBGP 5 reads the NLRI of RFC 6074; tshark does.
 
+mod ldp;
 mod ours;
 
 use std::net::{IpAddr, Ipv4Addr};

@@ -37,16 +37,29 @@ impl Mvrf {
                 }
             }
         }
+        self.start_families(shared, now);
+        Ok(())
+    }
+
+    /// Adds a family of customers' addresses: what the MVRF says of the others stays as it is.
+    pub(super) fn add_family(&mut self, shared: &mut Shared, now: Instant, family: AddressFamily) {
+        if !self.config.families.contains(&family) {
+            self.config.families.push(family);
+            self.start_families(shared, now);
+        }
+    }
+
+    /// What is said once for each family. What is said already is not said again.
+    fn start_families(&mut self, shared: &mut Shared, now: Instant) {
         self.originate_i_pmsi(shared);
         self.update_mdt(shared, true);
-        let is_ours = |flow: &SFlow| self.config.families.contains(&flow.family);
+        let is_ours = |flow: &SFlow| self.config.families.contains(&flow.family) && !self.s_out.contains_key(flow);
         let fixed: Vec<SFlow> = self.config.s_pmsi.fixed.iter().copied().filter(is_ours).collect();
         for flow in fixed {
             self.set_wanted(shared, now, flow, Some(Reason::Placed));
         }
         self.track_default(shared);
         self.start_schedule(shared, now);
-        Ok(())
     }
 
     fn new_own_label(

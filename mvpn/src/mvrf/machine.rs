@@ -26,6 +26,7 @@ use super::route::{AdRoute, McastKind, McastRoute, SFlow};
 use super::s_pmsi::{SPmsiFigures, TradeOff};
 use super::shared::{Shared, Timer};
 use super::umh::Umh;
+use crate::pim::wire::AddressFamily;
 
 /// The provider side of multicast VPNs on one PE (RFC 6513, RFC 6514).
 ///
@@ -163,6 +164,18 @@ impl MvpnPe {
         self.shared.clock = self.shared.clock.max(now);
         m.set_limits(&mut self.shared, now, limits, &routes)?;
         m.watch(&mut self.shared, now);
+        Ok(())
+    }
+
+    /// Adds a family of customers' addresses to an MVRF in service; what there is of the others is not touched. Routes of the family that came
+    /// before have to come again: ask BGP for a refresh.
+    ///
+    /// # Errors
+    /// An unknown VRF.
+    pub fn add_family(&mut self, now: Instant, vrf: VrfId, family: AddressFamily) -> Result<(), MvpnConfigError> {
+        let m = self.mvrfs.get_mut(&vrf).ok_or(MvpnConfigError::Vrf)?;
+        self.shared.clock = self.shared.clock.max(now);
+        m.add_family(&mut self.shared, now, family);
         Ok(())
     }
 
@@ -392,7 +405,7 @@ impl MvpnPe {
     pub fn members(
         &self,
         vrf: VrfId,
-    ) -> impl Iterator<Item = (IpAddr, crate::pim::wire::AddressFamily, Option<&super::p_tunnel::PTunnel>)> + '_ {
+    ) -> impl Iterator<Item = (IpAddr, AddressFamily, Option<&super::p_tunnel::PTunnel>)> + '_ {
         let members = self.mvrfs.get(&vrf).into_iter().flat_map(|m| m.members.iter());
         members.flat_map(|(key, member)| {
             member.tunnels.iter().map(|(f, value)| (key.address, *f, value.as_ref().map(|v| &v.tunnel)))

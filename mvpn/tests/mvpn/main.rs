@@ -11,6 +11,7 @@ mod decision;
 mod drive;
 mod drive_asbr;
 mod failure;
+mod families;
 mod hosted_rp;
 mod inter_as;
 mod ldp;

@@ -26,6 +26,10 @@ impl<A: SimAddress> World<A> {
             Output::Withdraw(route) => self.withdraw(pe, route),
             Output::Tree(request) if self.ldp.is_some() => self.ldp_tree(pe, request),
             Output::Tree(request) => self.tree(pe, request),
+            // The simulation has PIM for one family.
+            Output::Downstream { tree, joined, .. } if A::from_ip(tree.flow().1).is_none() => {
+                self.other_family.push((pe, tree, joined));
+            }
             Output::Downstream { vrf, tree, joined } => {
                 let (link, now) = (self.pes[pe].sites[&vrf].by_bgp.expect("a neighbour"), self.now);
                 let octets = link.join_prune(&tree, joined);

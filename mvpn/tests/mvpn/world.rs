@@ -11,7 +11,7 @@ use fwd_core::net::{IfIndex, IpPrefix, Label, NhlfeId, VrfId};
 use fwd_core::time::Instant;
 use mvpn::mvrf::inter_as::{AsPath, AsbrInput, AsbrPath, Peer};
 use mvpn::mvrf::{
-    Input, McastAttributes, McastRoute, MdtRoute, MvpnConfig, MvrfConfig, PTunnel, TreeId, Umh, UmhRoute,
+    CTree, Input, McastAttributes, McastRoute, MdtRoute, MvpnConfig, MvrfConfig, PTunnel, TreeId, Umh, UmhRoute,
 };
 use mvpn::pim::{self, Membership, MribRoute};
 use p2mp_pw::ldp::message::Message;
@@ -187,6 +187,8 @@ pub struct World<A: SimAddress> {
     pub on_lans: Vec<(Place, A, A, Vec<u8>)>,
     /// Octets of customers' packets on links to an RP's CE, in either direction, Registers among them.
     pub rp_link: u64,
+    /// Trees of the other family that PEs were joined by.
+    pub other_family: Vec<(usize, CTree, bool)>,
     number: u32,
     /// The AS of each router: routes stay within it but at its border.
     pub(super) asn: Vec<u32>,
@@ -254,6 +256,7 @@ impl<A: SimAddress> World<A> {
             s_pmsi_joins: 0,
             on_lans: Vec::new(),
             rp_link: 0,
+            other_family: Vec::new(),
             number: 0,
             asn,
             lans: BTreeMap::new(),

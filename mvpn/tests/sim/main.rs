@@ -3,6 +3,7 @@
 mod bidir;
 mod bootstrap;
 mod dense;
+mod domain;
 mod drive;
 mod rp_redundancy;
 mod world;

@@ -35,7 +35,6 @@
 //! | 6514 §12.1 | route targets of S-PMSI A-D routes are an intersection of those of other routes by default | the VRF's export route targets: all routes of the VRF carry these |
 //! | 6514 §14.2 | a PE sends PIM Joins towards active sources behind its own CEs | left to the customers' PIM, which knows its own sources |
 //! | 6513 §7.4.2.2 | a leaf leaves an S-PMSI that brought no packet for S-PMSI_TIMEOUT | after that time without an S-PMSI Join: packets are the forwarder's |
-//! | 6513 §5.2 | Prunes on a PMSI are overridden by who wants to stay | not by PEs that join by BGP alone: while a VPN migrates, a receiver that leaves behind a PE that does both costs the flow about two seconds |
 //! | 9026 §4.1 | the P-tunnel of the standby PE is joined with its route | its I-PMSI is; an S-PMSI of it once it is selected |
 //! | 7900 §2.3 | several VRFs of a PE may take packets from one P-tunnel | one: the tunnel of another is refused and said |
 #![no_std]

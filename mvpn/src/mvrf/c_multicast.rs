@@ -53,6 +53,9 @@ impl Mvrf {
             }
             self.by_root.entry(tree.root()).or_default().insert(tree);
         }
+        if joined && !self.trees.contains_key(&tree) {
+            self.count_unpermitted(shared, now, &tree);
+        }
         let vrf = self.config.vrf;
         let reserved = match &self.config.reservation {
             Some(reservation) if !self.trees.contains_key(&tree) => {
@@ -93,8 +96,9 @@ impl Mvrf {
         let Some(known) = self.trees.get(&tree) else { return };
         let is_kept = known.is_wanted() || shared.timers.get(Timer::Damped(vrf, tree)).is_some();
         let (old_umh, old_route) = (known.umh, known.route);
+        let is_permitted = self.permits(shared, &tree);
         let is_kept_on = !self.config.revertive && old_umh.is_some_and(|umh| self.umh.is_candidate(tree.root(), &umh));
-        let umh = match is_kept {
+        let umh = match is_kept && is_permitted {
             true if is_kept_on => old_umh,
             true => self.select(&tree),
             false => None,
@@ -242,6 +246,7 @@ impl Mvrf {
             }
             self.joins.insert(tree, Join { is_active: false, rds: smallvec::smallvec![rd] });
             self.by_root.entry(tree.root()).or_default().insert(tree);
+            self.count_unpermitted(shared, now, &tree);
             self.update_join(shared, now, tree);
         } else if let Some(join) = self.joins.get_mut(&tree) {
             join.rds.retain(|of| *of != rd);
@@ -263,7 +268,8 @@ impl Mvrf {
     /// A join counts while its root is in the PE's own sites.
     pub(super) fn update_join(&mut self, shared: &mut Shared, now: Instant, tree: CTree) {
         // Where PIM alone carries joins, routes of PEs that have both already wait.
-        let is_local = self.umh.is_local(tree.root()) && self.config.protocol != CMulticastProtocol::Pim;
+        let may_carry = self.config.protocol != CMulticastProtocol::Pim && self.permits(shared, &tree);
+        let is_local = self.umh.is_local(tree.root()) && may_carry;
         let Some(join) = self.joins.get_mut(&tree) else { return };
         if join.is_active == is_local {
             return;

@@ -88,6 +88,32 @@ impl<A: PimAddress> PmsiLink<A> {
         pim::Input::Datagram { interface, from, to, octets, authenticated: true }
     }
 
+    /// Trees that another PE prunes by a message to us on the PMSI: to be told after PIM itself was given the message, while joins go both
+    /// by PIM and by BGP ([`super::CMulticastProtocol::Both`]), so that who joined by BGP alone overrides the Prune (RFC 7761 §4.3.3).
+    #[must_use]
+    pub fn overhear(&self, from: A, to: A, octets: &[u8]) -> Vec<Input> {
+        let Ok(Message::JoinPrune(message)) = Message::parse(octets, from.into(), to.into()) else {
+            return Vec::new();
+        };
+        if message.upstream_neighbor() != self.address.into() {
+            return Vec::new();
+        }
+        let mut inputs = Vec::new();
+        for set in message.groups() {
+            let group = set.group.addr();
+            for pruned in set.prunes() {
+                let tree =
+                    match (pruned.flags().contains(SourceFlags::WILDCARD), pruned.flags().contains(SourceFlags::RPT)) {
+                        (true, _) => CTree::Shared { group, rp: pruned.addr() },
+                        (false, false) => CTree::Source { group, source: pruned.addr() },
+                        (false, true) => continue,
+                    };
+                inputs.push(Input::Pruned { vrf: self.vrf, tree });
+            }
+        }
+        inputs
+    }
+
     /// What a message of the customers' PIM out of the PMSI says to the VPN: joins and prunes of trees. Hellos and Asserts say nothing.
     #[must_use]
     pub fn read(&self, from: A, to: A, octets: &[u8]) -> Vec<Input> {

@@ -13,6 +13,7 @@ use super::admission::Reservation;
 use super::alarm::AlarmConfig;
 use super::attributes::{BfdSession, Target};
 use super::damping::DampingConfig;
+use super::permit::Permit;
 use super::s_pmsi::SPmsiPolicy;
 use super::standby::RootStandby;
 use super::umh::UmhSelection;
@@ -25,6 +26,13 @@ pub enum TunnelKind {
     IngressReplication,
     /// mLDP point to multipoint (RFC 6388 §2).
     MldpP2mp,
+    /// mLDP multipoint to multipoint (RFC 6388 §3): one LSP for an I-PMSI, which all PEs of the MVPN name alike. It does not tell who sent.
+    MldpMp2mp {
+        /// The root, which may be any router.
+        root: IpAddr,
+        /// The generic LSP identifier at that root.
+        lsp: u32,
+    },
     /// RSVP-TE point to multipoint (RFC 4875).
     RsvpTeP2mp,
     /// PIM-SSM over GRE, groups from [`MvpnConfig::p_groups`].
@@ -336,6 +344,8 @@ pub struct MvrfConfig {
     pub limits: MvpnLimits,
     /// Alarms on the limits.
     pub alarm: AlarmConfig,
+    /// The flows that may cross the backbone, in both directions; none: all.
+    pub permitted: Vec<Permit>,
     /// Bandwidth that trees joined towards other PEs have to fit in; `None`: they need not.
     pub reservation: Option<Reservation>,
 }
@@ -373,6 +383,7 @@ impl MvrfConfig {
             damping: None,
             limits: MvpnLimits::default(),
             alarm: AlarmConfig::default(),
+            permitted: Vec::new(),
             reservation: None,
         }
     }
@@ -418,12 +429,15 @@ impl MvrfConfig {
                 return Err(MvpnConfigError::PGroups);
             }
         }
+        self.check_mp2mp()?;
         let is_mldp = |kind: &TunnelKind| *kind == TunnelKind::MldpP2mp;
         if self.aggregated && !self.inclusive.iter().chain([&self.selective]).all(is_mldp) {
             return Err(MvpnConfigError::Aggregated);
         }
         // RFC 6513 leaves S-PMSIs on shared trees out.
-        let is_shared = |kind: &TunnelKind| matches!(kind, TunnelKind::PimSm(_) | TunnelKind::BidirPim(_));
+        let is_shared = |kind: &TunnelKind| {
+            matches!(kind, TunnelKind::PimSm(_) | TunnelKind::BidirPim(_) | TunnelKind::MldpMp2mp { .. })
+        };
         if [Some(self.selective), self.fallback].iter().flatten().any(is_shared) {
             return Err(MvpnConfigError::Selective);
         }
@@ -453,6 +467,18 @@ impl MvrfConfig {
         Ok(())
     }
 
+    /// RFC 6513 §9.1.2: where a tunnel does not tell who sent, all PEs have to select the same one, and but one may send.
+    fn check_mp2mp(&self) -> Result<(), MvpnConfigError> {
+        let Some(TunnelKind::MldpMp2mp { root, .. }) = self.inclusive else { return Ok(()) };
+        if root.is_unspecified() || root.is_multicast() || root.is_loopback() {
+            return Err(MvpnConfigError::Mp2mp);
+        }
+        match self.umh == UmhSelection::Installed || self.standby == Some(RootStandby::Hot) {
+            true => Err(MvpnConfigError::Mp2mp),
+            false => Ok(()),
+        }
+    }
+
     fn check_rest(&self) -> Result<(), MvpnConfigError> {
         if self.damping.as_ref().is_some_and(|d| !d.is_valid()) {
             return Err(MvpnConfigError::Damping);
@@ -466,7 +492,7 @@ impl MvrfConfig {
         if let Some(reservation) = &self.reservation {
             reservation.check()?;
         }
-        Ok(())
+        Permit::check(&self.permitted)
     }
 }
 
@@ -543,6 +569,11 @@ pub enum MvpnConfigError {
     /// `selective`.
     #[error("selective, fallback: a shared tree")]
     Selective,
+    /// `inclusive` by an MP2MP LSP.
+    #[error(
+        "inclusive: an MP2MP LSP of a root that is no unicast address, or of another MVRF, or with an upstream PE by the installed route or a hot standby: it does not tell who sent"
+    )]
+    Mp2mp,
     /// `inter_as`.
     #[error("inter_as: non-segmented with an IPv6 router address")]
     InterAs,
@@ -561,6 +592,9 @@ pub enum MvpnConfigError {
     /// `reservation`.
     #[error("reservation: no capacity, a flow that never fits, or a range that is not multicast")]
     Reservation,
+    /// `permitted`.
+    #[error("permitted: a range that is not multicast, or sources of another family")]
+    Permitted,
     /// `inclusive`.
     #[error("inclusive: no numbers, or no room in the tunnel budget")]
     Inclusive,

@@ -6,6 +6,7 @@ use fwd_core::net::VrfId;
 
 use super::p_tunnel::PTunnel;
 use super::route::{McastRoute, SFlow};
+use super::s_pmsi::Move;
 
 /// What was refused for a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +39,8 @@ pub enum MvpnLimit {
     Paths,
     /// Trees that an ASBR or ABR takes on.
     Segments,
+    /// Flows that the list of those that may cross the backbone does not hold.
+    Permitted,
 }
 
 /// Why a route was not used.
@@ -100,8 +103,12 @@ pub enum MvpnEvent {
         vrf: VrfId,
         /// The flows.
         flow: SFlow,
+        /// The tunnel that they took before.
+        from: Option<PTunnel>,
         /// The tunnel that they take.
         to: Option<PTunnel>,
+        /// Why.
+        why: Move,
     },
     /// A tunnel of this PE cannot carry what the MVRF promises; an S-PMSI is given up, an I-PMSI is not.
     TooSmall {

@@ -11,7 +11,7 @@ use super::attributes::McastAttributes;
 use super::config::{InterAs, MvpnConfigError, TunnelKind};
 use super::event::{MvpnLimit, MvpnReject};
 use super::instance::{Member, Mvrf, PeKey, SPmsiOut};
-use super::p_tunnel::{PTunnel, PmsiTunnelValue};
+use super::p_tunnel::{MldpLsp, PTunnel, PmsiTunnelValue};
 use super::root::TreeId;
 use super::route::{McastRoute, SFlow};
 use super::s_pmsi::{Reason, SPmsiPolicy};
@@ -35,6 +35,9 @@ impl Mvrf {
                 if self.own_label.is_none() {
                     return Err(MvpnConfigError::Inclusive);
                 }
+            }
+            if let (TunnelKind::MldpMp2mp { root, lsp }, true) = (kind, sites.receivers) {
+                self.join_mp2mp(shared, now, PTunnel::MldpMp2mp(MldpLsp::generic(root, lsp)))?;
             }
         }
         self.start_families(shared, now);
@@ -75,6 +78,22 @@ impl Mvrf {
                 None
             }
         }
+    }
+
+    /// Receives by the MP2MP LSP of all PEs.
+    fn join_mp2mp(&mut self, shared: &mut Shared, now: Instant, lsp: PTunnel) -> Result<(), MvpnConfigError> {
+        let tunnel = shared.new_tunnel(now, self.config.vrf).ok_or(MvpnConfigError::Inclusive)?;
+        if !shared.join(&lsp, None, tunnel) {
+            shared.drop_tunnel(tunnel);
+            return Err(MvpnConfigError::Mp2mp);
+        }
+        self.own_mp2mp = Some((lsp, tunnel));
+        Ok(())
+    }
+
+    /// Whether a tunnel is the one that all PEs of the MVPN share, which is joined already.
+    fn is_own_mp2mp(&self, tunnel: &PTunnel) -> bool {
+        self.own_mp2mp.as_ref().is_some_and(|(own, _)| own == tunnel)
     }
 
     // RFC 6514 §9.1.1
@@ -165,7 +184,9 @@ impl Mvrf {
     ) {
         let Some(arrives_by) = self.hold(shared, now, key) else { return };
         let mut tunnel = pmsi.cloned();
-        if let Some(value) = pmsi.filter(|_| self.config.sites.receivers).filter(|v| is_tree(&v.tunnel)) {
+        let to_join =
+            pmsi.filter(|v| self.config.sites.receivers && is_tree(&v.tunnel) && !self.is_own_mp2mp(&v.tunnel));
+        if let Some(value) = to_join {
             if !shared.join(&value.tunnel, value.label, arrives_by) {
                 shared.reject(now, self.config.vrf, MvpnReject::TunnelInUse, route);
                 tunnel = None;
@@ -270,7 +291,7 @@ impl Mvrf {
         heads.into_iter().for_each(|pe| self.watch_head(shared, pe, None));
         let s_out: Vec<_> = self.s_out.keys().copied().collect();
         for flow in s_out {
-            self.end_s_pmsi(shared, now, flow);
+            self.end_s_pmsi(shared, now, flow, None);
         }
         let keys: Vec<_> = self.c_routes.keys().copied().collect();
         for key in keys {
@@ -290,6 +311,10 @@ impl Mvrf {
         }
         if let Some((label, tunnel)) = self.own_label.take() {
             shared.drop_label(label);
+            shared.drop_tunnel(tunnel);
+        }
+        if let Some((lsp, tunnel)) = self.own_mp2mp.take() {
+            shared.leave(&lsp, None, tunnel);
             shared.drop_tunnel(tunnel);
         }
         shared.timers.retain(|timer| timer.vrf() != vrf);

@@ -43,7 +43,7 @@ pub(super) struct Upstream {
     pub(super) tunnel: TunnelId,
     /// The label of ours that it replicates to, and in how many Leaf A-D routes it is.
     pub(super) label: Option<(Label, usize)>,
-    /// The tunnels to accept from it: its own, and one that others use too: that of our I-PMSI label, or of its AS.
+    /// The tunnels to accept from it: its own, and one that others use too: that of our I-PMSI label, of the MP2MP LSP, or of its AS.
     pub(super) set: Option<(RpfSetId, TunnelId)>,
     /// Its AS, if that is another and an inter-AS tree leads there.
     pub(super) asn: Option<u32>,
@@ -224,6 +224,8 @@ pub(super) struct Mvrf {
     pub(super) inclusive: Option<TreeId>,
     /// The label of our I-PMSI A-D routes with ingress replication, and what it arrives by.
     pub(super) own_label: Option<(Label, TunnelId)>,
+    /// What arrives by the MP2MP LSP of the I-PMSI, whoever sent it.
+    pub(super) own_mp2mp: Option<(PTunnel, TunnelId)>,
     /// The MDT-SAFI route that was advertised.
     pub(super) mdt: Option<MdtRoute>,
     /// What the two models say of other PEs, where both are heard.
@@ -281,6 +283,7 @@ impl Mvrf {
             derived: BTreeSet::new(),
             inclusive: None,
             own_label: None,
+            own_mp2mp: None,
             mdt: None,
             mdt_members: BTreeMap::new(),
             mcast_members: BTreeMap::new(),
@@ -328,7 +331,8 @@ impl Mvrf {
         let asn = self.umh.as_of(key.rd, key.address);
         let asn = asn.filter(|asn| self.config.inter_as == InterAs::Segmented && *asn != shared.config.asn);
         let by_as = asn.and_then(|asn| self.hold_as(shared, now, asn));
-        let other = by_as.or(self.own_label.map(|(_, own)| own).filter(|_| asn.is_none()));
+        let shared_by_all = self.own_label.map(|(_, own)| own).or(self.own_mp2mp.as_ref().map(|(_, own)| *own));
+        let other = by_as.or(shared_by_all.filter(|_| asn.is_none()));
         let set = other.and_then(|other| Some((shared.new_set(now, self.config.vrf)?, other)));
         if let Some((set, other)) = set {
             for from in [tunnel, other] {

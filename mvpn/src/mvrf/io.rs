@@ -111,6 +111,13 @@ pub enum Input {
         /// Whether joined.
         joined: bool,
     },
+    /// Another PE pruned a tree by PIM on the PMSI ([`super::PmsiLink::overhear`]).
+    Pruned {
+        /// The VRF.
+        vrf: VrfId,
+        /// The tree.
+        tree: CTree,
+    },
     /// An op of the customers' PIM for the forwarder.
     Program {
         /// The VRF.
@@ -204,6 +211,7 @@ impl Input {
             Self::Umh { vrf, .. }
             | Self::Local { vrf, .. }
             | Self::Tree { vrf, .. }
+            | Self::Pruned { vrf, .. }
             | Self::Program { vrf, .. }
             | Self::SPmsiJoin { vrf, .. }
             | Self::UpstreamState { vrf, .. }
@@ -223,7 +231,8 @@ impl Input {
 /// What a provider of P-tunnels (LDP, RSVP-TE, PIM of the provider) is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TreeRequest {
-    /// This PE is the root of a tunnel: answer with [`Input::Branches`] now and at every change.
+    /// This PE is the root of a tunnel: answer with [`Input::Branches`] now and at every change. Of an MP2MP LSP it is a leaf that sends:
+    /// the branches are those that lead from it to the others.
     Root {
         /// The number of the tree.
         tree: TreeId,

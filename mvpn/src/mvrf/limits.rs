@@ -8,6 +8,7 @@ use super::damping::Merit;
 use super::instance::{Mvrf, PeKey};
 use super::io::CTree;
 use super::route::{AdRoute, McastKind, McastRoute, SFlow};
+use super::s_pmsi::Move;
 use super::shared::{Shared, Timer};
 
 /// Which limit a route of another PE counts against.
@@ -49,7 +50,7 @@ impl Mvrf {
     }
 
     /// Takes new limits. `routes`: what other PEs said, the newest first. What was there first stays; the rest goes as if it had been
-    /// withdrawn, and comes back when it is said again.
+    /// withdrawn, and comes back when it is said again; S-PMSIs of this PE that there is room for again come back by themselves.
     pub(super) fn set_limits(
         &mut self,
         shared: &mut Shared,
@@ -60,7 +61,7 @@ impl Mvrf {
         if limits.has_zero() {
             return Err(MvpnConfigError::Limits);
         }
-        self.config.limits = limits;
+        let old = core::mem::replace(&mut self.config.limits, limits);
         let mut s_pmsis = self.excess(Held::SPmsis);
         for route in routes {
             let is_too_many = match (Held::of(route), route.kind) {
@@ -80,6 +81,9 @@ impl Mvrf {
         self.drop_trees(shared, now);
         self.drop_sources(shared);
         self.drop_s_pmsis(shared, now);
+        if limits.own_s_pmsis > old.own_s_pmsis || limits.own_tunnels > old.own_tunnels {
+            self.restore_s_pmsis(shared, now);
+        }
         Ok(())
     }
 
@@ -112,7 +116,7 @@ impl Mvrf {
         flows.sort_unstable_by(|a, b| b.cmp(a));
         for (_, flow) in flows {
             if self.s_out.len() > own_s_pmsis || self.tree_users.len() > own_tunnels {
-                self.end_s_pmsi(shared, now, flow);
+                self.end_s_pmsi(shared, now, flow, Some(Move::Limit));
             }
         }
     }

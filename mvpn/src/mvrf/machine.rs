@@ -111,12 +111,19 @@ impl MvpnPe {
         if group.is_some() && others.any(|other| Some(other) == group) {
             return Err(MvpnConfigError::PGroups);
         }
+        let is_mp2mp = matches!(config.inclusive, Some(TunnelKind::MldpMp2mp { .. }));
+        if is_mp2mp && self.mvrfs.values().any(|m| m.config.inclusive == config.inclusive) {
+            return Err(MvpnConfigError::Mp2mp);
+        }
         let mut mvrf = Mvrf::new(now, config);
         let target = mvrf.import_target(&self.shared.config);
         if self.joinable.contains_key(&target) {
             return Err(MvpnConfigError::Number);
         }
-        mvrf.start(&mut self.shared, now)?;
+        if let Err(error) = mvrf.start(&mut self.shared, now) {
+            mvrf.stop(&mut self.shared, now);
+            return Err(error);
+        }
         self.joinable.insert(target, vrf);
         self.by_rd.insert(mvrf.config.rd, vrf);
         for target in &mvrf.config.import {
@@ -179,6 +186,21 @@ impl MvpnPe {
         Ok(())
     }
 
+    /// Changes which flows of an MVRF may cross the backbone, while it runs.
+    ///
+    /// # Errors
+    /// An unknown VRF, or prefixes that are no groups.
+    pub fn set_permitted(
+        &mut self,
+        now: Instant,
+        vrf: VrfId,
+        permitted: Vec<super::Permit>,
+    ) -> Result<(), MvpnConfigError> {
+        let m = self.mvrfs.get_mut(&vrf).ok_or(MvpnConfigError::Vrf)?;
+        self.shared.clock = self.shared.clock.max(now);
+        m.set_permitted(&mut self.shared, now, permitted)
+    }
+
     /// How much of its limits an MVRF uses; nothing for an unknown VRF.
     #[must_use]
     pub fn usage(&self, vrf: VrfId) -> Vec<Usage> {
@@ -213,6 +235,11 @@ impl MvpnPe {
             Input::Tree { vrf, tree, joined } => {
                 if let Some(m) = self.mvrfs.get_mut(&vrf) {
                     m.set_tree(&mut self.shared, now, tree, By::Pim, joined);
+                }
+            }
+            Input::Pruned { vrf, tree } => {
+                if let Some(m) = self.mvrfs.get(&vrf) {
+                    m.join_still(&mut self.shared, tree);
                 }
             }
             Input::Program { vrf, op } => {

@@ -305,15 +305,18 @@ impl Mvrf {
         }
     }
 
-    /// While both are in use, a Prune by PIM ends no tree that a C-multicast route joins.
-    pub(super) fn join_again(&self, shared: &mut Shared, key: Option<MrouteKey>) {
-        if self.config.protocol != super::CMulticastProtocol::Both {
-            return;
-        }
-        let Some((Some(source), group)) = key.and_then(flow_of) else { return };
-        let tree = CTree::Source { group, source };
-        if self.joins.get(&tree).is_some_and(|join| join.is_active) {
+    /// While both are in use, a Prune by PIM is overridden where a C-multicast route joins the tree: PEs that have but that do not hear it.
+    pub(super) fn join_still(&self, shared: &mut Shared, tree: CTree) {
+        let is_both = self.config.protocol == super::CMulticastProtocol::Both;
+        if is_both && self.joins.get(&tree).is_some_and(|join| join.is_active) {
             shared.outputs.push_back(Output::Downstream { vrf: self.config.vrf, tree, joined: true });
+        }
+    }
+
+    /// The same where the Prune was not heard: the tree is joined again.
+    pub(super) fn join_again(&self, shared: &mut Shared, key: Option<MrouteKey>) {
+        if let Some((Some(source), group)) = key.and_then(flow_of) {
+            self.join_still(shared, CTree::Source { group, source });
         }
     }
 

@@ -48,6 +48,7 @@ mod attributes;
 mod c_multicast;
 mod c_pim;
 mod config;
+mod customer;
 mod damping;
 mod event;
 mod forwarding;
@@ -62,6 +63,7 @@ mod mdt;
 pub mod mib;
 mod numbers;
 mod p_tunnel;
+mod permit;
 mod root;
 mod route;
 pub mod s_pmsi;
@@ -80,6 +82,7 @@ pub use config::{
     AsmMode, CMulticastProtocol, InterAs, Model, MvpnConfig, MvpnConfigError, MvpnLimits, MvpnTimers, MvrfConfig,
     Sites, TunnelKind,
 };
+pub use customer::{Contract, Customer, CustomerError};
 pub use damping::DampingConfig;
 pub use event::{MvpnEvent, MvpnLimit, MvpnReject};
 pub use instance::Carried;
@@ -87,8 +90,9 @@ pub use io::{CTree, Input, Output, TreeRequest};
 pub use machine::MvpnPe;
 pub use mdt::MdtRoute;
 pub use p_tunnel::{MldpLsp, PTunnel, PmsiTunnelValue};
+pub use permit::Permit;
 pub use root::TreeId;
 pub use route::{AdRoute, McastKind, McastRoute, SFlow};
-pub use s_pmsi::{Audience, Period, Reason, SPmsiFigures, SPmsiPolicy, Threshold, TradeOff};
+pub use s_pmsi::{Audience, Move, Period, Reason, SPmsiFigures, SPmsiPolicy, Threshold, TradeOff};
 pub use standby::RootStandby;
 pub use umh::{Umh, UmhRoute, UmhSelection};

@@ -186,6 +186,7 @@ impl Shared {
         Some(match kind {
             TunnelKind::IngressReplication => PTunnel::IngressReplication(root),
             TunnelKind::MldpP2mp => PTunnel::MldpP2mp(MldpLsp::generic(root, number)),
+            TunnelKind::MldpMp2mp { root, lsp } => PTunnel::MldpMp2mp(MldpLsp::generic(root, lsp)),
             TunnelKind::RsvpTeP2mp => {
                 let tunnel_id = u16::try_from(number & 0xffff).unwrap_or(0);
                 PTunnel::RsvpTeP2mp { ingress: root, tunnel_id, p2mp_id: number }

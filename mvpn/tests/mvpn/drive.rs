@@ -187,9 +187,10 @@ impl Drive<'_, '_> {
         };
         let mut attributes = McastAttributes::new(next_hop, targets);
         if self.u.arbitrary()? {
-            let tunnel = match self.u.int_in_range(0..=2)? {
+            let tunnel = match self.u.int_in_range(0..=3)? {
                 0 => PTunnel::IngressReplication(next_hop),
                 1 => PTunnel::MldpP2mp(MldpLsp::generic(next_hop, self.u.int_in_range(1..=3)?)),
+                2 => PTunnel::MldpMp2mp(MldpLsp::generic(OURS.into(), self.u.int_in_range(1..=3)?)),
                 _ => PTunnel::None,
             };
             attributes.pmsi = Some(PmsiTunnelValue {
@@ -243,7 +244,7 @@ impl Drive<'_, '_> {
             1 => CTree::PrunedSource { group, source, rp },
             _ => CTree::Source { group, source },
         };
-        Ok(Input::Tree { vrf, tree, joined })
+        Ok(if self.u.ratio(1, 8)? { Input::Pruned { vrf, tree } } else { Input::Tree { vrf, tree, joined } })
     }
 
     fn prefix(&mut self) -> Result<IpPrefix> {
@@ -388,6 +389,9 @@ fn config(u: &mut Unstructured<'_>, n: u16) -> Result<MvrfConfig> {
     let mut config = MvrfConfig::new(VrfId(n), rd(u32::from(n)), RouteTarget::two_octet_as(65001, u32::from(n)), pmsi);
     let kinds = [TunnelKind::IngressReplication, TunnelKind::MldpP2mp, TunnelKind::RsvpTeP2mp];
     config.inclusive = if u.arbitrary()? { Some(*u.choose(&kinds)?) } else { None };
+    if u.ratio(1, 8)? {
+        config.inclusive = Some(TunnelKind::MldpMp2mp { root: OURS.into(), lsp: u32::from(n) });
+    }
     config.selective = *u.choose(&kinds)?;
     let is_mldp = |kind: &TunnelKind| *kind == TunnelKind::MldpP2mp;
     config.aggregated = config.inclusive.iter().chain([&config.selective]).all(is_mldp) && u.arbitrary()?;

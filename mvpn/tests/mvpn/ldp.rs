@@ -159,7 +159,24 @@ impl<A: SimAddress> World<A> {
         }
     }
 
+    /// The way from a router to a neighbour takes packets of so many octets, labels included.
+    pub fn ldp_mtu(&mut self, at: usize, neighbour: usize, mtu: u16) {
+        let now = self.now;
+        let next = Some(NextHop::Neighbor { iface: CORE, mac: mac(neighbour) });
+        if let Some(ldp) = &mut self.ldp {
+            ldp.nodes[at].handle_input(now, Input::Reach { peer: id(neighbour), next, mtu });
+        }
+        self.drain_ldp();
+    }
+
     fn ldp_event(&mut self, n: usize, event: &Event) {
+        if let Event::Mtu { tree, mtu } = event {
+            let rooted = self.ldp.as_ref().and_then(|ldp| ldp.rooted.get(&(n, *tree)));
+            if let Some(tree) = rooted.map(|(tree, _)| *tree) {
+                self.input(n, mvpn::mvrf::Input::TunnelMtu { tree, mtu: Some(*mtu) });
+            }
+            return;
+        }
         let (id, leg, entry) = match event {
             Event::LegUp { tree, leg, nhlfe, .. } => (*tree, *leg, Some(*nhlfe)),
             Event::LegDown { tree, leg } => (*tree, *leg, None),

@@ -7,6 +7,7 @@ mod border;
 mod churn;
 mod codec;
 mod control;
+mod customer;
 mod decision;
 mod drive;
 mod drive_asbr;
@@ -14,9 +15,11 @@ mod failure;
 mod families;
 mod hosted_rp;
 mod inter_as;
+mod kinds;
 mod ldp;
 mod limits;
 mod mdt;
+mod moves;
 mod node;
 mod oam;
 mod operation;
@@ -56,7 +59,7 @@ impl Provider {
     /// Addresses of PEs.
     pub fn routers(self, count: usize) -> Vec<IpAddr> {
         let address = |n: usize| match self {
-            Self::V4 => IpAddr::from([192, 0, 2, n as u8 + 1]),
+            Self::V4 => IpAddr::from([192, 0, 2 + ((n + 1) >> 8) as u8, (n + 1) as u8]),
             Self::V6 => IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, n as u16 + 1]),
         };
         (0..count).map(address).collect()

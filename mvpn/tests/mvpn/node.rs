@@ -35,18 +35,35 @@ fn octet(n: usize) -> u8 {
     u8::try_from(n).unwrap()
 }
 
+/// Two octets of the number of a PE.
+fn two(n: usize) -> [u8; 2] {
+    u16::try_from(n).unwrap().to_be_bytes()
+}
+
+fn number(n: usize) -> u16 {
+    u16::try_from(n).unwrap()
+}
+
+/// The last part of a PE's address on the PMSI, where there are more PEs than such addresses: BGP carries joins then.
+pub fn on_pmsi(pe: usize) -> u8 {
+    octet(pe % 250) + 1
+}
+
 impl SimAddress for Ipv4Addr {
     fn host(pe: usize, host: u8) -> Self {
-        Self::new(10, 0, octet(pe), 100 + host)
+        let [high, low] = two(pe);
+        Self::new(10, high, low, 100 + host)
     }
     fn site(pe: usize, host: u8) -> Self {
-        Self::new(10, 0, octet(pe), host)
+        let [high, low] = two(pe);
+        Self::new(10, high, low, host)
     }
     fn subnet(pe: usize) -> <Self as Address>::Prefix {
         Self::host(pe, 0).prefix(24).unwrap()
     }
     fn loopback(pe: usize, vrf: u16) -> Self {
-        Self::new(10, 255, vrf as u8, octet(pe) + 1)
+        let [high, low] = two(pe + 1);
+        Self::new(10, 255 - 2 * high, vrf as u8, low)
     }
     fn link(n: u8) -> Self {
         Self::new(169, 254, 0, n)
@@ -64,16 +81,16 @@ impl SimAddress for Ipv4Addr {
 
 impl SimAddress for Ipv6Addr {
     fn host(pe: usize, host: u8) -> Self {
-        Self::new(0x2001, 0xdb8, u16::from(octet(pe)), 0, 0, 0, 0, 0x100 + u16::from(host))
+        Self::new(0x2001, 0xdb8, number(pe), 0, 0, 0, 0, 0x100 + u16::from(host))
     }
     fn site(pe: usize, host: u8) -> Self {
-        Self::new(0xfe80, 0, 0, 0, 0, 0, u16::from(octet(pe)), u16::from(host))
+        Self::new(0xfe80, 0, 0, 0, 0, 0, number(pe), u16::from(host))
     }
     fn subnet(pe: usize) -> <Self as Address>::Prefix {
         Self::host(pe, 0).prefix(64).unwrap()
     }
     fn loopback(pe: usize, vrf: u16) -> Self {
-        Self::new(0x2001, 0xdb8, 0xffff, vrf, 0, 0, 0, u16::from(octet(pe)) + 1)
+        Self::new(0x2001, 0xdb8, 0xffff, vrf, 0, 0, 0, number(pe) + 1)
     }
     fn link(n: u8) -> Self {
         Self::new(0xfe80, 0, 0, 0, 0, 0, 0xffff, u16::from(n))
@@ -112,7 +129,13 @@ fn groups_of(vrf: VrfId, vpns: u16) -> RangeInclusive<u32> {
 }
 
 pub fn mac(pe: usize) -> Mac {
-    Mac([2, 0, 0, 0, 1, octet(pe)])
+    let [high, low] = two(pe);
+    Mac([2, 0, 0, 0, 1 + high, low])
+}
+
+/// The PE that a frame in the core is for.
+pub fn addressee(octets: &[u8]) -> usize {
+    usize::from(octets[4] - 1) << 8 | usize::from(octets[5])
 }
 
 /// A CE that is a PIM router, on the site's LAN, with the RP's address.
@@ -239,7 +262,7 @@ impl<A: SimAddress> Pe<A> {
         let lan = PimInterfaceConfig::new(site(vrf), A::site(pe, 1), vec![A::subnet(pe)]);
         pim.add_interface(now, lan).unwrap();
         let by_bgp = config.protocol == CMulticastProtocol::Bgp;
-        let (address, neighbor) = (A::link(octet(pe) + 1), by_bgp.then(|| A::link(0xff)));
+        let (address, neighbor) = (A::link(on_pmsi(pe)), by_bgp.then(|| A::link(0xff)));
         let link = PmsiLink { vrf, interface: pmsi(vrf), address, neighbor };
         pim.add_interface(now, link.config()).unwrap();
         if by_bgp {

@@ -35,7 +35,7 @@ fn date(at: Instant) -> Vec<u8> {
     vec![7, 0xea, 11, 21, (seconds / 3600) as u8, (seconds / 60 % 60) as u8, (seconds % 60) as u8, 0]
 }
 
-fn outside<'a>(view: View<'a>) -> Outside<'a> {
+pub fn outside<'a>(view: View<'a>) -> Outside<'a> {
     Outside {
         vrf_name: &name,
         date: &date,
@@ -47,7 +47,7 @@ fn outside<'a>(view: View<'a>) -> Outside<'a> {
 }
 
 /// Every instance below a module, in order.
-fn walk(mib: &MvpnMib, module: &[u32]) -> Vec<(Oid, Value)> {
+pub fn walk(mib: &MvpnMib, module: &[u32]) -> Vec<(Oid, Value)> {
     let mut seen: Vec<(Oid, Value)> = Vec::new();
     let mut at = Oid::new(module);
     while let Some((oid, value)) = mib.next(&at) {
@@ -77,7 +77,7 @@ fn rows(mib: &MvpnMib, entry: &[u32], column: u32) -> usize {
 /// After ten thousand joins, leaves and changes of rate, the tables are what PEs have: every route, where it comes from and goes to, each
 /// S-PMSI; every pointer leads to a row.
 ///
-/// Shows: MVPN-OAM-7, MVPN-OAM-12, MVPN-OAM-13
+/// Shows: MVPN-OAM-7, MVPN-OAM-12, MVPN-OAM-13, L3VPN-8.11-4
 #[test]
 fn the_tables_are_the_state_after_ten_thousand_events() {
     let mut world: World<A> = World::new(Provider::V4.routers(3), 3, |_, _| {});
@@ -183,7 +183,7 @@ impl AdvertKind {
 /// Two MVRFs, one of them by PIM, as RFC 8503 writes them: fault (notifications), configuration, accounting, performance (advertisements)
 /// and security (what was refused). The provider sees both, a customer his own and nothing of the other.
 ///
-/// Shows: MVPN-COAM-1, MVPN-OAM-5
+/// Shows: MVPN-COAM-1, MVPN-OAM-5, L3VPN-8.11-4
 #[test]
 fn a_walk_shows_all_of_a_pe_and_a_customer_sees_his_own() {
     let mut world: World<A> = World::new(Provider::V4.routers(2), 3, |_, _| {});
@@ -223,11 +223,11 @@ fn a_walk_shows_all_of_a_pe_and_a_customer_sees_his_own() {
         (Some(Value::Unsigned(33)), Some(Value::Unsigned(44)))
     );
     assert_eq!(get("243.1.3.1", 1, blue), None);
-    // The I-PMSI is interface 101: RD, ldpP2mp(2), mpls(3); its tunnel is FEC type 6 of 192.0.2.1.
-    assert_eq!(get("243.1.4.1", 3, "101"), Some(Value::Octets(vec![0, 0, 0xfd, 0xe9, 0, 0, 0, 100])));
-    assert_eq!(get("243.1.4.1", 4, "101"), Some(Value::Integer(2)));
-    assert_eq!(get("243.1.4.1", 8, "101"), Some(Value::Integer(3)));
-    let Some(Value::Oid(tunnel)) = get("243.1.4.1", 5, "101") else { panic!() };
+    // The I-PMSI is interface 1001: RD, ldpP2mp(2), mpls(3); its tunnel is FEC type 6 of 192.0.2.1.
+    assert_eq!(get("243.1.4.1", 3, "1001"), Some(Value::Octets(vec![0, 0, 0xfd, 0xe9, 0, 0, 0, 100])));
+    assert_eq!(get("243.1.4.1", 4, "1001"), Some(Value::Integer(2)));
+    assert_eq!(get("243.1.4.1", 8, "1001"), Some(Value::Integer(3)));
+    let Some(Value::Oid(tunnel)) = get("243.1.4.1", 5, "1001") else { panic!() };
     let start = [1, 3, 6, 1, 2, 1, 245, 1, 1, 1, 3, 2, 17, 6, 0, 1, 4, 192, 0, 2, 1, 0, 7, 1, 0, 4];
     assert_eq!(tunnel.ids()[..start.len()], start);
     assert_eq!(mib.get(&tunnel), Some(Value::Integer(0)), "no leaf has to announce itself");

@@ -10,7 +10,7 @@ use mvpn::pim::wire::MessageType;
 use mvpn::pim::{self, MribRoute, PimEvent};
 
 use super::node::{SimAddress, data, read, site};
-use super::world::{What, World};
+use super::world::{Lsp, What, World};
 
 impl<A: SimAddress> World<A> {
     pub(super) fn provider_output(&mut self, pe: usize, output: Output) {
@@ -62,14 +62,21 @@ impl<A: SimAddress> World<A> {
 
     pub(super) fn tree(&mut self, pe: usize, request: TreeRequest) {
         match request {
+            TreeRequest::Root { tree, tunnel: tunnel @ PTunnel::MldpMp2mp(_) } => {
+                self.lsps.entry(tunnel).or_default().senders.insert(pe, tree);
+                self.push(self.now + Duration::from_millis(20), What::Branches { root: pe, tree });
+            }
             TreeRequest::Root { tree, tunnel } => {
                 self.lsps.entry(tunnel).or_default().root = Some((pe, tree));
                 self.push(self.now + Duration::from_millis(20), What::Branches { root: pe, tree });
             }
             TreeRequest::Remove { tree } => {
                 let lsps = self.lsps.values_mut();
-                lsps.filter(|l| l.root == Some((pe, tree))).for_each(|l| l.root = None);
-                self.lsps.retain(|_, l| l.root.is_some() || !l.leaves.is_empty());
+                for lsp in lsps {
+                    lsp.root = lsp.root.filter(|root| *root != (pe, tree));
+                    lsp.senders.retain(|sender, of| (*sender, *of) != (pe, tree));
+                }
+                self.lsps.retain(|_, l| l.root.is_some() || !l.leaves.is_empty() || !l.senders.is_empty());
             }
             TreeRequest::Join { tunnel, arrives_by } => {
                 self.joins += 1;
@@ -90,8 +97,9 @@ impl<A: SimAddress> World<A> {
                 if let Some(lsp) = self.lsps.get_mut(&tunnel) {
                     lsp.leaves.remove(&pe);
                     lsp.branches.remove(&pe);
-                    let root = lsp.root;
-                    self.tell_root(root);
+                    lsp.between.retain(|(_, to), _| *to != pe);
+                    let roots = lsp.roots();
+                    roots.into_iter().for_each(|root| self.tell_root(Some(root)));
                 }
             }
             TreeRequest::Leaf { .. } => {}
@@ -102,8 +110,9 @@ impl<A: SimAddress> World<A> {
         let lsp = self.lsps.entry(tunnel).or_default();
         lsp.leaves.insert(pe, label);
         lsp.branches.remove(&pe);
-        let root = lsp.root;
-        self.tell_root(root);
+        lsp.between.retain(|(_, to), _| *to != pe);
+        let roots = lsp.roots();
+        roots.into_iter().for_each(|root| self.tell_root(Some(root)));
     }
 
     /// The root of an LSP hears of its branches a little later.
@@ -114,8 +123,8 @@ impl<A: SimAddress> World<A> {
     }
 
     pub(super) fn tell_roots(&mut self) {
-        let roots: Vec<_> = self.lsps.values().map(|l| l.root).collect();
-        roots.into_iter().for_each(|root| self.tell_root(root));
+        let roots: Vec<_> = self.lsps.values().flat_map(Lsp::roots).collect();
+        roots.into_iter().for_each(|root| self.tell_root(Some(root)));
     }
 
     pub(super) fn customer_output(&mut self, pe: usize, vrf: VrfId, output: pim::Output<A>) {

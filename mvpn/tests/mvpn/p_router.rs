@@ -7,7 +7,7 @@ use std::time::Duration;
 use bgp_vpn::attr::RouteTarget;
 use bgp_vpn::nlri::RouteDistinguisher;
 use fwd_core::net::VrfId;
-use mvpn::mvrf::{Input, MvrfConfig, Threshold, TunnelKind};
+use mvpn::mvrf::{Input, MvpnEvent, MvrfConfig, Threshold, TunnelKind};
 
 use super::node::{SimAddress, pmsi};
 use super::switch::stream;
@@ -85,6 +85,51 @@ fn a_flow_moves_through_the_core_without_a_loss() {
     assert_eq!(stream(&mut world, source, group, &[1, 2], SECOND * 15), (0, 0));
     world.run_for(SECOND * 20);
     assert_eq!(trees(&world), before);
+}
+
+/// One branch of a P2MP LSP behind the P router shrinks, and another: what the tunnel carries, as its root tells and as its managed object would,
+/// is the least over all leaves as soon as the news has crossed two links; it grows again with the branch. What is promised to customers is
+/// held against it.
+///
+/// Shows: MVPN-TUN-10
+#[test]
+fn the_size_of_a_tunnel_is_that_of_its_smallest_branch() {
+    for provider in Provider::BOTH {
+        let mut world: World<A> = World::new(provider.routers(5), 17, |_, _| {});
+        world.start_ldp(P);
+        for pe in 0..4 {
+            let mut config = mvrf(pe, Some(TunnelKind::MldpP2mp), TunnelKind::MldpP2mp);
+            config.mtu = Some(1500);
+            world.add_site(pe, config, false);
+        }
+        let (source, group) = (A::host(0, 1), A::ssm(1));
+        world.member((2, VRF), Some(source), group, true);
+        world.run_for(SECOND * 2);
+        let mtu = |world: &World<A>| world.pes[0].mvpn.carried(VRF, source.into(), group.into()).unwrap().mtu;
+        // Links of 1,600 octets, a label.
+        assert_eq!(mtu(&world), Some(1596), "{provider:?}");
+        let too_small = |world: &World<A>| {
+            let said = world.pes[0].events.iter().filter_map(|e| match e {
+                MvpnEvent::TooSmall { mtu, .. } => Some(*mtu),
+                _ => None,
+            });
+            said.collect::<Vec<_>>()
+        };
+        for (leaf, link, expected) in [
+            (2, 1560, 1556),
+            (3, 1540, 1536),
+            (2, 1400, 1396),
+            (1, 1500, 1396),
+            (2, 1600, 1496),
+            (1, 1600, 1536),
+            (3, 1600, 1596),
+        ] {
+            world.ldp_mtu(P, leaf, link);
+            world.run_for(Duration::from_millis(20));
+            assert_eq!(mtu(&world), Some(expected), "{provider:?}: the link to PE {leaf} takes {link}");
+        }
+        assert_eq!(too_small(&world), [1396, 1496], "{provider:?}");
+    }
 }
 
 /// Three VPNs of four PEs with 102 flows, of the same addresses in each, by one P2MP LSP for each PE: upstream-assigned labels tell the VPNs

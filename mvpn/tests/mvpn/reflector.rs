@@ -130,6 +130,11 @@ fn end_of_rib(safi: u8) -> Vec<u8> {
 impl Reflector {
     /// A reflector whose clients 1 to `pes` have sessions that are up.
     pub fn new(pes: u32) -> Self {
+        Self::with(pes, |_| true)
+    }
+
+    /// The same, where clients without multicast do not say the capability for MCAST-VPN.
+    pub fn with(pes: u32, has_multicast: impl Fn(u32) -> bool) -> Self {
         let config = SpeakerConfig {
             local: LocalIdentity { asn: ASN, router_id: Ipv4Addr::new(10, 255, 0, 1) },
             cluster_id: None,
@@ -147,8 +152,9 @@ impl Reflector {
             let config = PeerConfig { role: PeerRole::ReflectorClient, passive: true, families, ..config };
             rr.peers.push(rr.speaker.add_peer(rr.now, config).unwrap());
         }
-        let capabilities = |_: u32| {
-            let mut all: Vec<_> = families.into_iter().map(Capability::Multiprotocol).collect();
+        let capabilities = |n: u32| {
+            let own = families.into_iter().filter(|family| *family != Family::MCAST_VPN_IPV4 || has_multicast(n));
+            let mut all: Vec<_> = own.map(Capability::Multiprotocol).collect();
             all.push(Capability::FourOctetAs(ASN));
             all
         };
@@ -392,5 +398,38 @@ mod tests {
         assert_eq!(few.sent_each, many.sent_each);
         assert_eq!(few.upstream.octets, many.upstream.octets);
         assert!(many.octets_each < few.octets_each * 1.1, "{few:?} {many:?}");
+    }
+
+    /// A PE that does not have multicast, one that has it and not this VPN, and two of the VPN: routes of the VPN go to those two alone, a
+    /// C-multicast route to its upstream PE alone.
+    ///
+    /// Shows: MVPN-ISEC-5
+    #[test]
+    fn multicast_routes_go_to_enabled_pes_alone() {
+        let mut rr = Reflector::with(4, |pe| pe != 4);
+        let (vpn, other) = (RouteTarget::two_octet_as(1, 1), RouteTarget::two_octet_as(1, 2));
+        let import = |n: u8| RouteTarget::ipv4_address(Ipv4Addr::new(192, 0, 0, n), 1);
+        for (pe, of) in [(1, vpn), (2, vpn), (3, other), (4, vpn)] {
+            rr.members(pe, &[of, import(pe as u8)]);
+        }
+        rr.settle();
+        rr.wait();
+        rr.forget();
+        rr.announce(1, &[McastRoute::i_pmsi(AddressFamily::V4, rd(1, 1), router(1))], vpn);
+        rr.settle();
+        let announced = |rr: &Reflector| rr.told[1..].iter().map(|t| t.announced).collect::<Vec<_>>();
+        assert_eq!(announced(&rr), [0, 1, 0, 0]);
+        let (source, group) = ([10, 0, 0, 1].into(), [232, 1, 1, 1].into());
+        let join = CMulticast { rd: rd(1, 1), source_as: ASN, source, group };
+        let join = McastRoute { family: AddressFamily::V4, kind: McastKind::SourceTreeJoin(join) };
+        rr.announce(2, &[join], import(1));
+        rr.settle();
+        assert_eq!(announced(&rr), [1, 1, 0, 0]);
+        // It is enabled, and is told; the session of one that does not have multicast carries no route of it even so.
+        rr.members(3, &[vpn]);
+        rr.members(4, &[vpn]);
+        rr.settle();
+        rr.wait();
+        assert_eq!(announced(&rr), [1, 1, 1, 0]);
     }
 }

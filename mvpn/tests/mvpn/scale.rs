@@ -235,7 +235,11 @@ pub fn source_pes(pes: u32, kind: TunnelKind) -> Cost {
         let n = i + 2;
         let route = McastRoute::i_pmsi(V4, rd(1, n), router(n));
         let mut attributes = McastAttributes::new(router(n), vec![RouteTarget::two_octet_as(1, 1).into()]);
-        attributes.pmsi = Some(PmsiTunnelValue::new(PTunnel::MldpP2mp(MldpLsp::generic(router(n), 1))));
+        let tunnel = match kind {
+            TunnelKind::MldpMp2mp { root, lsp } => PTunnel::MldpMp2mp(MldpLsp::generic(root, lsp)),
+            _ => PTunnel::MldpP2mp(MldpLsp::generic(router(n), 1)),
+        };
+        attributes.pmsi = Some(PmsiTunnelValue::new(tunnel));
         machine.handle_input(NOW, Input::Route { route, attributes: Some(attributes) });
     })
 }
@@ -349,6 +353,41 @@ mod tests {
         for pes in [200, 1000] {
             assert_eq!(source_pes(pes, TunnelKind::MldpP2mp).out.joined, u64::from(pes));
         }
+    }
+
+    /// SC-5: of 1,000 PEs with sources an egress PE joins 1,000 inclusive P2MP LSPs, or the one MP2MP LSP that all of them send by; a P router
+    /// keeps that one.
+    ///
+    /// Shows: MVPN-SCALE-10
+    #[test]
+    fn a_thousand_source_pes_by_one_tunnel() {
+        const ROOT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 4));
+        let kind = TunnelKind::MldpMp2mp { root: ROOT, lsp: 1 };
+        let mut machine = MvpnPe::new(NOW, MvpnConfig::new(router(1), 65001)).unwrap();
+        let mut config = MvrfConfig::new(VrfId(1), rd(1, 1), RouteTarget::two_octet_as(1, 1), IfIndex(100_001));
+        (config.families, config.inclusive) = (vec![V4], Some(kind));
+        machine.add_mvrf(NOW, config).unwrap();
+        let mut first = Outputs::default();
+        drain(&mut machine, &mut first);
+        let (each, one) = (source_pes(1000, TunnelKind::MldpP2mp), source_pes(1000, kind));
+        assert_eq!((each.out.joined, first.joined + one.out.joined), (1000, 1));
+        source_pes(100, kind).assert_flat(&one);
+        let trees = |fec: fn(u32) -> TreeFec| {
+            let mut p = lsr(1, &[(2, 2), (3, 3), (4, 4)]);
+            for n in [2, 3] {
+                let mut leaf = lsr(n, &[(1, 1), (4, 1)]);
+                let joined = (0..1000).all(|i| leaf.join(NOW, fec(i), Deliver::Multicast(TunnelId(1))).is_ok());
+                assert!(joined || fec(0) == fec(1), "the same is joined but once");
+                let peer = LdpId::platform(Ipv4Addr::new(192, 0, 2, n));
+                while let Some(output) = leaf.poll_output() {
+                    if let mldp::Output::Message { message, .. } = output {
+                        p.handle_input(NOW, mldp::Input::Message { peer, message: &message });
+                    }
+                }
+            }
+            p.trees().count()
+        };
+        assert_eq!((trees(|i| TreeFec::p2mp(ROOT, i)), trees(|_| TreeFec::mp2mp(ROOT, 1))), (1000, 1));
     }
 
     /// Streams: joins at the upstream PE, trees at a leaf, S-PMSIs, routes: 500 and 5,000 of each cost the same each. Octets of each kind

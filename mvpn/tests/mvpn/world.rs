@@ -140,6 +140,16 @@ pub(super) struct Lsp {
     pub(super) root: Option<(usize, TreeId)>,
     pub(super) leaves: BTreeMap<usize, Label>,
     pub(super) branches: BTreeMap<usize, NhlfeId>,
+    /// An MP2MP LSP: who sends by it, and the entries from each sender to each leaf.
+    pub(super) senders: BTreeMap<usize, TreeId>,
+    pub(super) between: BTreeMap<(usize, usize), NhlfeId>,
+}
+
+impl Lsp {
+    /// Who sends by it.
+    pub(super) fn roots(&self) -> Vec<(usize, TreeId)> {
+        self.root.into_iter().chain(self.senders.iter().map(|(pe, tree)| (*pe, *tree))).collect()
+    }
 }
 
 /// What a BGP message takes from a speaker to the next.
@@ -431,7 +441,7 @@ impl<A: SimAddress> World<A> {
         let route = match self.pes[pe].mvpn.upstream(vrf, address.into(), group) {
             Some(Umh::Remote { import, .. }) => {
                 let of_pe = self.routers.iter().position(|r| *r == import.address);
-                Some(of.link.route(of_pe.map(|n| A::link(n as u8 + 1))))
+                Some(of.link.route(of_pe.map(|n| A::link(super::node::on_pmsi(n)))))
             }
             Some(Umh::Local) => {
                 let ce = of.ce.as_ref().filter(|_| address == A::rp()).map(|ce| ce.address);
@@ -465,7 +475,7 @@ impl<A: SimAddress> World<A> {
         for sent in self.pes[pe].forward(iface, octets) {
             match sent {
                 Sent::Core(octets) => {
-                    let to = usize::from(octets[5]);
+                    let to = super::node::addressee(&octets);
                     self.crossed += 1;
                     self.sent_by[pe] += 1;
                     if self.asn[pe] != self.asn[to] {
@@ -531,6 +541,8 @@ impl<A: SimAddress> World<A> {
         for lsp in self.lsps.values_mut() {
             lsp.leaves.remove(&pe);
             lsp.branches.remove(&pe);
+            lsp.senders.remove(&pe);
+            lsp.between.retain(|(from, to), _| *from != pe && *to != pe);
             lsp.root = lsp.root.filter(|(root, _)| *root != pe);
         }
         self.tell_roots();
@@ -554,8 +566,11 @@ impl<A: SimAddress> World<A> {
             let Some(next) = timer.into_iter().chain(event).min().filter(|next| *next <= end) else { break };
             self.now = self.now.max(next);
             if event == Some(next) {
-                let event = self.queue.pop().unwrap();
-                self.happens(event.what);
+                // All of this moment: timers that are due wait for them anyway.
+                while self.queue.peek().is_some_and(|event| event.at == next) {
+                    let event = self.queue.pop().unwrap();
+                    self.happens(event.what);
+                }
             } else {
                 self.timeouts();
             }
@@ -610,6 +625,15 @@ impl<A: SimAddress> World<A> {
                 self.retrack(to, vrf);
             }
             What::Branches { root, tree } => {
+                if let Some(lsp) = self.lsps.values_mut().find(|l| l.senders.get(&root) == Some(&tree)) {
+                    for (leaf, label) in lsp.leaves.iter().filter(|(leaf, _)| **leaf != root) {
+                        let new = || self.pes[root].branch(*leaf, *label);
+                        lsp.between.entry((root, *leaf)).or_insert_with(new);
+                    }
+                    let branches = lsp.between.iter().filter(|((from, _), _)| *from == root).map(|(_, id)| *id);
+                    let branches = branches.collect();
+                    return self.branches(root, tree, branches);
+                }
                 let Some(lsp) = self.lsps.values_mut().find(|l| l.root == Some((root, tree))) else { return };
                 for (leaf, label) in &lsp.leaves {
                     if !lsp.branches.contains_key(leaf) {
@@ -635,6 +659,8 @@ impl<A: SimAddress> World<A> {
                 // Who has but the neighbour that stands for the VPN hears no other.
                 if self.pes[to].alive && self.pes[to].sites[&vrf].link.neighbor.is_none() {
                     self.pim(to, vrf, input);
+                    let link = self.pes[to].sites[&vrf].link;
+                    link.overhear(from, dst, &octets).into_iter().for_each(|input| self.input(to, input));
                 }
             }
             What::Unicast { to, ce, vrf, from, dst, octets } => {

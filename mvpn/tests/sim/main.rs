@@ -143,6 +143,57 @@ fn two_upstream_routers_of_a_lan_assert() {
     assert_eq!(world.lans_of(501), Ok(BTreeSet::from([1, 2, 3])));
 }
 
+/// A site with a link to each of two PEs, of which either may have been chosen: its hosts are served by the DR, its CE joins by the other PE,
+/// and after a packet that both forward one of them is asserted. Each link breaks in turn and is mended: the other PE serves hosts and CE,
+/// and there is one copy of every packet.
+///
+/// Shows: MVPN-MH-3
+#[test]
+fn two_links_to_a_site_have_one_forwarder() {
+    fn go<A: SimAddress>() {
+        // The CE is router 0, PEs are 1 and 2; router 3 has the source on LAN 0. LAN 1 is the core, LAN 2 the site's, LAN 3 behind its CE.
+        const LANS: &[&[usize]] = &[&[3], &[1, 2, 3], &[0, 1, 2], &[0]];
+        let (s, g) = (A::host(0, 1), A::ssm(1));
+        for first in [1, 2] {
+            let mut world = World::<A>::new(LANS, None, 11, |_, _| {});
+            world.run(secs(40));
+            assert_eq!(world.nodes[1].pim.dr(iface(2)), Some(A::on_lan(2, 2)));
+            world.route_by(0, s, first);
+            world.members(2, g, Some(s), true);
+            world.members(3, g, Some(s), true);
+            world.run(secs(5));
+            let mut n = 0;
+            let served = |world: &mut World<A>, n: &mut u64, what: &str| {
+                for _ in 0..10 {
+                    *n += 1;
+                    world.send(0, s, g, *n);
+                    world.run(secs(1));
+                    assert_eq!(world.lans_of(*n), Ok(BTreeSet::from([1, 2, 3])), "packet {n} {what}, first {first}");
+                }
+            };
+            world.send(0, s, g, n);
+            world.run(secs(5));
+            // The CE joined by the PE that is not DR: both forward, until they assert.
+            assert_eq!(world.crossed.get(&(0, 2)), Some(&(3 - first as u64)));
+            served(&mut world, &mut n, "at first");
+            for broken in [2, 1] {
+                world.set_link(broken, 2, false);
+                world.route_by(0, s, 3 - broken);
+                world.run(secs(220));
+                served(&mut world, &mut n, "with one link");
+                world.set_link(broken, 2, true);
+                world.members(2, g, Some(s), true);
+                world.run(secs(40));
+                world.send(0, s, g, 1_000_000 + broken as u64);
+                world.run(secs(5));
+                served(&mut world, &mut n, "with both again");
+            }
+        }
+    }
+    go::<Ipv4Addr>();
+    go::<Ipv6Addr>();
+}
+
 /// A LAN of the tree goes down and comes back: Joins follow unicast routing.
 #[test]
 fn the_tree_follows_unicast_routing() {

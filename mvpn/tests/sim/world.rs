@@ -458,6 +458,22 @@ impl<A: SimAddress> World<A> {
         self.reroute();
     }
 
+    /// The link of one router to a LAN breaks or is mended: the others hear no more of it, and it alone knows at once.
+    pub fn set_link(&mut self, r: usize, lan: usize, up: bool) {
+        let now = self.now;
+        if up {
+            self.lans[lan].push(r);
+            self.lans[lan].sort_unstable();
+            let c = PimInterfaceConfig::new(iface(lan), A::on_lan(lan, r), vec![A::subnet(lan)]);
+            self.nodes[r].pim.add_interface(now, c).unwrap();
+        } else {
+            self.lans[lan].retain(|other| *other != r);
+            self.nodes[r].pim.remove_interface(now, iface(lan)).unwrap();
+        }
+        self.drain(r);
+        self.reroute();
+    }
+
     pub fn member(&mut self, r: usize, lan: usize, group: A, source: Option<A>, wanted: bool) {
         let membership = if wanted { Membership::Include } else { Membership::None };
         self.input(r, Input::Membership { interface: iface(lan), group, source, membership });

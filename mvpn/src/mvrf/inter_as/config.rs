@@ -83,8 +83,8 @@ impl AsbrConfig {
         for kind in [Some(self.inclusive), Some(self.selective), self.backbone].into_iter().flatten() {
             match kind {
                 TunnelKind::IngressReplication | TunnelKind::MldpP2mp | TunnelKind::RsvpTeP2mp => {}
-                // What arrives labelled goes on labelled.
-                TunnelKind::PimSsm | TunnelKind::PimSm(_) | TunnelKind::BidirPim(_) => {
+                // What arrives labelled goes on labelled; and a segment is one PE's.
+                TunnelKind::PimSsm | TunnelKind::PimSm(_) | TunnelKind::BidirPim(_) | TunnelKind::MldpMp2mp { .. } => {
                     return Err(AsbrConfigError::Tunnel);
                 }
             }
@@ -109,7 +109,7 @@ pub enum AsbrConfigError {
     #[error("import: no route target")]
     Import,
     /// `inclusive`, `selective` or `backbone`.
-    #[error("inclusive, selective or backbone: a tunnel without labels")]
+    #[error("inclusive, selective or backbone: a tunnel without labels, or of several senders")]
     Tunnel,
     /// `limits`.
     #[error("limits: a limit of 0")]

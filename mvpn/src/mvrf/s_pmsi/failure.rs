@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use fwd_core::net::ReplicationId;
 use fwd_core::time::Instant;
 
+use super::policy::Move;
 use crate::mvrf::event::MvpnEvent;
 use crate::mvrf::instance::Mvrf;
 use crate::mvrf::root::TreeId;
@@ -17,14 +18,14 @@ impl Mvrf {
         let Some(users) = self.tree_users.get(&tree) else { return };
         let flows: Vec<SFlow> = users.iter().copied().collect();
         self.figures.failed = self.figures.failed.saturating_add(1);
-        flows.into_iter().for_each(|flow| self.give_up(shared, now, flow));
+        flows.into_iter().for_each(|flow| self.give_up(shared, now, flow, Move::Failed));
     }
 
-    fn give_up(&mut self, shared: &mut Shared, now: Instant, flow: SFlow) {
+    fn give_up(&mut self, shared: &mut Shared, now: Instant, flow: SFlow, why: Move) {
         let is_second = self.failed.contains(&flow);
         self.failed.insert(flow);
         shared.timers.set(Timer::Retry(self.config.vrf, flow), now + shared.config.timers.retry);
-        self.end_s_pmsi(shared, now, flow);
+        self.end_s_pmsi(shared, now, flow, Some(why));
         // Where the second choice failed too, there is nothing to do but wait.
         if !is_second {
             self.reconsider(shared, now, flow);
@@ -82,6 +83,6 @@ impl Mvrf {
         shared.event(MvpnEvent::TooSmall { vrf, tunnel, mtu, promised });
         self.figures.too_small = self.figures.too_small.saturating_add(1);
         let flows: Vec<SFlow> = self.tree_users.get(&tree).into_iter().flatten().copied().collect();
-        flows.into_iter().for_each(|flow| self.give_up(shared, now, flow));
+        flows.into_iter().for_each(|flow| self.give_up(shared, now, flow, Move::TooSmall));
     }
 }

@@ -11,6 +11,7 @@ mod track;
 
 use core::net::IpAddr;
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use fwd_core::time::Instant;
 
@@ -19,13 +20,14 @@ use super::event::{MvpnEvent, MvpnLimit};
 use super::forwarding::{flow_of, mroute_key};
 use super::instance::{Mvrf, SPmsiOut};
 use super::p_tunnel::PmsiTunnelValue;
+use super::root::TreeId;
 use super::route::{McastRoute, SFlow};
 use super::shared::{Shared, Timer};
 use super::umh::holds;
 
 pub use figures::{SPmsiFigures, TradeOff};
 pub use fsm::{Action, Event, State, transition};
-pub use policy::{Audience, Period, Reason, SPmsiPolicy, Seen, Threshold, decide};
+pub use policy::{Audience, Move, Period, Reason, SPmsiPolicy, Seen, Threshold, decide};
 
 impl Mvrf {
     /// The rate of a flow of ours.
@@ -109,6 +111,16 @@ impl Mvrf {
         self.reconsider(shared, now, flow);
     }
 
+    /// There may be more S-PMSIs than before: what is fixed, placed, scheduled or sent is judged again.
+    pub(super) fn restore_s_pmsis(&mut self, shared: &mut Shared, now: Instant) {
+        let known = self.config.s_pmsi.fixed.iter().chain(self.placed.keys()).chain(&self.scheduled).copied();
+        let sent = self.flows_sent().map(|(source, group)| SFlow::source_group(source, group));
+        let flows: BTreeSet<SFlow> = known.chain(sent).filter(|f| self.config.families.contains(&f.family)).collect();
+        for flow in flows.into_iter().filter(|flow| !self.s_out.contains_key(flow)).collect::<Vec<_>>() {
+            self.reconsider(shared, now, flow);
+        }
+    }
+
     /// Flows of ours that other PEs joined.
     fn flows_sent(&self) -> impl Iterator<Item = (IpAddr, IpAddr)> + '_ {
         let sent = self.c_groups.values().filter(|group| group.pmsi.is_some());
@@ -160,7 +172,7 @@ impl Mvrf {
 
     fn drive(&mut self, shared: &mut Shared, now: Instant, flow: SFlow, event: Event, reason: Reason) {
         let old = self.s_out.get(&flow).map(|out| out.state);
-        let has_default = self.has_default(flow);
+        let (has_default, from) = (self.has_default(flow), self.taken_by(flow));
         let (state, actions) = transition(old, event, has_default);
         if let (None, Some(state)) = (old, state) {
             let Some(tree) = self.choose_tree(shared, now, flow) else { return };
@@ -175,7 +187,25 @@ impl Mvrf {
         let ended = if state.is_none() { self.s_out.remove(&flow) } else { None };
         for action in actions {
             self.act(shared, now, flow, *action, ended.as_ref());
+            if *action == Action::Bind {
+                let why = self.s_out.get(&flow).map_or(Move::Unwanted, |out| Move::Wanted(out.reason));
+                self.count_move(flow);
+                self.moved(shared, flow, from, why);
+            }
         }
+    }
+
+    /// The tree that the flows of an S-PMSI take, whether that is the S-PMSI's or not.
+    fn taken_by(&self, flow: SFlow) -> Option<TreeId> {
+        let carrying = |flow: &SFlow| self.s_out.get(flow).filter(|out| out.state.carries()).map(|out| out.tree);
+        [flow, SFlow::all(flow.family)].iter().find_map(carrying).or(self.inclusive)
+    }
+
+    /// Says that flows changed their tunnel.
+    fn moved(&self, shared: &mut Shared, flow: SFlow, from: Option<TreeId>, why: Move) {
+        let tunnel = |tree: Option<TreeId>| tree.and_then(|tree| shared.roots.get(&tree)).map(|r| r.tunnel.clone());
+        let (from, to) = (tunnel(from), tunnel(self.taken_by(flow)));
+        shared.event(MvpnEvent::Moved { vrf: self.config.vrf, flow, from, to, why });
     }
 
     /// Whether a flow has a tunnel without this S-PMSI.
@@ -196,13 +226,7 @@ impl Mvrf {
             Action::StartDelay => shared.timers.set(Timer::SwitchOver(vrf, flow), now + timers.switch_over),
             Action::StopDelay => shared.timers.clear(Timer::SwitchOver(vrf, flow)),
             Action::StartHoldDown => shared.timers.set(Timer::HoldDown(vrf, flow), now + timers.hold_down),
-            Action::Bind => {
-                self.rebind(shared, flow);
-                let tree = self.s_out.get(&flow).and_then(|out| shared.roots.get(&out.tree));
-                let to = tree.map(|root| root.tunnel.clone());
-                self.count_move(flow);
-                shared.event(MvpnEvent::Moved { vrf, flow, to });
-            }
+            Action::Bind => self.rebind(shared, flow),
             Action::Release => {
                 self.s_pmsi_changed_at = Some(now);
                 shared.timers.clear(Timer::HoldDown(vrf, flow));
@@ -258,9 +282,12 @@ impl Mvrf {
         self.reconsider(shared, now, flow);
     }
 
-    /// Ends an S-PMSI at once.
-    pub(super) fn end_s_pmsi(&mut self, shared: &mut Shared, now: Instant, flow: SFlow) {
+    /// Ends an S-PMSI at once; says why, if it is to be said.
+    pub(super) fn end_s_pmsi(&mut self, shared: &mut Shared, now: Instant, flow: SFlow, why: Option<Move>) {
         let Some(out) = self.s_out.remove(&flow) else { return };
+        if let Some(why) = why.filter(|_| out.state.carries()) {
+            self.moved(shared, flow, Some(out.tree), why);
+        }
         let vrf = self.config.vrf;
         self.s_pmsi_changed_at = Some(shared.clock);
         shared.timers.clear(Timer::SwitchOver(vrf, flow));

@@ -144,6 +144,21 @@ pub enum Reason {
     Audience,
 }
 
+/// Why flows changed their tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Move {
+    /// To an S-PMSI.
+    Wanted(Reason),
+    /// Back: there is no reason any more.
+    Unwanted,
+    /// Back: the tunnel failed.
+    Failed,
+    /// Back: the tunnel cannot carry what is promised.
+    TooSmall,
+    /// Back: an operator allows fewer S-PMSIs or tunnels than there were.
+    Limit,
+}
+
 /// What is known of a flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {

@@ -187,6 +187,53 @@ fn leaves_send_too() {
     }
 }
 
+/// The labels of a frame, the top one first; none if it is not MPLS.
+fn stack(octets: &[u8]) -> Vec<u32> {
+    let mut labels = Vec::new();
+    if octets[12..14] == [0x88, 0x47] {
+        for entry in octets[14..].chunks_exact(4) {
+            labels.push(u32::from_be_bytes([0, entry[0], entry[1], entry[2]]) >> 4);
+            if entry[2] & 1 == 1 {
+                break;
+            }
+        }
+    }
+    labels
+}
+
+/// P2MP and MP2MP LSPs with a node that branches, a bud and leaves: everybody gets each packet once, and on each link, the last included, it has
+/// one label that is not reserved. No router pops it one hop early, and nobody asks for a null label (RFC 6513 §6.3.3, §12.1.3).
+///
+/// Shows: MVPN-TUN-5
+#[test]
+fn a_packet_of_a_tree_is_labelled_on_every_link() {
+    for kind in [TreeKind::P2mp, TreeKind::Mp2mp] {
+        let mut net = tree();
+        let fec = TreeFec::new(kind, address(0), &OpaqueElement::GenericLspId(5));
+        if kind == TreeKind::P2mp {
+            net.open(0, &fec, 1);
+        }
+        for n in [3, 4, 5, 2] {
+            net.join(n, &fec, 1);
+        }
+        net.run(SETTLE);
+        let role = |net: &Net, n: usize| {
+            let mldp = &net.nodes[n].mldp;
+            mldp.find(&fec).and_then(|id| mldp.tree(id)).unwrap().role
+        };
+        let roles = [0, 1, 2, 3].map(|n| role(&net, n));
+        assert_eq!(roles, [Role::Root, Role::Transit, Role::Bud, Role::Leaf], "{kind:?}");
+        let senders: &[usize] = if kind == TreeKind::P2mp { &[0] } else { &[2, 3, 4, 5] };
+        for from in senders {
+            let others: Vec<usize> = [2, 3, 4, 5].into_iter().filter(|n| n != from).collect();
+            assert_eq!(net.packet(*from, 1), only(&others, 7), "{kind:?} from {from}");
+            let stacks: Vec<Vec<u32>> = net.crossings.iter().map(|(_, _, octets)| stack(octets)).collect();
+            let is_plain = |stack: &Vec<u32>| matches!(stack[..], [label] if label >= 16);
+            assert!(stacks.len() >= 4 && stacks.iter().all(is_plain), "{kind:?} from {from}: {stacks:?}");
+        }
+    }
+}
+
 /// The tree of an MP2MP LSP follows the routes, with its ways up.
 #[test]
 fn an_mp2mp_lsp_survives_a_link() {

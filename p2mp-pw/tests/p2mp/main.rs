@@ -3,6 +3,7 @@
 mod drive;
 #[path = "../mldp/net.rs"]
 mod net;
+mod oam;
 mod p2mp_tables;
 mod pe;
 mod provision;

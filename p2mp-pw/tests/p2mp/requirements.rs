@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use fwd_core::net::{IfIndex, LabelSpaceId, Mac, VsiId};
 use fwd_core::op::{FwdOp, IlmAction, NextHop};
-use p2mp_pw::ldp::PwStatus;
 use p2mp_pw::ldp::fec::FecElement;
 use p2mp_pw::ldp::message::{Message, MessageBody};
+use p2mp_pw::ldp::{Pdu, PwStatus, Tlv, TlvValue};
 use p2mp_pw::oam_map::{AcConfig, AcInputs, Ccm, PwInputs, map};
 use p2mp_pw::p2mp::root::{self, Event as RootEvent, RootState};
-use p2mp_pw::p2mp::{LeafState, Monitor, PwId, leaf};
+use p2mp_pw::p2mp::{LeafState, Mismatch, Monitor, PwId, leaf};
+use p2mp_pw::pw::SwitchingPoint;
 
 use super::net::{Net, ldp_id};
 use super::pe::*;
@@ -301,4 +302,40 @@ fn a_fault_of_the_source_reaches_the_customers_of_the_leaves() {
             assert_eq!((indication.ais, indication.not_active), (!well, !well), "leaf {l}: {circuit:?}");
         }
     }
+}
+
+/// A mapping that passed a switching point (RFC 6073 §7.4): the S-PE TLV is read from octets, and a P2MP pseudowire with one is refused,
+/// for it has one segment (RFC 7338 §1.2).
+///
+/// Shows: L2VPN-5.1-29
+#[test]
+fn a_switched_p2mp_pseudowire_is_refused() {
+    let (mut pes, pw, _) = service(&[3, 4], |_| {});
+    let offer = pes.log.iter().find(|(_, to, m)| *to == 3 && matches!(m.body, MessageBody::LabelMapping(_)));
+    let (_, _, mut message) = offer.unwrap().clone();
+    let point = SwitchingPoint::new([192, 0, 2, 77].into(), Some(9));
+    let mut value = Vec::new();
+    point.emit(&mut value);
+    let MessageBody::LabelMapping(mapping) = &mut message.body else { panic!() };
+    mapping.optional.push(Tlv::new(TlvValue::PwSwitchingPoint(value.as_slice().into())));
+    let mut octets = Vec::new();
+    Pdu::emit(ldp_id(0), &[message], &mut octets);
+    let tlv = [0x89, 0x6d, 0, 12, 1, 4, 0, 0, 0, 9, 3, 4, 192, 0, 2, 77];
+    assert!(octets.ends_with(&tlv), "{octets:02x?}");
+    let message: Message = Pdu::parse(&octets).unwrap().messages().next().unwrap().unwrap().parse().unwrap();
+    let MessageBody::LabelMapping(mapping) = &message.body else { panic!() };
+    let read = mapping.optional.iter().find_map(|tlv| match &tlv.value {
+        TlvValue::PwSwitchingPoint(value) => Some(SwitchingPoint::parse(value).unwrap()),
+        _ => None,
+    });
+    assert_eq!(read, Some(point));
+    let (now, peer) = (pes.net.now, ldp_id(0));
+    pes.leaves.get_mut(&3).unwrap().handle_input(now, leaf::Input::Message { peer, message: &message });
+    pes.settle();
+    pes.run(SETTLE);
+    let switched = |e: &leaf::Event| matches!(e, leaf::Event::Mismatch { what: Mismatch::Switched, .. });
+    assert!(pes.leaf_events.iter().any(|(n, e)| *n == 3 && switched(e)));
+    assert_eq!(state(&pes, pw, 3), LeafState::Fault(PwStatus::NOT_FORWARDING));
+    assert_eq!(state(&pes, pw, 4), LeafState::Confirmed);
+    assert_eq!(pes.frame(0, AC), [(4, 50)]);
 }

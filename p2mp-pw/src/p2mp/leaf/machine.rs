@@ -307,7 +307,8 @@ impl Leaf {
         }
     }
 
-    /// What in-band verification (BFD, VCCV) says of the way from the root of a pseudowire.
+    /// What in-band verification (BFD, VCCV) says of the way from the root of a pseudowire. One that is down keeps its entries, so that
+    /// verification goes on; of several that protect each other only the one that is selected has entries.
     pub fn set_oam(&mut self, now: Instant, sai: &Sai, up: bool) {
         let Some(&(id, index)) = self.by_sai.get(sai) else { return };
         let Some(pw) = self.pws.get_mut(&id).filter(|pw| pw.config.monitor.vccv()) else { return };

@@ -44,10 +44,14 @@ impl Leaf {
             self.instance(&pw);
         }
         let mut members = core::mem::take(&mut pw.members);
+        let verifies = pw.selector.is_none();
         // What does not feed the circuits any more goes before what does: never two copies.
         for feeds in [false, true] {
             for (index, member) in members.iter_mut().enumerate().filter(|_| !pw.refused) {
-                if (pw.selected == Some(index) && member.state == PwState::Up) == feeds {
+                let is_up = pw.selected == Some(index) && member.state == PwState::Up;
+                // What in-band verification found to be down can be found to be up again only as long as its packets get here.
+                let is_verified = verifies && member.state == PwState::Fault && member.oam_down;
+                if (is_up || is_verified) == feeds {
                     self.member(&pw, index, member, feeds);
                 }
             }

@@ -259,6 +259,8 @@ impl<'m> Network<'m> {
                 encapsulation: Encapsulation::GreKey(7),
                 deliver: Deliver::Vrf(VrfId(3)),
                 mpls: false,
+                label_space: None,
+                check_source: false,
                 ordered: true,
                 protection: None,
                 model: TunnelModel::Pipe,

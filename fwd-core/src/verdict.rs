@@ -216,6 +216,8 @@ pub enum DropReason {
     VlinkOrder,
     /// Marked for congestion on the way, and its sender does not know the mark (RFC 6040 §4.2).
     VlinkCongestion,
+    /// Its source is not behind the link that it came by (RFC 3704 §2.2).
+    VlinkSource,
     /// A multicast packet without a route.
     NoMroute,
     /// A multicast packet that did not come from where its route expects it: from another interface, or by the tunnel of
@@ -263,7 +265,7 @@ pub enum DropReason {
 
 impl DropReason {
     /// Every reason.
-    pub const ALL: [Self; 53] = [
+    pub const ALL: [Self; 54] = [
         Self::NoIngress,
         Self::Truncated,
         Self::NotOurMac,
@@ -297,6 +299,7 @@ impl DropReason {
         Self::VlinkPayload,
         Self::VlinkOrder,
         Self::VlinkCongestion,
+        Self::VlinkSource,
         Self::NoMroute,
         Self::RpfFailed,
         Self::NoReceivers,
@@ -356,6 +359,7 @@ impl DropReason {
             Self::VlinkPayload => "vlink-payload",
             Self::VlinkOrder => "vlink-order",
             Self::VlinkCongestion => "vlink-congestion",
+            Self::VlinkSource => "vlink-source",
             Self::NoMroute => "no-mroute",
             Self::RpfFailed => "rpf-failed",
             Self::NoReceivers => "no-receivers",

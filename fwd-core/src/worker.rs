@@ -332,8 +332,8 @@ impl<'m> Worker<'m> {
             state.counters.count_in(received.end.saturating_sub(received.offset));
         }
         match received.inner {
-            Inner::Labels => {
-                let begun = self.begin_labelled(frame, VrfId::GLOBAL, None, received.offset)?;
+            Inner::Labels(space) => {
+                let begun = self.begin_labelled(frame, VrfId::GLOBAL, space, received.offset)?;
                 if let Begun::Ended(ended) = begun {
                     return self.end_tunnel(frame, ended);
                 }
@@ -347,7 +347,10 @@ impl<'m> Worker<'m> {
                 let way = bridge::from_pseudowire(&self.tables, &mut self.state, frame, port, at, class)?;
                 Ok(self.take_way(frame, way))
             }
-            Inner::Ip { vrf, tunnel, mark } => {
+            Inner::Ip { vrf, tunnel, mark, check_source } => {
+                if check_source && !route::is_source_by(&self.tables, frame, (vrf, received.offset), received.id) {
+                    return Err(Halt::Drop(DropReason::VlinkSource));
+                }
                 let before = mark.map(|mark| vlink::remark(frame, received.offset, mark));
                 let packet = Routed { vrf, offset: received.offset, tunnel: Some(tunnel), group: false };
                 let mut hop = Hop::NONE;

@@ -21,6 +21,8 @@ fn furnished() -> Router {
         encapsulation: Encapsulation::GreKey(9),
         deliver: Deliver::Vrf(VrfId(1)),
         mpls: false,
+        label_space: None,
+        check_source: false,
         ordered: false,
         protection: None,
         model: TunnelModel::Pipe,

@@ -45,6 +45,8 @@ fn pe(encapsulation: Encapsulation, v6: bool, labels: &[u32]) -> Router {
             encapsulation,
             deliver,
             mpls: true,
+            label_space: None,
+            check_source: false,
             ordered: false,
             protection: None,
             model: TunnelModel::Pipe,

@@ -5,10 +5,10 @@ mod router;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use fwd_core::net::{IfIndex, NhlfeId, SaId, VlinkId, VrfId};
+use fwd_core::net::{IfIndex, Label, LabelSpaceId, NhlfeId, SaId, VlinkId, VrfId};
 use fwd_core::op::{
-    Deliver, Dscp, Encapsulation, Ends, FwdOp, NextHop, Protection, RouteAction, Session, TunnelModel, Vlink,
-    VlinkOutput,
+    Deliver, Dscp, Encapsulation, Ends, FwdOp, Ilm, IlmAction, NextHop, Protection, RouteAction, Session, TunnelModel,
+    Vlink, VlinkOutput,
 };
 use fwd_core::sa::{InboundSa, OutboundSa, UnprotectError};
 use fwd_core::wire::esp::{Cipher, Context, Refused, Replayed};
@@ -16,7 +16,7 @@ use fwd_core::wire::icmp::{Trouble, error4, error6};
 use fwd_core::wire::l2tpv3::Cookie;
 use fwd_core::wire::{EtherType, Ethernet, Ipv4, Ipv6, checksum};
 use fwd_core::{DropReason, Frame, PuntReason, Verdict};
-use router::{OURS, Router, THEIRS, ip, ip_of, plain};
+use router::{OURS, Router, THEIRS, ip, ip_from, ip_of, plain};
 
 const CORE: u32 = 0;
 const CUSTOMER: u32 = 2;
@@ -38,6 +38,8 @@ fn link(encapsulation: Encapsulation, ends: Ends) -> Vlink {
         encapsulation,
         deliver: Deliver::Vrf(VrfId(1)),
         mpls: false,
+        label_space: None,
+        check_source: false,
         ordered: false,
         protection: None,
         model: TunnelModel::Pipe,
@@ -439,6 +441,67 @@ impl Cipher for Sum {
         self.turn(context, text);
         Ok(())
     }
+}
+
+/// Two links of one VRF: what comes by the one that does not lead back is taken, unless sources are checked.
+///
+/// Shows: VLINK-5.2-2
+#[test]
+fn asymmetric_routes_pass_unless_sources_are_checked() {
+    for v6 in [false, true] {
+        for (check_source, back, expected) in
+            [(false, 51, Ok(())), (true, 51, Err(Verdict::Drop(DropReason::VlinkSource))), (true, 41, Ok(()))]
+        {
+            let make = |side| {
+                let vlink = Vlink { check_source, ..link(Encapsulation::GreKey(9), ends(side, v6)) };
+                let mut r = router(side, vlink, VlinkOutput { key: Some(9), ..output() }, &[]);
+                let other = link(Encapsulation::GreKey(10), ends(side, v6));
+                r.apply(FwdOp::SetVlink { id: VlinkId(2), vlink: other });
+                r.apply(FwdOp::SetVlinkOutput { id: VlinkId(2), output: VlinkOutput { key: Some(10), ..output() } });
+                r.nhlfe(51, &[], NextHop::Vlink(VlinkId(2)), TunnelModel::Pipe);
+                r
+            };
+            let (mut a, mut b) = (make(0), make(1));
+            // The way back to the source.
+            b.route_to(1, if v6 { "fd00::/16" } else { "10.0.0.0/16" }, back);
+            let (inside, outside) = if v6 { ("fd09::1", "fdcc::1") } else { ("10.9.1.1", "172.16.0.1") };
+            let (_, _, sent) = a.forward(CUSTOMER, &plain(&ip(inside, 64, 0))).unwrap();
+            let arrived = b.forward(CORE, &cross(sent)).map(|(iface, ..)| assert_eq!(iface, CUSTOMER));
+            assert_eq!(arrived, expected, "{check_source} {back}");
+            // A source that is routed nowhere is behind no link.
+            let (_, _, sent) = a.forward(CUSTOMER, &plain(&ip_from(outside, inside, 64, 0, 32))).unwrap();
+            let arrived = b.forward(CORE, &cross(sent)).map(drop);
+            let expected = if check_source { Err(Verdict::Drop(DropReason::VlinkSource)) } else { Ok(()) };
+            assert_eq!(arrived, expected, "{check_source} {back}");
+        }
+    }
+}
+
+/// Labels of a link's own space: by the link they lead into the VRF, by another link they are not known.
+///
+/// Shows: VLINK-6.5-C3
+#[test]
+fn a_label_of_a_link_is_of_no_other() {
+    let make = |side| {
+        let space = Some(LabelSpaceId(5));
+        let inside = Vlink { label_space: space, ..link(Encapsulation::MplsInIp, ends(side, false)) };
+        let mut r = router(side, inside, output(), &[500]);
+        let gre = Vlink { mpls: true, ..link(Encapsulation::Gre, ends(side, false)) };
+        r.apply(FwdOp::SetVlink { id: VlinkId(2), vlink: gre });
+        r.apply(FwdOp::SetVlinkOutput { id: VlinkId(2), output: output() });
+        r.nhlfe(51, &[500], NextHop::Vlink(VlinkId(2)), TunnelModel::Pipe);
+        let ilm = Ilm { action: IlmAction::PopLookup(VrfId(1)), model: TunnelModel::Pipe };
+        let label = Label::new(500).unwrap();
+        r.apply(FwdOp::SetContextIlm { space: LabelSpaceId(5), label, ilm });
+        r
+    };
+    let (mut a, mut b) = (make(0), make(1));
+    let packet = plain(&ip("10.9.1.1", 64, 0));
+    let (_, _, sent) = a.forward(CUSTOMER, &packet).unwrap();
+    assert_eq!(b.forward(CORE, &cross(sent)).map(|(iface, ..)| iface), Ok(CUSTOMER));
+    a.route_to(1, "10.9.0.0/16", 51);
+    let (_, _, sent) = a.forward(CUSTOMER, &packet).unwrap();
+    assert_eq!(b.forward(CORE, &cross(sent)).map(drop), Err(Verdict::Drop(DropReason::UnknownLabel)));
 }
 
 /// A frame in a buffer with room on both sides.

@@ -2,6 +2,8 @@
 
 #[path = "vlink/drive.rs"]
 mod drive;
+#[path = "vlink/policy.rs"]
+mod policy;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};

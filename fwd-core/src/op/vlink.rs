@@ -5,7 +5,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use super::encoding::{Fields, Kind, Tag, malformed};
 use super::{FwdOp, TunnelModel};
 use crate::malformed::Malformed;
-use crate::net::{Mac, NhlfeId, PortId, SaId, VlinkId, VrfId};
+use crate::net::{LabelSpaceId, Mac, NhlfeId, PortId, SaId, VlinkId, VrfId};
 use crate::wire::l2tpv3::Cookie;
 
 /// A virtual link, and how its packets are known when they arrive. How they are sent is a [`VlinkOutput`].
@@ -22,9 +22,14 @@ pub struct Vlink {
     pub encapsulation: Encapsulation,
     /// Where payloads go.
     pub deliver: Deliver,
-    /// Whether labelled packets are taken as well, by the platform's incoming labels; always so where the encapsulation is MPLS
-    /// in IP or in UDP.
+    /// Whether labelled packets are taken as well; always so where the encapsulation is MPLS in IP or in UDP.
     pub mpls: bool,
+    /// The space in which labels of these packets are looked up; none: the platform's. A label of the space of a link that is
+    /// protected has no meaning in a packet that came in clear (RFC 3031 §3.14, RFC 4023 §8.1).
+    pub label_space: Option<LabelSpaceId>,
+    /// Whether the source of an IP packet must be one that packets would be sent to by this very link (RFC 3704 §2.2). Of equal
+    /// paths the one of the packet's flow counts. Packets with labels are not looked at.
+    pub check_source: bool,
     /// Whether numbered packets that are out of order are dropped (RFC 2890 §2.2, RFC 3931 §4.6). Then one worker alone
     /// forwards for the link.
     pub ordered: bool,
@@ -242,7 +247,13 @@ pub(crate) struct Packed {
     pub(crate) selector: u32,
     pub(crate) sa: u16,
     pub(crate) cookie: [u32; 2],
+    /// [`CHECK_SOURCE`], [`HAS_SPACE`].
+    pub(crate) checks: u8,
+    pub(crate) space: u32,
 }
+
+const CHECK_SOURCE: u8 = 1;
+const HAS_SPACE: u8 = 2;
 
 impl Encapsulation {
     /// The value of octet 1, the key or session, and the session.
@@ -274,11 +285,13 @@ impl Vlink {
             | flag(session.is_some_and(|session| session.sublayer), SUBLAYER)
             | flag(is_port, PORT)
             | units << COOKIE_SHIFT;
-        Packed { kind, flags, deliver, selector, sa: self.protection.unwrap_or_default().0, cookie }
+        let checks = flag(self.check_source, CHECK_SOURCE) | flag(self.label_space.is_some(), HAS_SPACE);
+        let space = self.label_space.unwrap_or_default().0;
+        Packed { kind, flags, deliver, selector, sa: self.protection.unwrap_or_default().0, cookie, checks, space }
     }
 
     pub(crate) fn unpack(packed: &Packed, ends: [u32; 8], model: TunnelModel) -> Result<Self, Malformed> {
-        let Packed { kind, flags, deliver, selector, sa, cookie } = *packed;
+        let Packed { kind, flags, deliver, selector, sa, cookie, checks, space } = *packed;
         let cookie = cookie_of(cookie, flags >> COOKIE_SHIFT).ok_or(malformed(3, "cookie length", flags.into()))?;
         let session = Session { id: selector, cookie, sublayer: flags & SUBLAYER != 0 };
         let encapsulation = match kind {
@@ -300,6 +313,8 @@ impl Vlink {
             encapsulation,
             deliver,
             mpls: flags & MPLS != 0,
+            label_space: (checks & HAS_SPACE != 0).then_some(LabelSpaceId(space)),
+            check_source: checks & CHECK_SOURCE != 0,
             ordered: flags & ORDERED != 0,
             protection: (flags & PROTECTED != 0).then_some(SaId(sa)),
             model,
@@ -312,6 +327,7 @@ pub(super) fn fields(op: &FwdOp) -> Option<(Tag, Fields)> {
     Some(match *op {
         FwdOp::SetVlink { id, vlink } => {
             let p = vlink.pack();
+            let [s0, s1, s2, s3] = p.space.to_be_bytes();
             let mut f = Fields {
                 kind: Kind(p.kind),
                 model: super::encoding::model_octet(vlink.model),
@@ -319,6 +335,7 @@ pub(super) fn fields(op: &FwdOp) -> Option<(Tag, Fields)> {
                 key: id.0,
                 value: p.deliver,
                 half: p.sa,
+                mac: Mac([p.checks, 0, s0, s1, s2, s3]),
                 aux: p.selector,
                 tail: p.cookie,
                 ..Fields::default()
@@ -368,8 +385,17 @@ pub(super) fn op(tag: Tag, f: &Fields) -> Option<Result<FwdOp, Malformed>> {
 }
 
 fn vlink(f: &Fields) -> Result<Vlink, Malformed> {
-    let packed =
-        Packed { kind: f.kind.0, flags: f.count, deliver: f.value, selector: f.aux, sa: f.half, cookie: f.tail };
+    let Mac([checks, _, s0, s1, s2, s3]) = f.mac;
+    let packed = Packed {
+        kind: f.kind.0,
+        flags: f.count,
+        deliver: f.value,
+        selector: f.aux,
+        sa: f.half,
+        cookie: f.tail,
+        checks,
+        space: u32::from_be_bytes([s0, s1, s2, s3]),
+    };
     Vlink::unpack(&packed, f.words(), f.model()?)
 }
 
@@ -404,6 +430,8 @@ mod tests {
             encapsulation,
             deliver: Deliver::Vrf(VrfId(0x0102)),
             mpls: false,
+            label_space: None,
+            check_source: false,
             ordered: true,
             protection: Some(SaId(0x0304)),
             model: TunnelModel::Pipe,
@@ -423,6 +451,10 @@ mod tests {
         assert_eq!(octets[..12], [64, 3, 1, 0x0c, 10, 11, 12, 13, 0, 0, 1, 2]);
         assert_eq!(octets[12..24], [0, 0, 0, 0, 0, 0, 3, 4, 5, 6, 7, 8]);
         assert_eq!((&octets[24..28], &octets[40..44]), (&[192, 0, 2, 1][..], &[192, 0, 2, 2][..]));
+        let checked =
+            Vlink { label_space: Some(LabelSpaceId(0x0203)), check_source: true, ..link(Encapsulation::MplsInIp) };
+        assert_eq!(check(FwdOp::SetVlink { id, vlink: checked })[12..18], [3, 0, 0, 0, 2, 3]);
+        check(FwdOp::SetVlink { id, vlink: Vlink { check_source: false, ..checked } });
 
         let cookie = Cookie::new(&[1, 2, 3, 4, 5, 6, 7, 8]).unwrap();
         let session = Session { id: 9, cookie, sublayer: true };

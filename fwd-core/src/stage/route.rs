@@ -6,7 +6,7 @@ use super::egress::Hop;
 use super::exposed::{Tunnel, class_of, dscp_for};
 use super::{Below, Halt, Rewrite, Step, flow, outgoing_ttl, punt};
 use crate::frame::Frame;
-use crate::net::VrfId;
+use crate::net::{VlinkId, VrfId};
 use crate::op::RouteAction;
 use crate::table::{Tables, VrfSlot};
 use crate::verdict::{DropReason, PuntReason};
@@ -54,6 +54,24 @@ pub(crate) fn look_up(tables: &Tables<'_>, checked: &Checked) -> Option<RouteAct
         Destination::V4(addr) => tables.lookup4(vrf, addr),
         Destination::V6(addr) => tables.lookup6(vrf, addr),
     }
+}
+
+/// Whether packets to the source of the IP packet at `offset` would leave by this virtual link (RFC 3704 §2.2).
+pub(crate) fn is_source_by(
+    tables: &Tables<'_>,
+    frame: &Frame<'_>,
+    (vrf, offset): (VrfId, usize),
+    link: VlinkId,
+) -> bool {
+    let octets = frame.after(offset);
+    let action = match octets.first().map(|first| first >> 4) {
+        Some(4) => Ipv4::of(octets).and_then(|header| tables.lookup4(vrf, header.source())),
+        _ => Ipv6::of(octets).and_then(|header| tables.lookup6(vrf, header.source())),
+    };
+    let Some(RouteAction::Forward(id)) = action else { return false };
+    let mut hop = Hop::NONE;
+    let followed = hop.follow(tables, id, (vrf, offset), || flow::of_ip(octets));
+    followed.is_ok() && hop.link.is_some_and(|by| by.id == link)
 }
 
 /// Checks an IPv4 packet before its look-up (RFC 1812 §5.2.2, §5.3.7).

@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use super::exposed::{Tunnel, class_of};
 use super::{Halt, Step, punt};
 use crate::frame::Frame;
-use crate::net::{PortId, SaId, VlinkId, VrfId};
+use crate::net::{LabelSpaceId, PortId, SaId, VlinkId, VrfId};
 use crate::op::{Deliver, Encapsulation, Ends, Session, TunnelModel, Vlink};
 use crate::table::vlink::{Selector, Vlinks, ends_of};
 use crate::verdict::{DropReason, PuntReason};
@@ -39,9 +39,9 @@ pub(crate) enum Number {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Inner {
     /// An IP packet for this VRF, with what the tunnel says about its class, and the DSCP and ECN bits to be written into it.
-    Ip { vrf: VrfId, tunnel: Tunnel, mark: Option<u8> },
-    /// A label stack.
-    Labels,
+    Ip { vrf: VrfId, tunnel: Tunnel, mark: Option<u8>, check_source: bool },
+    /// A label stack, in this label space.
+    Labels(Option<LabelSpaceId>),
     /// An Ethernet frame, for a bridge port.
     Ethernet { port: PortId, class: u8 },
 }
@@ -216,13 +216,13 @@ impl Found {
             vlink.mpls || matches!(vlink.encapsulation, Encapsulation::MplsInIp | Encapsulation::MplsInUdp);
         let offset = outer.offset.saturating_add(len);
         let inner = match (payload, vlink.deliver) {
-            (Some(EtherType::MPLS), _) if takes_labels => Inner::Labels,
+            (Some(EtherType::MPLS), _) if takes_labels => Inner::Labels(vlink.label_space),
             (Some(EtherType::BRIDGED_ETHERNET) | None, Deliver::Port(port)) => {
                 Inner::Ethernet { port, class: class_of(outer.traffic >> 2) }
             }
-            (Some(EtherType::IPV4), Deliver::Vrf(vrf)) => ip(frame, outer, offset, Some(4), vrf, vlink.model)?,
-            (Some(EtherType::IPV6), Deliver::Vrf(vrf)) => ip(frame, outer, offset, Some(6), vrf, vlink.model)?,
-            (None, Deliver::Vrf(vrf)) => ip(frame, outer, offset, None, vrf, vlink.model)?,
+            (Some(EtherType::IPV4), Deliver::Vrf(vrf)) => ip(frame, outer, offset, Some(4), vrf, vlink)?,
+            (Some(EtherType::IPV6), Deliver::Vrf(vrf)) => ip(frame, outer, offset, Some(6), vrf, vlink)?,
+            (None, Deliver::Vrf(vrf)) => ip(frame, outer, offset, None, vrf, vlink)?,
             _ => return Err(PAYLOAD),
         };
         let number = number.filter(|_| vlink.ordered);
@@ -232,14 +232,8 @@ impl Found {
 }
 
 /// An IP packet at `offset`, of this version if the tunnel says one.
-fn ip(
-    frame: &Frame<'_>,
-    outer: &Outer,
-    offset: usize,
-    version: Option<u8>,
-    vrf: VrfId,
-    model: TunnelModel,
-) -> Step<Inner> {
+fn ip(frame: &Frame<'_>, outer: &Outer, offset: usize, version: Option<u8>, vrf: VrfId, vlink: &Vlink) -> Step<Inner> {
+    let model = vlink.model;
     let octets = frame.octets().get(offset..outer.end).unwrap_or_default();
     let is_version = |v| octets.first().is_some_and(|first| first >> 4 == v && version.is_none_or(|said| said == v));
     let (dscp, ecn, ttl, len) = if is_version(4) {
@@ -260,7 +254,9 @@ fn ip(
     let mark = onward << 2 | congestion(outer.traffic & 3, ecn)?;
     let class = class_of(onward);
     let phb = if model == TunnelModel::ShortPipe { class } else { class_of(outer_dscp) };
-    Ok(Inner::Ip { vrf, tunnel: Tunnel { ttl, class, phb }, mark: (mark != dscp << 2 | ecn).then_some(mark) })
+    let tunnel = Tunnel { ttl, class, phb };
+    let mark = (mark != dscp << 2 | ecn).then_some(mark);
+    Ok(Inner::Ip { vrf, tunnel, mark, check_source: vlink.check_source })
 }
 
 const NOT_ECT: u8 = 0;

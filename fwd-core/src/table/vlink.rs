@@ -20,7 +20,7 @@ use crate::wire::l2tpv3::L2tpOrder;
 /// word 0: encapsulation (8) | flags (8) | association (16)     1: VRF or port     2: key or session     3, 4: cookie
 /// 5: model (8) | output flags (8) | TTL (8) | DSCP (8)         6 to 13: both ends
 /// 14: entry     15: key or session     16, 17: cookie     18: MTU (16) | association (16)     19: ports (32)
-/// 20: octets of the association (8) | units of the cookie (8)     21: generation
+/// 20: octets of the association (8) | units of the cookie (8)     21: generation     22: label space     23: what is checked
 /// ```
 const WORDS: usize = 29;
 
@@ -80,6 +80,8 @@ impl Link<'_> {
             selector: self.word(2),
             sa: u16::from_be_bytes([s0, s1]),
             cookie: self.words(3),
+            space: self.word(22),
+            checks: self.word(23) as u8,
         };
         let [model, ..] = self.word(5).to_be_bytes();
         let model = match model {
@@ -248,6 +250,9 @@ impl<'m> VlinkWriter<'m> {
         for (word, value) in rest.iter_mut().zip(vlink.ends.words()) {
             *word = value;
         }
+        for (word, value) in record.iter_mut().skip(22).zip([packed.space, packed.checks.into()]) {
+            *word = value;
+        }
         if old.is_none() {
             self.generation = self.generation.wrapping_add(1);
             if let Some(word) = record.get_mut(21) {
@@ -382,6 +387,8 @@ mod tests {
             encapsulation,
             deliver: Deliver::Vrf(VrfId(7)),
             mpls: true,
+            label_space: Some(crate::net::LabelSpaceId(9)),
+            check_source: true,
             ordered: false,
             protection: Some(SaId(0x1234)),
             model: TunnelModel::ShortPipe,

@@ -141,6 +141,11 @@ impl Architecture {
         }
     }
 
+    /// What PEs build among each other, the best first (draft-duffy §7): L2TP has the properties, the others are lighter.
+    pub const PE_TO_PE: [Self; 3] = [Self::L2tp, Self::Gre, Self::DistinctIpip];
+    /// What a CE takes part in (draft-duffy §7), by any vendor's IPsec: a part of [`Self::PE_TO_PE`].
+    pub const WITH_CE: [Self; 1] = [Self::DistinctIpip];
+
     /// The section of the draft, and its name.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -245,14 +245,20 @@ fn narrowed(selector: &Selector, from: FromPacket, packet: &Packet) -> Selector 
     }
 }
 
-/// The SPDs of a system: one for each virtual interface (RFC 4301 §4.4.1: the SPD-ID).
-#[derive(Clone, Debug, Default)]
-pub struct Spds {
-    by_interface: BTreeMap<VlinkId, Spd>,
+/// The SPDs of a system: one for each virtual interface (RFC 4301 §4.4.1: the SPD-ID). `K` is what tells interfaces apart.
+#[derive(Clone, Debug)]
+pub struct Spds<K = VlinkId> {
+    by_interface: BTreeMap<K, Spd>,
     dropped: BTreeMap<Audit, u64>,
 }
 
-impl Spds {
+impl<K> Default for Spds<K> {
+    fn default() -> Self {
+        Self { by_interface: BTreeMap::new(), dropped: BTreeMap::new() }
+    }
+}
+
+impl<K: Ord> Spds<K> {
     /// None: everything is discarded.
     #[must_use]
     pub fn new() -> Self {
@@ -260,13 +266,24 @@ impl Spds {
     }
 
     /// Sets the policies of an interface.
-    pub fn set(&mut self, interface: VlinkId, spd: Spd) {
+    pub fn set(&mut self, interface: K, spd: Spd) {
         self.by_interface.insert(interface, spd);
     }
 
+    /// Forgets an interface: what leaves or arrives by it is discarded.
+    pub fn remove(&mut self, interface: &K) {
+        self.by_interface.remove(interface);
+    }
+
+    /// The policies of an interface.
+    #[must_use]
+    pub fn get(&self, interface: &K) -> Option<&Spd> {
+        self.by_interface.get(interface)
+    }
+
     /// What becomes of a packet that leaves by an interface. What is dropped is counted.
-    pub fn outbound(&mut self, interface: VlinkId, packet: &Packet) -> Outbound {
-        let found = self.by_interface.get(&interface);
+    pub fn outbound(&mut self, interface: &K, packet: &Packet) -> Outbound {
+        let found = self.by_interface.get(interface);
         let outbound = found.map_or(Outbound::Drop(Audit::NoPolicy), |spd| spd.outbound(packet));
         if let Outbound::Drop(why) = outbound {
             self.count(why);
@@ -278,18 +295,14 @@ impl Spds {
     ///
     /// # Errors
     /// It may not.
-    pub fn inbound(
-        &mut self,
-        interface: VlinkId,
-        packet: &Packet,
-        through: Option<(SaId, &Selector)>,
-    ) -> Result<(), Audit> {
-        let found = self.by_interface.get(&interface);
+    pub fn inbound(&mut self, interface: &K, packet: &Packet, through: Option<(SaId, &Selector)>) -> Result<(), Audit> {
+        let found = self.by_interface.get(interface);
         let passed = found.map_or(Err(Audit::NoPolicy), |spd| spd.inbound(packet, through));
         passed.inspect_err(|why| self.count(*why))
     }
 
-    fn count(&mut self, why: Audit) {
+    /// Counts a packet that is dropped for this reason.
+    pub(crate) fn count(&mut self, why: Audit) {
         let count = self.dropped.entry(why).or_default();
         *count = count.saturating_add(1);
     }
@@ -337,9 +350,9 @@ mod tests {
         let mut spds = Spds::new();
         spds.set(VlinkId(1), spd(&[policy(6, Action::Bypass)]));
         spds.set(VlinkId(2), spd(&[policy(6, Action::Discard)]));
-        assert_eq!(spds.outbound(VlinkId(1), &packet(6, 80)), Outbound::Bypass);
-        assert_eq!(spds.outbound(VlinkId(2), &packet(6, 80)), Outbound::Drop(Audit::Discard));
-        assert_eq!(spds.outbound(VlinkId(3), &packet(6, 80)), Outbound::Drop(Audit::NoPolicy));
+        assert_eq!(spds.outbound(&VlinkId(1), &packet(6, 80)), Outbound::Bypass);
+        assert_eq!(spds.outbound(&VlinkId(2), &packet(6, 80)), Outbound::Drop(Audit::Discard));
+        assert_eq!(spds.outbound(&VlinkId(3), &packet(6, 80)), Outbound::Drop(Audit::NoPolicy));
         assert_eq!((spds.dropped(Audit::Discard), spds.dropped(Audit::NoPolicy)), (1, 1));
     }
 
@@ -350,7 +363,7 @@ mod tests {
         let mut spds = Spds::new();
         spds.set(VlinkId(1), spd(&[gre, policy(1, Action::Bypass), policy(6, Action::Discard)]));
         let through = Some((SaId(5), &gre.selector));
-        let mut check = |packet, through| spds.inbound(VlinkId(1), &packet, through);
+        let mut check = |packet, through| spds.inbound(&VlinkId(1), &packet, through);
         assert_eq!(check(packet(47, 0), through), Ok(()));
         assert_eq!(check(packet(47, 0), None), Err(Audit::ShouldBeProtected));
         assert_eq!(check(packet(47, 0), Some((SaId(6), &gre.selector))), Err(Audit::WrongAssociation));

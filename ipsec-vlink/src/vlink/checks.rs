@@ -8,6 +8,9 @@ use super::config::{ConfigError, LinkConfig, PeerConfig, PeerKind, Security};
 use super::machine::VirtualLinks;
 use crate::arch::{Architecture, CeProfile, Clear, Count, addresses};
 
+/// The architectures whose associations alone say the link.
+const BY_SPI: [Architecture; 2] = [Architecture::TunnelSa, Architecture::SharedIpip];
+
 /// The addresses of a link.
 const fn ends_of(peer: &PeerConfig, cfg: &LinkConfig) -> Result<Ends, ConfigError> {
     if matches!(cfg.architecture.properties().addresses, Count::PerLink) {
@@ -24,9 +27,29 @@ const fn ends_of(peer: &PeerConfig, cfg: &LinkConfig) -> Result<Ends, ConfigErro
 
 impl VirtualLinks {
     /// Links of an architecture between these addresses: those that are protected, those that are not.
-    fn between(&self, architecture: Architecture, ends: &Ends) -> (usize, usize) {
+    pub(super) fn between(&self, architecture: Architecture, ends: &Ends) -> (usize, usize) {
         let (local, remote) = addresses(ends);
-        self.policies.get(&(architecture, local, remote)).copied().unwrap_or_default()
+        let pair = self.pairs.get(&(architecture, local, remote));
+        pair.map_or((0, 0), |p| (p.of(Security::Integrity).saturating_add(p.of(Security::Esp)), p.of(Security::Clear)))
+    }
+
+    /// Whether the links between these addresses, but for one of the policy `but`, can do with another one of this policy: what
+    /// they share has one.
+    pub(super) fn is_of_policy(
+        &self,
+        architecture: Architecture,
+        ends: &Ends,
+        policy: Security,
+        but: Option<Security>,
+    ) -> bool {
+        let (local, remote) = addresses(ends);
+        let Some(pair) = self.pairs.get(&(architecture, local, remote)) else { return true };
+        let shares = architecture.properties().child_sas == Count::One;
+        let agrees = |other: Security| {
+            let fits = if shares { other == policy } else { other.protects() == policy.protects() };
+            fits || policy == Security::Discard || pair.of(other) == usize::from(but == Some(other))
+        };
+        [Security::Clear, Security::Integrity, Security::Esp].into_iter().all(agrees)
     }
 
     pub(super) fn check(&self, cfg: &LinkConfig) -> Result<Ends, ConfigError> {
@@ -45,18 +68,22 @@ impl VirtualLinks {
         }
         self.check_addresses(cfg, &ends)?;
         // One tunnel, one policy: selectors see the outer packet only.
-        let (protected, clear) = self.between(cfg.architecture, &ends);
-        if (if is_clear { protected } else { clear }) > 0 {
+        if !self.is_of_policy(cfg.architecture, &ends, cfg.security, None) {
             return Err(ConfigError::OnePolicyPerPair);
         }
+        let (protected, clear) = self.between(cfg.architecture, &ends);
         if peer.kind == PeerKind::Ce {
             check_ce(cfg, peer.default_vpn == Some(cfg.vpn), protected.saturating_add(clear) > 0)?;
-        } else if properties.ike_extension && !is_clear && !peer.says_context {
-            let by_spi = [Architecture::TunnelSa, Architecture::SharedIpip];
-            let another = by_spi.iter().any(|architecture| self.between(*architecture, &ends).0 > 0);
-            if another || peer.default_vpn != Some(cfg.vpn) {
+        } else if properties.ike_extension && cfg.security.protects() && !peer.says_context {
+            let another = BY_SPI.iter().any(|architecture| self.between(*architecture, &ends).0 > 0);
+            let by_convention = cfg.architecture == Architecture::SharedIpip && peer.convention == Some(cfg.vpn);
+            if another || peer.default_vpn != Some(cfg.vpn) && !by_convention {
                 return Err(ConfigError::NeedsContext);
             }
+        }
+        let deletes = self.peer(cfg.peer).is_some_and(|peer| peer.deletes_duplicates);
+        if deletes && properties.ike_extension && cfg.security.protects() && protected > 0 {
+            return Err(ConfigError::Duplicates);
         }
         if cfg.architecture == Architecture::Mpls {
             let is_label = |key: Option<u32>| key.is_none_or(|key| Label::new(key).is_some_and(|l| l.value() > 15));
@@ -74,13 +101,12 @@ impl VirtualLinks {
 
     /// What only the addresses tell apart has addresses of its own.
     fn check_addresses(&self, cfg: &LinkConfig, ends: &Ends) -> Result<(), ConfigError> {
-        let by_spi = [Architecture::TunnelSa, Architecture::SharedIpip];
-        if cfg.architecture != Architecture::DistinctIpip && !by_spi.contains(&cfg.architecture) {
+        if cfg.architecture != Architecture::DistinctIpip && !BY_SPI.contains(&cfg.architecture) {
             return Ok(());
         }
         let (distinct, distinct_clear) = self.between(Architecture::DistinctIpip, ends);
         let clear_shared = self.between(Architecture::SharedIpip, ends).1;
-        let known_by_spi: usize = by_spi.iter().map(|architecture| self.between(*architecture, ends).0).sum();
+        let known_by_spi: usize = BY_SPI.iter().map(|architecture| self.between(*architecture, ends).0).sum();
         let is_clear_shared = cfg.architecture == Architecture::SharedIpip && cfg.security == Security::Clear;
         let is_distinct = cfg.architecture == Architecture::DistinctIpip;
         let by_address = distinct.saturating_add(distinct_clear).saturating_add(clear_shared);

@@ -4,7 +4,7 @@ use core::net::IpAddr;
 use core::ops::Range;
 use core::time::Duration;
 
-use fwd_core::net::{NhlfeId, SaId, VlinkId, VpnId, VrfId};
+use fwd_core::net::{LabelSpaceId, NhlfeId, SaId, VlinkId, VpnId, VrfId};
 use fwd_core::op::{Dscp, Ends, FwdOp, TunnelModel};
 use thiserror::Error;
 
@@ -13,6 +13,7 @@ use crate::arch::Architecture;
 use crate::correlate::NoContext;
 use crate::ike::{Mode, TrafficSelector, VpnContext};
 use crate::l2tp::control::{SessionConfig, SessionUp};
+use crate::spd::Audit;
 
 /// A system at the other end of links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +36,13 @@ pub struct Config {
     pub keys: Range<u32>,
     /// Labels that are ours to choose.
     pub labels: Range<u32>,
+    /// Label spaces of MPLS tunnels: the tunnel of virtual link `n` has the `n`th from here on, so that a label of one tunnel means
+    /// nothing in another; default: from 1 on. None: labels are the platform's, and whoever gives them to others sees to it that
+    /// a protected one is taken in no other tunnel (RFC 4023 §8.1).
+    pub label_spaces: Option<LabelSpaceId>,
+    /// An association that ends so soon after another one with equal selectors came up was deleted as its duplicate
+    /// (draft-duffy §6.1); default 5 s.
+    pub duplicate_window: Duration,
     /// How long a link may take to be set up; default 10 s.
     pub bind_timeout: Duration,
     /// How long after a failure it is tried again; default 10 s.
@@ -51,6 +59,8 @@ impl Default for Config {
             first_sa: SaId(1),
             keys: 1..u32::MAX,
             labels: 100_000..1 << 20,
+            label_spaces: Some(LabelSpaceId(1)),
+            duplicate_window: Duration::from_secs(5),
             bind_timeout: Duration::from_secs(10),
             retry: Duration::from_secs(10),
             links: 100_000,
@@ -90,6 +100,8 @@ pub struct PeerConfig {
     pub esp_overhead: u8,
     /// The peer in L2TP, where there is one.
     pub l2tp: Option<crate::l2tp::control::PeerId>,
+    /// The peer in L2TP of links that are not protected: another control connection, between [`Self::clear`]; none: the same.
+    pub l2tp_clear: Option<crate::l2tp::control::PeerId>,
 }
 
 impl PeerConfig {
@@ -107,6 +119,7 @@ impl PeerConfig {
             convention: None,
             esp_overhead: 37,
             l2tp: None,
+            l2tp_clear: None,
         }
     }
 
@@ -117,15 +130,25 @@ impl PeerConfig {
     }
 }
 
-/// Whether and how a link is protected.
+/// Whether and how a link is protected: what its SPD says of its packets (RFC 4301 §4.4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Security {
-    /// Not.
+    /// Not: they bypass IPsec.
     Clear,
+    /// They are discarded: the link is there, and carries nothing.
+    Discard,
     /// Integrity alone: ESP with NULL encryption (RFC 2410).
     Integrity,
     /// Integrity and confidentiality.
     Esp,
+}
+
+impl Security {
+    /// Whether it takes an association.
+    #[must_use]
+    pub const fn protects(self) -> bool {
+        matches!(self, Self::Integrity | Self::Esp)
+    }
 }
 
 /// The configuration of a link.
@@ -155,6 +178,9 @@ pub struct LinkConfig {
     pub watched: bool,
     /// Whether we ask for what it needs.
     pub initiate: bool,
+    /// Whether packets must come from where this link leads to (RFC 3704 §2.2); default: no, so that routes may be asymmetric. Not
+    /// of architecture 6.5.
+    pub check_source: bool,
     /// The outer DSCP; none: the packet's.
     pub dscp: Option<Dscp>,
     /// The model of TTL and class.
@@ -178,6 +204,7 @@ impl LinkConfig {
             mtu: None,
             watched: false,
             initiate: true,
+            check_source: false,
             dscp: None,
             model: TunnelModel::Pipe,
         }
@@ -190,6 +217,9 @@ pub enum ConfigError {
     /// There is no such peer.
     #[error("peer: there is no such peer")]
     Peer,
+    /// There is no such link.
+    #[error("link: there is no such link")]
+    Link,
     /// The architecture does not go without IPsec (draft-duffy §6.1, §6.2).
     #[error("security: the architecture requires IPsec")]
     RequiresIpsec,
@@ -199,6 +229,9 @@ pub enum ConfigError {
     /// Architecture 6.3 needs addresses.
     #[error("ends: the architecture needs addresses of the link's own")]
     Ends,
+    /// The peer deletes associations with selectors that another one has: it can have one link of this architecture.
+    #[error("architecture: the peer deletes associations that look like another")]
+    Duplicates,
     /// Other links are between these addresses.
     #[error("ends: another link is between these addresses")]
     AddressPairTaken,
@@ -379,6 +412,22 @@ pub enum Event {
     Refused {
         /// Which.
         link: LinkId,
+    },
+    /// The peer deleted the association of this link when another one with equal selectors came up (draft-duffy §6.1): it is not
+    /// asked for again, and no more such links are taken with the peer.
+    DuplicatesDeleted {
+        /// With whom.
+        peer: PeerId,
+        /// Of which link.
+        link: LinkId,
+    },
+    /// A packet that arrived was not as the policies say (RFC 4301 §5.2); said at most once a second for each reason, always
+    /// counted.
+    Audit {
+        /// Why it is dropped.
+        why: Audit,
+        /// Where it came from.
+        from: core::net::IpAddr,
     },
 }
 

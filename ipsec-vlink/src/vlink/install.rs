@@ -2,12 +2,12 @@
 
 use alloc::vec::Vec;
 
-use fwd_core::net::{Label, LabelStack, VlinkId};
+use fwd_core::net::{Label, LabelSpaceId, LabelStack};
 use fwd_core::op::{Deliver, Encapsulation, FwdOp, NextHop, Nhlfe, Protection, TunnelModel, Vlink, VlinkOutput};
 use fwd_core::wire::l2tpv3::Cookie;
 
-use super::config::{LinkId, Security};
-use super::machine::{Link, Tunnel, VirtualLinks};
+use super::config::LinkId;
+use super::machine::{Link, VirtualLinks};
 use crate::arch::{self, Architecture};
 
 impl Link {
@@ -39,9 +39,9 @@ impl VirtualLinks {
     #[must_use]
     pub fn overhead(&self, id: LinkId) -> Option<u16> {
         let link = self.link(id)?;
-        let esp = match link.cfg.security {
-            Security::Clear => 0,
-            _ => u16::from(self.peer(link.cfg.peer)?.cfg.esp_overhead),
+        let esp = match link.cfg.security.protects() {
+            false => 0,
+            true => u16::from(self.peer(link.cfg.peer)?.cfg.esp_overhead),
         };
         Some(arch::outer_header(&link.ends).saturating_add(link.inner_overhead()).saturating_add(esp))
     }
@@ -54,16 +54,28 @@ impl VirtualLinks {
         Some(link.cfg.mtu.map_or(path, |mtu| mtu.min(path)))
     }
 
-    fn vlink_ops(&self, id: VlinkId, link: &Link) -> Option<[FwdOp; 2]> {
+    /// The label space of a link's tunnel.
+    fn label_space(&self, link: &Link) -> Option<LabelSpaceId> {
+        let first = self.cfg.label_spaces.filter(|_| link.cfg.architecture == Architecture::Mpls)?;
+        Some(LabelSpaceId(first.0.wrapping_add(link.vlink.0)))
+    }
+
+    /// The virtual link of a link, protected as its SPD says; none if that discards.
+    pub(super) fn vlink_ops(&self, id: LinkId) -> Option<[FwdOp; 2]> {
+        let link = self.link(id)?;
         let peer = self.peer(link.cfg.peer)?;
+        let association = self.decided(id).ok()?;
+        let id = link.vlink;
         let session = link.session.as_ref();
         let vlink = Vlink {
             ends: link.ends,
             encapsulation: link.encapsulation()?,
             deliver: Deliver::Vrf(link.cfg.vrf),
             mpls: link.cfg.architecture == Architecture::Mpls,
+            label_space: self.label_space(link),
+            check_source: link.cfg.check_source,
             ordered: false,
-            protection: link.sa,
+            protection: association,
             model: link.cfg.model,
         };
         let ports = session.and_then(|s| s.remote.port).map_or((0, 0), |port| (port, port));
@@ -78,7 +90,7 @@ impl VirtualLinks {
             mtu: peer.path_mtu,
             ttl: 64,
             dscp: link.cfg.dscp,
-            protection: link.sa.map(|sa| Protection { sa, overhead: peer.cfg.esp_overhead }),
+            protection: association.map(|sa| Protection { sa, overhead: peer.cfg.esp_overhead }),
         };
         Some([FwdOp::SetVlink { id, vlink }, FwdOp::SetVlinkOutput { id, output }])
     }
@@ -88,15 +100,15 @@ impl VirtualLinks {
         let Some(link) = self.link(id) else { return Vec::new() };
         let mut ops = Vec::new();
         if link.cfg.architecture == Architecture::Mpls {
-            let tunnel = self.tunnels.get(&Tunnel::of(link)).map(|(vlink, _)| *vlink);
             let labels = link.local_key.and_then(Label::new).zip(link.remote_key.and_then(Label::new));
-            if let Some((vlink, (local, remote))) = tunnel.zip(labels) {
-                ops.extend(self.vlink_ops(vlink, link).into_iter().flatten());
-                ops.extend(arch::mpls::ops(local, remote, link.cfg.vrf, vlink, link.entry));
+            if let Some((local, remote)) = labels {
+                ops.extend(self.vlink_ops(id).into_iter().flatten());
+                ops.push(arch::mpls::incoming(local, link.cfg.vrf, self.label_space(link)));
+                ops.push(arch::mpls::outgoing(remote, link.vlink, link.entry));
             }
             return ops;
         }
-        ops.extend(self.vlink_ops(link.vlink, link).into_iter().flatten());
+        ops.extend(self.vlink_ops(id).into_iter().flatten());
         let nhlfe = Nhlfe { push: LabelStack::EMPTY, next: NextHop::Vlink(link.vlink), model: TunnelModel::Pipe };
         ops.push(FwdOp::SetNhlfe { id: link.entry, nhlfe });
         ops
@@ -107,7 +119,9 @@ impl VirtualLinks {
         let Some(link) = self.link(id) else { return Vec::new() };
         let entry = FwdOp::ClearNhlfe { id: link.entry };
         match (link.cfg.architecture, link.local_key.and_then(Label::new)) {
-            (Architecture::Mpls, Some(label)) => alloc::vec![entry, FwdOp::ClearIlm { label }],
+            (Architecture::Mpls, Some(label)) => {
+                alloc::vec![entry, arch::mpls::no_incoming(label, self.label_space(link))]
+            }
             (Architecture::Mpls, None) => alloc::vec![entry],
             _ => alloc::vec![entry, FwdOp::ClearVlink { id: link.vlink }],
         }

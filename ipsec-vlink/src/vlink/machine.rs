@@ -3,7 +3,6 @@
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::net::IpAddr;
-use core::time::Duration;
 
 use fwd_core::net::{NhlfeId, SaId, VlinkId, VpnId};
 use fwd_core::op::{Ends, FwdOp};
@@ -20,12 +19,48 @@ use crate::arch::{self, Architecture, Count, TunnelManager, addresses};
 use crate::correlate::{Implied, Offer, context_of};
 use crate::ike::VpnContext;
 use crate::l2tp::control::SessionUp;
+use crate::spd::{Audit, Spds};
 
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) cfg: PeerConfig,
     pub(super) path_mtu: u16,
     pub(super) links: BTreeSet<LinkId>,
+    /// It deletes associations whose selectors another one has.
+    pub(super) deletes_duplicates: bool,
+}
+
+/// What goes between two addresses by one architecture.
+#[derive(Debug, Default)]
+pub(super) struct Pair {
+    /// Links that are clear, have integrity, are encrypted.
+    counts: [usize; 3],
+    pub(super) links: BTreeSet<LinkId>,
+}
+
+impl Pair {
+    /// Links of this policy; none discards in the way of others.
+    pub(super) const fn of(&self, policy: Security) -> usize {
+        let [clear, integrity, esp] = self.counts;
+        match policy {
+            Security::Clear => clear,
+            Security::Integrity => integrity,
+            Security::Esp => esp,
+            Security::Discard => 0,
+        }
+    }
+
+    /// Counts a link of this policy; `by` is 1 or -1.
+    pub(super) const fn count(&mut self, policy: Security, by: isize) {
+        let [clear, integrity, esp] = &mut self.counts;
+        let count = match policy {
+            Security::Clear => clear,
+            Security::Integrity => integrity,
+            Security::Esp => esp,
+            Security::Discard => return,
+        };
+        *count = count.saturating_add_signed(by);
+    }
 }
 
 #[derive(Debug)]
@@ -38,66 +73,74 @@ pub(super) struct Link {
     pub(super) session: Option<SessionUp>,
     pub(super) local_key: Option<u32>,
     pub(super) remote_key: Option<u32>,
-    state: LinkState,
+    pub(super) state: LinkState,
+    /// Its policy has changed: until then it goes on, without an association for a while.
+    pub(super) grace: Option<Instant>,
     /// What watches it says.
     alive: Option<bool>,
-    changed: Instant,
-    status: LinkStatus,
+    pub(super) changed: Instant,
+    pub(super) status: LinkStatus,
 }
 
-/// What links share: the tunnel of one architecture with one peer, protected or not.
+/// What links share: the tunnel of one architecture between two addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Tunnel {
     peer: PeerId,
     architecture: Architecture,
-    is_clear: bool,
+    ends: (IpAddr, IpAddr),
 }
 
 impl Tunnel {
-    pub(super) fn of(link: &Link) -> Self {
-        Self::of_config(&link.cfg)
+    pub(super) const fn of(link: &Link) -> Self {
+        Self::between(&link.cfg, &link.ends)
     }
 
-    fn of_config(cfg: &LinkConfig) -> Self {
-        Self { peer: cfg.peer, architecture: cfg.architecture, is_clear: cfg.security == Security::Clear }
+    pub(super) const fn between(cfg: &LinkConfig, ends: &Ends) -> Self {
+        Self { peer: cfg.peer, architecture: cfg.architecture, ends: addresses(ends) }
     }
 }
 
 #[derive(Debug)]
-struct Association {
-    request: SaRequest,
-    is_up: bool,
-    links: BTreeSet<LinkId>,
+pub(super) struct Association {
+    pub(super) request: SaRequest,
+    /// Since when it is there.
+    pub(super) up: Option<Instant>,
+    pub(super) links: BTreeSet<LinkId>,
 }
 
 /// Timers of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Timer(LinkId);
+pub(super) struct Timer(pub(super) LinkId);
 
 /// The virtual links of one system. See [`super`].
 #[derive(Debug)]
 pub struct VirtualLinks {
-    cfg: Config,
-    peers: Vec<Peer>,
-    links: Vec<Option<Link>>,
-    count: usize,
+    pub(super) cfg: Config,
+    pub(super) peers: Vec<Peer>,
+    pub(super) links: Vec<Option<Link>>,
+    pub(super) count: usize,
     /// The link of each name.
     pub(super) names: HashMap<(PeerId, VpnId, u32), LinkId>,
-    /// How many links are protected and clear, by architecture and addresses.
-    pub(super) policies: BTreeMap<(Architecture, IpAddr, IpAddr), (usize, usize)>,
+    /// Links by architecture and addresses.
+    pub(super) pairs: BTreeMap<(Architecture, IpAddr, IpAddr), Pair>,
+    /// The policies of each link.
+    pub(super) spds: Spds<LinkId>,
+    pub(super) told: BTreeMap<Audit, Instant>,
+    /// The association that came up last, of those by SPI between two addresses.
+    pub(super) last_up: BTreeMap<(Architecture, (IpAddr, IpAddr)), SaId>,
     /// The link of the forwarding plane that the labels of a tunnel are in, and how many links use it.
     pub(super) tunnels: BTreeMap<Tunnel, (VlinkId, usize)>,
-    associations: HashMap<SaId, Association>,
+    pub(super) associations: HashMap<SaId, Association>,
     /// The association that the links of a tunnel share.
-    shared: BTreeMap<Tunnel, SaId>,
+    pub(super) shared: BTreeMap<Tunnel, SaId>,
     next_sa: u32,
     free_sas: Vec<SaId>,
     /// Keys and labels in use: whose.
     keys: BTreeMap<(Architecture, u32), LinkId>,
     next_key: [u32; 2],
     next_vlink: u32,
-    timers: Timers<Timer>,
-    outputs: VecDeque<Output>,
+    pub(super) timers: Timers<Timer>,
+    pub(super) outputs: VecDeque<Output>,
 }
 
 impl VirtualLinks {
@@ -121,7 +164,10 @@ impl VirtualLinks {
             links: Vec::new(),
             count: 0,
             names: HashMap::new(),
-            policies: BTreeMap::new(),
+            pairs: BTreeMap::new(),
+            spds: Spds::new(),
+            told: BTreeMap::new(),
+            last_up: BTreeMap::new(),
             tunnels: BTreeMap::new(),
             associations: HashMap::new(),
             shared: BTreeMap::new(),
@@ -135,7 +181,7 @@ impl VirtualLinks {
     /// Adds a peer.
     pub fn add_peer(&mut self, cfg: PeerConfig) -> PeerId {
         let id = PeerId(self.peers.len() as u32);
-        self.peers.push(Peer { path_mtu: cfg.path_mtu, cfg, links: BTreeSet::new() });
+        self.peers.push(Peer { path_mtu: cfg.path_mtu, cfg, links: BTreeSet::new(), deletes_duplicates: false });
         id
     }
 
@@ -152,7 +198,7 @@ impl VirtualLinks {
         let local_key = self.choose_key(id, &cfg)?;
         let sa = self.choose_sa(id, &cfg, &ends)?;
         let is_mpls = cfg.architecture == Architecture::Mpls;
-        let vlink = match self.tunnels.get_mut(&Tunnel::of_config(&cfg)).filter(|_| is_mpls) {
+        let vlink = match self.tunnels.get_mut(&Tunnel::between(&cfg, &ends)).filter(|_| is_mpls) {
             Some((vlink, users)) => {
                 *users += 1;
                 *vlink
@@ -161,17 +207,15 @@ impl VirtualLinks {
                 let vlink = VlinkId(self.next_vlink);
                 self.next_vlink += 1;
                 if is_mpls {
-                    self.tunnels.insert(Tunnel::of_config(&cfg), (vlink, 1));
+                    self.tunnels.insert(Tunnel::between(&cfg, &ends), (vlink, 1));
                 }
                 vlink
             }
         };
         let (local, remote) = addresses(&ends);
-        let policy = self.policies.entry((cfg.architecture, local, remote)).or_default();
-        match cfg.security {
-            Security::Clear => policy.1 += 1,
-            _ => policy.0 += 1,
-        }
+        let pair = self.pairs.entry((cfg.architecture, local, remote)).or_default();
+        pair.count(cfg.security, 1);
+        pair.links.insert(id);
         self.names.insert((cfg.peer, cfg.vpn, cfg.index), id);
         if let Some(peer) = self.peers.get_mut(cfg.peer.0 as usize) {
             peer.links.insert(id);
@@ -185,6 +229,7 @@ impl VirtualLinks {
             local_key,
             remote_key: cfg.remote_key,
             state: LinkState::Absent,
+            grace: None,
             alive: None,
             changed: now,
             status: LinkStatus::default(),
@@ -192,6 +237,7 @@ impl VirtualLinks {
         };
         self.links.push(Some(link));
         self.count += 1;
+        self.set_spd(id);
         self.link_event(now, id, LinkEvent::Add);
         self.consider(now, id);
         Ok(id)
@@ -208,12 +254,15 @@ impl VirtualLinks {
             peer.links.remove(&id);
         }
         let (local, remote) = addresses(&link.ends);
-        if let Some(policy) = self.policies.get_mut(&(link.cfg.architecture, local, remote)) {
-            match link.cfg.security {
-                Security::Clear => policy.1 = policy.1.saturating_sub(1),
-                _ => policy.0 = policy.0.saturating_sub(1),
+        let key = (link.cfg.architecture, local, remote);
+        if let Some(pair) = self.pairs.get_mut(&key) {
+            pair.count(link.cfg.security, -1);
+            pair.links.remove(&id);
+            if pair.links.is_empty() {
+                self.pairs.remove(&key);
             }
         }
+        self.spds.remove(&id);
         if let Some(key) = link.local_key {
             self.keys.remove(&(link.cfg.architecture, key));
         }
@@ -256,12 +305,12 @@ impl VirtualLinks {
     }
 
     /// The association of a link: its own, or the one that its tunnel shares.
-    fn choose_sa(&mut self, id: LinkId, cfg: &LinkConfig, ends: &Ends) -> Result<Option<SaId>, ConfigError> {
-        if cfg.security == Security::Clear {
+    pub(super) fn choose_sa(&mut self, id: LinkId, cfg: &LinkConfig, ends: &Ends) -> Result<Option<SaId>, ConfigError> {
+        if !cfg.security.protects() {
             return Ok(None);
         }
         let properties = cfg.architecture.properties();
-        let tunnel = Tunnel::of_config(cfg);
+        let tunnel = Tunnel::between(cfg, ends);
         let is_shared = properties.child_sas == Count::One;
         if let Some(sa) = self.shared.get(&tunnel).copied().filter(|_| is_shared) {
             if let Some(association) = self.associations.get_mut(&sa) {
@@ -287,7 +336,7 @@ impl VirtualLinks {
             integrity_only: cfg.security == Security::Integrity,
             initiate: cfg.initiate,
         };
-        self.associations.insert(sa, Association { request, is_up: false, links: BTreeSet::from([id]) });
+        self.associations.insert(sa, Association { request, up: None, links: BTreeSet::from([id]) });
         if is_shared {
             self.shared.insert(tunnel, sa);
         }
@@ -299,8 +348,9 @@ impl VirtualLinks {
         match input {
             Input::SaUp { sa, context } => self.sa_up(now, sa, context),
             Input::SaDown { sa } => {
+                self.suspect_duplicates(now, sa);
                 let Some(association) = self.associations.get_mut(&sa) else { return };
-                association.is_up = false;
+                association.up = None;
                 let links: Vec<LinkId> = association.links.iter().copied().collect();
                 links.into_iter().for_each(|id| self.consider(now, id));
             }
@@ -338,16 +388,24 @@ impl VirtualLinks {
         if association.request.context.as_ref() != said {
             let links: Vec<LinkId> = association.links.iter().copied().collect();
             self.outputs.push_back(Output::ReleaseSa { sa });
-            association.is_up = false;
+            association.up = None;
             for link in links {
                 self.outputs.push_back(Output::Event(Event::ContextMismatch { link }));
                 self.consider(now, link);
             }
             return;
         }
-        association.is_up = true;
+        association.up = Some(now);
+        let ends = association.request.ends;
         let links: Vec<LinkId> = association.links.iter().copied().collect();
-        links.into_iter().for_each(|id| self.consider(now, id));
+        for id in links {
+            let Some(link) = self.links.get_mut(id.0 as usize).and_then(Option::as_mut) else { continue };
+            link.grace = None;
+            if link.cfg.architecture.properties().ike_extension {
+                self.last_up.insert((link.cfg.architecture, ends), sa);
+            }
+            self.consider(now, id);
+        }
     }
 
     /// Which association of ours a peer's request is for, so that IKE answers it with that one's number.
@@ -385,9 +443,17 @@ impl VirtualLinks {
     }
 
     /// Looks at what a link has, and what it needs.
-    fn consider(&mut self, now: Instant, id: LinkId) {
+    pub(super) fn consider(&mut self, now: Instant, id: LinkId) {
         let Some(link) = self.link(id) else { return };
-        let protected = link.sa.is_none_or(|sa| self.associations.get(&sa).is_some_and(|a| a.is_up));
+        // What its SPD says: nothing goes that it discards, and nothing that is to be protected by what is not there.
+        let protected = match self.decided(id) {
+            Err(_) => false,
+            Ok(None) => true,
+            Ok(Some(sa)) => {
+                let is_up = self.associations.get(&sa).is_some_and(|a| a.up.is_some());
+                is_up || link.grace.is_some_and(|until| now < until)
+            }
+        };
         let keyed = match link.cfg.architecture {
             Architecture::Gre => link.local_key.is_none() || link.remote_key.is_some(),
             Architecture::Mpls => link.remote_key.is_some(),
@@ -410,7 +476,7 @@ impl VirtualLinks {
         self.link_event(now, id, event);
     }
 
-    fn link_event(&mut self, now: Instant, id: LinkId, event: LinkEvent) {
+    pub(super) fn link_event(&mut self, now: Instant, id: LinkId, event: LinkEvent) {
         let Some(link) = self.links.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
         let Ok((next, actions)) = transition(link.state, event) else { return };
         let passed = now - link.changed;
@@ -436,14 +502,16 @@ impl VirtualLinks {
                     if event == LinkEvent::Timeout {
                         self.outputs.push_back(Output::Event(Event::BindTimeout { link: id }));
                     }
-                    self.timers.set(Timer(id), now + self.cfg.retry);
+                    if self.is_retried(id) {
+                        self.timers.set(Timer(id), now + self.cfg.retry);
+                    }
                 }
             }
         }
     }
 
     /// Says what the link is, to whoever routes over it.
-    fn announce(&mut self, id: LinkId) {
+    pub(super) fn announce(&mut self, id: LinkId) {
         let Some(link) = self.link(id).filter(|link| link.state.carries()) else { return };
         let (entry, state) = (link.entry, link.state);
         if let (Some(mtu), Some(overhead)) = (self.mtu(id), self.overhead(id)) {
@@ -453,11 +521,14 @@ impl VirtualLinks {
     }
 
     /// Asks for what a link needs and does not have.
-    fn request(&mut self, now: Instant, id: LinkId) {
+    pub(super) fn request(&mut self, now: Instant, id: LinkId) {
+        if !self.is_retried(id) {
+            return;
+        }
         self.timers.set(Timer(id), now + self.cfg.bind_timeout);
         let Some(link) = self.link(id) else { return };
         let mut outputs = Vec::new();
-        if let Some(association) = link.sa.and_then(|sa| self.associations.get(&sa)).filter(|a| !a.is_up) {
+        if let Some(association) = link.sa.and_then(|sa| self.associations.get(&sa)).filter(|a| a.up.is_none()) {
             // What is shared is asked for by the first.
             if association.links.first() == Some(&id) {
                 outputs.push(Output::RequestSa(association.request.clone()));
@@ -466,7 +537,9 @@ impl VirtualLinks {
         if let Some(key) = link.local_key {
             outputs.push(Output::Advertise { link: id, vpn: link.cfg.vpn, key });
         }
-        let peer = self.peer(link.cfg.peer).and_then(|peer| peer.cfg.l2tp);
+        let is_clear = link.cfg.security == Security::Clear;
+        let peer = self.peer(link.cfg.peer).map(|peer| &peer.cfg);
+        let peer = peer.and_then(|cfg| if is_clear { cfg.l2tp_clear.or(cfg.l2tp) } else { cfg.l2tp });
         if let Some(peer) = peer.filter(|_| link.cfg.architecture == Architecture::L2tp && link.session.is_none()) {
             let LinkConfig { vpn, index, initiate, mtu, .. } = link.cfg;
             let session = arch::l2tp::session(peer, vpn, index, initiate, mtu);
@@ -478,7 +551,7 @@ impl VirtualLinks {
     /// Gives back what a link asked for.
     fn release(&mut self, id: LinkId) {
         let Some(link) = self.link(id) else { return };
-        let (sa, key, tunnel) = (link.sa, link.local_key, Tunnel::of(link));
+        let key = link.local_key;
         let is_l2tp = link.cfg.architecture == Architecture::L2tp;
         if let Some(key) = key {
             self.outputs.push_back(Output::Withdraw { link: id, key });
@@ -486,7 +559,14 @@ impl VirtualLinks {
         if is_l2tp {
             self.outputs.push_back(Output::CloseSession { link: id });
         }
-        let Some(sa) = sa else { return };
+        self.release_sa(id);
+    }
+
+    /// Gives a link's association back; one that others have, too, stays.
+    pub(super) fn release_sa(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
+        let tunnel = Tunnel::of(link);
+        let Some(sa) = link.sa.take() else { return };
         let Some(association) = self.associations.get_mut(&sa) else { return };
         association.links.remove(&id);
         if association.links.is_empty() {
@@ -504,7 +584,9 @@ impl VirtualLinks {
         let is_of = |link: &Link| match op {
             FwdOp::SetVlink { id, .. } | FwdOp::SetVlinkOutput { id, .. } => link.vlink == *id,
             FwdOp::SetNhlfe { id, .. } => link.entry == *id,
-            FwdOp::SetIlm { label, .. } => link.local_key == Some(label.value()),
+            FwdOp::SetIlm { label, .. } | FwdOp::SetContextIlm { label, .. } => {
+                link.cfg.architecture == Architecture::Mpls && link.local_key == Some(label.value())
+            }
             _ => false,
         };
         let of_op = |(id, link): (usize, &Option<Link>)| link.as_ref().filter(|l| is_of(l)).map(|_| LinkId(id as u32));
@@ -540,59 +622,5 @@ impl VirtualLinks {
 
     pub(super) fn link(&self, id: LinkId) -> Option<&Link> {
         self.links.get(id.0 as usize)?.as_ref()
-    }
-
-    /// What a link is, and was.
-    #[must_use]
-    pub fn status(&self, now: Instant, id: LinkId) -> Option<LinkStatus> {
-        let link = self.link(id)?;
-        let mut status = link.status;
-        let passed: Duration = now - link.changed;
-        *(if link.state.carries() { &mut status.up_for } else { &mut status.down_for }) += passed;
-        Some(status)
-    }
-
-    /// Our key or label of a link.
-    #[must_use]
-    pub fn local_key(&self, id: LinkId) -> Option<u32> {
-        self.link(id)?.local_key
-    }
-
-    /// The association of a link.
-    #[must_use]
-    pub fn sa(&self, id: LinkId) -> Option<SaId> {
-        self.link(id)?.sa
-    }
-
-    /// Pairs of associations that are wanted.
-    #[must_use]
-    pub fn associations(&self) -> usize {
-        self.associations.len()
-    }
-
-    /// IKE SAs that these need: one for each pair of addresses.
-    #[must_use]
-    pub fn ike_sas(&self) -> usize {
-        let pairs: BTreeSet<(IpAddr, IpAddr)> = self.associations.values().map(|a| a.request.ends).collect();
-        pairs.len()
-    }
-
-    /// Addresses of ours that links are between.
-    #[must_use]
-    pub fn local_addresses(&self) -> usize {
-        let used = self.policies.iter().filter(|(_, policy)| **policy != (0, 0)).map(|((_, local, _), _)| *local);
-        used.collect::<BTreeSet<IpAddr>>().len()
-    }
-
-    /// Links that there are.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.count
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.count == 0
     }
 }

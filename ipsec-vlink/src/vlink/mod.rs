@@ -10,12 +10,16 @@
 //! | `machine.rs` | the machine |
 //! | `install.rs` | what the forwarding plane is told of a link |
 //! | `checks.rs` | what configuration is refused |
+//! | `status.rs` | what is known of links |
+//! | `policy.rs` | the SPD of each link: protect, bypass, discard |
 
 mod checks;
 mod config;
 pub mod fsm;
 mod install;
 mod machine;
+mod policy;
+mod status;
 
 pub use config::{
     Config, ConfigError, Declined, Event, Input, LinkConfig, LinkId, LinkStatus, Output, PeerConfig, PeerId, PeerKind,

@@ -1,7 +1,7 @@
 //! Arbitrary stimuli against the machine of virtual links. The fuzz target `drive_vlink` runs it, too.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use arbitrary::Unstructured;
@@ -9,13 +9,16 @@ use fwd_core::net::{NhlfeId, SaId, VlinkId, VpnId, VrfId};
 use fwd_core::op::{Ends, FwdOp};
 use fwd_core::time::Instant;
 use fwd_core::wire::l2tpv3::Cookie;
-use ipsec_vlink::arch::Architecture;
+use ipsec_vlink::arch::{Architecture, addresses};
 use ipsec_vlink::ike::VpnContext;
 use ipsec_vlink::l2tp::PseudowireType;
 use ipsec_vlink::l2tp::control::{Address, PeerId as L2tpPeer, SessionUp};
+use ipsec_vlink::spd::{Action, Packet, Spd};
 use ipsec_vlink::vlink::{
     Config, Event, Input, LinkConfig, LinkId, Output, PeerConfig, PeerId, Security, VirtualLinks,
 };
+
+const POLICIES: [Security; 4] = [Security::Clear, Security::Discard, Security::Integrity, Security::Esp];
 
 fn ends(host: u8) -> Ends {
     Ends::V4 { local: Ipv4Addr::new(192, 0, 2, host), remote: Ipv4Addr::new(198, 51, 100, host) }
@@ -78,11 +81,11 @@ fn drive(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     while !u.is_empty() {
         let link = LinkId(u.int_in_range(0..=15)?);
         let sa = SaId(u.int_in_range(1..=14)?);
-        match u.int_in_range(0..=9)? {
+        match u.int_in_range(0..=11)? {
             0 => {
                 let (peer, vpn) = (PeerId(u.int_in_range(0..=2)?), VpnId::new(1, u.int_in_range(0..=4)?).unwrap());
                 let mut cfg = LinkConfig::new(peer, vpn, VrfId(1), u.arbitrary::<Architecture>()?);
-                cfg.security = *u.choose(&[Security::Clear, Security::Integrity, Security::Esp])?;
+                cfg.security = *u.choose(&POLICIES)?;
                 cfg.ends = u.arbitrary::<bool>()?.then(|| ends(9 + added as u8));
                 (cfg.index, cfg.watched) = (u.int_in_range(0..=2)?, u.arbitrary()?);
                 cfg.remote_key = u.arbitrary::<bool>()?.then_some(17);
@@ -118,6 +121,19 @@ fn drive(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
                 links.handle_input(now, Input::RemoteKey { link, key });
             }
             7 => links.handle_input(now, Input::Alive { link, alive: u.arbitrary()? }),
+            9 => drop(links.secure(now, link, *u.choose(&POLICIES)?)),
+            10 => {
+                let (local, _) = addresses(&ends(u.int_in_range(1..=3)?));
+                let remote = IpAddr::V4(Ipv4Addr::new(198, 51, 100, u.int_in_range(0..=3)?));
+                let protocol = *u.choose(&[4, 47, 115, 137, 6])?;
+                let packet = Packet { local, remote, protocol, ports: (0, 0) };
+                let through = u.arbitrary::<bool>()?.then_some(sa);
+                if links.inbound(now, &packet, through).is_ok() && through.is_none() {
+                    let lets_by = |spd: &Spd| spd.find(&packet).is_some_and(|policy| policy.action == Action::Bypass);
+                    let by = (0..added).any(|n| links.spd(LinkId(n)).is_some_and(lets_by));
+                    assert!(by, "a packet in clear passed that no policy lets by");
+                }
+            }
             8 => {
                 now = now + Duration::from_millis(u.arbitrary::<u16>()?.into());
                 links.handle_timeout(now);

@@ -10,7 +10,8 @@ use std::time::Duration;
 use fwd_core::net::{IfIndex, Label, LabelStack, Mac, NhlfeId, SaId, VpnId, VrfId};
 use fwd_core::op::{Ends, FwdOp, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
 use fwd_core::table::{
-    CounterMemory, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, Rib4Node, VlinkSlot, VlinkState, VrfSlot, Word,
+    CounterMemory, ExactSlot, IlmSlot, InterfaceSlot, Memory, MulticastMemory, NhlfeSlot, Rib4Node, VlinkSlot,
+    VlinkState, VrfSlot, Word,
 };
 use fwd_core::time::Instant;
 use fwd_core::wire::Ipv4;
@@ -143,6 +144,7 @@ fn forwarder(size: Size) -> Forwarder<'static> {
         fib4: vec![Word::ZERO; 40 * n + 40_000].leak(),
         vlinks: vec![VlinkSlot::EMPTY; n].leak(),
         vlink_index: vec![Word::ZERO; 4 * n].leak(),
+        multicast: MulticastMemory { routes: vec![ExactSlot::EMPTY; 2 * n].leak(), ..MulticastMemory::default() },
         ..Memory::default()
     };
     let counters = CounterMemory {

@@ -1,0 +1,12 @@
+//! Virtual links between routers, with IKE and L2TP by their own messages: each architecture with its pros and cons, as the
+//! draft has them (draft-duffy §6).
+
+mod alive;
+mod ce;
+mod contexts;
+mod duplicates;
+mod policy;
+mod router;
+mod spy;
+mod wire;
+mod world;

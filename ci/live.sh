@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Live tests: our routers against FRR, GoBGP, ExaBGP, BIRD, OpenBGPD and strongSwan in network namespaces, with tshark as an independent decoder.
+# Live tests: our routers against FRR, pimd, GoBGP, ExaBGP, BIRD, OpenBGPD and strongSwan in network namespaces, with tshark as an independent decoder.
 # Installs them, needs root. Where namespaces are impossible this fails: a test that could not run is no pass.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -46,6 +46,15 @@ if [ ! -x "$LAB_TRIXIE/usr/lib/frr/pim6d" ]; then
   printf '#!/bin/sh\nexit 101\n' >"$LAB_TRIXIE/usr/sbin/policy-rc.d"
   chmod 755 "$LAB_TRIXIE/usr/sbin/policy-rc.d"
   chroot "$LAB_TRIXIE" apt-get install -q -y --no-install-recommends frr
+fi
+
+# Debian's pimd excludes frr as a package: it is unpacked and not installed.
+export LAB_PIMD="$PWD/target/pimd/usr/sbin/pimd"
+if [ ! -x "$LAB_PIMD" ]; then
+  rm -rf "$PWD/target/pimd"
+  mkdir -p "$PWD/target/pimd"
+  (cd "$PWD/target/pimd" && { apt-get download -q pimd || { apt-get update -q && apt-get download -q pimd; }; })
+  dpkg -x "$PWD"/target/pimd/pimd_*.deb "$PWD/target/pimd"
 fi
 
 # ExaBGP 5, which Debian has not got, in a virtual environment of Python.

@@ -258,6 +258,8 @@ mod tests {
     const GROUP: Mac = Mac([0x01, 0x00, 0x5e, 1, 1, 1]);
 
     /// A PDU as §10.8.2 lays it out: JoinIn of two addresses that follow each other, then a Leave.
+    ///
+    /// Shows: L2VPN-5.4-4
     #[test]
     fn octets_of_a_pdu() {
         let join = Vector {
@@ -271,7 +273,10 @@ mod tests {
         let vector = [0x20, 2, 0x01, 0x00, 0x5e, 1, 1, 1, 36 + 5 * 6];
         assert_eq!(octets, [&[0, 2, 6][..], &vector, &[0, 0, 0, 0]].concat());
         assert_eq!(Mmrpdu::take(&octets), Ok((&[][..], pdu.clone())));
-        assert_eq!(Mmrpdu::parse_frame(&pdu.frame(Mac([2; 6]))), Ok(pdu.clone()));
+        let frame = pdu.frame(Mac([2; 6]));
+        let header = [1, 0x80, 0xc2, 0, 0, 0x20, 2, 2, 2, 2, 2, 2, 0x88, 0xf6];
+        assert_eq!(frame[..14 + octets.len()], [&header[..], &octets].concat());
+        assert_eq!(Mmrpdu::parse_frame(&frame), Ok(pdu.clone()));
         let values: Vec<_> = pdu.0[0].values().collect();
         assert_eq!(values[1], (Attribute::Mac(Mac([0x01, 0x00, 0x5e, 1, 1, 2])), MrpEvent::Leave));
         for n in 0..octets.len() - 2 {

@@ -215,15 +215,21 @@ fn mmrp(event: MrpEvent, leave_all: bool) -> Vec<u8> {
     Mmrpdu(vec![Vector { leave_all, first, events: vec![event] }]).frame(mac(5))
 }
 
-/// Groups that a customer's bridges register by MAC address, where that is looked at.
+/// Groups that a customer's bridges register by MAC address, where that is looked at: in what is sent to the address of MMRP, and in nothing
+/// else.
 ///
-/// Shows: VPLS-L2-2
+/// Shows: VPLS-L2-2, L2VPN-5.4-4
 #[test]
 fn registrations_by_address_draw_groups() {
     let group = [&[0x01, 0, 0x5e, 1, 1, 1][..], &data(1, G)[6..]].concat();
     for enabled in [false, true] {
         let mut world = snooped(3, |config| config.mmrp = enabled);
         let before = world.reached(0, 1, &group);
+        let mut of_mvrp = mmrp(MrpEvent::JoinIn, false);
+        assert_eq!(of_mvrp[..6], [0x01, 0x80, 0xc2, 0, 0, 0x20]);
+        of_mvrp[5] = 0x21;
+        world.send(1, 2, &of_mvrp);
+        assert_eq!(world.reached(0, 1, &group), before);
         world.control.clear();
         let passed = world.send(1, 2, &mmrp(MrpEvent::JoinIn, false)).len() + world.control.len();
         assert_eq!(passed, 5, "it goes on to everybody, looked at or not");

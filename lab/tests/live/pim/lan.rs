@@ -29,7 +29,7 @@ fn known_link_locals(node: &Node, place: &Place) {
 
 fn place(number: u8, lans: [u8; 2], upstream: Option<u8>) -> Place {
     let routes = upstream.map(|n| (To::Lan(1), (2, n))).into_iter().collect();
-    Place { number, lans: lans.to_vec(), routes, dr_priority: 1, rp: None, candidate: false }
+    Place { number, lans: lans.to_vec(), routes, dr_priority: 1, rp: None, candidate: false, hello: 1 }
 }
 
 /// Who won on LAN 2, as ours has it.

@@ -26,7 +26,7 @@ pub fn place(n: u8, rp: Option<u8>) -> Place {
     for router in n + 1..=3 {
         routes.push((To::Router(router), right));
     }
-    Place { number: n, lans: vec![n, n + 1], routes, dr_priority: 1, rp, candidate: false }
+    Place { number: n, lans: vec![n, n + 1], routes, dr_priority: 1, rp, candidate: false, hello: 1 }
 }
 
 /// The line with hosts at its ends.

@@ -8,6 +8,7 @@ mod lan;
 mod line;
 mod oracle;
 mod ours;
+mod pimd;
 mod wire;
 
 use std::net::IpAddr;
@@ -112,6 +113,8 @@ pub struct Place {
     pub rp: Option<u8>,
     /// Candidate BSR and candidate RP.
     pub candidate: bool,
+    /// Seconds between Hellos, where it is ours.
+    pub hello: u8,
 }
 
 /// Where a route leads.

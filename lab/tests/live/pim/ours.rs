@@ -32,6 +32,7 @@ fn config(node: &Node, place: &Place) -> String {
         addresses.push(format!("fe80::{lan}:{n}/64"));
         let (name, priority) = (interface(i), place.dr_priority);
         let _ = writeln!(t, "[[interface]]\nname = \"{name}\"\naddresses = {addresses:?}\ndr-priority = {priority}");
+        let _ = writeln!(t, "hello = {}.0", place.hello);
     }
     for family in both {
         for (to, (lan, via)) in &place.routes {

@@ -596,3 +596,75 @@ fn damaged_packets_do_no_harm() {
         assert_eq!(Ethernet::of(&frame).unwrap().destination(), OURS);
     });
 }
+
+/// Both families are carried by both, in every encapsulation of the catalogue (section 8.7), in the clear and under ESP, with the protocol's
+/// number on the wire; and both under a label on an Ethernet link.
+///
+/// Shows: L3VPN-REF-2
+#[test]
+fn both_families_are_payload_and_transport_of_every_encapsulation() {
+    let mut seen = 0;
+    for (encapsulation, out, _, labels) in encapsulations() {
+        for (v6, protected, (destination, inner, ether)) in [false, true].into_iter().flat_map(|v6| {
+            let payloads = [("10.9.1.1", 4, 0x0800), ("fd09::1", 41, 0x86dd)];
+            [false, true].into_iter().flat_map(move |protected| payloads.map(|payload| (v6, protected, payload)))
+        }) {
+            if v6 && matches!(encapsulation, Encapsulation::L2tpUdp(_)) {
+                continue;
+            }
+            let protection = protected.then_some(Protection { sa: SaId(3), overhead: 8 + 8 + 17 + 4 });
+            let make = |side| {
+                let vlink = Vlink { mpls: true, ordered: out.numbered, ..link(encapsulation, ends(side, v6)) };
+                let vlink = Vlink { protection: protected.then_some(SaId(3)), ..vlink };
+                let mut r = router(side, vlink, VlinkOutput { protection, ..out }, labels);
+                r.pop_lookup(500, 1, TunnelModel::Pipe);
+                r.pop_lookup(501, 0, TunnelModel::Pipe);
+                r
+            };
+            let (mut a, mut b) = (make(0), make(1));
+            let (_, sent) = with_frame(&plain(&ip(destination, 64, 0)), |f| a.0.forward(f, IfIndex(CUSTOMER)));
+            let outer = if v6 { 40 } else { 20 };
+            let number = |frame: &[u8]| {
+                assert_eq!(frame[14] >> 4, if v6 { 6 } else { 4 });
+                frame[if v6 { 20 } else { 23 }]
+            };
+            let expected = match encapsulation {
+                Encapsulation::IpInIp => inner,
+                Encapsulation::Gre | Encapsulation::GreKey(_) => 47,
+                Encapsulation::MplsInIp => 137,
+                Encapsulation::L2tp(_) => 115,
+                _ => 17,
+            };
+            assert_eq!(number(&sent), expected, "{encapsulation:?}");
+            if expected == 47 {
+                let protocol = u16::from_be_bytes([sent[14 + outer + 2], sent[14 + outer + 3]]);
+                assert_eq!(protocol, if labels.is_empty() { ether } else { 0x8847 });
+            }
+            let clear = cross(sent.clone());
+            let (verdict, delivered) = if protected {
+                let mut outbound = OutboundSa::new(0x1234, true, Sum(9));
+                let mut inbound = InboundSa::<_, 4>::new(0x1234, true, 64, Sum(9));
+                let (done, sent) = with_frame(&sent, |frame| outbound.protect(frame, 14));
+                assert_eq!((done, number(&sent)), (Ok(()), 50));
+                let (done, opened) = with_frame(&cross(sent), |frame| inbound.unprotect(frame, 14));
+                assert_eq!((done, &opened), (Ok(()), &clear));
+                with_frame(&opened, |f| b.0.forward_unprotected(f, IfIndex(CORE), SaId(3)))
+            } else {
+                with_frame(&clear, |f| b.0.forward(f, IfIndex(CORE)))
+            };
+            assert_eq!(verdict, Verdict::Transmit { iface: IfIndex(CUSTOMER), class: 0 }, "{encapsulation:?} {v6}");
+            assert_eq!(delivered[14..], ip(destination, 62, 0));
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 12 * 2 * 2 * 2 - 4);
+    for destination in ["10.9.1.1", "fd09::1"] {
+        let mut r = Router::new();
+        r.entry(41, &[500], CORE, TunnelModel::Pipe);
+        ["10.9.0.0/16", "fd09::/16"].into_iter().for_each(|prefix| r.route_to(1, prefix, 41));
+        let (_, _, frame) = r.forward(CUSTOMER, &plain(&ip(destination, 64, 0))).unwrap();
+        // Label 500, traffic class 0, bottom of stack.
+        assert_eq!(frame[12..17], [0x88, 0x47, 0, 0x1f, 0x41]);
+        assert_eq!(frame[18..], ip(destination, 63, 0));
+    }
+}

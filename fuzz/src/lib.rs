@@ -47,6 +47,9 @@ mod vpls_drive;
 #[path = "../../ipsec-vlink/tests/l2tp/drive.rs"]
 mod l2tp_drive;
 
+#[path = "../../ipsec-vlink/tests/l2tp/ppp_drive.rs"]
+mod ppp_drive;
+
 #[path = "../../mvpn/tests/mvpn/drive_asbr.rs"]
 mod asbr_drive;
 
@@ -136,6 +139,16 @@ pub fn drive_l2tp(data: &[u8]) {
     l2tp_drive::run(data);
 }
 
+/// Arbitrary stimuli against one end of a PPP link.
+pub fn drive_ppp(data: &[u8]) {
+    ppp_drive::run(data);
+}
+
+/// Frames, packets, options and proofs of PPP.
+pub fn parse_ppp(data: &[u8]) {
+    ppp_drive::parse(data);
+}
+
 /// Arbitrary stimuli against one LDP session.
 pub fn drive_ldp_session(data: &[u8]) {
     ldp_session_drive::run(data);
@@ -202,6 +215,7 @@ pub const TARGETS: &[Target] = &[
     ("drive_bfd", drive_bfd),
     ("drive_gmp", drive_gmp),
     ("drive_l2tp", drive_l2tp),
+    ("drive_ppp", drive_ppp),
     ("drive_ike", drive_ike),
     ("drive_ikev1", drive_ikev1),
     ("drive_lde", drive_lde),
@@ -222,6 +236,7 @@ pub const TARGETS: &[Target] = &[
     ("parse_gmp", parse_gmp),
     ("parse_header", parse_header),
     ("parse_l2tp", parse_l2tp),
+    ("parse_ppp", parse_ppp),
     ("parse_ikev2", parse_ikev2),
     ("parse_isakmp", parse_isakmp),
     ("parse_ldp", parse_ldp),

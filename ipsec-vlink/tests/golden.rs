@@ -146,7 +146,7 @@ fn avps_of_version_2_by_their_figures() {
     check_figures(&cases);
 }
 
-/// Shows: L2VPN-5.5-11, L2VPN-5.5-12, L2VPN-5.5-13, L2VPN-5.5-14, L2VPN-5.5-16
+/// Shows: L2VPN-5.5-11, L2VPN-5.5-12, L2VPN-5.5-13, L2VPN-5.5-14, L2VPN-5.5-15, L2VPN-5.5-16
 #[test]
 fn avps_of_version_3_by_their_figures() {
     let mut digest = vec![1];
@@ -195,10 +195,15 @@ fn avps_of_version_3_by_their_figures() {
         CircuitStatus::PW_TRANSMIT_FAULT,
         CircuitStatus::STANDBY,
     ];
-    assert_eq!(named.map(|status| status.bits()), bits);
+    for (status, bit) in named.into_iter().zip(bits) {
+        let octets = [0, 8, 0, 0, 0, 71, (bit >> 8) as u8, bit as u8];
+        assert_eq!(Value::of(&RawAvp::parse(&octets).unwrap()), Ok(Value::CircuitStatus(status)), "{bit:#x}");
+    }
 }
 
 /// RFC 4045 §3.2, §6.2, §6.3.
+///
+/// Shows: MVPN-TUN-6
 #[test]
 fn avps_of_multicast_sessions_by_their_figures() {
     let list = Numbers::new(&[0, 1, 0, 2]).unwrap();
@@ -234,7 +239,7 @@ fn check_figures(cases: &[(Value<'_>, u16, bool, &[u8])]) {
     }
 }
 
-/// Shows: L2VPN-5.5-2, L2VPN-5.5-4, L2VPN-5.5-5, L2VPN-5.5-6
+/// Shows: L2VPN-5.5-2, L2VPN-5.5-4, L2VPN-5.5-5, L2VPN-5.5-6, MVPN-TUN-6
 #[test]
 fn numbers_of_messages() {
     let numbers = [
@@ -244,6 +249,11 @@ fn numbers_of_messages() {
         (MessageType::WEN, 15, "WEN"),
         (MessageType::SLI, 16, "SLI"),
         (MessageType::ACK, 20, "ACK"),
+        (MessageType::MSRQ, 23, "MSRQ"),
+        (MessageType::MSRP, 24, "MSRP"),
+        (MessageType::MSE, 25, "MSE"),
+        (MessageType::MSI, 26, "MSI"),
+        (MessageType::MSEN, 27, "MSEN"),
         (MessageType::CSUN, 28, "CSUN"),
         (MessageType::CSURQ, 29, "CSURQ"),
     ];

@@ -291,3 +291,42 @@ fn notifications_by_their_numbers() {
         assert_eq!((n.kind, n.kind.is_error()), (kind, number < 16384));
     }
 }
+
+/// The notifications of ISAKMP and of IPsec's DOI by their numbers (RFC 2408 §3.14.1, RFC 2407 §4.6.3): 1 to 30 are errors, the
+/// named ones are what they are, and private status types survive.
+///
+/// Shows: L2VPN-5.6-5
+#[test]
+fn notifications_of_isakmp_by_their_numbers() {
+    type N = NotifyType;
+    let read = |number: u16| {
+        let octets = hex(&format!("000000010300{number:04x}"));
+        let v1::Body::Notify(doi, n) = v1::Body::parse(PayloadType::NOTIFY_V1, &octets).unwrap() else { panic!() };
+        let (kind, mut out) = (n.kind, Vec::new());
+        v1::Body::Notify(doi, n).emit(&mut out);
+        assert_eq!(out, octets, "{number}");
+        kind
+    };
+    for number in 1..=30 {
+        assert!(read(number).is_error(), "{number}");
+    }
+    for (number, kind) in [
+        (14, N::NO_PROPOSAL_CHOSEN),
+        (16, N::PAYLOAD_MALFORMED_V1),
+        (18, N::INVALID_ID_INFORMATION_V1),
+        (23, N::INVALID_HASH_INFORMATION_V1),
+        (24, N::AUTHENTICATION_FAILED),
+        (29, N::UNSUPPORTED_EXCHANGE_TYPE_V1),
+        (16384, N::CONNECTED_V1),
+        (24576, N::RESPONDER_LIFETIME_V1),
+        (24577, N::REPLAY_STATUS_V1),
+        (24578, N::INITIAL_CONTACT_V1),
+        (36136, N::R_U_THERE_V1),
+        (36137, N::R_U_THERE_ACK_V1),
+    ] {
+        assert_eq!((read(number), kind.0), (kind, number));
+    }
+    for private in [32768, 36000, 40959] {
+        assert!(!read(private).is_error(), "{private}");
+    }
+}

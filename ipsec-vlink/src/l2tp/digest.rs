@@ -1,6 +1,6 @@
 //! Hashes: the embedder's MD5 and SHA-1, and what L2TP makes of them.
 
-use super::value::MessageDigest;
+use super::field::MessageDigest;
 pub use crate::ike::crypto::Secret;
 
 /// The hash functions of the embedder, over the concatenation of several parts. Apart from [`crate::ike::crypto::CryptoProvider`],

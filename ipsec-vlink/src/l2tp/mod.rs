@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `v2.rs`, `v3.rs` | headers |
 //! | `message_type.rs` | kinds of control messages |
-//! | `avp.rs`, `value.rs`, `result_code.rs` | attribute value pairs |
+//! | `avp.rs`, `field.rs`, `value.rs`, `result_code.rs` | attribute value pairs |
 //! | `hidden.rs`, `digest.rs` | hidden values, challenge and response, message digests |
 //! | `control/` | reliable delivery, state machines, the endpoint |
 //!
@@ -23,6 +23,7 @@
 mod avp;
 pub mod control;
 pub mod digest;
+mod field;
 pub mod hidden;
 mod message_type;
 pub mod result_code;
@@ -31,6 +32,7 @@ pub mod v3;
 mod value;
 
 pub use avp::{Attribute, AvpFlags, Avps, RawAvp};
+pub use field::{CircuitStatus, FailoverCapability, MessageDigest, Numbers, Octets, PseudowireType};
 pub use message_type::MessageType;
 pub use result_code::{ErrorCode, ResultCode};
-pub use value::{CircuitStatus, FailoverCapability, MessageDigest, Numbers, Octets, PseudowireType, Value};
+pub use value::Value;

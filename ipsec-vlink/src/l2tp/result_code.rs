@@ -2,7 +2,8 @@
 
 use fwd_core::codec::{BufMut, Malformed, all, be_u16};
 
-use super::value::{Octets, Sink};
+use super::field::Octets;
+use super::value::Sink;
 
 /// A Result Code AVP: what StopCCN, CDN and MSEN say. The same number means other things in each.
 ///

@@ -1,6 +1,9 @@
 //! Two IKEv1 machines with each other, and one under attack, in virtual time.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::pair::{self, A, B, Pair, peers};
@@ -170,6 +173,46 @@ fn aggressive_mode_is_for_those_who_are_configured_for_it() {
     assert_eq!(run(Phase1::Aggressive, "branch.example"), (1, 0));
     assert_eq!(run(Phase1::Aggressive, "other.example"), (0, 2));
     assert_eq!(run(Phase1::Main, "branch.example"), (0, 2));
+}
+
+/// The exchanges of ISAKMP by their numbers: Main Mode, Informational and Quick Mode are spoken; Aggressive Mode is where it is
+/// configured, and is refused by default; New Group Mode is refused.
+///
+/// Shows: L2VPN-5.6-2
+#[test]
+fn exchanges_by_their_numbers() {
+    use ipsec_vlink::ike::header::Header;
+    for (mode, first) in [(Phase1::Main, 2), (Phase1::Aggressive, 4)] {
+        let seen: Rc<RefCell<BTreeSet<u8>>> = Rc::default();
+        let mut pair = begin(mode, &Config::default(), |_| {});
+        let log = seen.clone();
+        pair.fate = Box::new(move |_, _, octets| {
+            let message = octets.strip_prefix(&[0; 4]).unwrap_or(octets);
+            log.borrow_mut().insert(message[18]);
+            1
+        });
+        pair.seconds(5);
+        let child = pair.ends[0].live()[0].id;
+        pair.ends[0].ike.delete_child(pair.now, child).unwrap();
+        pair.seconds(5);
+        assert_eq!(seen.borrow().iter().copied().collect::<Vec<_>>(), [first, 5, 32], "{mode:?}");
+    }
+    // To a system that is not configured for it: no answer, no state.
+    for exchange in [4, 33] {
+        let mut pair = Pair::new_v1(&Config::default());
+        let [a, b] = configs(|_| {});
+        let id = pair.ends[0].ike.add_peer(a, Phase1::Main).unwrap();
+        pair.ends[1].ike.add_peer(b, Phase1::Main).unwrap();
+        pair.ends[0].ike.connect(pair.now, id, 1).unwrap();
+        pair.fate = Box::new(move |is_first, _, octets| {
+            octets[18] = exchange;
+            usize::from(is_first)
+        });
+        pair.seconds(20);
+        assert!(pair.ends[0].sent > 1 && pair.ends[1].sent == 0, "exchange {exchange}");
+        assert_eq!(pair.ends[1].ike.sizes().0, 0);
+    }
+    assert_eq!(Header::LEN, 28);
 }
 
 /// The octets of the vendor IDs, and that they are said.

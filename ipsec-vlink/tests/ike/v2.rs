@@ -559,3 +559,56 @@ fn configurations_are_refused_by_field() {
     let made = ipsec_vlink::ike::v2::Ike::new(pair.now, zero, provider).map(|_| ());
     assert_eq!(made, Err(ConfigError::Zero("tries")));
 }
+
+/// ESP as it is on the wire (RFC 4303 §2), by fields, and beside IKE on the second port (RFC 3948 §2): what begins with four zeros is
+/// IKE, one octet of ones keeps the NAT open, all else is ESP's. The high half of a 64-bit number is checked, and not sent.
+///
+/// Shows: L2VPN-5.6-13
+#[test]
+fn esp_by_its_fields_and_its_port() {
+    use fwd_core::wire::IpProtocol;
+    use fwd_core::wire::esp::{self, Context};
+    use ipsec_vlink::ike::crypto::rustcrypto::EspCipher;
+    let suite = ipsec_vlink::ike::EspSuite::NULL_SHA2_256;
+    let keys = ipsec_vlink::ike::EspKeys {
+        encryption: ipsec_vlink::ike::crypto::Secret::copy(&[]),
+        integrity: ipsec_vlink::ike::crypto::Secret::copy(&[7; 32]),
+    };
+    let mut cipher = EspCipher::new(&suite, &keys).unwrap();
+    let gcm_keys = ipsec_vlink::ike::EspKeys {
+        encryption: ipsec_vlink::ike::crypto::Secret::copy(&[9; 20]),
+        integrity: ipsec_vlink::ike::crypto::Secret::copy(&[]),
+    };
+    let mut gcm = EspCipher::new(&ipsec_vlink::ike::EspSuite::AES_GCM_128, &gcm_keys).unwrap();
+    for extended in [false, true] {
+        let context = Context { spi: 0x1234_5678, sequence: 0x9_0000_000a, extended };
+        let over = esp::overhead(&cipher, 5);
+        let mut packet = vec![0x55; over.front + 5 + over.back];
+        esp::seal(&mut cipher, &context, &mut packet, 5, IpProtocol::GRE).unwrap();
+        let (body, check) = packet.split_at(packet.len() - 16);
+        // SPI, the low half of the number, no initialization vector, payload, padding to four octets, its length, next header.
+        let fields = [0x12, 0x34, 0x56, 0x78, 0, 0, 0, 10, 0x55, 0x55, 0x55, 0x55, 0x55, 1, 1, 47];
+        assert_eq!((body, check.len()), (&fields[..], 16));
+        assert!(esp::open(&mut cipher, &context, &mut packet.clone()).is_ok());
+        let other = Context { sequence: 0x8_0000_000a, ..context };
+        assert_eq!(esp::open(&mut cipher, &other, &mut packet.clone()).is_ok(), !extended);
+        // With an initialization vector of eight octets and a check value of sixteen (RFC 4106 §3, §6).
+        let over = esp::overhead(&gcm, 6);
+        assert_eq!((over.front, over.back), (16, 2 + 16));
+        let mut packet = vec![0x55; over.front + 6 + over.back];
+        esp::seal(&mut gcm, &context, &mut packet, 6, IpProtocol::GRE).unwrap();
+        assert_eq!(packet[..8], fields[..8]);
+        assert!(esp::open(&mut gcm, &context, &mut packet).is_ok());
+    }
+    assert_eq!(Config::default().ports, (500, 4500));
+    let mut pair = Pair::new(&Config::default());
+    pair.peers(peers(|_| {}));
+    let now = pair.now;
+    let [from, to] = [A, B].map(|ip| SocketAddr::new(ip.parse().unwrap(), 4500));
+    let rejected = |pair: &Pair| pair.ends[1].ike.counters().rejected(Reject::NotIke);
+    for (octets, taken) in [(&[0xff][..], true), (&[0x12, 0x34, 0x56, 0x78, 0, 0, 0, 1, 9, 9], false)] {
+        let before = rejected(&pair);
+        pair.ends[1].ike.handle_input(now, Input::Datagram { from, to, octets });
+        assert_eq!(rejected(&pair) == before, taken, "{octets:x?}");
+    }
+}

@@ -3,6 +3,8 @@
 mod authentication;
 mod drive;
 mod net;
+mod ppp;
+mod ppp_drive;
 mod sessions;
 mod version_2;
 

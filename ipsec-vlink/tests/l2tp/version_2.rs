@@ -57,7 +57,9 @@ fn a_private_group_is_never_guessed() {
     }
 }
 
-/// RFC 4045: what goes to ten sessions crosses the tunnel once, by a session of its own.
+/// RFC 4045: what goes to ten sessions crosses the tunnel once, by a session of its own, and comes out ten times.
+///
+/// Shows: MVPN-TUN-6
 #[test]
 fn one_multicast_session_serves_many() {
     // The second end is the LNS: it has the multicast.
@@ -91,11 +93,29 @@ fn one_multicast_session_serves_many() {
     let all: Vec<SessionId> = ids.iter().map(|[ours, _]| *ours).collect();
     assert!(sessions.len() == 10 && all.iter().all(|id| sessions.contains(id)));
 
+    // Frames: as many cross the tunnel as are sent, one by one ten times as many.
+    let crossing = |net: &mut Net, send: &dyn Fn(&mut Net)| {
+        net.payloads[0].clear();
+        let before = net.sent.iter().filter(|(from, octets)| *from == 1 && octets[0] & 0x80 == 0).count();
+        send(net);
+        net.seconds(1);
+        let after = net.sent.iter().filter(|(from, octets)| *from == 1 && octets[0] & 0x80 == 0).count();
+        (after - before, net.payloads[0].len())
+    };
+    let frame = &[0xff, 3, 0, 0x21, 0x45][..];
+    assert_eq!(
+        crossing(&mut net, &|net: &mut Net| lns.iter().for_each(|id| net.ends[1].send_payload(*id, frame))),
+        (10, 10)
+    );
+    assert_eq!(crossing(&mut net, &|net: &mut Net| net.ends[1].send_multicast(multicast, frame)), (1, 10));
+    assert!(net.payloads[0].iter().all(|copy| copy == frame));
     net.ends[1].set_outgoing(net.now, multicast, &lns[..4]);
     net.seconds(1);
     assert_eq!(outgoing(&net).unwrap().1.len(), 4);
+    assert_eq!(crossing(&mut net, &|net: &mut Net| net.ends[1].send_multicast(multicast, frame)), (1, 4));
     net.ends[1].remove_multicast(net.now, multicast);
     net.seconds(1);
+    assert_eq!(crossing(&mut net, &|net: &mut Net| net.ends[1].send_multicast(multicast, frame)), (0, 0));
     assert!(net.events[0].iter().any(|e| matches!(e, Event::MulticastDown { .. })));
 }
 

@@ -53,6 +53,34 @@ fn a_ce_of_another_vendor_is_a_neighbour() {
     }
 }
 
+/// A CE that has an L2TP/IPsec client: it opens the control connection and one session, in one context, which is protected as its
+/// messages are; a second context is refused.
+///
+/// Shows: VLINK-6.6-C1
+#[test]
+fn a_ce_is_a_client_of_l2tp() {
+    // CE 0, PE 1.
+    let mut world = World::new(2, 2, 8);
+    let [pe, ce] = world.ce(1, 0, vpn(1), |_, cfg| (cfg.clear, cfg.l2tp_clear) = (None, None));
+    world.wire = Some(Vec::new());
+    let links = world.link([0, 1], [ce, pe], &config(1, Architecture::L2tp)).unwrap();
+    world.seconds(10);
+    let wire = world.wire.take().unwrap();
+    assert!(
+        wire.len() >= 6 && wire.iter().all(|frame| frame[23] == 50),
+        "L2TP's own messages go through the association"
+    );
+    world.route(0, 1, 1, links[0]);
+    world.route(1, 1, 0, links[1]);
+    assert!(world.reaches(0, 1, 1) && world.reaches(1, 0, 1) && world.greets(0, 1, 1, 89));
+    for router in &world.routers {
+        assert_eq!((router.ike.sizes().0, router.sad.len()), (1, 1));
+        assert!(router.installed.values().all(|child| child.context.is_none() && child.mode == Mode::Transport));
+    }
+    let second = LinkConfig { peer: pe, ..config(2, Architecture::L2tp) };
+    assert_eq!(world.routers[1].links.add_link(world.now, second), Err(ConfigError::Ce));
+}
+
 /// A CE that says nothing but transport mode for IP in IP between the very addresses is taken for a link by the convention of CE
 /// drafts, where that is on for the peer; where it is off, the same negotiation leads to none.
 ///

@@ -243,3 +243,24 @@ fn routing_is_protected_as_data_is() {
         }
     }
 }
+
+/// The crate says where its protection ends, and there it ends: what leaves a link at a site can be read.
+///
+/// Shows: VLINK-8-2
+#[test]
+fn protection_ends_at_the_boundary() {
+    let documentation = include_str!("../../src/lib.rs");
+    let boundary = documentation.split("//! # ").find(|section| section.starts_with("Boundary")).unwrap();
+    for words in ["between its two ends", "routing protocols", "out of scope"] {
+        assert!(boundary.contains(words), "{words}");
+    }
+    for architecture in Architecture::ALL {
+        let mut world = World::new(2, 1, 4);
+        let peers = world.peer(0, 1);
+        world.join([0, 1], peers, 1, architecture, Security::Esp);
+        world.wire = Some(Vec::new());
+        let (_, fate) = world.send(0, 1, &packet(0, 1));
+        assert!(matches!(fate, Fate::Site { packet, .. } if reads_payload(&packet)), "{architecture:?}");
+        assert!(world.wire.take().unwrap().iter().all(|frame| !reads_payload(frame)), "{architecture:?}");
+    }
+}

@@ -284,3 +284,42 @@ pub(super) fn said_lifetime(mut data: &[u8]) -> Option<Duration> {
     }
     Values(values).lifetime(phase2::LIFE_TYPE, phase2::LIFE_DURATION)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ike::crypto::DhGroup;
+
+    /// The attributes of IPsec's DOI by their numbers: what is offered has them, and what has others is not taken.
+    ///
+    /// Shows: L2VPN-5.6-4
+    #[test]
+    fn attributes_of_phase_2_by_their_numbers() {
+        let suites = [EspSuite { extended: true, ..EspSuite::AES_CBC_256_SHA2_256 }];
+        for (mode, udp, number) in
+            [(Mode::Tunnel, false, 1), (Mode::Transport, false, 2), (Mode::Tunnel, true, 3), (Mode::Transport, true, 4)]
+        {
+            let group = Some(DhGroup::MODP_2048);
+            let wanted = Wanted { mode, udp, group, lifetime: Duration::from_secs(7200) };
+            let offer = esp_offer(&suites, &wanted, 0x1234);
+            let [transform] = &offer.transforms[..] else { panic!("one transform") };
+            let due = [(1, 1), (2, 7200), (4, number), (3, 14), (5, 5), (6, 256), (11, 1)];
+            assert_eq!((transform.id, &transform.attributes[..]), (12, &due[..]));
+            // Without a lifetime it is eight hours; each other attribute counts.
+            let good = |change: &dyn Fn(&mut Vec<(u16, u32)>)| {
+                let mut attributes = transform.attributes.clone();
+                change(&mut attributes);
+                let values = Values(attributes);
+                let life = values.lifetime(phase2::LIFE_TYPE, phase2::LIFE_DURATION);
+                values.is_esp(12, &suites[0], &wanted).then_some(life)
+            };
+            assert_eq!(good(&|_| {}), Some(Some(Duration::from_secs(7200))));
+            assert_eq!(good(&|a| a.retain(|(kind, _)| *kind > 2)), Some(None));
+            assert_eq!(good(&|a| a[0].1 = 2), Some(None), "kilobytes are no time");
+            for at in 2..7 {
+                assert_eq!(good(&|a| a[at].1 += 1), None, "{:?}", due[at]);
+            }
+        }
+        assert_eq!(DEFAULT_LIFETIME, 28_800);
+    }
+}

@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::channel::Delivery;
 use super::multicast::MulticastId;
 use crate::l2tp::digest::{DigestType, Secret};
-use crate::l2tp::value::{CircuitStatus, PseudowireType};
+use crate::l2tp::{CircuitStatus, PseudowireType};
 
 /// A version of L2TP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

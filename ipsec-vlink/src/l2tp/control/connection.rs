@@ -17,7 +17,7 @@ use crate::l2tp::digest::{DigestType, Hashes, Secret, challenge_response, messag
 use crate::l2tp::hidden;
 use crate::l2tp::message_type::MessageType;
 use crate::l2tp::result_code::{ErrorCode, ResultCode, stop_ccn};
-use crate::l2tp::value::{MessageDigest, Numbers, Octets, PseudowireType, Value};
+use crate::l2tp::{MessageDigest, Numbers, Octets, PseudowireType, Value};
 
 /// A message that waits: what it says is made of the state when it is sent.
 #[derive(Clone, Debug)]

@@ -21,8 +21,8 @@ use super::session::Session;
 use super::write::{Envelope, datagram};
 use crate::l2tp::digest::Hashes;
 use crate::l2tp::message_type::MessageType;
-use crate::l2tp::value::{CircuitStatus, Octets};
 use crate::l2tp::{Avps, Value, v2, v3};
+use crate::l2tp::{CircuitStatus, Octets};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
@@ -275,6 +275,7 @@ impl<H: Hashes> Endpoint<H> {
         let from_its_peer = self.connections.get(&u32::from(data.tunnel)).is_some_and(|c| c.remote == from);
         match id.filter(|_| of_its_tunnel && from_its_peer) {
             Some(session) => self.outputs.push_back(Output::Payload { session, octets: data.payload.to_vec() }),
+            None if from_its_peer && self.copy_multicast(data) => {}
             None => self.dropped(now, from, "session"),
         }
     }

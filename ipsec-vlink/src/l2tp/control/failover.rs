@@ -9,10 +9,10 @@ use super::connection::Job;
 use super::endpoint::Endpoint;
 use super::fsm::{ConnectionState, SessionEvent, SessionState};
 use super::write::body;
+use crate::l2tp::Value;
 use crate::l2tp::avp::Avps;
 use crate::l2tp::digest::Hashes;
 use crate::l2tp::message_type::MessageType;
-use crate::l2tp::value::Value;
 
 /// Sessions that one message asks about.
 const PER_MESSAGE: usize = 64;

@@ -6,7 +6,7 @@ use fwd_core::wire::l2tpv3::Cookie;
 use crate::l2tp::avp::{Attribute, Avps};
 use crate::l2tp::message_type::MessageType;
 use crate::l2tp::result_code::{ErrorCode, ResultCode};
-use crate::l2tp::value::{CircuitStatus, Numbers, Octets, PseudowireType, Value};
+use crate::l2tp::{CircuitStatus, Numbers, Octets, PseudowireType, Value};
 
 /// Why a message cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,7 +22,7 @@ mod failover;
 mod fields;
 pub mod fsm;
 mod multicast;
-mod random;
+pub(crate) mod random;
 mod session;
 mod write;
 

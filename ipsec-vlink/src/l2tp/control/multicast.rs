@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use fwd_core::time::Instant;
 
-use super::config::{ConfigError, Event, PeerId, SessionId};
+use super::config::{ConfigError, Event, Output, PeerId, SessionId};
 use super::connection::Job;
 use super::endpoint::Endpoint;
 use super::fields::Fields;
@@ -17,7 +17,8 @@ use super::write::body;
 use crate::l2tp::digest::Hashes;
 use crate::l2tp::message_type::MessageType;
 use crate::l2tp::result_code::ResultCode;
-use crate::l2tp::value::{Numbers, Value};
+use crate::l2tp::v2;
+use crate::l2tp::{Numbers, Value};
 
 /// A multicast session, by its number here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -128,6 +129,31 @@ impl<H: Hashes> Endpoint<H> {
                 self.say(connection, remote, MessageType::MSI, &[change.value(numbers)]);
             }
         }
+    }
+
+    /// Sends a PPP frame by a multicast session, once: the LAC copies it to the sessions that it acknowledged (RFC 4045 §4). Nothing
+    /// is sent while it acknowledged none.
+    pub fn send_multicast(&mut self, id: MulticastId, payload: &[u8]) {
+        let is_ready =
+            |m: &&Multicast| m.is_lns && m.state == State::Established && m.outgoing.values().any(|acked| *acked);
+        let Some(multicast) = self.multicasts.get(&id.0).filter(is_ready) else { return };
+        let Some(connection) = self.connections.get(&multicast.connection) else { return };
+        let (to, tunnel) = (connection.remote, connection.remote_id as u16);
+        let mut octets = Vec::new();
+        v2::Data::new(tunnel, multicast.remote, payload).emit(&mut octets);
+        self.outputs.push_back(Output::Datagram { to, octets });
+    }
+
+    /// Copies a frame of a multicast session to its sessions, at the LAC; `false`: there is no such session.
+    pub(super) fn copy_multicast(&mut self, data: &v2::Data<'_>) -> bool {
+        let is_of =
+            |m: &&Multicast| !m.is_lns && m.state == State::Established && m.connection == u32::from(data.tunnel);
+        let Some(multicast) = self.multicasts.get(&data.session).filter(is_of) else { return false };
+        let ids = multicast.outgoing.keys().filter_map(|number| self.by_local.get(&u32::from(*number)).copied());
+        let ids: Vec<SessionId> = ids.collect();
+        let copies = ids.into_iter().map(|session| Output::Payload { session, octets: data.payload.to_vec() });
+        self.outputs.extend(copies);
+        true
     }
 
     /// Ends a multicast session: its receivers get their own copies again.

@@ -15,7 +15,7 @@ use crate::l2tp::avp::Avps;
 use crate::l2tp::digest::Hashes;
 use crate::l2tp::message_type::MessageType;
 use crate::l2tp::result_code::{ErrorCode, ResultCode, cdn};
-use crate::l2tp::value::{CircuitStatus, Octets, PseudowireType, Value};
+use crate::l2tp::{CircuitStatus, Octets, PseudowireType, Value};
 
 /// A session.
 #[derive(Debug)]

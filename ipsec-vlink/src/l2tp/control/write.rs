@@ -7,7 +7,7 @@ use crate::l2tp::avp::{AvpFlags, RawAvp};
 use crate::l2tp::digest::{DigestType, Hashes, Secret, message_digest};
 use crate::l2tp::hidden;
 use crate::l2tp::message_type::MessageType;
-use crate::l2tp::value::{MessageDigest, Octets, Value};
+use crate::l2tp::{MessageDigest, Octets, Value};
 use crate::l2tp::{v2, v3};
 
 /// How the values of a message are hidden.

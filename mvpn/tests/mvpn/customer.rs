@@ -1,21 +1,28 @@
-//! Which flows may cross the backbone, and who says so.
+//! Which flows may cross the backbone, who says so, and a VPN that takes part in the Internet's multicast.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use bgp_vpn::attr::RouteTarget;
 use bgp_vpn::attr::ext_community::VrfRouteImport;
 use bgp_vpn::nlri::RouteDistinguisher;
 use fwd_core::net::{IpPrefix, VrfId};
 use fwd_core::time::Instant;
+use mvpn::address::Address;
 use mvpn::mvrf::{
-    CTree, Contract, CustomerError, Input, McastKind, MvpnConfig, MvpnConfigError, MvpnLimits, MvpnPe, MvrfConfig,
-    Permit, UmhRoute, Usage,
+    CTree, Contract, CustomerError, Input, McastKind, MvpnConfig, MvpnConfigError, MvpnLimit, MvpnLimits, MvpnPe,
+    MvrfConfig, Permit, TunnelKind, UmhRoute, Usage,
 };
 use proptest::prelude::*;
 
-use super::node::pmsi;
+use super::node::{SimAddress, pmsi};
+use super::world::World;
+use super::{Provider, VRF, mvrf};
 
+type A = Ipv4Addr;
+
+const SECOND: Duration = Duration::from_secs(1);
 const NOW: Instant = Instant::ZERO;
 const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
 
@@ -138,4 +145,102 @@ proptest! {
         while pe.poll_output().is_some() {}
         prop_assert!(pe.customer(&contract).usage(VrfId(2)).is_empty());
     }
+}
+
+/// Two PEs of the Internet, 0 and 3, in the global table, and two of a VPN, 1 and 2, that takes part in it.
+fn internet() -> World<A> {
+    let mut world: World<A> = World::new(Provider::V4.routers(4), 3, |_, c| {
+        c.p_groups = Some("232.100.0.0/24".parse().unwrap());
+    });
+    let (vpn, all) = (RouteTarget::two_octet_as(65001, 1), RouteTarget::two_octet_as(65001, 9));
+    for pe in 0..4 {
+        let mut config = match pe {
+            0 | 3 => MvrfConfig::global(all, pmsi(VrfId::GLOBAL)),
+            _ => mvrf(pe, None, TunnelKind::PimSsm),
+        };
+        (config.inclusive, config.selective) = (Some(TunnelKind::PimSsm), TunnelKind::PimSsm);
+        config.import = vec![vpn.into(), all.into()];
+        if !matches!(pe, 0 | 3) {
+            let flow = |groups: &str, source: A| Permit {
+                groups: groups.parse().unwrap(),
+                sources: Some(source.prefix(32).unwrap().into()),
+            };
+            // The VPN's own groups; one channel in; one out.
+            config.permitted = vec![
+                groups("239.0.0.0/8"),
+                groups("232.100.0.0/24"),
+                flow("232.1.1.1/32", A::host(0, 1)),
+                flow("232.1.1.9/32", A::host(2, 1)),
+            ];
+        }
+        world.add_site(pe, config, false);
+    }
+    world.run_for(SECOND * 2);
+    world
+}
+
+fn refused(world: &World<A>, pe: usize, vrf: VrfId) -> u64 {
+    let events = world.pes[pe].events.iter();
+    let of = events.filter_map(|e| match e {
+        mvpn::mvrf::MvpnEvent::Limit { limit: MvpnLimit::Permitted, vrf: v, times } if *v == vrf => Some(*times),
+        _ => None,
+    });
+    of.sum()
+}
+
+/// The Internet's multicast as one more VPN of an extranet, the global table: one listed channel of it enters a VPN and one listed channel of
+/// the VPN leaves, no other does though it is joined; nothing enters for a group without a member; and the provider's own groups are no
+/// groups of the Internet here, though customers have the same.
+///
+/// Shows: MVPN-INET-1
+#[test]
+fn listed_channels_cross_between_a_vpn_and_the_internet() {
+    let mut world = internet();
+    let global = VrfId::GLOBAL;
+    let copies = |world: &mut World<A>, (from, vrf): (usize, VrfId), group: A| {
+        let number = world.send((from, vrf), A::host(from, 1), group);
+        world.run_for(SECOND);
+        world.copies(A::host(from, 1), group, number)
+    };
+    // Without a member nothing of the Internet crosses, listed or not.
+    let before = world.crossed;
+    for n in [1, 2] {
+        assert!(copies(&mut world, (0, global), A::ssm(n)).is_empty());
+    }
+    assert_eq!(world.crossed, before);
+    for n in [1, 2] {
+        world.member((1, VRF), Some(A::host(0, 1)), A::ssm(n), true);
+        world.member((3, global), Some(A::host(0, 1)), A::ssm(n), true);
+    }
+    for n in [9, 8] {
+        world.member((3, global), Some(A::host(2, 1)), A::ssm(n), true);
+        world.member((1, VRF), Some(A::host(2, 1)), A::ssm(n), true);
+    }
+    world.run_for(SECOND * 3);
+    let to = |places: &[(usize, VrfId)]| places.iter().map(|place| (*place, 1)).collect::<BTreeMap<_, _>>();
+    assert_eq!(copies(&mut world, (0, global), A::ssm(1)), to(&[(1, VRF), (3, global)]), "listed, in");
+    assert_eq!(copies(&mut world, (0, global), A::ssm(2)), to(&[(3, global)]), "not listed");
+    assert_eq!(copies(&mut world, (2, VRF), A::ssm(9)), to(&[(1, VRF), (3, global)]), "listed, out");
+    assert_eq!(copies(&mut world, (2, VRF), A::ssm(8)), to(&[]), "not listed, nor in the VPN");
+    // What was not joined for the list: at the PE of the receivers, and at that of the source.
+    assert!(refused(&world, 1, VRF) > 0 && refused(&world, 2, VRF) > 0);
+    // A group of the provider's range: no group of the Internet, but one of a VPN.
+    let own = Ipv4Addr::new(232, 100, 0, 0);
+    assert!(world.lsps.keys().any(|t| matches!(t, mvpn::mvrf::PTunnel::PimSsm { group, .. } if *group == own)));
+    world.member((3, global), Some(A::host(0, 1)), own, true);
+    world.member((1, VRF), Some(A::host(2, 1)), own, true);
+    world.run_for(SECOND * 3);
+    assert!(copies(&mut world, (0, global), own).is_empty());
+    assert_eq!(refused(&world, 3, global), 1);
+    assert_eq!(copies(&mut world, (2, VRF), own), to(&[(1, VRF)]));
+    // The list is changed while it runs: another channel in, the first no more.
+    let flow = |n: u8| Permit {
+        groups: A::ssm(n).prefix(32).unwrap().into(),
+        sources: Some(A::host(0, 1).prefix(32).unwrap().into()),
+    };
+    world.pes[1].mvpn.set_permitted(world.now, VRF, vec![flow(2)]).unwrap();
+    world.drain(1);
+    world.run_for(SECOND * 3);
+    assert_eq!(copies(&mut world, (0, global), A::ssm(1)), to(&[(3, global)]));
+    assert_eq!(copies(&mut world, (0, global), A::ssm(2)), to(&[(1, VRF), (3, global)]));
 }

@@ -6,6 +6,7 @@ mod asm;
 mod border;
 mod churn;
 mod codec;
+mod coexist;
 mod control;
 mod customer;
 mod decision;

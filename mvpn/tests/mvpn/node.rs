@@ -8,7 +8,7 @@ use fwd_core::net::{IfIndex, Label, LabelStack, Mac, NhlfeId, VrfId};
 use fwd_core::op::{FwdOp, Ilm, IlmAction, Interface, MulticastVrf, NextHop, Nhlfe, TunnelModel};
 use fwd_core::table::{
     CounterMemory, Exact6Slot, ExactSlot, IlmSlot, InterfaceSlot, LegSlot, Memory, MulticastMemory, MulticastVrfSlot,
-    NhlfeSlot, PolicerSlot, ReplicationSlot, TokenBuckets, VrfSlot, Word,
+    NhlfeSlot, PolicerSlot, ReplicationSlot, Rib4Node, TokenBuckets, VrfSlot, Word,
 };
 use fwd_core::time::Instant;
 use fwd_core::wire::Ipv4;
@@ -203,6 +203,8 @@ fn memory(vpns: u16) -> Memory<'static> {
         nhlfes: vec![NhlfeSlot::EMPTY; 3000].leak(),
         ilm: vec![IlmSlot::EMPTY; 6000].leak(),
         policers: vec![PolicerSlot::EMPTY; 2].leak(),
+        rib4: vec![Rib4Node::EMPTY; 20].leak(),
+        fib4: vec![Word::ZERO; 2000].leak(),
         multicast: MulticastMemory {
             vrfs: vec![MulticastVrfSlot::EMPTY; count + 2].leak(),
             routes: vec![ExactSlot::EMPTY; 1024].leak(),

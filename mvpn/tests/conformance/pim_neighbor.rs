@@ -11,6 +11,9 @@ use mvpn::pim::{PimEvent, PimReject};
 use super::one::{LAN, ME, N1, One, S, SSM};
 use super::pim_fsm::run;
 
+/// One kind of event.
+type Which = fn(&PimEvent<Ipv4Addr>) -> bool;
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Neighbor {
     Absent,
@@ -97,8 +100,8 @@ fn transition(from: Neighbor, event: Event) -> Option<(String, Vec<String>)> {
         }
     }
     let events = one.events.clone();
-    let told = |which: fn(&PimEvent<Ipv4Addr>) -> bool| events.iter().any(which);
-    let names: [(&str, fn(&PimEvent<Ipv4Addr>) -> bool); 3] = [
+    let told = |which: Which| events.iter().any(which);
+    let names: [(&str, Which); 3] = [
         ("NeighborUp", |e| matches!(e, PimEvent::NeighborUp { interface: LAN, neighbor: N1 })),
         ("NeighborDown", |e| matches!(e, PimEvent::NeighborDown { interface: LAN, neighbor: N1 })),
         ("NeighborRestarted", |e| matches!(e, PimEvent::NeighborRestarted { interface: LAN, neighbor: N1 })),

@@ -32,6 +32,11 @@ mod lde_drive;
 #[path = "../../p2mp-pw/tests/pw/drive.rs"]
 mod pw_drive;
 
+#[path = "../../p2mp-pw/tests/p2mp/drive.rs"]
+mod p2mp_drive;
+#[path = "../../p2mp-pw/tests/p2mp/p2mp_tables.rs"]
+mod p2mp_tables;
+
 #[path = "../../bgp-vpn/tests/sim/drive.rs"]
 mod speaker_drive;
 
@@ -164,6 +169,11 @@ pub fn drive_lde(data: &[u8]) {
     lde_drive::run(data);
 }
 
+/// Arbitrary stimuli against a router that is root and leaf of P2MP pseudowires at once, with two peers.
+pub fn drive_p2mp_pw(data: &[u8]) {
+    p2mp_drive::run(data);
+}
+
 /// Arbitrary stimuli against pseudowires of every kind with two peers.
 pub fn drive_pw(data: &[u8]) {
     pw_drive::run(data);
@@ -219,6 +229,7 @@ pub const TARGETS: &[Target] = &[
     ("drive_ike", drive_ike),
     ("drive_ikev1", drive_ikev1),
     ("drive_lde", drive_lde),
+    ("drive_p2mp_pw", drive_p2mp_pw),
     ("drive_pw", drive_pw),
     ("drive_ldp_session", drive_ldp_session),
     ("drive_asbr", drive_asbr),

@@ -2,7 +2,7 @@
 
 use bgp_vpn::attr::{AsPathBuf, Attribute, ClusterId, ExtCommunity, ListBuf, NextHop, Origin};
 use bgp_vpn::message::{Header, MpPosition, Update, UpdateWriter, frame_len};
-use bgp_vpn::nlri::mcast_vpn::{CMulticast, McastVpnNlri, McastVpnRoute};
+use bgp_vpn::nlri::mcast_vpn::{CMulticast, JoinNlri, McastVpnNlri, McastVpnRoute};
 use bgp_vpn::nlri::{Family, Labels, Nlri, RouteDistinguisher, VpnNlri, WirePrefix};
 use bgp_vpn::session::{Negotiated, PeerKind};
 use fwd_core::net::{Ipv4Prefix, Ipv6Prefix, Label};
@@ -54,8 +54,9 @@ pub fn decode(form: Form, message: &[u8], negotiated: &Negotiated) -> Digest {
             }
         }
         Form::Join4 => {
-            for nlri in reach.nlris::<McastVpnNlri<'_, Ipv4Addr>>() {
-                let McastVpnRoute::SourceTreeJoin(n) = nlri.unwrap().route else { panic!("another route") };
+            for nlri in reach.nlris::<JoinNlri<'_, Ipv4Addr>>() {
+                let JoinNlri::Join { join, .. } = nlri.unwrap() else { panic!("another route") };
+                let n = join.route();
                 let rd = u64::from_be_bytes(n.rd.octets());
                 d.join4(rd, n.source_as, n.source.to_bits(), n.group.to_bits());
             }

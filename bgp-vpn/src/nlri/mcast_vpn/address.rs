@@ -20,9 +20,15 @@ pub trait CAddress: Copy + Eq + Ord + Hash + Debug + Display + Sized {
     fn put(&self, out: &mut impl BufMut);
     /// Whether a FEC element's address family belongs to the NLRI's (RFC 7441 §3).
     fn has_fec_family(address_family: u16) -> bool;
-    /// A whole Source Tree Join NLRI at the beginning of the octets, all lengths as they are in its family, and what follows: most NLRI
-    /// of the family are such, and this reads one in a single step. `None`: something else, to be read field by field.
-    fn join(i: &[u8]) -> Option<(CMulticast<Self>, &[u8])>;
+    /// The octets of a whole Source Tree Join NLRI whose lengths are all as they are in this family.
+    type JoinOctets: Copy + Eq + Hash + Debug + 'static;
+    /// Such an NLRI at the beginning of the octets, and what follows: most NLRI of the family are such, and this takes one in a single
+    /// step. `None`: something else, to be read field by field.
+    fn join(i: &[u8]) -> Option<(&Self::JoinOctets, &[u8])>;
+    /// The route in such octets.
+    fn joined(octets: &Self::JoinOctets) -> CMulticast<Self>;
+    /// Octets of such an NLRI.
+    fn join_octets(octets: &Self::JoinOctets) -> &[u8];
     /// Writes the NLRI of a C-multicast route in a single step. `false`: nothing was written, the fields are to be written one by one.
     fn emit_join(route_type: u8, join: &CMulticast<Self>, out: &mut impl BufMut) -> bool;
 }
@@ -47,20 +53,29 @@ impl CAddress for Ipv4Addr {
         matches!(address_family, 1 | 29)
     }
 
+    type JoinOctets = [u8; 24];
+
     #[inline(always)]
-    fn join(i: &[u8]) -> Option<(CMulticast<Self>, &[u8])> {
+    fn join(i: &[u8]) -> Option<(&[u8; 24], &[u8])> {
         let (nlri, rest) = i.split_first_chunk::<24>()?;
-        let [7, 22, r0, r1, r2, r3, r4, r5, r6, r7, a0, a1, a2, a3, 32, s0, s1, s2, s3, 32, g0, g1, g2, g3] = *nlri
-        else {
-            return None;
-        };
-        let join = CMulticast {
+        let [7, 22, _, _, _, _, _, _, _, _, _, _, _, _, 32, _, _, _, _, 32, _, _, _, _] = nlri else { return None };
+        Some((nlri, rest))
+    }
+
+    #[inline(always)]
+    fn joined(octets: &[u8; 24]) -> CMulticast<Self> {
+        let [_, _, r0, r1, r2, r3, r4, r5, r6, r7, a0, a1, a2, a3, _, s0, s1, s2, s3, _, g0, g1, g2, g3] = *octets;
+        CMulticast {
             rd: RouteDistinguisher::from_octets([r0, r1, r2, r3, r4, r5, r6, r7]),
             source_as: u32::from_be_bytes([a0, a1, a2, a3]),
             source: Self::new(s0, s1, s2, s3),
             group: Self::new(g0, g1, g2, g3),
-        };
-        Some((join, rest))
+        }
+    }
+
+    #[inline]
+    fn join_octets(octets: &[u8; 24]) -> &[u8] {
+        octets
     }
 
     #[inline(always)]
@@ -95,9 +110,31 @@ impl CAddress for Ipv6Addr {
         matches!(address_family, 2 | 30)
     }
 
+    type JoinOctets = [u8; 48];
+
+    #[inline(always)]
+    fn join(i: &[u8]) -> Option<(&[u8; 48], &[u8])> {
+        let (nlri, rest) = i.split_first_chunk::<48>()?;
+        let (head, addresses) = nlri.split_first_chunk::<15>()?;
+        let ([7, 46, .., 128], Some(128)) = (head, addresses.get(16)) else { return None };
+        Some((nlri, rest))
+    }
+
+    #[inline(always)]
+    fn joined(octets: &[u8; 48]) -> CMulticast<Self> {
+        let [_, _, r0, r1, r2, r3, r4, r5, r6, r7, a0, a1, a2, a3, _, addresses @ ..] = octets;
+        let ([source @ .., _], group) = addresses.split_first_chunk::<17>().unwrap_or((&[0; 17], &[]));
+        CMulticast {
+            rd: RouteDistinguisher::from_octets([*r0, *r1, *r2, *r3, *r4, *r5, *r6, *r7]),
+            source_as: u32::from_be_bytes([*a0, *a1, *a2, *a3]),
+            source: Self::from(*source),
+            group: Self::from(*group.first_chunk::<16>().unwrap_or(&[0; 16])),
+        }
+    }
+
     #[inline]
-    fn join(_: &[u8]) -> Option<(CMulticast<Self>, &[u8])> {
-        None
+    fn join_octets(octets: &[u8; 48]) -> &[u8] {
+        octets
     }
 
     #[inline]
@@ -129,8 +166,18 @@ impl CAddress for IpAddr {
         Ipv4Addr::has_fec_family(address_family) || Ipv6Addr::has_fec_family(address_family)
     }
 
-    fn join(_: &[u8]) -> Option<(CMulticast<Self>, &[u8])> {
+    type JoinOctets = core::convert::Infallible;
+
+    fn join(_: &[u8]) -> Option<(&Self::JoinOctets, &[u8])> {
         None
+    }
+
+    fn joined(octets: &Self::JoinOctets) -> CMulticast<Self> {
+        match *octets {}
+    }
+
+    fn join_octets(octets: &Self::JoinOctets) -> &[u8] {
+        match *octets {}
     }
 
     fn emit_join(_: u8, _: &CMulticast<Self>, _: &mut impl BufMut) -> bool {

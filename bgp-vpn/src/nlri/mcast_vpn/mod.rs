@@ -7,10 +7,12 @@
 //! | 4, 0x44 | Leaf A-D | `leaf_ad.rs` |
 //! | 5 | Source Active A-D | `source_active_ad.rs` |
 //! | 6, 7, 0x47 | Shared Tree Join, Source Tree Join | `c_multicast.rs` |
+//! | 7 | Source Tree Joins alone, in haste | `join.rs` |
 
 mod address;
 mod c_multicast;
 mod i_pmsi_ad;
+mod join;
 mod leaf_ad;
 mod s_pmsi_ad;
 mod source_active_ad;
@@ -23,6 +25,7 @@ use super::{Nlri, NlriFormat, PathId};
 pub use address::{CAddress, CGroup};
 pub use c_multicast::{CMulticast, MldpSourceTreeJoin};
 pub use i_pmsi_ad::{InterAsIPmsiAd, IntraAsIPmsiAd};
+pub use join::{JoinNlri, JoinView};
 pub use leaf_ad::{GlobalTableKey, LeafAd};
 pub use s_pmsi_ad::{MldpSPmsiAd, SPmsiAd};
 pub use source_active_ad::SourceActiveAd;
@@ -232,7 +235,7 @@ impl<'a, A: CAddress> Nlri<'a> for McastVpnNlri<'a, A> {
     fn take(i: &'a [u8], format: NlriFormat) -> Take<'a, Self> {
         if !format.add_path {
             if let Some((join, rest)) = A::join(i) {
-                return Ok((rest, Self::new(McastVpnRoute::SourceTreeJoin(join))));
+                return Ok((rest, Self::new(McastVpnRoute::SourceTreeJoin(A::joined(join)))));
             }
         }
         Self::take_any(i, format)

@@ -8,7 +8,9 @@
 //! Roles: `rr`, a route reflector with two clients; `rr100`, with a hundred; `pe`, a PE that imports every route into one of its
 //! 1,000 VRFs (fewer below a million routes); `pe1`, a PE with one VRF that imports them all, no prefix twice; `overlap`, the same
 //! with the same 1,000 prefixes under every route distinguisher. Routes: 1,000 prefixes to a route distinguisher, 100 routes to an attribute set, one UPDATE to a set; a label per route, or (`/rd`) per route distinguisher.
-//! Phases: 1 announce all; 2 withdraw a tenth and announce it again; 3 the sender disappears. Every run is a process of its own, so that
+//! Phases: 1 announce all; 2 withdraw a tenth and announce it again; 3 the sender disappears. Role `pe200` is a PE whose 200 VRFs share
+//! the route targets among them, each prefix under several of its route distinguishers. Role `rt` is `pe1` with a VRF that imports one of
+//! the thousand route targets at first, and other phases: 2 it imports one more, a thousandth of the routes; 3 it imports them all. Every run is a process of its own, so that
 //! its peak of resident memory is its own; octets per route are the growth of that peak over what was there before the first
 //! route. Times are minimum and median.
 
@@ -16,6 +18,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::process::Command;
 use std::time::Instant as Clock;
 
+use bgp_vpn::attr::ext_community::RouteTarget;
 use bgp_vpn::nlri::Family;
 use bgp_vpn::session::{
     Input as SessionInput, LocalIdentity, Output as SessionOutput, PeerConfig, PeerRole, Session, SessionConfig,
@@ -90,6 +93,11 @@ struct Counts {
     messages: u64,
 }
 
+/// What VRF `n` of `vrfs` imports of so many route targets: every one that leaves its number.
+fn import(n: u16, vrfs: u16, targets: u16) -> Vec<RouteTarget> {
+    (n..targets.max(n + 1)).step_by(usize::from(vrfs.max(1))).map(|n| format!("{AS}:{n}").parse().unwrap()).collect()
+}
+
 struct Bed {
     speaker: Speaker,
     peers: Vec<PeerId>,
@@ -97,7 +105,7 @@ struct Bed {
 }
 
 impl Bed {
-    fn new(clients: u8, vrfs: u16, import_all: bool) -> Self {
+    fn new(clients: u8, vrfs: u16, targets: u16) -> Self {
         let config = SpeakerConfig {
             local: LocalIdentity { asn: AS.into(), router_id: Ipv4Addr::new(127, 0, 0, 10) },
             cluster_id: None,
@@ -110,9 +118,7 @@ impl Bed {
             let target = format!("{AS}:{n}").parse().unwrap();
             let rd = format!("{AS}:{}", 1_000_000 + u32::from(n)).parse().unwrap();
             let mut vrf = VrfConfig::new(VrfId(n + 1), &format!("vrf{n}"), rd, target);
-            if import_all {
-                vrf.import = (0..1000).map(|n| format!("{AS}:{n}").parse().unwrap()).collect();
-            }
+            vrf.import = import(n, vrfs, targets);
             speaker.add_vrf(NOW, vrf).unwrap();
         }
         let peers = (0..clients)
@@ -130,6 +136,15 @@ impl Bed {
         let mut bed = Self { speaker, peers, counts: Counts::default() };
         (0..clients).for_each(|n| bed.establish(n));
         bed
+    }
+
+    /// The VRF of role `rt` imports these many route targets from now on.
+    fn set_targets(&mut self, targets: u16) -> f64 {
+        let begin = Clock::now();
+        let (import, export) = (import(0, 1, targets), import(0, 1, 1));
+        self.speaker.set_vrf_targets(NOW, VrfId(1), import, export).unwrap();
+        self.drain();
+        begin.elapsed().as_secs_f64()
     }
 
     /// Brings a session up by a session machine at the far end.
@@ -205,13 +220,14 @@ fn memory(field: &str) -> u64 {
 fn run(role: &str, routes: u32, label_per_rd: bool) {
     let sets = routes / PER_SET;
     let (mut all, mut again) = (Vec::new(), Vec::new());
-    let shape = Shape { label_per_rd, distinct: role == "pe1" };
+    let shape = Shape { label_per_rd, distinct: role == "pe1" || role == "rt" };
     (0..sets).for_each(|set| update(set, shape, false, set, &mut all));
     (0..sets).step_by(10).for_each(|set| update(set, shape, true, set, &mut again));
     (0..sets).step_by(10).for_each(|set| update(set, shape, false, set + 1_000_000, &mut again));
     let vrfs = match role {
         "pe" => (routes / PER_RD) as u16,
-        "pe1" | "overlap" => 1,
+        "pe200" => 200,
+        "pe1" | "overlap" | "rt" => 1,
         _ => 0,
     };
     let clients = match role {
@@ -219,7 +235,9 @@ fn run(role: &str, routes: u32, label_per_rd: bool) {
         "rr" => 2,
         _ => 1,
     };
-    let mut bed = Bed::new(clients, vrfs, vrfs == 1);
+    // A VRF of role `pe` imports one route target each, as many VRFs as there are.
+    let targets = if role == "rt" { 1 } else { 1000 };
+    let mut bed = Bed::new(clients, vrfs, targets);
     let before = memory("VmRSS");
     let mut seconds = [0.0; 3];
     let begin = Clock::now();
@@ -232,6 +250,12 @@ fn run(role: &str, routes: u32, label_per_rd: bool) {
         assert_eq!(bed.advertised(*peer), routes);
     }
     assert_eq!(bed.advertised(bed.peers[0]), 0, "nothing goes back to the sender");
+    if role == "rt" {
+        assert_eq!(bed.speaker.stats().vrf_routes, PER_RD);
+        (seconds[1], seconds[2]) = (bed.set_targets(2), bed.set_targets(1000));
+        assert_eq!(bed.speaker.stats().vrf_routes, routes);
+        return report(seconds, peak.saturating_sub(before) / u64::from(routes), &counts);
+    }
     let begin = Clock::now();
     bed.feed(&again);
     seconds[1] = begin.elapsed().as_secs_f64();
@@ -241,8 +265,10 @@ fn run(role: &str, routes: u32, label_per_rd: bool) {
     seconds[2] = begin.elapsed().as_secs_f64();
     assert_eq!(bed.speaker.stats().vpn_paths, 0);
     assert!(bed.peers.iter().all(|peer| bed.advertised(*peer) == 0));
-    let per_route = peak.saturating_sub(before) / u64::from(routes);
-    let [a, b, c] = seconds;
+    report(seconds, peak.saturating_sub(before) / u64::from(routes), &counts);
+}
+
+fn report([a, b, c]: [f64; 3], per_route: u64, counts: &Counts) {
     println!("{a} {b} {c} {per_route} {} {} {}", counts.messages, counts.octets, counts.ops);
 }
 
@@ -296,7 +322,7 @@ fn main() {
         _ => {
             for routes in [10_000, 100_000, 1_000_000] {
                 let runs = if routes == 1_000_000 { 3 } else { 9 };
-                for role in ["rr", "pe", "pe1"] {
+                for role in ["rr", "pe", "pe1", "pe200", "rt"] {
                     case(role, routes, false, runs);
                     case(role, routes, true, runs);
                 }

@@ -188,31 +188,46 @@ impl Provider {
         busy
     }
 
-    fn print(&self, args: &Args, per_pe: u16, seconds: f64, resident: u64) {
+    /// What there is how often, and its octets.
+    fn figures(&self, args: &Args, per_pe: u16) -> [(&'static str, usize, usize); 7] {
         let mut totals: Vec<_> = self.pes.iter().map(Speaker::stats).collect();
         let border = totals.pop().unwrap_or_default();
         let sum = |of: fn(&bgp_vpn::speaker::Stats) -> usize| totals.iter().map(of).sum::<usize>();
-        let (vrf_routes, octets) = (sum(|s| s.vrf_routes as usize), sum(|s| s.octets));
-        let pes = totals.len();
-        let vrfs = usize::from(per_pe) * pes;
+        let (pes, octets) = (totals.len(), sum(|s| s.octets));
         let rr = self.reflector.stats();
+        [
+            ("PEs: routers", pes, octets),
+            ("PEs: VRFs, with their routes", usize::from(per_pe) * pes, octets),
+            ("PEs: routes in VRFs", sum(|s| s.vrf_routes as usize), octets),
+            ("PEs: VPN routes held", sum(|s| s.vpn_routes as usize), octets),
+            (
+                "VPNs, at their PEs and the reflector",
+                usize::from(per_pe) * pes / usize::from(args.spread),
+                octets + rr.octets,
+            ),
+            ("reflector: VPN routes", rr.vpn_routes as usize, rr.octets),
+            ("ASBR, option B: VPN routes", border.vpn_routes as usize, border.octets),
+        ]
+    }
+
+    fn print(&self, args: &Args, per_pe: u16, seconds: f64, resident: u64) {
         println!("| what | entries | octets | octets each |\n|---|---|---|---|");
-        let line = |what: &str, entries: usize, octets: usize| {
+        for (what, entries, octets) in self.figures(args, per_pe) {
             println!("| {what} | {entries} | {octets} | {} |", octets / entries.max(1));
-        };
-        line("PEs: routers", pes, octets);
-        line("PEs: VRFs, with their routes", vrfs, octets);
-        line("PEs: routes in VRFs", vrf_routes, octets);
-        line("PEs: VPN routes held", sum(|s| s.vpn_routes as usize), octets);
-        line("reflector: VPN routes", rr.vpn_routes as usize, rr.octets);
-        line("ASBR, option B: VPN routes", border.vpn_routes as usize, border.octets);
-        println!("| ASBR, option B: labels, next hop entries | {}, {} | | |", border.labels, border.nhlfes);
+        }
+        let (pes, border) = self.pes.split_at(self.pes.len().saturating_sub(1));
+        let border = border.first().map(Speaker::stats).unwrap_or_default();
+        let totals: Vec<_> = pes.iter().map(Speaker::stats).collect();
+        let sum = |of: fn(&bgp_vpn::speaker::Stats) -> usize| totals.iter().map(of).sum::<usize>();
         println!("| PEs: labels, next hop entries | {}, {} | | |", sum(|s| s.labels), sum(|s| s.nhlfes));
+        println!("| ASBR, option B: labels, next hop entries | {}, {} | | |", border.labels, border.nhlfes);
         println!("| P routers: entries of VPNs | 0 | 0 | |");
         println!();
         println!(
-            "{pes} PEs, {vrfs} VRFs, VPNs on {} PEs each, {} routes announced a VRF. Everything announced, reflected, imported \
+            "{} PEs, {} VRFs, VPNs on {} PEs each, {} routes announced a VRF. Everything announced, reflected, imported \
              and programmed in {seconds:.1} s on one thread for all {} routers; {} octets of BGP; {} MiB resident for all of it.",
+            pes.len(),
+            usize::from(per_pe) * pes.len(),
             args.spread,
             args.routes,
             self.pes.len() + 1,
@@ -308,6 +323,33 @@ pub(crate) fn resident() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The published figures of each kind of router hold, within a factor of two, at a tenth of the size: they are of this code, and
+    /// linear.
+    ///
+    /// Shows: L3VPN-REF-16
+    #[test]
+    fn what_routers_hold_is_as_published() {
+        let page = include_str!("../../docs/applicability.md");
+        let published = |what: &str| -> usize {
+            let line = page.lines().find(|l| l.starts_with(&format!("| {what} |"))).expect(what);
+            line.trim_end_matches([' ', '|']).rsplit('|').next().unwrap().trim().parse().expect(what)
+        };
+        let args = Args { pes: 100, vrfs: 1000, spread: 10, routes: 10, ces: 1 };
+        let mut provider = Provider::new(&args, 10).unwrap();
+        provider.settle();
+        for (what, entries, octets) in provider.figures(&args, 10).into_iter().skip(1) {
+            let (now, then) = (octets / entries, published(what));
+            assert!(now <= 2 * then && then <= 2 * now, "{what}: {now} octets each, published are {then}");
+        }
+        // One statement for each solution, with the sections of RFC 4365.
+        for solution in ["BGP/MPLS VPNs", "Virtual routers", "CE-based VPNs", "Multicast in VPNs"] {
+            let at = page.find(&format!("## {solution}")).expect(solution);
+            let statement = page[at + 3..].split("\n## ").next().unwrap();
+            let missing: Vec<u32> = (3..=15).filter(|n| !statement.contains(&format!("| §{n} "))).collect();
+            assert!(missing.is_empty(), "{solution}: RFC 4365 sections {missing:?} are not spoken of");
+        }
+    }
 
     /// Every VRF learns what the other PEs of its VPN announce, and nothing else.
     #[test]

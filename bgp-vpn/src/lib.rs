@@ -12,6 +12,8 @@
 //! | 4271 §6.2 | a malformed optional parameter gets sub-code 0 | so does a known capability of impossible length; RFC 5492 does not say |
 //! | 6514 §5 | PMSI_TUNNEL with a tunnel type that is not defined is malformed | it is kept as octets: a reflector serves tunnels defined later, and a PE that would have to join one finds that it cannot |
 //! | 6514 §5, §8 | a malformed attribute is treat-as-withdraw where the Partial bit is set | wherever it stands |
+//! | SAFI 140 | VPN auto-discovery for virtual routers; its drafts expired before an RFC said how NLRI look | the form of RFC 4760 §5 with VPN-ID and address ([`nlri::VrMembershipNlri`]): an experiment between speakers of this crate |
+//! | 4364 §10 | options a, b and c | also option AB, which no RFC has: packets as in a, routes as in b ([`vrf::VrfConfig::inter_as`]). What a VRF passes on so is not leaked to other VRFs of the same router, which import it themselves; the label told is one of the VRF, as deployed ASBRs tell it, and no packet needs it |
 #![no_std]
 
 extern crate alloc;
@@ -30,4 +32,5 @@ mod rib;
 mod rt_constraint;
 pub mod session;
 pub mod speaker;
+pub mod vr;
 pub mod vrf;

@@ -15,7 +15,7 @@ use bgp_vpn::attr::{
 };
 use bgp_vpn::nlri::{
     EvpnNlri, Family, McastVplsNlri, McastVpnNlri, MdtNlri, Nlri, NlriFormat, Nlris, RtMembershipNlri, VplsNlri,
-    VpnMulticastNlri, check_field, emit_field,
+    VpnMulticastNlri, VrMembershipNlri, check_field, emit_field,
 };
 use fwd_core::Malformed;
 use fwd_core::net::{Ipv4Prefix, Ipv6Prefix};
@@ -163,6 +163,7 @@ proptest! {
         nlris::<EvpnNlri<'_>>(&octets, &mut Vec::new(), Family::EVPN);
         nlris::<VplsNlri<'_>>(&octets, &mut Vec::new(), Family::VPLS);
         nlris::<MdtNlri>(&octets, &mut Vec::new(), Family::MDT);
+        nlris::<VrMembershipNlri>(&octets, &mut Vec::new(), Family::VR_MEMBERSHIP_IPV4);
         nlris::<VpnMulticastNlri<Ipv4Prefix>>(&octets, &mut Vec::new(), Family::VPN_IPV4_MULTICAST);
         nlris::<VpnMulticastNlri<Ipv6Prefix>>(&octets, &mut Vec::new(), Family::VPN_IPV6_MULTICAST);
         nlris::<RtMembershipNlri>(&octets, &mut Vec::new(), Family::RT_CONSTRAINT);

@@ -40,6 +40,9 @@ mod p2mp_tables;
 #[path = "../../bgp-vpn/tests/sim/drive.rs"]
 mod speaker_drive;
 
+#[path = "../../bgp-vpn/tests/sim/vr_drive.rs"]
+mod vr_drive;
+
 #[path = "../../mvpn/tests/sim/drive.rs"]
 mod pim_drive;
 
@@ -194,6 +197,11 @@ pub fn drive_speaker(data: &[u8]) {
     speaker_drive::run(data);
 }
 
+/// Arbitrary stimuli against the discovery of virtual routers, and a naive model of it.
+pub fn drive_vr(data: &[u8]) {
+    vr_drive::run(data);
+}
+
 /// Arbitrary stimuli against a PIM router with three interfaces.
 pub fn drive_pim(data: &[u8]) {
     pim_drive::run(data);
@@ -241,6 +249,7 @@ pub const TARGETS: &[Target] = &[
     ("drive_speaker", drive_speaker),
     ("drive_vpls", drive_vpls),
     ("drive_vlink", drive_vlink),
+    ("drive_vr", drive_vr),
     ("parse_bfd", parse_bfd),
     ("parse_bridging", parse_bridging),
     ("parse_fwd_op", parse_fwd_op),

@@ -5,6 +5,7 @@
 //! | option A, RFC 4364 §10 a | a VRF per VPN at each ASBR, the other ASBR is a CE of it |
 //! | option B, §10 b | VPN families between ASBRs: the next hop towards another AS is ours, and the label is swapped |
 //! | option C, §10 c | [`NextHopRule::Unchanged`](crate::session::NextHopRule) between reflectors; labelled unicast between ASBRs |
+//! | option AB | VPN families on one session between ASBRs ([`PeerConfig::option_ab`](crate::session::PeerConfig)); a VRF per VPN with an interface to the other ASBR ([`VrfConfig::inter_as`](crate::vrf::VrfConfig)) |
 //! | carrier's carrier, §9 | labelled unicast on the session with a CE: labels both ways, swapped at the PE |
 //!
 //! | File | Procedure |

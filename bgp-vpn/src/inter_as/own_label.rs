@@ -87,6 +87,10 @@ impl Routing {
             TableKind::Memberships | TableKind::Opaque(_) => None,
             TableKind::Vpn => {
                 path.source.as_peer()?;
+                if self.shared.across(path).is_some() {
+                    // Only VRFs lead there.
+                    return None;
+                }
                 // Without its VPN label a packet would be looked up outside the VPN at the other end.
                 self.shared.stacks.bottom(path.labels).filter(|label| !label.is_special_purpose())?;
                 reached().then(|| Leads::On(Tunnel::new(path.labels, Carrier::Hop(hop), model)))
@@ -105,7 +109,9 @@ impl Routing {
                 let vrf = self.tables.vrf(slot)?;
                 let model = vrf.config.as_ref().map(|c| c.model).unwrap_or_default();
                 match path.source {
-                    Source::IMPORTED => Some(Leads::On(Tunnel::new(path.labels, Carrier::Hop(hop), model))),
+                    Source::IMPORTED if path.labels.link().is_none() => {
+                        Some(Leads::On(Tunnel::new(path.labels, Carrier::Hop(hop), model)))
+                    }
                     _ if path.labels.is_stack() && path.source.is_own() => {
                         let (_, circuit) = self.shared.circuit(vrf.id, path, P::V6)?;
                         Some(Leads::On(Tunnel::new(path.labels, Carrier::Circuit(circuit), model)))

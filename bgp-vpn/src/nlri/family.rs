@@ -46,6 +46,8 @@ impl Safi {
     pub const VPN_MULTICAST: Self = Self(129);
     /// Route Target membership (RFC 4684 §4).
     pub const RT_CONSTRAINT: Self = Self(132);
+    /// VPN auto-discovery: membership of virtual routers; a registry entry without an RFC.
+    pub const VPN_AUTO_DISCOVERY: Self = Self(140);
 }
 
 /// An AFI and a SAFI.
@@ -87,6 +89,10 @@ impl Family {
     pub const MDT: Self = Self::new(Afi::IPV4, Safi::MDT);
     /// 1/132.
     pub const RT_CONSTRAINT: Self = Self::new(Afi::IPV4, Safi::RT_CONSTRAINT);
+    /// 1/140.
+    pub const VR_MEMBERSHIP_IPV4: Self = Self::new(Afi::IPV4, Safi::VPN_AUTO_DISCOVERY);
+    /// 2/140.
+    pub const VR_MEMBERSHIP_IPV6: Self = Self::new(Afi::IPV6, Safi::VPN_AUTO_DISCOVERY);
     /// 25/65.
     pub const VPLS: Self = Self::new(Afi::L2VPN, Safi::VPLS);
     /// 25/8.
@@ -144,6 +150,8 @@ impl fmt::Display for Family {
             Self::MCAST_VPN_IPV6 => f.write_str("mcast-vpn-ipv6"),
             Self::MDT => f.write_str("mdt"),
             Self::RT_CONSTRAINT => f.write_str("rt-constraint"),
+            Self::VR_MEMBERSHIP_IPV4 => f.write_str("vr-membership-ipv4"),
+            Self::VR_MEMBERSHIP_IPV6 => f.write_str("vr-membership-ipv6"),
             Self::VPLS => f.write_str("vpls"),
             Self::MCAST_VPLS => f.write_str("mcast-vpls"),
             Self::EVPN => f.write_str("evpn"),

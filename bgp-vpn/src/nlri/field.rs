@@ -8,7 +8,7 @@ use fwd_core::net::{Ipv4Prefix, Ipv6Prefix};
 
 use super::{
     Afi, EvpnNlri, Family, LabeledNlri, McastVplsNlri, McastVpnNlri, MdtNlri, Nlri, NlriFormat, Nlris,
-    RtMembershipNlri, Safi, UnicastNlri, VplsNlri, VpnMulticastNlri, VpnNlri,
+    RtMembershipNlri, Safi, UnicastNlri, VplsNlri, VpnMulticastNlri, VpnNlri, VrMembershipNlri,
 };
 
 /// Walks a field of NLRI of a family and says how many there are. Families that this crate does not know count nothing, and their
@@ -33,6 +33,7 @@ pub fn check_field(family: Family, field: &[u8], format: NlriFormat) -> Result<u
         (Afi::L2VPN, Safi::VPLS) => count::<VplsNlri<'_>>(field, format),
         (Afi::L2VPN, Safi::MCAST_VPLS) => count::<McastVplsNlri<'_>>(field, format),
         (Afi::IPV4, Safi::RT_CONSTRAINT) => count::<RtMembershipNlri>(field, format),
+        (Afi::IPV4 | Afi::IPV6, Safi::VPN_AUTO_DISCOVERY) => count::<VrMembershipNlri>(field, format),
         _ => Ok(0),
     }
 }
@@ -60,6 +61,7 @@ pub fn emit_field(family: Family, field: &[u8], format: NlriFormat, out: &mut im
         (Afi::L2VPN, Safi::VPLS) => again::<VplsNlri<'_>>(field, format, out),
         (Afi::L2VPN, Safi::MCAST_VPLS) => again::<McastVplsNlri<'_>>(field, format, out),
         (Afi::IPV4, Safi::RT_CONSTRAINT) => again::<RtMembershipNlri>(field, format, out),
+        (Afi::IPV4 | Afi::IPV6, Safi::VPN_AUTO_DISCOVERY) => again::<VrMembershipNlri>(field, format, out),
         _ => out.put_slice(field),
     }
 }

@@ -13,6 +13,7 @@
 //! | octets, of any family | all | `opaque.rs` |
 //! | multicast VPN routes (RFC 6514) | 1/5, 2/5 | `mcast_vpn/` |
 //! | origin AS, route target (RFC 4684) | 1/132 | `rt_membership.rs` |
+//! | VPN-ID, virtual router (RFC 2685) | 1/140, 2/140 | `vr_membership.rs` |
 //!
 //! Every form has the four verbs with an [`NlriFormat`] argument: what the session negotiated about ADD-PATH
 //! (RFC 7911) and multiple labels (RFC 8277) decides how octets are read. [`Nlris`] iterates lazily over a field of
@@ -45,6 +46,7 @@ mod unicast;
 mod vpls;
 mod vpn;
 mod vpn_multicast;
+mod vr_membership;
 
 pub use evpn::EvpnNlri;
 pub use family::{Afi, Family, Safi};
@@ -63,3 +65,4 @@ pub use unicast::UnicastNlri;
 pub use vpls::{L2vpnTlv, VeBlock, VplsNlri, VplsRoute};
 pub use vpn::VpnNlri;
 pub use vpn_multicast::VpnMulticastNlri;
+pub use vr_membership::VrMembershipNlri;

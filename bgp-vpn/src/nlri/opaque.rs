@@ -14,7 +14,7 @@ use super::{Afi, Family, Nlri, NlriFormat, PathId, Safi};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Framing {
-    /// One octet of length in bits, then as many octets as hold them: prefixes, RT membership, MDT, SR policy.
+    /// One octet of length in bits, then as many octets as hold them: prefixes, RT membership, MDT, virtual routers, SR policy.
     Bits,
     /// One octet of type, one of length in octets: MCAST-VPN, MCAST-VPLS, EVPN.
     TypeLength,
@@ -35,6 +35,8 @@ impl Framing {
             (Afi::IPV4 | Afi::IPV6, Safi::VPN_MULTICAST) | (Afi::IPV4, Safi::MDT | Safi::RT_CONSTRAINT) => {
                 Some(Self::Bits)
             }
+            // Without an RFC of its own: as RFC 4760 §5 has NLRI.
+            (Afi::IPV4 | Afi::IPV6, Safi::VPN_AUTO_DISCOVERY) => Some(Self::Bits),
             (Afi::L2VPN, Safi::VPLS) => Some(Self::Length16),
             // BGP-LS and BGP-LS-VPN (RFC 9552 §5.1).
             (Afi(16388), Safi(71 | 72)) => Some(Self::Type16Length16),

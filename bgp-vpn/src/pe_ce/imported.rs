@@ -8,12 +8,12 @@ use super::unwrap;
 use crate::attr::AttrType;
 use crate::nlri::RouteDistinguisher;
 use crate::policy::PolicyRoute;
-use crate::rib::{AttrId, Path, Source};
+use crate::rib::{AttrId, LabelRef, Path, Source};
 use crate::speaker::Routing;
 
 impl Routing {
-    /// The path of a VRF that a VPN path becomes, counted once; `None` where the VRF's policy refuses it. `dest` is its
-    /// destination in the VPN table.
+    /// The path of a VRF that a VPN path becomes, counted once; `None` where the VRF's policy refuses it, or where it came from an
+    /// ASBR of option AB to which the VRF has no interface. `dest` is its destination in the VPN table.
     pub(crate) fn imported(
         &mut self,
         slot: u16,
@@ -25,6 +25,10 @@ impl Routing {
     ) -> Option<Path> {
         let shared = &mut self.shared;
         let config = self.tables.vrf(slot)?.config.as_ref()?;
+        let labels = match shared.across(&path) {
+            Some(asbr) => LabelRef::by_link(shared.circuits.link_to(config.id, asbr)?),
+            None => path.labels,
+        };
         let set = shared.attributes.get(path.attr);
         let wrapped = set.summary.has_attr_set;
         let mut attr: Option<AttrId> = None;
@@ -60,8 +64,8 @@ impl Routing {
             Some(_) => {}
             None => shared.attributes.retain(path.attr),
         }
-        shared.stacks.retain(path.labels);
+        shared.stacks.retain(labels);
         debug_assert!(!wrapped || shared.attributes.get(attr.unwrap_or(path.attr)).value(AttrType::ATTR_SET).is_none());
-        Some(Path { source, path_id: dest, attr: attr.unwrap_or(path.attr), ..path })
+        Some(Path { source, path_id: dest, attr: attr.unwrap_or(path.attr), labels })
     }
 }

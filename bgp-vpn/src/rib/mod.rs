@@ -41,7 +41,7 @@ pub(crate) use decision::{Candidate, best_of, ousts};
 pub(crate) use loc::{Adj, Form, Peers, Rib, best_paths, best_where};
 pub(crate) use next_hop::{NextHopId, NextHops, Resolution};
 pub(crate) use opaque::OctetKey;
-pub(crate) use path::{LabelRef, LabelStacks, Path, Source};
+pub(crate) use path::{LabelRef, LabelStacks, Path, Scope, Source};
 pub(crate) use rewrite::Edits;
 pub(crate) use slab::Slab;
 pub(crate) use table::{Dest, HashWords, Key, MembershipKey, PlainKey, PrefixKey, Table, VpnKey};

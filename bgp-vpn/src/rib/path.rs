@@ -38,7 +38,8 @@ impl Source {
 
 /// The labels of a path in 30 bits: the octets of one label, or the number of a longer stack; and the stale mark.
 ///
-/// Routes without labels hold [`LabelRef::NONE`]. A local route, which has no labels either, holds its kind here.
+/// Routes without labels hold [`LabelRef::NONE`]. A local route, which has no labels either, holds its kind here; a route that a VRF imports
+/// from an ASBR of option AB the link that leads there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct LabelRef(u32);
 
@@ -52,11 +53,22 @@ impl LabelRef {
     const DISCARD: u32 = 1 << 26;
     const VIA: u32 = 1 << 27;
     const ENTRY: u32 = 1 << 28;
+    const LINK: u32 = 1 << 29;
     const NUMBER: u32 = Self::ONE - 1;
 
     /// One label.
     pub(crate) const fn one([a, b, c]: [u8; 3]) -> Self {
         Self(Self::ONE | u32::from_be_bytes([0, a, b, c]))
+    }
+
+    /// No labels: packets leave by the link of this number to another AS, one of those that the VRF has.
+    pub(crate) const fn by_link(number: u16) -> Self {
+        Self(Self::LINK | number as u32)
+    }
+
+    /// The link by which packets leave, where it is one.
+    pub(crate) const fn link(self) -> Option<u16> {
+        if self.0 & Self::LINK == 0 { None } else { Some((self.0 & 0xffff) as u16) }
     }
 
     /// Whether these are labels: neither none nor the kind of a local route.
@@ -71,6 +83,38 @@ impl LabelRef {
 
     const fn without_stale(self) -> Self {
         Self(self.0 & !Self::STALE)
+    }
+}
+
+/// Whom a route that a VRF of ours exports is for: its path identifier in the VPN table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// For everyone: it is the VRF's own.
+    All,
+    /// For all but ASBRs of option AB: one of those brought it.
+    Within,
+    /// For ASBRs of option AB only: another PE of ours brought it, and the others have it from there.
+    Beyond,
+}
+
+impl Scope {
+    /// The scope of a path that a VRF exports.
+    pub(crate) const fn of(exported: &Path) -> Self {
+        match exported.source {
+            Source::IMPORTED if exported.labels.link().is_some() => Self::Within,
+            Source::IMPORTED => Self::Beyond,
+            _ => Self::All,
+        }
+    }
+
+    /// The number it has as a path identifier.
+    pub(crate) const fn path_id(self) -> u32 {
+        self as u32
+    }
+
+    /// Whether a path of the VPN table that a VRF of ours exports is for ASBRs of option AB (`beyond`), or for all others.
+    pub(crate) const fn allows(path: &Path, beyond: bool) -> bool {
+        path.path_id == Self::All.path_id() || (path.path_id == Self::Beyond.path_id()) == beyond
     }
 }
 

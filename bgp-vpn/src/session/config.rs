@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use fwd_core::net::{LabelSpaceId, VrfId};
 
+use super::Protection;
 use crate::message::Open;
 use crate::message::capability::{
     AddPath, Capability, Entries, ExtendedNextHop, FamilyRestart, GracefulRestart, LongLived, MultipleLabels,
@@ -219,6 +220,13 @@ pub struct PeerConfig {
     /// are dropped (RFC 4364 §10 b, §13.1). One per peer. The interface and its space
     /// ([`FwdOp::SetLabelSpace`](fwd_core::op::FwdOp)) belong to the embedder. Default none: the per-platform space.
     pub label_space: Option<LabelSpaceId>,
+    /// What is asked of the peer's connections: authentication, a least TTL. Default nothing.
+    pub protection: Protection,
+    /// The peer is an ASBR of another AS with which VPNs are joined by option AB: one session for the VPN routes of all VPNs, and for each
+    /// VPN an interface of its own for the packets, which carry no label there. Its VPN routes are for VRFs that say such an interface
+    /// ([`VrfConfig::inter_as`](crate::vrf::VrfConfig)), which pass them on as routes of their own; it is told what those VRFs know, and no
+    /// other VPN route. Default off.
+    pub option_ab: bool,
     /// What becomes of the peer's routes. Default: all are taken.
     pub import: Policy,
     /// What becomes of routes that the peer is to be told. Default: all are told.
@@ -256,6 +264,8 @@ impl PeerConfig {
             update_rate: None,
             local_as: None,
             label_space: None,
+            protection: Protection::default(),
+            option_ab: false,
             import: Policy::default(),
             export: Policy::default(),
         }
@@ -392,6 +402,7 @@ impl PeerConfig {
                 return refuse("link_local", address, "in fe80::/10, beside an IPv6 local_address");
             }
         }
+        self.protection.validate()?;
         if self.update_rate.is_some_and(|r| r.per_second == 0) {
             return refuse("update_rate", 0, "from 1 route a second");
         }

@@ -11,6 +11,7 @@ mod io;
 mod jitter;
 mod machine;
 mod negotiated;
+mod protection;
 mod receive;
 
 pub use config::{
@@ -20,3 +21,4 @@ pub use fsm::{Action, Conditions, SessionEvent, State, Unexpected, transition};
 pub use io::{Down, Input, MessageCounts, Output, SessionConfig, SessionCounters};
 pub use machine::Session;
 pub use negotiated::{Negotiated, PeerKind, PeerLongLived, PeerRestart};
+pub use protection::{Authentication, Protection};

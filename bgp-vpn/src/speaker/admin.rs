@@ -81,15 +81,19 @@ impl Speaker {
                 ));
             }
         }
+        if config.option_ab && (vrf != GLOBAL || config.remote_as == config.local_as.unwrap_or(self.config.local.asn)) {
+            return Err(value("option_ab", config.address, "of another AS, and in the global table"));
+        }
         let seed = self.config.seed ^ u64::from(id.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let local = LocalIdentity { asn: config.local_as.unwrap_or(self.config.local.asn), ..self.config.local };
         let session = SessionConfig { local, peer: config.clone(), seed, restarted: self.defers() };
         let session = Session::new(now, session)?;
         let internal = config.remote_as == local.asn;
+        self.routing.shared.option_ab |= config.option_ab;
         let mut families = SmallVec::new();
         for f in &config.families {
             let Some(table) = self.routing.table_of(f, vrf) else { continue };
-            let relabel = relabels(f, table, internal);
+            let relabel = relabels(f, table, internal) && !config.option_ab;
             let slot = self.routing.attach(id, table, f, relabel);
             families.push(PeerFamily {
                 family: f.family,
@@ -194,6 +198,7 @@ impl Speaker {
         if config.best_external && config.label_mode == LabelMode::PerVrf {
             return Err(value("best_external", "one label for the VRF", "with a label per circuit or prefix"));
         }
+        check_links(config)?;
         config.import_policy.validate()?;
         config.export_policy.validate()?;
         if let Some(site) = config.site_of_origin.filter(|site| !site.is_route_origin()) {
@@ -358,6 +363,21 @@ fn relabels(config: &FamilyConfig, table: TableKind, internal: bool) -> bool {
     }
 }
 
+/// Interfaces to ASBRs of option AB: one for each, and not of a VRF whose CEs are internal peers, as what came in ATTR_SET is not put there again.
+fn check_links(config: &VrfConfig) -> Result<(), ConfigError> {
+    let links = &config.inter_as;
+    if u16::try_from(links.len()).is_err() {
+        return Err(value("inter_as", links.len(), "at most 65535"));
+    }
+    if let Some(link) = links.iter().enumerate().find(|(i, l)| links.iter().take(*i).any(|o| o.peer == l.peer)) {
+        return Err(value("inter_as", link.1.peer, "one interface to an ASBR"));
+    }
+    if !links.is_empty() && config.customer_as.is_some() {
+        return Err(value("inter_as", "customer_as", "not where CEs are internal peers"));
+    }
+    Ok(())
+}
+
 /// A VRF without targets would be none: it imports nothing, or nobody imports what it exports.
 fn check_targets(import: &[RouteTarget], export: &[RouteTarget]) -> Result<(), ConfigError> {
     if import.is_empty() {
@@ -386,6 +406,8 @@ impl Routing {
         let free = tables.vrfs.iter().position(Option::is_none).unwrap_or(tables.vrfs.len());
         let slot = u16::try_from(free).map_err(|_| ConfigError::Exhausted { field: "vrfs" })?;
         let (id, rd) = (config.id, config.rd);
+        self.shared.circuits.set_links(id, rd, &config.inter_as);
+        self.shared.option_ab |= self.shared.circuits.has_links();
         let now = self.shared.now;
         let vrf = Some(Vrf { created: now, changed: now, ..Vrf::new(id, Some(config)) });
         match tables.vrfs.get_mut(free) {
@@ -418,6 +440,7 @@ impl Routing {
         self.tables.by_id.remove(&vrf.id);
         if let Some(config) = &vrf.config {
             self.tables.by_rd.remove(&config.rd);
+            self.shared.circuits.set_links(vrf.id, config.rd, &[]);
         }
         self.tables.index_targets();
         self.originate_memberships();

@@ -70,7 +70,7 @@ impl Routing {
         let Some(vrf) = self.tables.vrf(slot) else { return Wanted::Nothing };
         let next_hop = self.shared.attributes.get(path.attr).next_hop;
         match path.source {
-            Source::IMPORTED => Wanted::Tunnel(path.labels, Carrier::Hop(next_hop)),
+            Source::IMPORTED if path.labels.link().is_none() => Wanted::Tunnel(path.labels, Carrier::Hop(next_hop)),
             Source::LEAKED => {
                 // As the exporting VRF forwards it.
                 let rd = P::vpn(&self.tables).table.get(path.path_id).key.rd;
@@ -293,7 +293,7 @@ impl Routing {
                 continue;
             }
             let (before, is_vpn) = (rib.best(dest), vrf.config.is_some());
-            let own = before.is_some_and(|p| p.source.is_own());
+            let own = before.is_some_and(|p| vrf.exports(&p));
             self.mark_fib::<P>(slot, dest);
             self.vrf_changed::<P>(slot, dest, before);
             // The same path by another circuit: the label, or what it does, may change.

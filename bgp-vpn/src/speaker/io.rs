@@ -177,7 +177,8 @@ pub enum LocalRoute {
 /// What to do outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Open a TCP connection to the peer; answer with `Connected` or `Closed`.
+    /// Open a TCP connection to the peer, protected as its configuration says ([`Protection`](crate::session::Protection)); answer with
+    /// `Connected` or `Closed`.
     Connect {
         /// The peer.
         peer: PeerId,

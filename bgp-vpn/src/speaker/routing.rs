@@ -24,8 +24,8 @@ use super::shared::Shared;
 use super::tables::{AddressFamily, TableKind, Tables};
 use crate::nlri::{RouteDistinguisher, RtMembership};
 use crate::rib::{
-    Attributes, BitSet, Candidate, Key, LabelStacks, NextHopId, NextHops, Path, Peers, PlainKey, Rib, Source, TargetId,
-    Touched, VpnKey, best_where,
+    Attributes, BitSet, Candidate, Key, LabelStacks, NextHopId, NextHops, Path, Peers, PlainKey, Rib, Scope, Source,
+    TargetId, Touched, VpnKey, best_where,
 };
 use crate::vrf::{Circuits, Tunnels, VpnLabels};
 
@@ -93,6 +93,7 @@ impl Routing {
                 next_hops,
                 stacks: LabelStacks::default(),
                 circuits: Circuits::default(),
+                option_ab: false,
                 peers: Vec::new(),
                 events: VecDeque::new(),
                 events_lost: 0,
@@ -232,7 +233,7 @@ impl Routing {
         if !self.tables.has_vrfs() {
             return Before { best, remote: None, local: None, external };
         }
-        Before { best, remote: self.remote::<P>(dest), local: self.exported::<P>(dest), external }
+        Before { best, remote: self.remote::<P>(dest), local: self.leaks::<P>(dest), external }
     }
 
     /// The best path of a VPN destination among those of other ASes and our own.
@@ -249,6 +250,11 @@ impl Routing {
             Some(best) if best.source != Source::LOCAL => Some(*best),
             _ => best_where(d, |p| p.source != Source::LOCAL, |p| self.shared.judge(p)),
         }
+    }
+
+    /// The path of a VPN destination that a VRF of ours exports and other VRFs of ours may import: the exporting VRF's own.
+    pub(crate) fn leaks<P: AddressFamily>(&self, dest: u32) -> Option<Path> {
+        self.exported::<P>(dest).filter(|p| p.path_id == Scope::All.path_id())
     }
 
     /// The path of a VPN destination that a VRF of ours exports.
@@ -315,7 +321,10 @@ impl Routing {
 
     fn vpn_changed<P: AddressFamily>(&mut self, dest: u32, before: &Before, touched: Touched) {
         let (rib, shared) = (P::vpn_mut(&mut self.tables), &self.shared);
-        let changed = rib.choose(dest, |path| shared.judge(path)) != before.best;
+        let best = rib.choose(dest, |path| shared.judge(path));
+        // Where the best is not for all peers, the others are told another path.
+        let narrow = shared.option_ab && best.is_some_and(|p| p.source == Source::LOCAL && p.path_id != 0);
+        let changed = best != before.best || narrow;
         let external = rib.best_externals > 0 && self.external::<P>(dest) != before.external;
         P::vpn_mut(&mut self.tables).mark_change(dest, (changed, external), touched, &mut self.wake);
         if self.tables.has_vrfs() {
@@ -324,7 +333,7 @@ impl Routing {
             if remote != before.remote {
                 self.import::<P>(key, dest, Source::IMPORTED, before.remote, remote);
             }
-            let local = self.exported::<P>(dest);
+            let local = self.leaks::<P>(dest);
             if local != before.local {
                 self.import::<P>(key, dest, Source::LEAKED, before.local, local);
             }
@@ -336,14 +345,14 @@ impl Routing {
     /// Decides about a VPN destination again: a next hop moved.
     pub(crate) fn decide_vpn<P: AddressFamily>(&mut self, dest: u32) {
         let best = P::vpn(&self.tables).best(dest);
-        let local = self.exported::<P>(dest);
+        let local = self.leaks::<P>(dest);
         let remote = best.filter(|b| b.source != Source::LOCAL);
         // Which path was the best external one is not known: those that are told it are told again.
         let external = None;
         let d = P::vpn(&self.tables).table.get(dest);
         let (key, paths) = (d.key, SmallVec::<[Path; 4]>::from_slice(d.paths()));
         self.vpn_changed::<P>(dest, &Before { best, remote, local, external }, Touched::Any);
-        if remote.is_none() && local.is_some() && self.tables.has_vrfs() {
+        if remote.is_none() && best.is_some() && self.tables.has_vrfs() {
             // The best path was ours, and does not tell which of the others was imported: it may have been any.
             let now = self.remote::<P>(dest);
             for path in paths.into_iter().filter(|p| p.source != Source::LOCAL) {
@@ -514,12 +523,12 @@ impl Routing {
     fn vrf_decided<P: AddressFamily>(&mut self, slot: u16, dest: u32, before: Option<Path>, best: Option<Path>) {
         let Some(vrf) = self.tables.vrf_mut(slot) else { return };
         let is_vpn = vrf.config.is_some();
+        let exports = [best, before].iter().flatten().any(|path| vrf.exports(path));
         let (backup, external) = vrf.config.as_ref().map_or((false, false), |c| (c.backup, c.best_external));
         P::unicast_mut(vrf).mark_change(dest, (best != before, false), Touched::Any, &mut self.wake);
         if best != before {
             self.mark_fib::<P>(slot, dest);
-            let own = |path: &Option<Path>| path.is_some_and(|p| p.source.is_own());
-            if is_vpn && !external && (own(&best) || own(&before)) {
+            if is_vpn && !external && exports {
                 self.export::<P>(slot, dest);
             }
         } else if backup && self.tunnels.protects() {

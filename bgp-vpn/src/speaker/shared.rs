@@ -23,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) next_hops: NextHops,
     pub(crate) stacks: LabelStacks,
     pub(crate) circuits: Circuits,
+    /// Whether there is, or was, an ASBR of option AB or a VRF with an interface to one.
+    pub(crate) option_ab: bool,
     pub(crate) peers: Vec<Option<PeerState>>,
     pub(crate) events: VecDeque<Event>,
     /// Events that peers caused and that were dropped because nobody took them.
@@ -78,6 +80,9 @@ impl Shared {
 
     /// The circuit that a path of a VRF leaves by, if it does.
     pub(crate) fn circuit(&self, vrf: VrfId, path: &Path, v6: bool) -> Option<(CircuitKey, NhlfeId)> {
+        if let Some(link) = path.labels.link() {
+            return self.circuits.over(vrf, link, v6);
+        }
         if path.source == Source::LOCAL {
             let Some(LocalRoute::Via(iface)) = path.as_local() else { return None };
             return self.circuits.on(vrf, iface, v6);
@@ -88,6 +93,12 @@ impl Shared {
             // Routes of one family over a session of the other: the CE is one and the same.
             (next_hop.is_ipv6() != peer.address().is_ipv6()).then(|| self.circuits.to(vrf, peer.address()))?
         })
+    }
+
+    /// The address of the ASBR of option AB that brought a VPN path, if one did.
+    pub(crate) fn across(&self, path: &Path) -> Option<IpAddr> {
+        let peer = self.peer(path.source.as_peer()?)?;
+        peer.config.option_ab.then(|| peer.address())
     }
 
     /// Whether a path came from another AS, or is our own.
@@ -137,6 +148,10 @@ impl Shared {
                 0
             }
             Source::LEAKED => 0,
+            Source::IMPORTED if path.labels.link().is_some() => {
+                self.circuit(vrf, path, v6)?;
+                0
+            }
             Source::IMPORTED => {
                 // Behind a special-purpose label the packet would be looked up outside the VPN.
                 self.stacks.bottom(path.labels).filter(|label| !label.is_special_purpose())?;
@@ -153,6 +168,7 @@ impl Shared {
             // The announcing PE is known by its next hop where no reflector said more.
             let hop = self.next_hops.address(set.next_hop).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
             candidate.peer = hop;
+            candidate.external = path.labels.link().is_some();
         }
         Some(candidate)
     }

@@ -15,8 +15,8 @@ use crate::message::{Message, MpPosition, RefreshSubtype, RouteRefresh, UpdateWr
 use crate::nlri::{Afi, Family, Labels, PathId, Safi};
 use crate::policy::{Applied, PolicyRoute};
 use crate::rib::{
-    AdjOut, AttrId, Candidate, Dest, Edits, Entry, Form, Key, Path, Peers, Refresh, Rib, Source, Summary, best_paths,
-    best_where,
+    AdjOut, AttrId, Candidate, Dest, Edits, Entry, Form, Key, Path, Peers, Refresh, Rib, Scope, Source, Summary,
+    best_paths, best_where,
 };
 use crate::rt_constraint::PeerMembership;
 use crate::session::{Negotiated, NextHopRule, PeerKind};
@@ -54,6 +54,20 @@ impl Target<'_> {
             (Some(_), NextHopRule::ByKind) => self.peer.kind == PeerKind::External || self.peer.is_ce(),
             (Some(_), NextHopRule::Unchanged) => self.peer.is_ce(),
         }
+    }
+
+    /// Whether a VPN path is for this peer, as far as option AB says: an ASBR of that option is told what VRFs with an interface to it
+    /// export, and what such an ASBR told is passed on by VRFs only.
+    fn is_for<K: Key>(&self, shared: &Shared, key: &K, path: &Path) -> bool {
+        if !shared.option_ab {
+            return true;
+        }
+        let beyond = self.peer.config.option_ab;
+        if path.source != Source::LOCAL {
+            return !beyond && shared.across(path).is_none();
+        }
+        let linked = |rd| shared.circuits.is_linked(rd, self.peer.address());
+        Scope::allows(path, beyond) && (!beyond || key.route().and_then(|(rd, _)| rd).is_some_and(linked))
     }
 
     /// What a path of a table of this form is worth, as the decision process sees it.
@@ -266,6 +280,9 @@ impl Groups<'_> {
 
     /// The group of a path; `own` is the label of ours that leads where the path does.
     fn of<K: Key>(&mut self, key: &K, own: Option<Label>, path: &Path) -> Option<Group> {
+        if self.form == Form::Vpn && !self.target.is_for(self.shared, key, path) {
+            return None;
+        }
         let allowed = self.allows(path);
         let applied = if allowed { self.target.policy(self.shared, key, path)? } else { Applied::default() };
         let group = (path.attr, path.source, applied);
@@ -436,6 +453,10 @@ fn give_up(adj: &mut AdjOut) {
 /// §3.2 says of route target memberships: a non-client is told of a client's in the place of another non-client's.
 fn told_path<'d, K: Key>(shared: &Shared, to: &Target<'_>, form: Form, d: &'d Dest<K>) -> Option<&'d Path> {
     let best = d.best()?;
+    if form == Form::Vpn && !to.is_for(shared, &d.key, best) {
+        let other = best_where(d, |p| to.is_for(shared, &d.key, p), |p| to.judge(shared, form, p))?;
+        return d.paths().iter().find(|p| **p == other);
+    }
     if form != Form::Membership {
         let within = |from: &PeerState| from.kind == PeerKind::Internal && !from.is_client() && !to.peer.is_client();
         let from = best.source.as_peer().and_then(|p| shared.peer(p));

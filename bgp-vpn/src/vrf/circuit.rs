@@ -4,8 +4,11 @@ use alloc::collections::BTreeMap;
 use core::net::IpAddr;
 
 use fwd_core::net::{IfIndex, NhlfeId, VrfId};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
+use smallvec::SmallVec;
 
+use super::InterAsLink;
+use crate::nlri::RouteDistinguisher;
 use crate::speaker::Circuit;
 
 /// A circuit: an interface, and whether the CE's address on it is an IPv6 one.
@@ -16,6 +19,10 @@ pub(crate) type CircuitKey = (IfIndex, bool);
 pub(crate) struct Circuits {
     circuits: BTreeMap<CircuitKey, Circuit>,
     by_address: HashMap<(VrfId, IpAddr), CircuitKey>,
+    /// The interfaces of VRFs to ASBRs of option AB, by VRF and number.
+    links: BTreeMap<(VrfId, u16), InterAsLink>,
+    /// The same by route distinguisher and the ASBR's address.
+    linked: HashSet<(RouteDistinguisher, IpAddr)>,
 }
 
 impl Circuits {
@@ -65,6 +72,41 @@ impl Circuits {
     pub(crate) fn to(&self, vrf: VrfId, address: IpAddr) -> Option<(CircuitKey, NhlfeId)> {
         let key = *self.by_address.get(&(vrf, address))?;
         Some((key, self.circuits.get(&key)?.nhlfe))
+    }
+
+    /// A VRF has interfaces to ASBRs of option AB; or none any more.
+    pub(crate) fn set_links(&mut self, vrf: VrfId, rd: RouteDistinguisher, links: &[InterAsLink]) {
+        let old: SmallVec<[(u16, IpAddr); 4]> =
+            self.links.range((vrf, 0)..=(vrf, u16::MAX)).map(|((_, n), link)| (*n, link.peer)).collect();
+        for (n, peer) in old {
+            self.links.remove(&(vrf, n));
+            self.linked.remove(&(rd, peer));
+        }
+        for (n, link) in (0u16..).zip(links) {
+            self.links.insert((vrf, n), *link);
+            self.linked.insert((rd, link.peer));
+        }
+    }
+
+    /// Whether some VRF has an interface to an ASBR of option AB.
+    pub(crate) fn has_links(&self) -> bool {
+        !self.links.is_empty()
+    }
+
+    /// Whether the VRF with this route distinguisher has an interface to the ASBR of option AB with this address.
+    pub(crate) fn is_linked(&self, rd: RouteDistinguisher, peer: IpAddr) -> bool {
+        self.linked.contains(&(rd, peer))
+    }
+
+    /// The number of a VRF's interface to the ASBR of option AB with this address.
+    pub(crate) fn link_to(&self, vrf: VrfId, peer: IpAddr) -> Option<u16> {
+        let mut links = self.links.range((vrf, 0)..=(vrf, u16::MAX));
+        links.find(|(_, link)| link.peer == peer).map(|((_, n), _)| *n)
+    }
+
+    /// The circuit by which packets of a family leave over a link of a VRF to another AS.
+    pub(crate) fn over(&self, vrf: VrfId, link: u16, v6: bool) -> Option<(CircuitKey, NhlfeId)> {
+        self.on(vrf, self.links.get(&(vrf, link))?.iface, v6)
     }
 
     /// The circuit by which packets of a family leave on an interface of a VRF: its own, or else the other family's.

@@ -2,8 +2,9 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
-use fwd_core::net::{VpnId, VrfId};
+use fwd_core::net::{IfIndex, VpnId, VrfId};
 use fwd_core::op::TunnelModel;
 
 use crate::attr::ext_community::{ExtCommunity, RouteTarget};
@@ -33,6 +34,15 @@ pub struct RouteLimit {
     pub high: u32,
     /// Routes that the VRF holds at most, both families together; more are refused and counted.
     pub max: u32,
+}
+
+/// An interface of a VRF to an ASBR of another AS, where VPNs are joined by option AB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InterAsLink {
+    /// The address of the ASBR's session in the global table ([`PeerConfig::option_ab`](crate::session::PeerConfig)).
+    pub peer: IpAddr,
+    /// The interface of the VRF that leads to it. Its circuits ([`Input::Circuit`](crate::speaker::Input)) say how packets leave.
+    pub iface: IfIndex,
 }
 
 /// One VRF.
@@ -71,6 +81,11 @@ pub struct VrfConfig {
     /// Export the best route of the VRF's own CEs even where one of another PE is used, so that others have it at hand
     /// (draft-ietf-idr-best-external). With labels per circuit or prefix only: a look-up would send the packet back. Default off.
     pub best_external: bool,
+    /// Where the VPN goes on in another AS by option AB: packets by these interfaces, routes over the session with the ASBR. What the VRF
+    /// imports is then exported, too, with its route distinguisher and targets: of other ASes to our own, of our own to those ASBRs. At most one
+    /// interface to an ASBR. Routes that came with the VRF's own route distinguisher are not passed on: it should be no other PE's. Default
+    /// none.
+    pub inter_as: Vec<InterAsLink>,
     /// What becomes of VPN routes that match an import target. Default: all are imported.
     pub import_policy: Policy,
     /// What becomes of the VRF's routes on their way out, with the attributes that export gave them. Default: all are exported.
@@ -96,6 +111,7 @@ impl VrfConfig {
             igp: None,
             backup: false,
             best_external: false,
+            inter_as: Vec::new(),
             import_policy: Policy::default(),
             export_policy: Policy::default(),
         }

@@ -1,6 +1,6 @@
 //! Routes of CEs and local routes into VPN routes (RFC 4364 §4.3.1, §4.3.2).
 //!
-//! The best path of a prefix, if it is the VRF's own, becomes a path of the VPN table with the VRF's route distinguisher, its
+//! The best path of a prefix, if it is the VRF's own or the VPN goes on in another AS by option AB, becomes a path of the VPN table with the VRF's route distinguisher, its
 //! export targets, its site of origin, and a label. The label is counted from here until no peer can hold the route with it.
 
 use alloc::vec::Vec;
@@ -14,7 +14,7 @@ use crate::attr::{AttrFlags, AttrType};
 use crate::nlri::Labels;
 use crate::pe_ce::wrap;
 use crate::policy::PolicyRoute;
-use crate::rib::{AttrId, Edits, LabelRef, Path, PrefixKey, Source, VpnKey, best_where};
+use crate::rib::{AttrId, Edits, LabelRef, Path, PrefixKey, Scope, Source, VpnKey, best_where};
 use crate::session::PeerKind;
 use crate::speaker::{AddressFamily, Event, Routing, TableKind};
 
@@ -43,7 +43,8 @@ impl Routing {
             }
             return;
         };
-        let path = Path { source: Source::LOCAL, attr, labels: LabelRef::one(Labels::encode(label)), path_id: 0 };
+        let labels = LabelRef::one(Labels::encode(label));
+        let path = Path { source: Source::LOCAL, attr, labels, path_id: Scope::of(&own).path_id() };
         let dest = P::vpn_mut(&mut self.tables).table.find_or_insert(key);
         self.vpn_put::<P>(dest, path);
         if let Some(old) = old_label {
@@ -56,8 +57,14 @@ impl Routing {
     pub(crate) fn own_path<P: AddressFamily>(&self, vrf: &Vrf, dest: u32) -> Option<Path> {
         let rib = P::unicast(vrf);
         let best = rib.best(dest)?;
-        if best.source.is_own() || !vrf.config.as_ref().is_some_and(|c| c.best_external) {
-            return Some(best).filter(|p| p.source.is_own());
+        let config = vrf.config.as_ref()?;
+        // A route of another PE under our own route distinguisher would be one destination with what we make of it.
+        let ours = |p: &Path| !p.source.is_own() && P::vpn(&self.tables).table.get(p.path_id).key.rd == config.rd;
+        if vrf.exports(&best) && !ours(&best) {
+            return Some(best);
+        }
+        if !config.best_external {
+            return None;
         }
         let judge = |path: &Path| self.shared.judge_in_vrf(vrf.id, path, P::V6);
         best_where(rib.table.get(dest), |p| p.source.as_peer().is_some(), judge)

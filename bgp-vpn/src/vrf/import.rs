@@ -99,7 +99,7 @@ impl Routing {
         let key = d.key;
         let exporter = self.tables.by_rd.get(&key.rd).copied();
         let remote = self.remote::<P>(dest).map(|p| (Source::IMPORTED, p));
-        let local = self.exported::<P>(dest).filter(|_| exporter != Some(slot)).map(|p| (Source::LEAKED, p));
+        let local = self.leaks::<P>(dest).filter(|_| exporter != Some(slot)).map(|p| (Source::LEAKED, p));
         for (source, path) in remote.into_iter().chain(local) {
             if self.importers(path.attr).contains(&slot) {
                 match self.imported(slot, key.prefix.into(), key.rd, source, dest, path) {

@@ -10,7 +10,7 @@ use super::VrfConfig;
 use super::circuit::CircuitKey;
 use super::limits::Limits;
 use crate::pe_ce::IgpRoute;
-use crate::rib::{AttrId, Form, PlainKey, Rib};
+use crate::rib::{AttrId, Form, Path, PlainKey, Rib, Source};
 use crate::speaker::LocalRoute;
 
 /// What the forwarding plane holds for a destination.
@@ -87,6 +87,12 @@ impl Vrf {
             exported: None,
             fib_queued: false,
         }
+    }
+
+    /// Whether a path, where it is the best, may be exported: it is the VRF's own, or passes on between ASes (option AB).
+    pub(crate) fn exports(&self, path: &Path) -> bool {
+        let between = || self.config.as_ref().is_some_and(|c| !c.inter_as.is_empty());
+        path.source.is_own() || path.source == Source::IMPORTED && between()
     }
 
     /// Destinations that have a path, both families together.

@@ -23,7 +23,7 @@ mod limits;
 mod nhlfe;
 
 pub(crate) use circuit::{CircuitKey, Circuits};
-pub use config::{LabelMode, RouteLimit, VrfConfig};
+pub use config::{InterAsLink, LabelMode, RouteLimit, VrfConfig};
 pub(crate) use instance::{Installed, Vrf};
 pub(crate) use label::VpnLabels;
 pub(crate) use limits::RETRY;

@@ -12,7 +12,7 @@ use bgp_vpn::session::{
     SessionConfig,
 };
 use bgp_vpn::speaker::{Circuit, Input, LocalRoute, Output, PeerId, Reach, RouteSource, Side, Speaker, SpeakerConfig};
-use bgp_vpn::vrf::{LabelMode, RouteLimit, VrfConfig};
+use bgp_vpn::vrf::{InterAsLink, LabelMode, RouteLimit, VrfConfig};
 use fwd_core::net::{IfIndex, IpPrefix, Ipv4Prefix, Label, LabelSpaceId, NhlfeId, ProtectionId, VrfId};
 use fwd_core::op::{FwdOp, IlmAction, RouteAction};
 use fwd_core::time::Instant;
@@ -44,6 +44,8 @@ struct Bed {
     spaces: BTreeSet<Label>,
     ops: Vec<FwdOp>,
     room: usize,
+    /// The second core peer is an ASBR of another AS, to which the VRFs have interfaces.
+    option_ab: bool,
 }
 
 fn ip(n: u8) -> IpAddr {
@@ -75,11 +77,14 @@ impl Bed {
             speaker.set_protections(now, (ProtectionId(7), ProtectionId(u.int_in_range(7..=12)?))).unwrap();
         }
         let modes = [LabelMode::PerVrf, LabelMode::PerAttachmentCircuit, LabelMode::PerPrefix];
+        let option_ab = u.arbitrary()?;
         for id in [1, 2] {
             let limit = if u.arbitrary()? { Some(u.int_in_range(1..=6)?) } else { None };
             let mode = *u.choose(&modes)?;
             let best_external = mode != LabelMode::PerVrf && u.arbitrary()?;
-            speaker.add_vrf(now, VrfConfig { backup, best_external, ..vrf(id, limit, mode) }).unwrap();
+            let inter_as = InterAsLink { peer: ip(3), iface: IfIndex(id.into()) };
+            let inter_as = if option_ab { vec![inter_as] } else { Vec::new() };
+            speaker.add_vrf(now, VrfConfig { backup, best_external, inter_as, ..vrf(id, limit, mode) }).unwrap();
         }
         let mut bed = Self {
             now,
@@ -92,9 +97,11 @@ impl Bed {
             spaces: BTreeSet::new(),
             ops: Vec::new(),
             room: 1 << 16,
+            option_ab,
         };
+        let second = if option_ab { 65100 } else { 65001 };
         for (n, asn, id, role) in
-            [(2, 65001, 0, PeerRole::ReflectorClient), (3, 65001, 0, PeerRole::Peer), (4, 65010, 1, PeerRole::Peer)]
+            [(2, 65001, 0, PeerRole::ReflectorClient), (3, second, 0, PeerRole::Peer), (4, 65010, 1, PeerRole::Peer)]
         {
             let family = if id == 0 { Family::VPN_IPV4 } else { Family::IPV4_UNICAST };
             let several = id == 0 && u.arbitrary()?;
@@ -114,6 +121,7 @@ impl Bed {
         ours.families = vec![FamilyConfig { best_external: id == 0, ..offered }];
         ours.label_space = (id == 0 && n == 2).then_some(LabelSpaceId(5));
         (ours.vrf, ours.role, ours.passive) = (VrfId(id), role, true);
+        ours.option_ab = self.option_ab && n == 3;
         timers(&mut ours);
         let peer = self.speaker.add_peer(self.now, ours).unwrap();
         let mut theirs = PeerConfig::new(ip(1), ip(n), 65001, &[]);
@@ -374,6 +382,16 @@ impl Bed {
                 let held = far.held.iter().filter(|(r, p, _)| (r, p) == (rd, prefix)).count();
                 assert!(held <= others.min(if far.several { 2 } else { 1 }), "back to the sender, or too many");
                 assert_eq!(*id > 0, far.several);
+                // What an ASBR of option AB told is passed on by VRFs alone, and it is told what VRFs export.
+                let asbr = |peer: PeerId| self.option_ab && peer == self.far[1].peer;
+                let may = |source| {
+                    if asbr(far.peer) {
+                        source == RouteSource::Local
+                    } else {
+                        !matches!(source, RouteSource::Peer(peer) if asbr(peer))
+                    }
+                };
+                assert!(paths.iter().any(|r| may(r.source)), "peer {} holds {rd} {prefix}", far.peer.0);
             }
         }
         assert!(self.far[0].up || self.spaces.is_empty(), "nobody was told the labels of a space");

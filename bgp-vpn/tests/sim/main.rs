@@ -10,6 +10,7 @@ mod igp;
 mod inter_as;
 mod label_life;
 mod opaque;
+mod option_ab;
 mod overlap;
 mod paths;
 mod pe_ce;
@@ -19,10 +20,12 @@ mod recovery;
 mod reflect;
 mod refresh;
 mod rt_constraint;
+mod vr;
 mod world;
 
 mod customer_view;
 mod drive;
+mod vr_drive;
 
 proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config { cases: 256, ..Default::default() })]
@@ -33,5 +36,13 @@ proptest::proptest! {
         data in proptest::collection::vec(proptest::num::u8::ANY, 0..1500)
     ) {
         drive::run(&data);
+    }
+
+    /// Whoever comes and goes, links are those that VPN-IDs and route targets say.
+    #[test]
+    fn virtual_routers_are_linked_as_a_naive_model_says(
+        data in proptest::collection::vec(proptest::num::u8::ANY, 0..400)
+    ) {
+        vr_drive::run(&data);
     }
 }

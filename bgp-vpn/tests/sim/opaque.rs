@@ -24,6 +24,7 @@ fn families() -> Vec<FamilyConfig> {
         Family::EVPN,
         Family::VPN_IPV4_MULTICAST,
         Family::MDT,
+        Family::VR_MEMBERSHIP_IPV4,
     ];
     let mut families: Vec<_> = known.into_iter().map(FamilyConfig::new).collect();
     families.push(FamilyConfig { framing: Some(Framing::TypeLength), ..FamilyConfig::new(LATER) });
@@ -62,6 +63,11 @@ fn nlris(family: Family) -> Vec<Vec<u8>> {
         Family::MCAST_VPLS => vec![[&[3, 14][..], &RD, &[0, 0, 192, 0, 2, 1]].concat()],
         Family::EVPN => vec![evpn_mac(1, 100), vec![8, 2, 1, 2]],
         Family::VPN_IPV4_MULTICAST => vec![[&[72][..], &RD, &[10]].concat()],
+        // One as we make them, and one of a form that we do not know.
+        Family::VR_MEMBERSHIP_IPV4 => vec![
+            [&[96][..], &[0, 0, 0, 0x5e, 0, 0, 0, 0x2a], &[192, 0, 2, 1]].concat(),
+            [&[112][..], &RD, &[1, 2, 3, 4, 5, 6]].concat(),
+        ],
         Family::MDT => vec![[&[128][..], &RD, &[192, 0, 2, 1, 239, 1, 1, 1]].concat()],
         _ => vec![vec![1, 4, 1, 2, 3, 4], vec![200, 0]],
     }
@@ -128,7 +134,7 @@ fn told(world: &World, peer: PeerId, from: usize, family: Family) -> (Vec<u8>, V
 
 /// Every family, both ways, octet for octet: next hop, NLRI, and an attribute that nobody knows.
 ///
-/// Shows: L3VPN-8.3-6, L3VPN-8.3-7, L3VPN-8.3-9, L3VPN-8.3-11
+/// Shows: L3VPN-8.3-6, L3VPN-8.3-7, L3VPN-8.3-9, L3VPN-8.3-10, L3VPN-8.3-11
 #[test]
 fn every_family_is_reflected_octet_for_octet() {
     for family in families().into_iter().map(|f| f.family) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bgp_vpn::attr::{Attributes, RouteTarget};
 use bgp_vpn::nlri::Family;
 use bgp_vpn::policy::{AsPathMatch, Match, Policy, PrefixRange, Set, Statement, Then};
-use bgp_vpn::session::FamilyConfig;
+use bgp_vpn::session::{Authentication, FamilyConfig};
 use bgp_vpn::speaker::{Input, LocalRoute, PeerId};
 use bgp_vpn::vrf::{LabelMode, VrfConfig};
 use fwd_core::net::{LabelSpaceId, VrfId};
@@ -33,6 +33,8 @@ fn target(text: &str) -> RouteTarget {
 
 /// Two ASBRs of providers that trust each other by contract: routes of other VPNs than agreed on do not get in, and no label leads to
 /// them.
+///
+/// Shows: L3VPN-SCN-4
 #[test]
 fn routes_of_targets_that_were_not_agreed_on_do_not_cross() {
     let mut world = World::default();
@@ -67,6 +69,8 @@ fn routes_of_targets_that_were_not_agreed_on_do_not_cross() {
 }
 
 /// The interface to the other provider takes the labels that it was told: not those of VPNs that it has no contract for.
+///
+/// Shows: L3VPN-SCN-4
 #[test]
 fn a_neighbour_by_contract_can_use_the_labels_it_was_told_and_no_others() {
     let mut world = World::default();
@@ -306,4 +310,36 @@ fn spokes_reach_each_other_through_the_hub_alone() {
     }
     // From the hub's CE on, by the first VRF, it goes to the spoke.
     assert_eq!(world.send(pes[2], 1, "10.2.0.1".parse().unwrap()), Delivery::Circuit(pes[1], circuit_of(1, pes[1])));
+}
+
+/// Two providers' ASBRs agreed on TCP-AO. Without the key, or with another, the session never comes up and nothing crosses, however long it is
+/// tried; with the key it does.
+///
+/// Shows: L3VPN-SCN-4
+#[test]
+fn a_session_without_the_key_never_comes_up() {
+    let ao = |key: &str, id| Some(Authentication::Ao { key: key.as_bytes().to_vec(), id });
+    let md5 = Some(Authentication::Md5(b"agreed".to_vec()));
+    let cases =
+        [(None, false), (ao("guessed", 1), false), (ao("agreed", 2), false), (md5, false), (ao("agreed", 1), true)];
+    for (theirs, comes_up) in cases {
+        let mut world = World::default();
+        let [a, b] = [(65001, 1), (65002, 2)].map(|(asn, id)| world.node(asn, id, v4(id)));
+        let (to_b, to_a) = world.link(a, b, |node, peer| {
+            peer.families = vec![FamilyConfig::new(Family::VPN_IPV4)];
+            peer.protection.authentication = if node == a { ao("agreed", 1) } else { theirs.clone() };
+        });
+        for (node, n) in [(a, 1), (b, 2)] {
+            site(&mut world, node, 1, (&["65001:1"], &["65001:1"]), LabelMode::PerVrf, &[&format!("10.{n}.0.0/16")]);
+        }
+        world.reach(a, b);
+        world.reach(b, a);
+        world.run(Duration::from_secs(3600));
+        assert_eq!([world.established(a), world.established(b)], [usize::from(comes_up); 2], "{theirs:?}");
+        let learnt =
+            |node: usize| world.nodes[node].speaker.vpn_routes().iter().filter(|r| r.next_hop.is_some()).count();
+        assert_eq!([learnt(a), learnt(b)], [usize::from(comes_up); 2]);
+        let said = |node: usize, peer| world.nodes[node].sent.iter().any(|(to, _)| *to == peer);
+        assert_eq!([said(a, to_b), said(b, to_a)], [comes_up; 2], "not even OPEN");
+    }
 }

@@ -241,6 +241,15 @@ impl World {
         self.settle();
     }
 
+    /// Whether either end's TCP takes what the other sends: both have the same key, or none (RFC 5925 §7).
+    fn takes_segments(&self, ours: End, theirs: End) -> bool {
+        let key = |(node, peer, _): End| {
+            let config = self.nodes[node].speaker.peer_config(peer);
+            config.and_then(|config| config.protection.authentication.clone())
+        };
+        key(ours) == key(theirs)
+    }
+
     fn far(&self, (node, peer, side): End) -> End {
         let (other, other_peer) = self.links[&(node, peer.0)];
         (other, other_peer, if side == Side::Outgoing { Side::Incoming } else { Side::Outgoing })
@@ -258,6 +267,10 @@ impl World {
                         continue;
                     }
                     let far = self.far(end);
+                    if !self.takes_segments(end, far) {
+                        // Nobody answers, and nobody says so.
+                        continue;
+                    }
                     for end in [end, far] {
                         self.alive.insert((end.0, end.1.0, end.2 == Side::Outgoing));
                         self.queue.push_back(Happening::Connected(end));

@@ -34,7 +34,9 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use bgp_vpn::attr::ext_community::RouteTarget;
 use bgp_vpn::nlri::{Family, RouteDistinguisher};
-use bgp_vpn::session::{FamilyConfig, LocalIdentity, NextHopRule, PeerConfig, PeerRole, SessionTimers, UpdateRate};
+use bgp_vpn::session::{
+    FamilyConfig, LocalIdentity, NextHopRule, PeerConfig, PeerRole, Protection, SessionTimers, UpdateRate,
+};
 use bgp_vpn::speaker::SpeakerConfig;
 use bgp_vpn::vrf::{LabelMode, RouteLimit, VrfConfig};
 use fwd_core::net::{IpPrefix, Label, LabelStack, NhlfeId, VrfId};
@@ -504,6 +506,7 @@ impl Peer {
                 ..SessionTimers::default()
             },
             passive: self.passive,
+            protection: Protection { authentication: self.authentication(), hops: self.gtsm_hops },
             extended_messages: self.extended_messages,
             graceful_restart: self.graceful_restart.map(Duration::from_secs),
             update_rate: self.update_rate.map(|(per_second, burst)| UpdateRate { per_second, burst }),
@@ -587,6 +590,7 @@ impl Vrf {
             igp: None,
             backup: false,
             best_external: false,
+            inter_as: Vec::new(),
             import_policy: bgp_vpn::policy::Policy::default(),
             export_policy: bgp_vpn::policy::Policy::default(),
         }

@@ -4,6 +4,8 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 
+pub use bgp_vpn::session::Authentication;
+use bgp_vpn::session::Protection;
 use nix::libc;
 use nix::sys::socket::SetSockOpt;
 use nix::sys::socket::sockopt::SetStruct;
@@ -18,8 +20,6 @@ type AoKey = [u8; 288];
 const TCP_AO_ADD_KEY: i32 = 38;
 /// `IPV6_MINHOPCOUNT` of linux/in6.h.
 const IPV6_MINHOPCOUNT: i32 = 73;
-/// The longest key of either kind.
-const LONGEST_KEY: usize = 80;
 
 macro_rules! option {
     ($name:ident, $level:expr, $option:path, $value:ty) => {
@@ -33,20 +33,6 @@ option!(AoOption, libc::IPPROTO_TCP, TCP_AO_ADD_KEY, AoKey);
 option!(MinTtl, libc::IPPROTO_IP, libc::IP_MINTTL, i32);
 option!(MinHopLimit, libc::IPPROTO_IPV6, IPV6_MINHOPCOUNT, i32);
 
-/// How segments of a peer are authenticated.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Authentication {
-    /// TCP MD5 (RFC 2385) with this key, 1 to 80 octets.
-    Md5(Vec<u8>),
-    /// TCP-AO (RFC 5925) with HMAC-SHA-1-96 (RFC 5926 §2) and one master key, 1 to 80 octets.
-    Ao {
-        /// The key.
-        key: Vec<u8>,
-        /// KeyID that we send and that the peer sends.
-        id: u8,
-    },
-}
-
 /// Makes a socket take from a peer only what is authenticated, and sign what it sends there. For a listening socket, before the peer
 /// connects; for another, before it connects.
 ///
@@ -57,7 +43,7 @@ pub fn authenticate(socket: &impl AsFd, peer: IpAddr, how: &Authentication) -> i
         Authentication::Md5(key) => (key, "TCP MD5"),
         Authentication::Ao { key, .. } => (key, "TCP-AO"),
     };
-    if key.is_empty() || key.len() > LONGEST_KEY {
+    if key.is_empty() || key.len() > Protection::LONGEST_KEY {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name}: a key of {} octets", key.len())));
     }
     let done = match how {

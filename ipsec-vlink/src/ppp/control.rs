@@ -2,7 +2,6 @@
 
 use alloc::vec::Vec;
 
-use super::frame::Protocol;
 use super::fsm::{Action, Happened, State, transition};
 use super::options::{Answer, Wishes};
 use super::packet::{Code, OptionKind, Packet};
@@ -30,7 +29,6 @@ pub(super) struct Tries {
 
 #[derive(Clone, Debug)]
 pub(super) struct Control {
-    pub(super) protocol: Protocol,
     pub(super) state: State,
     pub(super) wishes: Wishes,
     tries: Tries,
@@ -56,8 +54,8 @@ impl Reply {
 }
 
 impl Control {
-    pub(super) const fn new(protocol: Protocol, wishes: Wishes, tries: Tries) -> Self {
-        Self { protocol, state: State::Initial, wishes, tries, left: 0, naks: 0, id: 0, requested: Vec::new() }
+    pub(super) const fn new(wishes: Wishes, tries: Tries) -> Self {
+        Self { state: State::Initial, wishes, tries, left: 0, naks: 0, id: 0, requested: Vec::new() }
     }
 
     /// Takes what happens beside packets.

@@ -131,16 +131,15 @@ impl<H: Hashes> Ppp<H> {
         let lcp = Self::wishes(&cfg, &mut random, &hashes);
         let ipcp = cfg.local.map(|local| {
             let wishes = Ipcp { local, asks: local.is_unspecified(), assign: cfg.remote, remote: None };
-            Control::new(Protocol::IPCP, Wishes::Ipcp(wishes), tries)
+            Control::new(Wishes::Ipcp(wishes), tries)
         });
         let spare = random.number(&hashes).max(1);
-        let ipv6cp = cfg
-            .interface_id
-            .map(|local| Control::new(Protocol::IPV6CP, Wishes::Ipv6cp(Ipv6cp { local, spare, remote: None }), tries));
+        let ipv6cp =
+            cfg.interface_id.map(|local| Control::new(Wishes::Ipv6cp(Ipv6cp { local, spare, remote: None }), tries));
         Ok(Self {
             random,
             phase: Phase::Dead,
-            lcp: Control::new(Protocol::LCP, lcp, tries),
+            lcp: Control::new(lcp, tries),
             ipcp,
             ipv6cp,
             theirs: Proof::Done,

@@ -189,8 +189,11 @@ fn a_vpn_goes_by_l2tp_among_pes_and_by_ip_in_ip_to_ces() {
     assert!(matches!(missing, (0, Fate::Dropped(_))), "not from another VPN: {missing:?}");
 }
 
+/// A pair of CEs, and the link between them as each has it.
+type CeLink = ([usize; 2], [LinkId; 2]);
+
 /// CEs joined as a plan says, by a PE that only routes.
-fn ce_based(roles: [Role; 4], loss: u64) -> (World, Vec<([usize; 2], [LinkId; 2])>) {
+fn ce_based(roles: [Role; 4], loss: u64) -> (World, Vec<CeLink>) {
     const PE: usize = 4;
     let mut world = World::new(5, 1, 16);
     world.loss = loss;

@@ -123,7 +123,7 @@ impl Pair {
                 self.links.handle_timeout(self.now);
                 self.ikes.iter_mut().for_each(|ike| ike.handle_timeout(self.now));
             }
-            for (to_end, from, to, octets) in Vec::<(usize, SocketAddr, SocketAddr, Vec<u8>)>::from(datagrams) {
+            for (to_end, from, to, octets) in datagrams {
                 self.ikes[to_end].handle_input(self.now, IkeInput::Datagram { from, to, octets: &octets });
             }
         }

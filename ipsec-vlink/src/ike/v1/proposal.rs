@@ -290,6 +290,9 @@ mod tests {
     use super::*;
     use crate::ike::crypto::DhGroup;
 
+    /// What is done to attributes, by type and value.
+    type Change<'a> = &'a dyn Fn(&mut Vec<(u16, u32)>);
+
     /// The attributes of IPsec's DOI by their numbers: what is offered has them, and what has others is not taken.
     ///
     /// Shows: L2VPN-5.6-4
@@ -306,7 +309,7 @@ mod tests {
             let due = [(1, 1), (2, 7200), (4, number), (3, 14), (5, 5), (6, 256), (11, 1)];
             assert_eq!((transform.id, &transform.attributes[..]), (12, &due[..]));
             // Without a lifetime it is eight hours; each other attribute counts.
-            let good = |change: &dyn Fn(&mut Vec<(u16, u32)>)| {
+            let good = |change: Change<'_>| {
                 let mut attributes = transform.attributes.clone();
                 change(&mut attributes);
                 let values = Values(attributes);

@@ -1,6 +1,6 @@
 //! Peers that take associations with equal selectors for duplicates (draft-duffy §6.1), as IKEv1's do now and then.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use fwd_core::net::{NhlfeId, SaId, VrfId};

@@ -46,7 +46,7 @@ fn planned_changes_cost_nothing_and_failures_little() {
     let mut net = Net::new(7, &DIAMOND, 3, |_, _| {});
     let fec = TreeFec::p2mp(address(0), 7);
     net.open(0, &fec, 0);
-    LEAVES.into_iter().for_each(|leaf| drop(net.join(leaf, &fec, 0)));
+    LEAVES.into_iter().for_each(|leaf| _ = net.join(leaf, &fec, 0));
     net.run(Duration::from_secs(60));
     let nothing = ([0, 0], 0);
     assert_eq!(across(&mut net, |_| {}), nothing);

@@ -46,7 +46,7 @@ impl Safi {
     pub const VPN_MULTICAST: Self = Self(129);
     /// Route Target membership (RFC 4684 §4).
     pub const RT_CONSTRAINT: Self = Self(132);
-    /// VPN auto-discovery: membership of virtual routers; a registry entry without an RFC.
+    /// VPN auto-discovery: membership of virtual routers. The registry of RFC 4760 §9 has the number; no RFC says what its routes are.
     pub const VPN_AUTO_DISCOVERY: Self = Self(140);
 }
 

@@ -263,6 +263,7 @@ impl Mvrf {
     pub(super) fn stop(&mut self, shared: &mut Shared, now: Instant) {
         // Nothing waits any more: neither withdrawals that are damped, nor tunnels that are left later; and no flow is placed anew.
         self.config.s_pmsi = SPmsiPolicy::default();
+        self.config.damping = None;
         (self.placed, self.scheduled, self.waiting) = Default::default();
         let vrf = self.config.vrf;
         shared.timers.retain(|timer| timer.vrf() != vrf);

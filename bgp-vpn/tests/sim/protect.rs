@@ -6,7 +6,7 @@ use bgp_vpn::nlri::Family;
 use bgp_vpn::session::FamilyConfig;
 use bgp_vpn::speaker::{Event, Input, LocalRoute, Output};
 use bgp_vpn::vrf::{LabelMode, VrfConfig};
-use fwd_core::net::{IfIndex, NhlfeId, ProtectionId, VrfId};
+use fwd_core::net::{IfIndex, IpPrefix, NhlfeId, ProtectionId, VrfId};
 use fwd_core::op::FwdOp;
 
 use crate::overlap::{circuit_of, core, site};
@@ -122,6 +122,22 @@ fn where_there_are_no_pairs_the_best_way_is_used_alone() {
     assert!(wrong.unwrap_err().to_string().starts_with("protections: 2 to 1"));
 }
 
+/// A CE of a PE's VRF 1, by circuit 950, that announces a prefix; time passes until everybody knows.
+fn announcing_ce(world: &mut World, pe: usize, prefix: IpPrefix) -> usize {
+    world.circuit(pe, 1, 950, v4(50));
+    let ce = world.node(65010, 50, v4(50));
+    world.link(pe, ce, |node, peer| {
+        peer.families = vec![FamilyConfig::new(Family::IPV4_UNICAST)];
+        if node == pe {
+            peer.vrf = VrfId(1);
+        }
+    });
+    world.input(ce, Input::Local { vrf: VrfId::GLOBAL, prefix, route: Some(LocalRoute::Local) });
+    world.reach_all();
+    world.run(Duration::from_secs(5));
+    ce
+}
+
 #[test]
 fn a_route_of_a_ce_is_exported_beside_a_better_one_of_another_pe_where_that_is_asked_for() {
     let prefix = "10.1.0.0/16".parse().unwrap();
@@ -133,17 +149,7 @@ fn a_route_of_a_ce_is_exported_beside_a_better_one_of_another_pe_where_that_is_a
         let config = VrfConfig { best_external, label_mode: LabelMode::PerAttachmentCircuit, ..config };
         let now = world.now;
         world.nodes[pes[1]].speaker.add_vrf(now, config).unwrap();
-        world.circuit(pes[1], 1, 950, v4(50));
-        let ce = world.node(65010, 50, v4(50));
-        world.link(pes[1], ce, |node, peer| {
-            peer.families = vec![FamilyConfig::new(Family::IPV4_UNICAST)];
-            if node == pes[1] {
-                peer.vrf = VrfId(1);
-            }
-        });
-        world.input(ce, Input::Local { vrf: VrfId::GLOBAL, prefix, route: Some(LocalRoute::Local) });
-        world.reach_all();
-        world.run(Duration::from_secs(5));
+        let ce = announcing_ce(&mut world, pes[1], prefix);
         // The other PE's route has the shorter AS_PATH.
         assert_eq!(world.send(pes[1], 1, to), Delivery::Circuit(pes[0], circuit_of(1, pes[0])));
         let routes = world.nodes[rrs[0]].speaker.vpn_routes();
@@ -182,17 +188,7 @@ fn a_best_external_route_leaks_with_its_own_way_out() {
     for config in [red, blue] {
         world.nodes[pes[1]].speaker.add_vrf(now, config).unwrap();
     }
-    world.circuit(pes[1], 1, 950, v4(50));
-    let ce = world.node(65010, 50, v4(50));
-    world.link(pes[1], ce, |node, peer| {
-        peer.families = vec![FamilyConfig::new(Family::IPV4_UNICAST)];
-        if node == pes[1] {
-            peer.vrf = VrfId(1);
-        }
-    });
-    world.input(ce, Input::Local { vrf: VrfId::GLOBAL, prefix, route: Some(LocalRoute::Local) });
-    world.reach_all();
-    world.run(Duration::from_secs(5));
+    announcing_ce(&mut world, pes[1], prefix);
     assert_eq!(world.send(pes[1], 1, to), Delivery::Circuit(pes[0], circuit_of(1, pes[0])));
     assert_eq!(world.send(pes[1], 2, to), Delivery::Circuit(pes[1], 950));
     // The better route goes and comes again: nothing changes for the VRF that never had it.

@@ -54,7 +54,7 @@ enum Proof {
 /// One end of a PPP link. See [`super`].
 ///
 /// ```
-/// use std::net::Ipv4Addr;
+/// use core::net::Ipv4Addr;
 ///
 /// # use fwd_core::time::Instant;
 /// use ipsec_vlink::l2tp::digest::Hashes;

@@ -47,18 +47,19 @@ impl Frames {
         std::thread::sleep(BLOCK);
         let file = self.file.to_str().unwrap();
         let tshark = ["tshark", "-n", "-r", file, "-Y", filter, "-T", "fields", "-e", field];
-        let text = run(&[&tshark[..], options].concat()).unwrap();
+        // Of a frame that is being written tshark says that it is cut short.
+        let text = until("tshark reads the recording", super::PATIENCE, || run(&[&tshark[..], options].concat()));
         text.lines().map(str::to_owned).collect()
     }
 }
 
-/// Frames reach tcpdump in blocks, at the latest after its read timeout of one second.
+/// What a frame takes at most from the interface to the file, on a machine that has much else to do.
 const BLOCK: std::time::Duration = std::time::Duration::from_millis(1500);
 
 /// Starts tcpdump and waits until it listens.
 fn record(node: &Node, interface: &str, file: &std::path::Path, filter: &str) -> Process {
     let mut command = node.command("tcpdump");
-    command.args(["-i", interface, "-U", "-s", "0", "-B", "8192", "-Z", "root", "-w"]).arg(file);
+    command.args(["-i", interface, "-U", "--immediate-mode", "-s", "0", "-B", "8192", "-Z", "root", "-w"]).arg(file);
     command.args(filter.split_whitespace());
     let process = Process::start(node, &mut command);
     // tcpdump writes the file header when it listens.

@@ -30,6 +30,7 @@ mod reflection;
 mod refresh;
 mod restart;
 mod route;
+mod running;
 mod security;
 mod services;
 mod strongswan;

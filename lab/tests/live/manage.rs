@@ -126,7 +126,10 @@ fn nfcapd_collects_the_counters_of_a_vrf() {
     record.args(["-i", "lo", "-U", "-Z", "root", "-w"]).arg(&capture).args(["udp", "port", "4739"]);
     let _record = Process::start(&pe, &mut record);
     let _ours = start(&pe, &more);
-    until("the CE pings the PE", PATIENCE, || ce.run(&["ping", "-c", "20", "-i", "0.05", "-W", "1", "10.1.1.1"]));
+    until("all pings of the CE are answered by the PE", PATIENCE, || {
+        let said = ce.run(&["ping", "-c", "20", "-i", "0.05", "-W", "1", "10.1.1.1"])?;
+        if said.contains(" 0% packet loss") { Ok(()) } else { Err(said) }
+    });
     // The collector writes a file each five seconds; VRF 1 is `red`. ICMP of 20 requests is 84 octets each, and as much back.
     until("nfdump reads our records", PATIENCE, || {
         let dir = files.to_str().unwrap();

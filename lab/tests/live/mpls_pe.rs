@@ -45,9 +45,9 @@ chown frr:frr /run/frr
 /usr/lib/frr/zebra -d -f $PWD/zebra.conf -P 0
 /usr/lib/frr/bgpd -d -f $PWD/bgpd.conf -P 0
 set +e
-while ! ip netns exec ce ping -c 3 -i 0.2 -W 1 10.1.1.2; do sleep 0.3; done
+while ! ip netns exec ce ping -c 3 -i 0.2 -W 1 10.1.1.2 | grep ' 0% packet loss'; do sleep 0.3; done
 echo 10.1.1.2 >>reached
-while ! ip netns exec ce ping -c 3 -i 0.2 -W 1 fd00:1::2; do sleep 0.3; done
+while ! ip netns exec ce ping -c 3 -i 0.2 -W 1 fd00:1::2 | grep ' 0% packet loss'; do sleep 0.3; done
 echo fd00:1::2 >>reached
 while ! ip netns exec ce ping -c 1 -W 1 10.11.0.1; do sleep 0.3; done
 echo 10.11.0.1 >>reached

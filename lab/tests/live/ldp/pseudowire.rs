@@ -1,6 +1,8 @@
 //! Targeted Hellos and FEC 128 with FRR's ldpd.
 
+use super::super::PATIENCE;
 use super::super::capture::Frames;
+use super::super::net::until;
 use super::frr::Frr;
 use super::ours::Ours;
 use super::{Families, Pair, frr_config, ip, our_config};
@@ -38,8 +40,11 @@ fn a_pseudowire_with_ldpd_and_its_status() {
     assert_eq!(binding.matches("MTU: 1500").count(), 2, "{binding}");
     let told = |status: &str| {
         let field = "ldp.msg.tlv.pwstatus.code";
-        let all = frames.fields(&format!("ip.src == 192.0.2.1 && {field}"), field);
-        assert_eq!(all.last().and_then(|codes| codes.split(',').next_back()), Some(status), "{all:?}");
+        until(&format!("status {status} is on the wire"), PATIENCE, || {
+            let all = frames.fields(&format!("ip.src == 192.0.2.1 && {field}"), field);
+            let last = all.last().and_then(|codes| codes.split(',').next_back());
+            if last == Some(status) { Ok(()) } else { Err(format!("{all:?}")) }
+        });
     };
     told("0x00000000");
     for (state, status) in [("down", "0x00000006"), ("up", "0x00000000")] {

@@ -21,7 +21,7 @@ fn frr_config(frr: &Node, ours: &Node) -> String {
 
 fn pseudowire(ours: &Ours, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     until(what, PATIENCE, || {
-        let state = ours.show();
+        let state = ours.ask("show");
         let pw = state["ldp"][0].clone();
         if wanted(&pw) { Ok(pw) } else { Err(state.to_string()) }
     })
@@ -51,7 +51,7 @@ fn a_pseudowire_of_an_instance_with_ldpd() {
     let pw = both_have_labels();
     assert_eq!((&pw["service"], &pw["mismatch"]), (&"PwId(100)".into(), &Value::Null), "{pw}");
     assert_ne!(pw["remote-status"], 0, "ldpd says that it does not forward: {pw}");
-    let state = ours.show();
+    let state = ours.ask("show");
     assert_ne!(state["vsis"][0]["pseudowires"][0]["state"], "Up", "{state}");
     let _ = customer.run(&["ping", "-c", "2", "-W", "1", "10.5.0.77"]);
     assert_eq!(

@@ -211,14 +211,15 @@ fn pes_find_each_other_and_ldp_makes_their_pseudowire() {
             if routes.iter().any(is) { Ok(()) } else { Err(format!("{routes:?}")) }
         });
         ours.expect_up(1);
-        let state = ours.show();
+        let state = ours.ask("show");
         assert_eq!(state["vsis"][0]["pseudowires"][0]["service"], "Discovered", "{state}");
     }
     pings(&here, "10.5.0.2");
     pings(&there, "fd00:5::1");
     // tshark reads the routes as those of auto-discovery, and the FEC elements as generalized ones.
     let rds = frames.fields("bgp.vplsad.length == 12", "bgp.vplsad.rd");
-    assert!(rds.iter().any(|rd| rd == "65001:1") && rds.iter().any(|rd| rd == "65001:2"), "{rds:?}");
+    let rds: Vec<_> = rds.iter().flat_map(|all| all.split(',')).collect();
+    assert!(rds.contains(&"65001:1") && rds.contains(&"65001:2"), "{rds:?}");
     let fecs = frames.fields("ldp.msg.type == 0x0400", "ldp.msg.tlv.fec.type");
     assert!(fecs.iter().any(|fec| fec.split(',').any(|f| f == "129")), "{fecs:?}");
 }

@@ -1,15 +1,13 @@
 //! `lab vpls` in a node.
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write as _};
 use std::net::Ipv4Addr;
-use std::process::{Child, ChildStdin, Stdio};
-use std::sync::{Arc, Mutex};
+use std::ops::Deref;
 
 use serde_json::Value;
 
-use super::super::PATIENCE;
-use super::super::net::{Node, until};
+use super::super::net::Node;
+use super::super::running::Running;
 
 /// What a PE is to do.
 #[derive(Clone, Debug, Default)]
@@ -27,11 +25,14 @@ pub struct Pe {
 }
 
 /// A running `lab vpls`.
-pub struct Ours {
-    child: Child,
-    commands: Mutex<ChildStdin>,
-    lines: Arc<Mutex<Vec<Value>>>,
-    name: String,
+pub struct Ours(Running);
+
+impl Deref for Ours {
+    type Target = Running;
+
+    fn deref(&self) -> &Running {
+        &self.0
+    }
 }
 
 fn config(node: &Node, pe: &Pe) -> String {
@@ -59,49 +60,20 @@ impl Ours {
         for circuit in &pe.circuits {
             node.run(&["sysctl", "-qw", &format!("net.ipv6.conf.{circuit}.disable_ipv6=1")]).unwrap();
         }
-        let file = node.write("vpls.toml", &config(node, pe));
-        let mut command = node.command(env!("CARGO_BIN_EXE_lab"));
-        command.arg("vpls").arg(&file);
-        let log = std::fs::File::create(node.dir.join("vpls.log")).unwrap();
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
-        let commands = Mutex::new(child.stdin.take().unwrap());
-        let lines = Arc::new(Mutex::new(vec![]));
-        let (sink, out) = (Arc::clone(&lines), child.stdout.take().unwrap());
-        std::thread::spawn(move || {
-            for line in BufReader::new(out).lines().map_while(Result::ok) {
-                sink.lock().unwrap().push(serde_json::from_str(&line).unwrap_or(Value::String(line)));
-            }
-        });
-        let ours = Self { child, commands, lines, name: node.ns.clone() };
-        until("our PE starts", PATIENCE, || match ours.lines.lock().unwrap().first() {
-            Some(_) => Ok(()),
-            None => Err(std::fs::read_to_string(node.dir.join("vpls.log")).unwrap_or_default()),
-        });
-        ours
-    }
-
-    /// Its state.
-    pub fn show(&self) -> Value {
-        let replies =
-            || self.lines.lock().unwrap().iter().filter(|l| l["reply"] == "show").cloned().collect::<Vec<_>>();
-        let seen = replies().len();
-        writeln!(self.commands.lock().unwrap(), "show").unwrap();
-        until("our PE answers", PATIENCE, || replies().get(seen).cloned().ok_or_else(|| "nothing".to_owned()))
+        Self(Running::start(node, "vpls", &config(node, pe)))
     }
 
     /// Waits until so many pseudowires of the instance carry frames.
     pub fn expect_up(&self, n: usize) {
-        until(&format!("{} has {n} pseudowires up", self.name), PATIENCE, || {
-            let state = self.show();
-            let pws = state["vsis"][0]["pseudowires"].as_array().cloned().unwrap_or_default();
-            let up = pws.iter().filter(|pw| pw["state"] == "Up").count();
-            if up == n { Ok(()) } else { Err(format!("{state}\n{}", self.tail())) }
+        self.expect(&format!("{n} pseudowires up"), "show", |state| {
+            let pws = state["vsis"][0]["pseudowires"].as_array().into_iter().flatten();
+            pws.filter(|pw| pw["state"] == "Up").count() == n
         });
     }
 
     /// The routes that a peer sent.
     pub fn routes(&self, peer: Ipv4Addr) -> Vec<Value> {
-        let state = self.show();
+        let state = self.ask("show");
         let peers = state["peers"].as_array().cloned().unwrap_or_default();
         let found = peers.into_iter().find(|p| p["address"] == peer.to_string());
         found.and_then(|p| p["routes"].as_array().cloned()).unwrap_or_default()
@@ -109,30 +81,11 @@ impl Ours {
 
     /// How often the session with a peer came up.
     pub fn ups(&self, peer: Ipv4Addr) -> usize {
-        let is = |l: &&Value| l["event"] == "established" && l["peer"] == peer.to_string();
-        self.lines.lock().unwrap().iter().filter(is).count()
+        self.heard(|l| l["event"] == "established" && l["peer"] == peer.to_string()).len()
     }
 
     /// How often it went down.
     pub fn downs(&self, peer: Ipv4Addr) -> usize {
-        let is = |l: &&Value| l["event"] == "down" && l["peer"] == peer.to_string();
-        self.lines.lock().unwrap().iter().filter(is).count()
-    }
-
-    fn tail(&self) -> String {
-        let lines = self.lines.lock().unwrap();
-        lines.iter().rev().take(25).rev().map(|l| format!("{l}\n")).collect()
-    }
-}
-
-impl Drop for Ours {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let _ = writeln!(self.commands.lock().unwrap(), "show");
-            std::thread::sleep(std::time::Duration::from_millis(500));
-            eprintln!("--- {}:\n{}", self.name, self.tail());
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.heard(|l| l["event"] == "down" && l["peer"] == peer.to_string()).len()
     }
 }

@@ -102,10 +102,13 @@ impl Bird {
         run(&[&["birdc", "-s", control.to_str().unwrap()], &words[..]].concat())
     }
 
-    /// What BIRD noted about faults in what it received.
+    /// What BIRD noted about faults in what it received. That two connections met and one went is none.
     pub fn complaints(&self) -> String {
         let log = std::fs::read_to_string(self.node.dir.join("bird.log")).unwrap_or_default();
-        log.lines().filter(|l| l.contains("<RMT>")).collect::<Vec<_>>().join("\n")
+        log.lines()
+            .filter(|l| l.contains("<RMT>") && !l.ends_with("Connection collision resolution"))
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 }
 

@@ -86,6 +86,6 @@ impl Ours {
 
     /// How often it went down.
     pub fn downs(&self, peer: Ipv4Addr) -> usize {
-        self.heard(|l| l["event"] == "down" && l["peer"] == peer.to_string() && l["was-up"] == true).len()
+        self.heard(|l| l["event"] == "down" && l["peer"] == peer.to_string()).len()
     }
 }

@@ -32,7 +32,7 @@ for target in "${TARGETS[@]}"; do
   scratch=$(mktemp -d)
   mkdir -p "artifacts/$target"
   check "$target" fuzz "$OUT/$HOST/release/$target" -max_total_time="$SECONDS_EACH" -timeout=10 -rss_limit_mb=2048 \
-    -print_final_stats=1 -verbosity=0 -artifact_prefix="artifacts/$target/" "$scratch" "corpus/$target"
+    ${FUZZ_SEED:+-seed=$FUZZ_SEED} -print_final_stats=1 -verbosity=0 -artifact_prefix="artifacts/$target/" "$scratch" "corpus/$target"
   rm -rf "$scratch"
 done
 echo "$passed passed, $failed failed"

@@ -23,6 +23,7 @@ fn pe() -> Speaker {
         vrf.limit = limit;
         if n == 1 {
             vrf.import.push("65001:77".parse().unwrap());
+            vrf.vpn_id = Some("5e:2a".parse().unwrap());
         }
         pe.add_vrf(Instant::from_secs(u64::from(n)), vrf).unwrap();
     }
@@ -58,7 +59,9 @@ fn value(mib: &L3VpnMib, rest: &str) -> Option<Value> {
     mib.get(&Oid::new(&[MODULE, &rest].concat()))
 }
 
-/// Shows: L3VPN-TSK-3
+/// VRFs, route targets, routes, security and performance; the identifiers of VPNs are VPNIdOrZero (RFC 4265): seven octets or none.
+///
+/// Shows: L3VPN-TSK-3, L3VPN-8.11-1, L3VPN-8.11-2
 #[test]
 fn objects_say_what_the_router_does() {
     let mut pe = pe();
@@ -84,6 +87,8 @@ fn objects_say_what_the_router_does() {
     assert_eq!(number(&format!("1.2.2.1.12.{red}")), Some(900), "the circuit came at 9 s");
     assert_eq!(number(&format!("1.2.2.1.6.{blue}")), Some(2), "no interface, so down");
     assert_eq!(value(&mib, &format!("1.2.2.1.4.{red}")), Some(Value::Octets(vec![0, 0, 0xfd, 0xe9, 0, 0, 0, 1])));
+    assert_eq!(value(&mib, &format!("1.2.2.1.2.{red}")), Some(Value::Octets(vec![0, 0, 0x5e, 0, 0, 0, 0x2a])));
+    assert_eq!(value(&mib, &format!("1.2.2.1.2.{blue}")), Some(Value::Octets(Vec::new())));
     // Route targets: both(3), and one imported only.
     assert_eq!(value(&mib, &format!("1.2.3.1.4.{red}.1.3")), Some(Value::Octets(b"65001:1".to_vec())));
     assert_eq!(value(&mib, &format!("1.2.3.1.4.{red}.2.1")), Some(Value::Octets(b"65001:77".to_vec())));

@@ -319,6 +319,57 @@ fn a_bud_node_swaps_for_its_branches_and_routes_what_ends_here() {
     assert_eq!(f.counters().lost(DropReason::RpfFailed), 1);
 }
 
+/// Receivers in two VRFs of one tunnel, and in the VRF of a source and another beside it (RFC 7900 §8): each VRF makes its own copies, with its
+/// own RPF check, and the packet loses one hop.
+#[test]
+fn a_packet_goes_on_in_the_vrfs_of_an_extranet() {
+    let tunnel = |n| Origin::Tunnel(TunnelId(n));
+    let mut f = mvpn(|mroute| Mroute { rpf: Rpf::From(tunnel(1)), ..mroute });
+    let (other, group, tree) = (VrfId(2), ReplicationId(6), ReplicationId(4));
+    let key = MrouteKey::Source4 { source: SOURCE.into(), group: [232, 1, 1, 1].into() };
+    let rpf = Rpf::From(tunnel(2));
+    let mroute = Mroute { rpf, replication: Some(group), punt_wrong_interface: false, register: false, spt: None };
+    let interface = Interface { vrf: other, mac: OURS, mtu: 1500, mpls: false };
+    let ilm = Ilm { action: IlmAction::Replicate(tree), model: TunnelModel::Pipe };
+    apply(&mut f, [FwdOp::SetInterface { iface: IfIndex(5), interface }]);
+    apply(&mut f, [FwdOp::SetMulticastVrf { vrf: other, multicast: MulticastVrf { punt_no_route: true } }]);
+    apply(&mut f, [FwdOp::SetReplication { id: group, owner: VsiOrVrf::Vrf(other) }]);
+    apply(&mut f, [FwdOp::SetLeg { group, leg: 0, target: LegTarget::Interface(IfIndex(5)) }]);
+    apply(&mut f, [FwdOp::SetMroute { vrf: other, key, mroute }]);
+    apply(&mut f, [FwdOp::ClearLeg { group: ReplicationId(3), leg: 3 }]);
+    apply(&mut f, [FwdOp::SetReplication { id: tree, owner: VsiOrVrf::Vrf(VrfId::GLOBAL) }]);
+    for (n, vrf) in [(1, VrfId(1)), (2, other)] {
+        apply(&mut f, [FwdOp::SetMulticastTunnel { tunnel: TunnelId(n), vrf }]);
+        let target = LegTarget::Multicast(TunnelId(n));
+        apply(&mut f, [FwdOp::SetLeg { group: tree, leg: n as u16, target }]);
+    }
+    apply(&mut f, [FwdOp::SetIlm { label: label(20), ilm }]);
+    let entry = LabelEntry::new(label(20), 5, true, 30).0;
+    let inner = packet(SOURCE, [232, 1, 1, 1], 9);
+    let arriving = [&Ethernet::new(OURS, NEXT, EtherType::MPLS).0[..], &entry, &inner].concat();
+    assert_eq!(exits(&forward(&mut f, 9, &arriving)), [0, 1, 2, 5]);
+    // From a site of VRF 1.
+    let mut of_site = mroute;
+    (of_site.rpf, of_site.replication) = (Rpf::From(Origin::Interface(IfIndex(0))), Some(ReplicationId(3)));
+    apply(&mut f, [FwdOp::SetMroute { vrf: VrfId(1), key, mroute: of_site }]);
+    let across = |n| FwdOp::SetLeg { group: ReplicationId(3), leg: 9, target: LegTarget::Multicast(TunnelId(n)) };
+    apply(&mut f, [across(2)]);
+    let Fate::Sent(sent) = forward(&mut f, 0, &multicast(SOURCE, 9)) else { panic!() };
+    assert_eq!(sent.keys().map(|iface| iface.0).collect::<Vec<_>>(), [1, 2, 5]);
+    assert!(sent.values().all(|frames| frames.len() == 1 && frames[0][14..] == packet(SOURCE, [232, 1, 1, 1], 8)));
+    // What has crossed goes no further, by whatever legs: there is no loop.
+    apply(&mut f, [FwdOp::SetLeg { group, leg: 1, target: LegTarget::Multicast(TunnelId(1)) }]);
+    assert_eq!(exits(&forward(&mut f, 0, &multicast(SOURCE, 9))), [1, 2, 5]);
+    assert_eq!(f.counters().lost(DropReason::LegUnfit), 1);
+    // A tunnel of nobody's, and one that the other VRF does not expect the packet from.
+    apply(&mut f, [across(7)]);
+    assert_eq!(exits(&forward(&mut f, 0, &multicast(SOURCE, 9))), [1, 2]);
+    apply(&mut f, [FwdOp::SetMulticastTunnel { tunnel: TunnelId(3), vrf: other }]);
+    apply(&mut f, [across(3)]);
+    assert_eq!(exits(&forward(&mut f, 0, &multicast(SOURCE, 9))), [1, 2]);
+    assert_eq!((f.counters().lost(DropReason::UnknownTunnel), f.counters().lost(DropReason::RpfFailed)), (1, 1));
+}
+
 /// Two P2MP pseudowires on one P2MP LSP, at a bud node that is a leaf of one of them: labels that the root assigned mean what they
 /// mean in its label space, and what is for other leaves is dropped (RFC 5331 §7).
 ///

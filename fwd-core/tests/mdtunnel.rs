@@ -264,7 +264,7 @@ fn sources_behind_a_small_tunnel_learn_its_mtu() {
 
 /// Which VRF, which stream, which tunnel loses packets for their size, and how large the last was and might have been.
 ///
-/// Shows: MVPN-MTU-4
+/// Shows: MVPN-MTU-4, MVPN-TUN-12
 #[test]
 fn what_is_too_big_is_counted_where_it_is_looked_for() {
     let mut r = pe(Encapsulation::Gre, false, &[]);

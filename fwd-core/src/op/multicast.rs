@@ -123,7 +123,8 @@ pub enum LegTarget {
     /// The legs of another group, which has no such leg itself.
     Group(ReplicationId),
     /// Of a labelled packet: it also ends here. The label is popped, and what is below goes on as a multicast packet that came
-    /// by this tunnel, in the tunnel's VRF.
+    /// by this tunnel, in the tunnel's VRF. Of a routed IP packet: it goes on in the tunnel's VRF too, as one that came by it
+    /// (RFC 7900 §8); what came so goes on no further.
     Multicast(TunnelId),
     /// Of a labelled packet: it also ends here. The label is popped, and what is below goes on as a frame that arrived at this
     /// bridge port.

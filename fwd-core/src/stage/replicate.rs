@@ -7,13 +7,13 @@ use core::ops::Range;
 
 use super::bridge::Bridged;
 use super::egress::{Hop, carried, write_below, write_front};
-use super::exposed::{Tunnel, class_of};
+use super::exposed::{Exposed, Tunnel, class_of};
 use super::label::{Ended, Incoming, context, forward, leave_tree};
 use super::police::{self, State};
 use super::port::number;
 use super::{Below, Halt, Rewrite, Step, bridge, flow, multicast, port, punt_frame};
 use crate::frame::Frame;
-use crate::net::{IfIndex, Mac, ReplicationId, SaId, VrfId};
+use crate::net::{IfIndex, Mac, ReplicationId, SaId, TunnelId, VrfId};
 use crate::op::{LegTarget, Origin, VsiOrVrf};
 use crate::table::Tables;
 use crate::table::grace::Pin;
@@ -78,8 +78,8 @@ pub struct Copies<'w, 'm> {
     /// The next leg, and the one after the nested group that it is in.
     cursor: Cursor,
     resume: Option<Cursor>,
-    /// Of a labelled packet: the leg by which it ends here too, once the copies are made.
-    ending: Option<LegTarget>,
+    /// While copies of what is below a label are made, or of what goes on in another VRF: the packet itself, and where it stands.
+    above: Option<(Replication, Cursor, Option<Cursor>)>,
     /// The leg that the last copy is for.
     leg: Option<LegTarget>,
     header: [u8; Copies::HEADER],
@@ -153,7 +153,7 @@ impl<'w, 'm> Copies<'w, 'm> {
             replication,
             cursor: Cursor::END,
             resume: None,
-            ending: None,
+            above: None,
             leg: None,
             header: [0; Copies::HEADER],
             _pin: pin,
@@ -200,20 +200,21 @@ impl<'w, 'm> Copies<'w, 'm> {
             self.count(None);
             return Some(Made::Punt(self.software(PuntReason::Register).into()));
         }
-        // Each turn takes a leg, or ends a group, of which there are three at most: nested, own, of the packet below.
+        // Each turn takes a leg, or ends a group. A packet below, which has no such leg itself, is one for a leg of the packet above; a group
+        // has nested ones, which have none.
         loop {
             let made = match self.worker.tables.multicast.groups.next(&mut self.cursor) {
                 Some((_, target)) => {
                     self.leg = Some(target);
                     self.leg(target)
                 }
-                None => match self.resume.take() {
-                    Some(cursor) => {
-                        self.cursor = cursor;
-                        continue;
+                None => {
+                    match self.resume.take() {
+                        Some(cursor) => self.cursor = cursor,
+                        None => (self.replication, self.cursor, self.resume) = self.above.take()?,
                     }
-                    None => self.end()?,
-                },
+                    continue;
+                }
             };
             match made {
                 Ok(None) => {}
@@ -346,11 +347,12 @@ impl<'w, 'm> Copies<'w, 'm> {
                 }
                 write(self.worker, frame, &hop, &rewrite, &mut self.header)
             }
-            (Packet::Labelled { .. }, LegTarget::Multicast(_) | LegTarget::Arrive(_) | LegTarget::Context(_))
-                if self.ending.is_none() =>
-            {
-                self.ending = Some(target);
-                return Ok(None);
+            (
+                Packet::Labelled { at, entry, tunnel },
+                LegTarget::Multicast(_) | LegTarget::Arrive(_) | LegTarget::Context(_),
+            ) if self.above.is_none() => return self.end(target, (at, entry, tunnel)),
+            (Packet::Routed { rewrite, .. }, LegTarget::Multicast(origin)) if self.above.is_none() => {
+                return self.cross(origin, &rewrite);
             }
             (Packet::Bridged(b), LegTarget::Port(id)) => port::copy(self.worker, frame, &b, id, &mut self.header),
             (Packet::Bridged(b), LegTarget::Nhlfe(id)) => port::tree(self.worker, frame, &b, id, &mut self.header),
@@ -359,11 +361,13 @@ impl<'w, 'm> Copies<'w, 'm> {
         .map(Some)
     }
 
-    /// Goes on with the packet that a label covered, if the packet ends here too: `None` if it does not.
-    fn end(&mut self) -> Option<Result<Option<Made>, Lost>> {
-        let target = self.ending.take()?;
-        let Packet::Labelled { at, entry, tunnel } = self.replication.packet else { return None };
-        let (frame, Worker { tables, state, .. }) = (self.frame, &mut *self.worker);
+    /// Goes on with the packet that a label covers: it ends here too.
+    fn end(
+        &mut self,
+        target: LegTarget,
+        (at, entry, tunnel): (Incoming, LabelEntry, Tunnel),
+    ) -> Result<Option<Made>, Lost> {
+        let (frame, tables) = (self.frame, &self.worker.tables);
         let ended = match target {
             LegTarget::Multicast(origin) => leave_tree(tables, frame, origin, &at, entry, tunnel),
             LegTarget::Context(space) => context(tables, frame, space, &at, entry, tunnel),
@@ -371,33 +375,56 @@ impl<'w, 'm> Copies<'w, 'm> {
                 let offset = at.offset.saturating_add(LabelEntry::LEN);
                 Ok(Ended::Bridge { port, offset, is_bottom: entry.is_bottom(), tunnel })
             }
-            _ => return None,
+            _ => Err(Halt::Drop(DropReason::LegUnfit)),
         };
-        let below = match ended {
+        match ended {
             Ok(Ended::Multicast { origin, vrf, offset, tunnel }) => {
                 let origin = Origin::Tunnel(origin);
-                let arrival = multicast::Arrival { vrf, offset, tunnel: Some(tunnel), origin };
-                multicast::process(tables, state, frame, arrival).map(bridge::Way::Replicate)
+                self.route(multicast::Arrival { vrf, offset, tunnel: Some(tunnel), origin })
             }
             Ok(Ended::Bridge { port, offset, is_bottom, tunnel }) => {
-                bridge::from_pseudowire(tables, state, frame, port, (offset, is_bottom), tunnel.phb)
+                let Worker { tables, state, .. } = &mut *self.worker;
+                let way = bridge::from_pseudowire(tables, state, frame, port, (offset, is_bottom), tunnel.phb);
+                self.go_on(way)
             }
-            Ok(Ended::Replicate(..)) => Err(Halt::Drop(DropReason::LegUnfit)),
-            Err(verdict) => Err(verdict),
-        };
-        Some(match below {
+            Ok(Ended::Replicate(..)) => Err(Lost::Drop(DropReason::LegUnfit)),
+            Err(halt) => self.go_on(Err(halt)),
+        }
+    }
+
+    /// Goes on with a packet of one VRF as one that came by a tunnel of another: the VRFs of an extranet (RFC 7900 §8). It is routed twice
+    /// and loses but one hop.
+    fn cross(&mut self, origin: TunnelId, rewrite: &Rewrite) -> Result<Option<Made>, Lost> {
+        let bound = self.worker.tables.multicast.tunnel_vrf(origin);
+        let vrf = bound.ok_or(Lost::Drop(DropReason::UnknownTunnel))?;
+        let offset = rewrite.strip;
+        let exposed = Exposed::read(self.frame, offset, true)?;
+        let ttl = rewrite.ttl.saturating_add(1);
+        let tunnel = Some(Tunnel { ttl, class: exposed.class(), phb: rewrite.phb });
+        self.route(multicast::Arrival { vrf, offset, tunnel, origin: Origin::Tunnel(origin) })
+    }
+
+    /// Goes on with a multicast packet of a VRF.
+    fn route(&mut self, arrival: multicast::Arrival) -> Result<Option<Made>, Lost> {
+        let Worker { tables, state, .. } = &mut *self.worker;
+        let way = multicast::process(tables, state, self.frame, arrival).map(bridge::Way::Replicate);
+        self.go_on(way)
+    }
+
+    /// Goes on with what a packet became here, and comes back to the legs of the packet itself.
+    fn go_on(&mut self, way: Step<bridge::Way>) -> Result<Option<Made>, Lost> {
+        match way {
             Ok(bridge::Way::Replicate(next)) => {
+                self.above = Some((self.replication, self.cursor, self.resume));
                 self.replication = next;
                 self.begin();
-                if core::mem::take(&mut self.replication.register) {
-                    return Some(Ok(Some(Made::Punt(self.software(PuntReason::Register).into()))));
-                }
-                Ok(None)
+                let is_to_register = core::mem::take(&mut self.replication.register);
+                Ok(is_to_register.then(|| Made::Punt(self.software(PuntReason::Register).into())))
             }
-            Ok(bridge::Way::Port(b, id)) => port::copy(self.worker, frame, &b, id, &mut self.header).map(Some),
+            Ok(bridge::Way::Port(b, id)) => port::copy(self.worker, self.frame, &b, id, &mut self.header).map(Some),
             Err(Halt::Drop(reason)) => Err(Lost::Drop(reason)),
             Err(punt) => Ok(Some(Made::Punt(punt.into()))),
-        })
+        }
     }
 }
 

@@ -183,7 +183,7 @@ impl Mvrf {
             if tree.joined.contains_key(&tunnel) {
                 continue;
             }
-            if shared.join(&tunnel, label, arrives_by) {
+            if shared.join(&tunnel, label, arrives_by, None) {
                 tree.joined.insert(tunnel, label);
             } else if let Some((rd, family, _)) = said.first() {
                 let ad = InterAsIPmsiAd { rd: *rd, source_as: 0 };

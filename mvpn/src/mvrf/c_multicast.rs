@@ -3,7 +3,6 @@
 use core::net::IpAddr;
 
 use alloc::vec::Vec;
-use bgp_vpn::nlri::RouteDistinguisher;
 use bgp_vpn::nlri::mcast_vpn::CMulticast;
 use fwd_core::net::IpPrefix;
 use fwd_core::time::Instant;
@@ -11,7 +10,7 @@ use fwd_core::time::Instant;
 use super::attributes::{McastAttributes, Target};
 use super::config::{AsmMode, CMulticastProtocol, InterAs};
 use super::event::{MvpnEvent, MvpnLimit};
-use super::instance::{Join, Mvrf, Tree};
+use super::instance::{Join, Joiner, Mvrf, Tree};
 use super::io::{CTree, Output};
 use super::route::{McastKind, McastRoute};
 use super::shared::{Shared, Timer};
@@ -114,6 +113,7 @@ impl Mvrf {
         if let Some(known) = self.trees.get_mut(&tree) {
             (known.umh, known.route) = (umh, route);
         }
+        self.move_join(shared, tree, old_umh, umh);
         self.update_standby(shared, tree);
         if !is_kept {
             self.forget_tree(shared, now, tree);
@@ -166,7 +166,7 @@ impl Mvrf {
         umh: &Umh,
     ) -> Option<(McastRoute, McastAttributes)> {
         let Umh::Remote { import, rd, source_as, .. } = *umh else { return None };
-        if self.config.protocol == CMulticastProtocol::Pim {
+        if self.config.protocol == CMulticastProtocol::Pim || import.address == shared.config.router {
             return None;
         }
         if matches!(tree, CTree::Shared { .. }) && self.config.asm == AsmMode::SptOnly {
@@ -222,37 +222,40 @@ impl Mvrf {
         }
     }
 
-    /// A C-multicast route for this PE came or went (RFC 6514 §11.3.1).
-    pub(super) fn join_changed(
-        &mut self,
-        shared: &mut Shared,
-        now: Instant,
-        tree: CTree,
-        rd: RouteDistinguisher,
-        present: bool,
-    ) {
+    /// A C-multicast route for this PE (RFC 6514 §11.3.1), or a join of another VRF of it, came or went.
+    pub(super) fn join_changed(&mut self, shared: &mut Shared, now: Instant, tree: CTree, by: Joiner, present: bool) {
         if present {
             if !self.config.sites.senders {
                 return;
             }
             if let Some(join) = self.joins.get_mut(&tree) {
-                if !join.rds.contains(&rd) {
-                    join.rds.push(rd);
+                if !join.by.contains(&by) {
+                    join.by.push(by);
+                    self.rejoined(shared, &tree);
                 }
                 return;
             }
             if self.joins.len() >= self.config.limits.joins {
                 return shared.limit(now, self.config.vrf, MvpnLimit::Joins);
             }
-            self.joins.insert(tree, Join { is_active: false, rds: smallvec::smallvec![rd] });
+            self.joins.insert(tree, Join { is_active: false, by: smallvec::smallvec![by] });
             self.by_root.entry(tree.root()).or_default().insert(tree);
             self.count_unpermitted(shared, now, &tree);
             self.update_join(shared, now, tree);
         } else if let Some(join) = self.joins.get_mut(&tree) {
-            join.rds.retain(|of| *of != rd);
-            if join.rds.is_empty() {
+            join.by.retain(|of| *of != by);
+            if join.by.is_empty() {
                 self.forget_join(shared, now, tree);
+            } else {
+                self.rejoined(shared, &tree);
             }
+        }
+    }
+
+    /// Others join a tree that is joined: a flow that stayed at this PE may need a tunnel now, or need none any more.
+    fn rejoined(&mut self, shared: &mut Shared, tree: &CTree) {
+        if !self.taps.is_empty() {
+            self.bind_group(shared, tree.group());
         }
     }
 

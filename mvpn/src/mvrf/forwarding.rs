@@ -94,6 +94,7 @@ impl Mvrf {
             if group.bound.take().is_some() {
                 shared.op(FwdOp::ClearLeg { group: id, leg });
             }
+            self.bind_taps(shared, id);
             self.join_again(shared, key);
             return self.pmsi_leg_changed(shared, now, id);
         }
@@ -128,13 +129,14 @@ impl Mvrf {
 
     /// The leg out of the PMSI leads to the tunnel that the flow is matched to.
     pub(super) fn bind_leg(&mut self, shared: &mut Shared, id: ReplicationId) {
+        self.bind_taps(shared, id);
         let Some(group) = self.c_groups.get(&id) else { return };
         let (Some(leg), Some(key)) = (group.pmsi, group.key) else { return };
         let bound = group.bound;
         let (source, g) = flow_of(key).unwrap_or((None, group_of(key)));
         let (tree, _) = self.tunnel_of(source, g);
         let wanted = tree
-            .filter(|_| !self.is_kept_back(source, g))
+            .filter(|_| !self.is_kept_back(source, g) && !self.stays_here(source, g))
             .and_then(|tree| shared.roots.get(&tree))
             .map(|root| root.group);
         if wanted == bound {

@@ -83,7 +83,7 @@ impl Mvrf {
     /// Receives by the MP2MP LSP of all PEs.
     fn join_mp2mp(&mut self, shared: &mut Shared, now: Instant, lsp: PTunnel) -> Result<(), MvpnConfigError> {
         let tunnel = shared.new_tunnel(now, self.config.vrf).ok_or(MvpnConfigError::Inclusive)?;
-        if !shared.join(&lsp, None, tunnel) {
+        if !shared.join(&lsp, None, tunnel, None) {
             shared.drop_tunnel(tunnel);
             return Err(MvpnConfigError::Mp2mp);
         }
@@ -187,7 +187,7 @@ impl Mvrf {
         let to_join =
             pmsi.filter(|v| self.config.sites.receivers && is_tree(&v.tunnel) && !self.is_own_mp2mp(&v.tunnel));
         if let Some(value) = to_join {
-            if !shared.join(&value.tunnel, value.label, arrives_by) {
+            if !shared.join(&value.tunnel, value.label, arrives_by, Some(key)) {
                 shared.reject(now, self.config.vrf, MvpnReject::TunnelInUse, route);
                 tunnel = None;
             }

@@ -6,7 +6,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use bgp_vpn::attr::ext_community::VrfRouteImport;
 use bgp_vpn::nlri::RouteDistinguisher;
-use fwd_core::net::{Label, ReplicationId, RpfSetId, TunnelId};
+use fwd_core::net::{Label, ReplicationId, RpfSetId, TunnelId, VrfId};
 use fwd_core::op::{FwdOp, LegTarget, Mroute, MrouteKey, Origin};
 use fwd_core::time::Instant;
 use smallvec::SmallVec;
@@ -18,6 +18,7 @@ use super::attributes::{BfdSession, McastAttributes, Target};
 use super::config::{InterAs, MvpnConfig, MvrfConfig};
 use super::damping::Merit;
 use super::event::MvpnLimit;
+use super::extranet::Crossing;
 use super::io::CTree;
 use super::mdt::MdtRoute;
 use super::p_tunnel::{PTunnel, PmsiTunnelValue};
@@ -84,8 +85,17 @@ impl Tree {
 pub(super) struct Join {
     /// Whether the tree is joined.
     pub(super) is_active: bool,
-    /// The RDs of the routes: the VRF's, and of Inter-AS I-PMSI A-D routes of this AS (RFC 6514 §11.1.3).
-    pub(super) rds: SmallVec<[RouteDistinguisher; 1]>,
+    /// Who joins it.
+    pub(super) by: SmallVec<[Joiner; 1]>,
+}
+
+/// Who joins a tree at this PE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Joiner {
+    /// Other PEs, by the RD of their route: the VRF's, or of an Inter-AS I-PMSI A-D route of this AS (RFC 6514 §11.1.3).
+    Route(RouteDistinguisher),
+    /// Another VRF of this PE.
+    Vrf(VrfId),
 }
 
 /// A flow that comes from another PE: C-S, if it is one source's, and C-G.
@@ -149,6 +159,8 @@ pub(super) struct CGroup {
     pub(super) bound: Option<ReplicationId>,
     /// Legs out of other interfaces.
     pub(super) others: BTreeMap<u16, LegTarget>,
+    /// Legs into other VRFs of this PE, by the tunnels that they come by there.
+    pub(super) taps: BTreeMap<TunnelId, u16>,
 }
 
 /// How a flow is carried: what an operator asks first.
@@ -210,7 +222,9 @@ pub(super) struct Mvrf {
     pub(super) own_sources: BTreeMap<(IpAddr, IpAddr), u64>,
     /// Sources pruned off the shared tree on the PMSI.
     pub(super) pruned: BTreeSet<(IpAddr, IpAddr)>,
-    /// C-multicast routes for this PE, by tree.
+    /// Flows that other VRFs of this PE take, by the tunnels that they come by there.
+    pub(super) taps: BTreeMap<FlowKey, BTreeMap<VrfId, TunnelId>>,
+    /// C-multicast routes for this PE, and joins of its other VRFs, by tree.
     pub(super) joins: BTreeMap<CTree, Join>,
     pub(super) c_routes: BTreeMap<MrouteKey, CRoute>,
     pub(super) c_by_group: BTreeMap<IpAddr, BTreeSet<MrouteKey>>,
@@ -274,6 +288,7 @@ impl Mvrf {
             sources: BTreeMap::new(),
             own_sources: BTreeMap::new(),
             pruned: BTreeSet::new(),
+            taps: BTreeMap::new(),
             joins: BTreeMap::new(),
             c_routes: BTreeMap::new(),
             c_by_group: BTreeMap::new(),
@@ -331,8 +346,9 @@ impl Mvrf {
         let asn = self.umh.as_of(key.rd, key.address);
         let asn = asn.filter(|asn| self.config.inter_as == InterAs::Segmented && *asn != shared.config.asn);
         let by_as = asn.and_then(|asn| self.hold_as(shared, now, asn));
+        let is_here = key.address == shared.config.router;
         let shared_by_all = self.own_label.map(|(_, own)| own).or(self.own_mp2mp.as_ref().map(|(_, own)| *own));
-        let other = by_as.or(shared_by_all.filter(|_| asn.is_none()));
+        let other = by_as.or(shared_by_all.filter(|_| asn.is_none() && !is_here));
         let set = other.and_then(|other| Some((shared.new_set(now, self.config.vrf)?, other)));
         if let Some((set, other)) = set {
             for from in [tunnel, other] {
@@ -361,7 +377,11 @@ impl Mvrf {
             if let Some((label, _)) = known.label {
                 shared.drop_label(label);
             }
-            shared.drop_tunnel(known.tunnel);
+            match key.address == shared.config.router {
+                // Legs that lead to it go first.
+                true => shared.crossings.push_back(Crossing::Drop(known.tunnel)),
+                false => shared.drop_tunnel(known.tunnel),
+            }
             if let Some(asn) = known.asn {
                 self.release_as(shared, asn);
             }

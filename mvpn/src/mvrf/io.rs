@@ -260,7 +260,8 @@ pub enum TreeRequest {
         /// The number, for [`fwd_core::op::IlmAction::Multicast`] or a leg of that name.
         arrives_by: TunnelId,
     },
-    /// This ASBR or ABR is a leaf: what arrives goes on by the legs of this group (RFC 6514 §9.2.3.2), still labelled.
+    /// This router is a leaf: what arrives goes on by the legs of this group, still labelled. At an ASBR or ABR they are the next segment
+    /// (RFC 6514 §9.2.3.2). At a PE they lead to several VRFs (RFC 7900 §8): in place of what was asked for by `Join`.
     Stitch {
         /// The tunnel.
         tunnel: PTunnel,

@@ -107,7 +107,7 @@ impl Mvrf {
         let route = McastRoute::s_pmsi(key.rd, flow, key.address);
         let mut joined = Joined { tunnel: None, leaf: None, has_label: false };
         if is_tree(&pmsi.tunnel) {
-            if !shared.join(&pmsi.tunnel, pmsi.label, arrives_by) {
+            if !shared.join(&pmsi.tunnel, pmsi.label, arrives_by, Some(key)) {
                 shared.reject(now, self.config.vrf, MvpnReject::TunnelInUse, route);
                 return self.release(shared, key);
             }

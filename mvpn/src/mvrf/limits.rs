@@ -36,7 +36,7 @@ impl Held {
 
 impl Mvrf {
     /// What there is of a kind beyond its limit.
-    fn excess(&self, held: Held) -> usize {
+    pub(super) fn excess(&self, held: Held) -> usize {
         let l = &self.config.limits;
         let (used, max) = match held {
             Held::Members => (self.members.len(), l.members),
@@ -78,6 +78,7 @@ impl Mvrf {
                 self.route_changed(shared, now, *route, None);
             }
         }
+        self.drop_crossed(shared, now);
         self.drop_trees(shared, now);
         self.drop_sources(shared);
         self.drop_s_pmsis(shared, now);

@@ -57,7 +57,7 @@ pub struct MvpnPe {
     /// MVRFs by C-multicast Import route target.
     joinable: BTreeMap<Target, VrfId>,
     /// MVRFs by RD.
-    by_rd: BTreeMap<RouteDistinguisher, VrfId>,
+    pub(super) by_rd: BTreeMap<RouteDistinguisher, VrfId>,
     /// MVRFs that hold a route.
     holders: BTreeMap<McastRoute, Holder>,
 }
@@ -130,6 +130,7 @@ impl MvpnPe {
             self.importers.entry(*target).or_default().insert(vrf);
         }
         self.mvrfs.insert(vrf, mvrf);
+        self.meet(now, vrf);
         Ok(())
     }
 
@@ -138,6 +139,7 @@ impl MvpnPe {
     /// # Errors
     /// An unknown VRF.
     pub fn remove_mvrf(&mut self, now: Instant, vrf: VrfId) -> Result<(), MvpnConfigError> {
+        self.part(now, vrf);
         let mut mvrf = self.mvrfs.remove(&vrf).ok_or(MvpnConfigError::Vrf)?;
         self.joinable.retain(|_, of| *of != vrf);
         self.by_rd.remove(&mvrf.config.rd);
@@ -154,6 +156,7 @@ impl MvpnPe {
             !holder.vrfs.is_empty()
         });
         mvrf.stop(&mut self.shared, now);
+        self.cross(now);
         self.shared.forget_counts(vrf);
         Ok(())
     }
@@ -212,6 +215,7 @@ impl MvpnPe {
         self.shared.clock = self.shared.clock.max(now);
         let vrf = input.vrf();
         self.take_input(now, input);
+        self.cross(now);
         if let Some(m) = vrf.and_then(|vrf| self.mvrfs.get_mut(&vrf)) {
             m.watch(&mut self.shared, now);
         }
@@ -358,11 +362,14 @@ impl MvpnPe {
                 Timer::Alarm(_) => {}
             }
             m.watch(shared, now);
+            self.cross(now);
         }
     }
 
     /// The next output.
     pub fn poll_output(&mut self) -> Option<Output> {
+        // What an operator changed may cross too.
+        self.cross(self.shared.clock);
         self.shared.poll()
     }
 
@@ -467,6 +474,11 @@ impl MvpnPe {
     #[must_use]
     pub fn pmsi(&self, vrf: VrfId) -> Option<fwd_core::net::IfIndex> {
         self.mvrfs.get(&vrf).map(Mvrf::pmsi_interface)
+    }
+
+    /// The MVRFs that import a route target.
+    pub(super) fn importers_of(&self, target: &Target) -> impl Iterator<Item = VrfId> + '_ {
+        self.importers.get(target).into_iter().flatten().copied()
     }
 
     /// The MVRFs that a route is for (RFC 6514 §9.1.2, §11.3, §12.3, §13.2).

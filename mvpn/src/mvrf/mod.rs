@@ -17,6 +17,7 @@
 //! | §16 | `damping.rs` | withdrawals that wait (RFC 7899) |
 //! | RFC 4834 §5.1.3 | `admission.rs` | bandwidth reserved for joins |
 //! | §17 | `limits.rs`, `alarm.rs` | limits that change, alarms with hysteresis |
+//! | RFC 7900 §8 | `extranet.rs` | VRFs of one PE that import from each other |
 //! | RFC 8502, RFC 8503 | `mib/`, `adverts.rs` | managed objects |
 //! | RFC 4834 §5.2.12 | `attachment.rs` | who is missing on a tunnel |
 //! | RFC 6513 §5.1 | `umh.rs` | selection of the upstream PE |
@@ -51,6 +52,7 @@ mod config;
 mod customer;
 mod damping;
 mod event;
+mod extranet;
 mod forwarding;
 mod i_pmsi;
 mod instance;

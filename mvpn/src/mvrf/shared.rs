@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use fwd_core::net::{Label, LabelSpaceId, NhlfeId, ReplicationId, RpfSetId, TunnelId, VrfId};
-use fwd_core::op::{FwdOp, Ilm, IlmAction, TunnelModel};
+use fwd_core::op::{FwdOp, Ilm, IlmAction, LegTarget, TunnelModel, VsiOrVrf};
 use fwd_core::time::Instant;
 use fwd_core::timers::Timers;
 use smallvec::SmallVec;
@@ -14,6 +14,7 @@ use super::adverts::SentByVrf;
 use super::attributes::McastAttributes;
 use super::config::MvpnConfig;
 use super::event::{MvpnEvent, MvpnLimit, MvpnReject};
+use super::extranet::Crossings;
 use super::instance::PeKey;
 use super::io::{CTree, Output, TreeRequest};
 use super::numbers::Numbers;
@@ -67,6 +68,17 @@ struct Arrival {
     uses: usize,
 }
 
+/// A tunnel that this PE is a leaf of, and the MVRFs that it delivers to.
+#[derive(Clone, Debug)]
+struct Arrivals {
+    /// Who sends by it, where that is one VRF of another PE.
+    from: Option<PeKey>,
+    /// By the legs of the group.
+    to: BTreeMap<u16, Arrival>,
+    /// Where it delivers to several: the group whose legs lead to them.
+    group: Option<ReplicationId>,
+}
+
 /// A tunnel that this PE is a leaf of, with upstream-assigned labels (RFC 5331 §7).
 #[derive(Clone, Debug)]
 struct Space {
@@ -93,6 +105,8 @@ pub(super) struct Shared {
     /// P-groups of source-specific trees, by their places in the range.
     pub(super) p_groups: Numbers,
     pub(super) outputs: VecDeque<Output>,
+    /// What MVRFs have to say to each other.
+    pub(super) crossings: Crossings,
     /// Labels that are withdrawn, and whether they have an entry here: it goes, and they are free, once that is said.
     late: VecDeque<(Label, bool)>,
     originated: BTreeMap<McastRoute, Originated>,
@@ -103,7 +117,7 @@ pub(super) struct Shared {
     pub(super) roots: BTreeMap<TreeId, Root>,
     pub(super) by_leaf: BTreeMap<IpAddr, BTreeSet<TreeId>>,
     pub(super) next_tree: u32,
-    arrivals: BTreeMap<PTunnel, Arrival>,
+    arrivals: BTreeMap<PTunnel, Arrivals>,
     spaces: BTreeMap<PTunnel, Space>,
     /// The LSP that MVRFs share.
     pub(super) trunk: Option<Trunk>,
@@ -138,6 +152,7 @@ impl Shared {
             config,
             timers: Timers::new(),
             outputs: VecDeque::new(),
+            crossings: Crossings::new(),
             late: VecDeque::new(),
             originated: BTreeMap::new(),
             advertised: BTreeSet::new(),
@@ -286,22 +301,58 @@ impl Shared {
             self.limit(now, vrf, MvpnLimit::Numbers);
             return None;
         };
-        self.op(FwdOp::SetReplication { id, owner: fwd_core::op::VsiOrVrf::Vrf(vrf) });
+        self.op(FwdOp::SetReplication { id, owner: VsiOrVrf::Vrf(vrf) });
         Some(id)
     }
 
-    /// Becomes a leaf of a tunnel, for what comes with this label if there is one. `false`: it delivers to another MVRF of this PE.
-    pub(super) fn join(&mut self, tunnel: &PTunnel, label: Option<Label>, arrives_by: TunnelId) -> bool {
+    /// Becomes a leaf of a tunnel, for what comes with this label if there is one. `false`: it delivers to another MVRF of this PE, and not
+    /// the flows of the same VRF alone: these would be ambiguous (RFC 7900 §2.2).
+    pub(super) fn join(
+        &mut self,
+        tunnel: &PTunnel,
+        label: Option<Label>,
+        arrives_by: TunnelId,
+        from: Option<PeKey>,
+    ) -> bool {
         if let Some(label) = label {
             return self.join_space(tunnel, label, arrives_by);
         }
-        if let Some(known) = self.arrivals.get_mut(tunnel) {
-            let is_same = known.arrives_by == arrives_by;
-            known.uses = known.uses.saturating_add(usize::from(is_same));
-            return is_same;
+        let Some(known) = self.arrivals.get_mut(tunnel) else {
+            let to = BTreeMap::from([(0, Arrival { arrives_by, uses: 1 })]);
+            self.arrivals.insert(tunnel.clone(), Arrivals { from, to, group: None });
+            self.outputs.push_back(Output::Tree(TreeRequest::Join { tunnel: tunnel.clone(), arrives_by }));
+            return true;
+        };
+        if let Some(arrival) = known.to.values_mut().find(|arrival| arrival.arrives_by == arrives_by) {
+            arrival.uses = arrival.uses.saturating_add(1);
+            return true;
         }
-        self.arrivals.insert(tunnel.clone(), Arrival { arrives_by, uses: 1 });
-        self.outputs.push_back(Output::Tree(TreeRequest::Join { tunnel: tunnel.clone(), arrives_by }));
+        from.is_some() && known.from == from && self.join_too(tunnel, arrives_by)
+    }
+
+    /// Another MVRF of this PE receives the same flows: the PE is one leaf, and what arrives goes on in each of them (RFC 7900 §8).
+    fn join_too(&mut self, tunnel: &PTunnel, arrives_by: TunnelId) -> bool {
+        let Some(known) = self.arrivals.get_mut(tunnel) else { return false };
+        let Some(leg) = (0..=u16::MAX).find(|leg| !known.to.contains_key(leg)) else { return false };
+        let target = |arrival: TunnelId| LegTarget::Multicast(arrival);
+        let mut ops = alloc::vec::Vec::new();
+        let group = match known.group {
+            Some(group) => group,
+            None => {
+                let Some(group) = self.groups.take().map(ReplicationId) else { return false };
+                ops.push(FwdOp::SetReplication { id: group, owner: VsiOrVrf::Vrf(VrfId::GLOBAL) });
+                let first = known.to.iter();
+                ops.extend(first.map(|(leg, a)| FwdOp::SetLeg { group, leg: *leg, target: target(a.arrives_by) }));
+                group
+            }
+        };
+        ops.push(FwdOp::SetLeg { group, leg, target: target(arrives_by) });
+        let is_new = known.group.replace(group).is_none();
+        known.to.insert(leg, Arrival { arrives_by, uses: 1 });
+        ops.into_iter().for_each(|op| self.op(op));
+        if is_new {
+            self.outputs.push_back(Output::Tree(TreeRequest::Stitch { tunnel: tunnel.clone(), group }));
+        }
         true
     }
 
@@ -346,11 +397,28 @@ impl Shared {
         if let Some(label) = label {
             return self.leave_space(tunnel, label, arrives_by);
         }
-        let Some(known) = self.arrivals.get_mut(tunnel).filter(|a| a.arrives_by == arrives_by) else { return };
-        known.uses = known.uses.saturating_sub(1);
-        if known.uses == 0 {
+        let Some(known) = self.arrivals.get_mut(tunnel) else { return };
+        let Some((leg, arrival)) = known.to.iter_mut().find(|(_, arrival)| arrival.arrives_by == arrives_by) else {
+            return;
+        };
+        arrival.uses = arrival.uses.saturating_sub(1);
+        if arrival.uses > 0 {
+            return;
+        }
+        let leg = *leg;
+        known.to.remove(&leg);
+        let (group, is_over) = (known.group, known.to.is_empty());
+        if is_over {
             self.arrivals.remove(tunnel);
             self.outputs.push_back(Output::Tree(TreeRequest::Leave { tunnel: tunnel.clone() }));
+        }
+        match group {
+            Some(id) if is_over => {
+                self.op(FwdOp::ClearReplication { id });
+                self.groups.give_back(id.0);
+            }
+            Some(group) => self.op(FwdOp::ClearLeg { group, leg }),
+            None => {}
         }
     }
 

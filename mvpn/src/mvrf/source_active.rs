@@ -8,6 +8,7 @@ use fwd_core::time::Instant;
 use super::c_multicast::By;
 use super::config::{AsmMode, CMulticastProtocol};
 use super::event::MvpnLimit;
+use super::extranet::Crossing;
 use super::instance::{Mvrf, PeKey};
 use super::io::{CTree, Output};
 use super::route::McastRoute;
@@ -178,6 +179,10 @@ impl Mvrf {
         {
             return shared.limit(now, self.config.vrf, MvpnLimit::OwnSources);
         }
+        if !self.own_sources.contains_key(&(group, source)) {
+            let crossing = Crossing::Source { from: self.config.vrf, flow: (group, source), present: true };
+            shared.crossings.push_back(crossing);
+        }
         let since = shared.next_age();
         self.own_sources.entry((group, source)).or_insert(since);
         let mut attributes = self.attributes(&shared.config);
@@ -188,6 +193,8 @@ impl Mvrf {
     pub(super) fn cease(&mut self, shared: &mut Shared, group: IpAddr, source: IpAddr) {
         if self.own_sources.remove(&(group, source)).is_some() {
             shared.withdraw(self.config.vrf, McastRoute::source_active(self.config.rd, source, group));
+            let crossing = Crossing::Source { from: self.config.vrf, flow: (group, source), present: false };
+            shared.crossings.push_back(crossing);
         }
     }
 }

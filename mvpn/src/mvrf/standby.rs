@@ -11,7 +11,7 @@ use fwd_core::time::Instant;
 
 use super::attributes::{BfdSession, McastAttributes};
 use super::forwarding::mroute_key;
-use super::instance::Mvrf;
+use super::instance::{Joiner, Mvrf};
 use super::io::{CTree, Output};
 use super::shared::Shared;
 use super::umh::Umh;
@@ -77,7 +77,7 @@ impl Mvrf {
             false => self.standby_joins.remove(&tree),
         };
         let is_cold = self.config.standby.unwrap_or_default() == RootStandby::Cold;
-        self.join_changed(shared, now, tree, rd, !(is_standby && is_cold));
+        self.join_changed(shared, now, tree, Joiner::Route(rd), !(is_standby && is_cold));
         if changed {
             self.rebind_tree(shared, tree);
         }
@@ -86,7 +86,7 @@ impl Mvrf {
     /// The route is withdrawn.
     pub(super) fn standby_ended(&mut self, shared: &mut Shared, now: Instant, tree: CTree, rd: RouteDistinguisher) {
         self.standby_joins.remove(&tree);
-        self.join_changed(shared, now, tree, rd, false);
+        self.join_changed(shared, now, tree, Joiner::Route(rd), false);
     }
 
     /// Whether a flow of ours is kept back: this PE is the second choice, warm, and the first works (RFC 9026 §4.2, §4.3).

@@ -162,7 +162,12 @@ impl<A: SimAddress> World<A> {
                     );
                 }
             }
-            pim::Output::Datagram { interface: None, from, to, octets } => self.unicast(vrf, from, to, octets),
+            pim::Output::Datagram { interface: None, from, to, octets } => {
+                let kind = octets.first().map(|first| MessageType(first & 15));
+                let is_register = [MessageType::REGISTER, MessageType::REGISTER_STOP].map(Some).contains(&kind);
+                self.registers += u64::from(is_register);
+                self.unicast(vrf, from, to, octets);
+            }
             // The PE is the RP: what it knows of sources goes to other PEs.
             pim::Output::Event(PimEvent::SourceActive { group, source, is_active }) => {
                 let (source, group) = (source.into(), group.into());

@@ -7,7 +7,7 @@ use bgp_vpn::attr::RouteTarget;
 use bgp_vpn::attr::ext_community::VrfRouteImport;
 use bgp_vpn::nlri::RouteDistinguisher;
 use bgp_vpn::nlri::mcast_vpn::CMulticast;
-use fwd_core::net::{IfIndex, Label, Mac, NhlfeId, ReplicationId, TunnelId, VrfId};
+use fwd_core::net::{IfIndex, IpPrefix, Ipv4Prefix, Label, Mac, NhlfeId, ReplicationId, TunnelId, VrfId};
 use fwd_core::op::{FwdOp, LegTarget, Mroute, MrouteKey, NextHop, Rpf, VsiOrVrf};
 use fwd_core::time::Instant;
 use mvpn::mvrf::{
@@ -129,6 +129,19 @@ pub fn mvrfs(vrfs: u32) -> Cost {
         let mut config = MvrfConfig::new(vrf, rd(vpn, 1), RouteTarget::two_octet_as(1, vpn), IfIndex(100_000 + vpn));
         config.families = vec![V4];
         machine.add_mvrf(NOW, config).unwrap();
+    })
+}
+
+/// SC-3, SC-4: sites of a VPN, as many behind this PE as behind another.
+pub fn sites(n: u32) -> Cost {
+    let mut machine = pe(1, |_| {});
+    let prefix =
+        |high: u32, i: u32| IpPrefix::V4(Ipv4Prefix::new(Ipv4Addr::from_bits((high << 24) + (i << 8)), 24).unwrap());
+    measured(n, &mut machine, |machine, i| {
+        machine.handle_input(NOW, Input::Local { vrf: VrfId(1), prefix: prefix(10, i), reachable: true });
+        let import = Some(VrfRouteImport { address: router(2), local: 1 });
+        let route = Some(UmhRoute { import, source_as: None, next_hop: router(2), is_installed: true });
+        machine.handle_input(NOW, Input::Umh { vrf: VrfId(1), prefix: prefix(11, i), rd: rd(1, 2), route });
     })
 }
 
@@ -317,6 +330,7 @@ pub fn p_router(trees: u32) -> Cost {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reflector;
 
     /// 500 MVRFs with 100 PEs each, and 2,000: every P-tunnel is joined, and a type 1 route costs what it costs among a tenth.
     ///
@@ -353,6 +367,43 @@ mod tests {
         for pes in [200, 1000] {
             assert_eq!(source_pes(pes, TunnelKind::MldpP2mp).out.joined, u64::from(pes));
         }
+    }
+
+    /// What a PE keeps and does, by the number of PEs: each PE of its VPN costs the same among 50, 500 and 5,000, a stream costs its upstream PE
+    /// the same whether 9 or 99 other PEs join it, and PEs that do not have the VPN are told nothing. At the reflector such a PE costs a route
+    /// no more than the few octets that say what it was told. The slopes are printed.
+    ///
+    /// Shows: MVPN-SCAL-2
+    #[test]
+    fn pes_cost_those_that_share_a_vpn_with_them() {
+        let by_pes = [50, 500, 5000].map(|pes| i_pmsi(1, pes));
+        for cost in &by_pes {
+            println!("{} PEs of a VPN: {:.0} octets, {:.2} µs each", cost.n, cost.octets_each, cost.micros_each);
+            by_pes[0].assert_flat(cost);
+        }
+        let (few, many) = (reflector::joins(10, 20), reflector::joins(100, 20));
+        assert_eq!((few.upstream.announced, few.upstream.octets), (20, many.upstream.octets));
+        let (near, far) = (reflector::full_table(25, 20, 40, 41), reflector::full_table(25, 20, 40, 240));
+        println!("{:.0} and {:.0} octets a route among 1 and 200 other PEs", near.octets_each, far.octets_each);
+        assert_eq!((near.routes, near.misdirected, far.misdirected), (far.routes, 0, 0));
+        let slope = (far.octets_each - near.octets_each) / 199.0;
+        println!("{slope:.1} octets a route for each of them");
+        assert!(slope < 4.0 && far.wire_each < near.wire_each * 1.05, "{near:?} {far:?}");
+    }
+
+    /// Sites of a VPN, 500 and 5,000 at this PE and as many at another, with PEs: a site costs the provider side the memory of its prefix, and
+    /// neither a route of its own, nor a tunnel, nor an entry of the forwarder. What a CE costs PIM is measured in `tests/pim/scale.rs`.
+    ///
+    /// Shows: MVPN-SCAL-4
+    #[test]
+    fn sites_cost_their_prefixes() {
+        let (few, many) = (sites(500), sites(5000));
+        println!("a pair of sites: {:.0} octets, {:.2} µs", many.octets_each, many.micros_each);
+        for cost in [few, many] {
+            assert_eq!((cost.out, cost.octets_each < 1000.0), (Outputs::default(), true), "{cost:?}");
+        }
+        few.assert_flat(&many);
+        i_pmsi(1, 500).assert_flat(&i_pmsi(1, 5000));
     }
 
     /// SC-5: of 1,000 PEs with sources an egress PE joins 1,000 inclusive P2MP LSPs, or the one MP2MP LSP that all of them send by; a P router

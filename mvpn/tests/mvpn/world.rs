@@ -189,6 +189,10 @@ pub struct World<A: SimAddress> {
     pub messages: Vec<u64>,
     /// PIM messages between PEs.
     pub pim_messages: u64,
+    /// A source whose first-hop router is a CE.
+    pub behind_ce: Option<A>,
+    /// Registers and Register-Stops that PEs sent.
+    pub registers: u64,
     /// Tunnels joined as a leaf.
     pub joins: u64,
     /// S-PMSI Joins sent.
@@ -262,6 +266,8 @@ impl<A: SimAddress> World<A> {
             reflectors: None,
             messages,
             pim_messages: 0,
+            behind_ce: None,
+            registers: 0,
             joins: 0,
             s_pmsi_joins: 0,
             on_lans: Vec::new(),
@@ -288,7 +294,7 @@ impl<A: SimAddress> World<A> {
             self.set_prefix(pe, vrf, A::rp().prefix(A::BITS).unwrap().into(), true);
         }
         for (to, of, prefix) in self.prefixes.clone() {
-            if to != pe {
+            if (to, of) != (pe, vrf) {
                 self.tell_prefix(to, of, prefix, true);
             }
         }
@@ -315,10 +321,10 @@ impl<A: SimAddress> World<A> {
             is_installed: false,
         };
         let mut to_tell = Vec::new();
-        for (to, other) in self.pes.iter().enumerate().filter(|(to, _)| *to != pe) {
-            for (vrf, site) in &other.sites {
+        for (to, other) in self.pes.iter().enumerate() {
+            for (importer, site) in other.sites.iter().filter(|(importer, _)| (to, **importer) != (pe, vrf)) {
                 if site.config.import.iter().any(|target| export.contains(target)) {
-                    to_tell.push((to, *vrf));
+                    to_tell.push((to, *importer));
                 }
             }
         }
@@ -446,7 +452,8 @@ impl<A: SimAddress> World<A> {
             Some(Umh::Local) => {
                 let ce = of.ce.as_ref().filter(|_| address == A::rp()).map(|ce| ce.address);
                 let beyond = self.lans.get(&(pe, vrf)).filter(|_| !address.is_in(&A::subnet(pe)));
-                let next_hop = ce.or(beyond.map(|(other, _)| A::site(*other, 1)));
+                let first_hop = self.behind_ce.filter(|source| *source == address).map(|_| A::site(pe, 8));
+                let next_hop = ce.or(beyond.map(|(other, _)| A::site(*other, 1))).or(first_hop);
                 Some(MribRoute { interface: site(vrf), next_hop, preference: 1, metric: 1 })
             }
             None => None,

@@ -102,6 +102,7 @@ impl Mvrf {
             let held = expected.filter(|pe| self.hold(shared, now, *pe).is_some());
             if let Some(old) = old {
                 self.unmatch(shared, now, flow, old);
+                self.move_tap(shared, flow, old.pe, false);
                 self.receiving.remove(&flow);
                 if let Some(flows) = self.by_pe.get_mut(&old.pe) {
                     flows.remove(&flow);
@@ -113,6 +114,7 @@ impl Mvrf {
             }
             if let Some(pe) = held {
                 self.receiving.insert(flow, Receiving { pe, matched: None });
+                self.move_tap(shared, flow, pe, true);
                 self.by_pe.entry(pe).or_default().insert(flow);
             }
         }

@@ -14,8 +14,8 @@ use hashbrown::HashMap;
 
 use crate::attr::ext_community::RouteTarget;
 use crate::nlri::{Afi, Family, RtMembership, Safi};
-use crate::rib::{AttrId, LabelRef, MembershipKey, Path, Peers, Source, best_where};
-use crate::speaker::{AddressFamily, PeerId, Routing, TableKind, admit, left};
+use crate::rib::{AttrId, LabelRef, Listener, MembershipKey, Path, Peers, Source, best_where};
+use crate::speaker::{AddressFamily, PeerFamily, PeerId, Routing, TableKind, admit, left};
 
 /// Which route targets a peer wants.
 #[derive(Debug, Default)]
@@ -41,6 +41,11 @@ impl PeerMembership {
     pub(crate) fn wants(&self, mut targets: impl Iterator<Item = RouteTarget>) -> bool {
         self.ranges.iter().any(RtMembership::is_default)
             || targets.any(|t| self.exact.contains_key(&t) || self.ranges.iter().any(|range| range.covers(t)))
+    }
+
+    /// Which changes of VPN routes the peer is to hear of.
+    pub(crate) fn listener(&self) -> Listener {
+        if self.ranges.is_empty() { Listener::Targets(self.exact.keys().copied().collect()) } else { Listener::Best }
     }
 
     fn add(&mut self, membership: RtMembership) {
@@ -159,14 +164,18 @@ impl Routing {
         }
     }
 
-    /// Marks the routes that changes of memberships concern, for the peers that made them.
+    /// Marks the routes that changes of memberships concern, for the peers that made them, who hear of changes of these routes from
+    /// here on, or no longer.
     pub(crate) fn filter_changed(&mut self) {
         let mut filters = core::mem::take(&mut self.filters);
         filters.sort_unstable_by_key(|(peer, membership)| (peer.0, *membership));
         filters.dedup();
         for (peer, membership) in filters {
             let Some(state) = self.shared.peer(peer) else { continue };
+            let target = membership.route_target();
+            let wanted = target.map(|t| state.membership.as_ref().is_some_and(|m| m.exact.contains_key(&t)));
             for family in state.families.clone() {
+                self.listen(peer, family, target.zip(wanted));
                 match family.table {
                     TableKind::Vpn if family.family.afi == Afi::IPV4 => {
                         self.mark_target::<Ipv4Prefix>(family.slot, membership);
@@ -181,6 +190,23 @@ impl Routing {
                 }
             }
             self.wake.insert(peer.0);
+        }
+    }
+
+    /// A peer hears of changes of a family that memberships filter as these say now: of those of one route target, or, if `change` is
+    /// `None`, of all.
+    fn listen(&mut self, peer: PeerId, family: PeerFamily, change: Option<(RouteTarget, bool)>) {
+        let listener = match (change, self.shared.peer(peer)) {
+            (None, Some(state)) => state.listener(family.family),
+            _ => Listener::Best,
+        };
+        if !PeerMembership::filters(family.family) {
+            return;
+        }
+        let Some(peers) = self.tables.peers_mut(family.table, family.family.afi) else { return };
+        match change {
+            Some((target, wanted)) => peers.want(family.slot, target, wanted),
+            None => peers.listen(family.slot, listener),
         }
     }
 

@@ -7,9 +7,10 @@ mod recordings;
 
 use bgp_vpn::attr::{AsWidth, Attribute, NextHop};
 use bgp_vpn::message::{Header, MpPosition, Update, UpdateWriter, emit_end_of_rib};
+use bgp_vpn::nlri::evpn::EvpnRoute;
 use bgp_vpn::nlri::{
-    EvpnNlri, Family, LabeledNlri, McastVpnNlri, Nlri, RtMembershipNlri, UnicastNlri, VplsNlri, VpnMulticastNlri,
-    VpnNlri,
+    EvpnNlri, Family, LabeledNlri, McastVpnNlri, Nlri, NlriFormat, RtMembershipNlri, UnicastNlri, VplsNlri,
+    VpnMulticastNlri, VpnNlri,
 };
 use bgp_vpn::session::Negotiated;
 use core::net::{Ipv4Addr, Ipv6Addr};
@@ -19,6 +20,9 @@ use invariants::consistent;
 use recordings::{Recording, outcome, recordings};
 
 const EXPECTED: &str = include_str!("golden/update/expected.txt");
+
+/// NLRI, one a line.
+const EVPN: &str = include_str!("golden/update/evpn.txt");
 
 /// Malformed by fuzzing in places where every value is allowed: reserved octets, surplus bits of prefixes, route distinguishers of next
 /// hops, so that they are written otherwise.
@@ -103,6 +107,24 @@ fn routes_read_from_recordings_are_announced_again_in_the_same_octets() {
     for family in ["ipv6-unicast", "vpn-ipv4", "vpn-ipv6", "ipv4-labeled-unicast"].into_iter().chain(service) {
         assert!(families.get(family).is_some_and(|n| *n > 0), "{family}: {families:?}");
     }
+}
+
+/// EVPN routes of the types 1, 2, 4 and 5 as others wrote them; those of type 3 are among the recordings.
+#[test]
+fn evpn_routes_of_each_type_octet_for_octet() {
+    let mut seen = Vec::new();
+    for line in EVPN.lines() {
+        let octet = |at: usize| u8::from_str_radix(&line[at..at + 2], 16).expect("hexadecimal digits");
+        let octets: Vec<u8> = (0..line.len()).step_by(2).map(octet).collect();
+        let format = NlriFormat { add_path: false, multiple_labels: false };
+        let (rest, nlri) = EvpnNlri::take(&octets, format).unwrap();
+        assert!(rest.is_empty() && !matches!(nlri.route, EvpnRoute::Other { .. }), "{nlri:?}");
+        let mut out = Vec::new();
+        nlri.emit(format, &mut out);
+        assert_eq!(out, octets);
+        seen.push(octets[0]);
+    }
+    assert_eq!(seen, [1, 4, 5, 2]);
 }
 
 fn write<'a, N: Nlri<'a>>(update: &Update<'a>, negotiated: &Negotiated, next_hop: NextHop) -> Vec<u8> {

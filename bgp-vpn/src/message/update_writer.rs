@@ -166,9 +166,28 @@ impl<'o, 'a> UpdateWriter<'o, 'a> {
         attributes: impl Into<PathAttributes<'a>>,
         position: MpPosition,
     ) -> Result<Self, AttributesTooLong> {
-        let (attributes, width) = (attributes.into(), AsWidth::of(negotiated));
+        Self::announce_within(
+            negotiated.max_message_len,
+            out,
+            negotiated,
+            family,
+            (next_hop, attributes.into()),
+            position,
+        )
+    }
+
+    /// As [`Self::announce`], in a message of at most `max` octets.
+    pub(crate) fn announce_within(
+        max: usize,
+        out: &'o mut Vec<u8>,
+        negotiated: &Negotiated,
+        family: Family,
+        (next_hop, attributes): (NextHop, PathAttributes<'a>),
+        position: MpPosition,
+    ) -> Result<Self, AttributesTooLong> {
+        let width = AsWidth::of(negotiated);
         let start = out.len();
-        let max = negotiated.max_message_len.min(Header::MAX_EXTENDED_LEN);
+        let max = max.min(negotiated.max_message_len).min(Header::MAX_EXTENDED_LEN);
         out.reserve(max);
         out.extend_from_slice(&FRAME);
         let shape = match (family, next_hop.in_family(family)) {
@@ -204,8 +223,13 @@ impl<'o, 'a> UpdateWriter<'o, 'a> {
     /// Begins an UPDATE that withdraws routes of `family`: IPv4 unicast in the Withdrawn Routes field, everything else in
     /// MP_UNREACH_NLRI. Labels of withdrawn routes are [`Labels::WITHDRAW`](crate::nlri::Labels::WITHDRAW) (RFC 8277 §2.4).
     pub fn withdraw(out: &'o mut Vec<u8>, negotiated: &Negotiated, family: Family) -> Self {
+        Self::withdraw_within(negotiated.max_message_len, out, negotiated, family)
+    }
+
+    /// As [`Self::withdraw`], in a message of at most `max` octets.
+    pub(crate) fn withdraw_within(max: usize, out: &'o mut Vec<u8>, negotiated: &Negotiated, family: Family) -> Self {
         let start = out.len();
-        let max = negotiated.max_message_len.min(Header::MAX_EXTENDED_LEN);
+        let max = max.min(negotiated.max_message_len).min(Header::MAX_EXTENDED_LEN);
         out.reserve(max);
         out.extend_from_slice(&FRAME);
         let (shape, room_behind) = if family == Family::IPV4_UNICAST {

@@ -166,6 +166,8 @@ pub(crate) struct Attributes {
     /// Route targets in use, and by how many sets.
     targets: Slab<(Option<RouteTarget>, u32)>,
     by_target: HashMap<RouteTarget, TargetId>,
+    /// Counts the sets that were made: each may have the number of one that was forgotten.
+    made: u64,
 }
 
 impl Attributes {
@@ -178,6 +180,7 @@ impl Attributes {
             octets: 0,
             targets: Slab::default(),
             by_target: HashMap::new(),
+            made: 0,
         };
         let (unspecified, _) = next_hops.intern(Ipv4Addr::UNSPECIFIED.into());
         new.intern(AttrId::EMPTY_OCTETS, unspecified, next_hops);
@@ -204,6 +207,7 @@ impl Attributes {
             return AttrId(id);
         }
         next_hops.retain(next_hop);
+        self.made += 1;
         self.octets += octets.len();
         let targets = self.intern_targets(octets);
         let id = self.sets.insert(AttributeSet {
@@ -255,6 +259,11 @@ impl Attributes {
     /// The number of a route target that some set has.
     pub(crate) fn target_id(&self, target: RouteTarget) -> Option<TargetId> {
         self.by_target.get(&target).copied()
+    }
+
+    /// While this stays the same, a number that stands for a set stands for the one that it stood for.
+    pub(crate) const fn generation(&self) -> u64 {
+        self.made
     }
 
     /// Counts a use more.

@@ -11,7 +11,7 @@ const PAGE: u32 = 4096;
 pub(crate) struct BitSet {
     pages: Vec<Option<Box<[u64; WORDS]>>>,
     len: u32,
-    /// No member is less: what [`Self::pop_first`] need not look at again.
+    /// No member is less: what need not be looked at.
     least: u32,
 }
 
@@ -41,7 +41,7 @@ impl BitSet {
         let new = *word & bit == 0;
         *word |= bit;
         self.len += u32::from(new);
-        self.least = self.least.min(i);
+        self.least = if self.len == 1 { i } else { self.least.min(i) };
         new
     }
 
@@ -66,7 +66,7 @@ impl BitSet {
         if self.len == 0 {
             return None;
         }
-        let (first, first_word, bit) = place(from);
+        let (first, first_word, bit) = place(from.max(self.least));
         for (p, page) in self.pages.iter().enumerate().skip(first) {
             let Some(page) = page else { continue };
             let skip = if p == first { first_word } else { 0 };

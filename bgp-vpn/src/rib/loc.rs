@@ -7,10 +7,14 @@ use fwd_core::net::Label;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
-use super::{AdjIn, AdjOut, BitSet, Candidate, Dest, Key, Path, Source, Table, Touched, best_of, ousts};
+use super::{
+    AdjIn, AdjOut, Audience, BitSet, Candidate, Concern, Dest, Key, Listener, Path, PathKey, Source, Table, Touched,
+    best_of, ousts,
+};
+use crate::attr::ext_community::RouteTarget;
 use crate::nlri::{Family, Safi};
 use crate::session::FamilyConfig;
-use crate::speaker::PeerId;
+use crate::speaker::{PeerId, Rewrites};
 
 /// The form of a table's NLRI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,10 +53,24 @@ pub(crate) struct Adj {
     best_external: bool,
     /// The family was negotiated on a session that is up.
     pub(crate) up: bool,
+    /// It hears of changes by route target.
+    by_target: bool,
     /// What the peer told us.
     pub(crate) input: AdjIn,
     /// What the peer was told.
     pub(crate) out: AdjOut,
+}
+
+impl Adj {
+    /// What the peer holds of a destination may be out of date, if its session is up: the peer goes into `wake`.
+    fn mark(&mut self, dest: u32, path: Option<PathKey>, wake: &mut BitSet) {
+        if self.up {
+            self.out.mark_path(dest, path);
+            if !core::mem::replace(&mut self.out.awake, true) {
+                wake.insert(self.peer.0);
+            }
+        }
+    }
 }
 
 /// A table, its best paths, and its peers.
@@ -64,6 +82,8 @@ pub(crate) struct Rib<K> {
     pub(crate) table: Table<K>,
     /// Peers by slot.
     pub(crate) adjs: Vec<Option<Adj>>,
+    /// Those whose sessions are up, by what they are to hear of.
+    audience: Audience,
     /// Destinations whose forwarding entry may be out of date.
     pub(crate) fib_dirty: BitSet,
     /// Destinations that have a path.
@@ -72,12 +92,12 @@ pub(crate) struct Rib<K> {
     pub(crate) paths: u32,
     /// Peers that are told labels of ours.
     pub(crate) relabels: u32,
-    /// Peers that take several paths per destination.
-    several: u32,
     /// Peers that are told the best path of other ASes where the best of all came from within.
     pub(crate) best_externals: u32,
     /// The labels of ours by which destinations are passed on.
     pub(crate) own_labels: HashMap<u32, Label>,
+    /// The attributes that peers were told last.
+    pub(crate) rewrites: Rewrites,
 }
 
 /// The peers of a table, whatever its destinations are.
@@ -91,8 +111,12 @@ pub(crate) trait Peers {
     /// Takes the slot of a peer back; [`Self::session_down`] and the removal of its paths come before.
     fn detach(&mut self, slot: u32);
     /// The family came up with a peer: it is owed every best path, and End-of-RIB.
-    /// `several`: it takes several paths per destination.
-    fn session_up(&mut self, slot: u32, several: bool);
+    /// `several`: it takes several paths per destination, and listens to all of them.
+    fn session_up(&mut self, slot: u32, several: bool, listener: Listener);
+    /// A peer whose session is up listens to something else.
+    fn listen(&mut self, slot: u32, listener: Listener);
+    /// A peer that listens to route targets wants one more, or no longer.
+    fn want(&mut self, slot: u32, target: RouteTarget, wanted: bool);
     /// The session with a peer ended: it holds nothing from us.
     fn session_down(&mut self, slot: u32);
     /// A round that is a route refresh begins, or the filters of the peer changed: every destination that it could hold goes
@@ -107,13 +131,14 @@ impl<K: Key> Rib<K> {
             form,
             table: Table::default(),
             adjs: Vec::new(),
+            audience: Audience::default(),
             fib_dirty: BitSet::default(),
             routes: 0,
             paths: 0,
             relabels: 0,
-            several: 0,
             best_externals: 0,
             own_labels: HashMap::new(),
+            rewrites: Rewrites::default(),
         }
     }
 
@@ -171,59 +196,62 @@ impl<K: Key> Rib<K> {
 
     /// Tells every peer of the table that a destination changed; who has something to be told goes into `wake`.
     pub(crate) fn mark(&mut self, dest: u32, wake: &mut BitSet) {
-        for adj in self.adjs.iter_mut().flatten() {
-            if adj.up {
-                adj.out.mark(dest);
-                if !core::mem::replace(&mut adj.out.awake, true) {
-                    wake.insert(adj.peer.0);
-                }
-            }
-        }
+        self.adjs.iter_mut().flatten().for_each(|adj| adj.mark(dest, None, wake));
     }
 
     /// Tells the peers that take several paths of a destination what a change touched, those of the best external path whether
-    /// that is another, and all others whether the best is.
+    /// that is another, and all others whether the best is: those that it `concerns`, by what was best before and what is; `None`
+    /// is any of them.
     #[inline]
     pub(crate) fn mark_change(
         &mut self,
         dest: u32,
         (best, external): (bool, bool),
         touched: Touched,
+        concerns: Option<&[Concern]>,
         wake: &mut BitSet,
     ) {
-        if !best && !external && self.several == 0 {
+        let path = if let Touched::Path(path) = touched { Some(path) } else { None };
+        let Self { adjs, audience, .. } = self;
+        for slot in audience.of_paths() {
+            let Some(Some(adj)) = adjs.get_mut(*slot as usize) else { continue };
+            let several = adj.out.paths.is_some() && touched != Touched::Nothing;
+            if best || external && adj.best_external || several {
+                adj.mark(dest, path, wake);
+            }
+        }
+        if !best {
             return;
         }
-        let path = if let Touched::Path(path) = touched { Some(path) } else { None };
-        for adj in self.adjs.iter_mut().flatten() {
-            let several = adj.out.paths.is_some() && touched != Touched::Nothing;
-            if adj.up && (best || external && adj.best_external || several) {
-                adj.out.mark_path(dest, path);
-                if !core::mem::replace(&mut adj.out.awake, true) {
-                    wake.insert(adj.peer.0);
-                }
+        let Some(concerns) = concerns else {
+            return adjs.iter_mut().flatten().for_each(|adj| adj.mark(dest, path, wake));
+        };
+        for slot in audience.of_best(concerns) {
+            if let Some(Some(adj)) = adjs.get_mut(slot as usize) {
+                adj.mark(dest, path, wake);
             }
         }
     }
 
     /// Frees a destination that has no paths, unless peers must be sent its withdrawal or a forwarding entry removed first:
     /// then it is freed with the last of these.
+    ///
+    /// Peers that hold nothing of it may still be about to look at its number, and find nothing, or the next that has it.
     pub(crate) fn settle(&mut self, dest: u32) {
-        let d = self.table.get_mut(dest);
+        let d = self.table.get(dest);
         if !d.is_live() || !d.paths().is_empty() {
             return;
         }
-        let in_fib = d.in_fib();
-        let mut owed = 0u16;
-        for adj in self.adjs.iter_mut().flatten() {
-            if adj.out.advertised.contains(dest) {
-                owed = owed.saturating_add(1);
-            } else {
-                adj.out.unmark(dest);
+        let free = d.owed == 0 && !d.in_fib();
+        // What is noted of paths is not to be taken for that of another destination.
+        for slot in self.audience.of_paths() {
+            if let Some(Some(adj)) = self.adjs.get_mut(*slot as usize) {
+                if !adj.out.advertised.contains(dest) {
+                    adj.out.unmark(dest);
+                }
             }
         }
-        self.table.get_mut(dest).owed = owed;
-        if owed == 0 && !in_fib {
+        if free {
             self.fib_dirty.remove(dest);
             self.table.free(dest);
         }
@@ -238,11 +266,9 @@ impl<K: Key> Rib<K> {
 
     fn owe_less(&mut self, dest: u32) {
         let d = self.table.get_mut(dest);
-        if d.paths().is_empty() {
-            d.owed = d.owed.saturating_sub(1);
-            if d.owed == 0 {
-                self.settle(dest);
-            }
+        d.owed = d.owed.saturating_sub(1);
+        if d.owed == 0 {
+            self.settle(dest);
         }
     }
 
@@ -251,6 +277,8 @@ impl<K: Key> Rib<K> {
         let adjs = self.adjs.iter().flatten();
         self.table.memory()
             + self.fib_dirty.memory()
+            + self.audience.memory()
+            + self.rewrites.memory()
             + self.own_labels.capacity() * (size_of::<(u32, Label)>() + 1)
             + adjs.map(|a| a.input.members.memory() + a.out.memory()).sum::<usize>()
             + self.adjs.capacity() * size_of::<Option<Adj>>()
@@ -270,6 +298,7 @@ impl<K: Key> Peers for Rib<K> {
             relabel,
             best_external: config.best_external,
             up: false,
+            by_target: false,
             input: AdjIn { max, ..AdjIn::default() },
             out: AdjOut::default(),
         };
@@ -297,26 +326,45 @@ impl<K: Key> Peers for Rib<K> {
         }
     }
 
-    fn session_up(&mut self, slot: u32, several: bool) {
+    fn session_up(&mut self, slot: u32, several: bool, listener: Listener) {
+        self.session_down(slot);
         let Some(Some(adj)) = self.adjs.get_mut(slot as usize) else { return };
         adj.up = true;
         adj.out.reset();
         adj.out.paths = several.then(Box::default);
-        self.several += u32::from(several);
         adj.out.end_of_rib = true;
         for (dest, d) in self.table.iter() {
             if d.best().is_some() {
                 adj.out.mark(dest);
             }
         }
+        self.listen(slot, listener);
+    }
+
+    fn listen(&mut self, slot: u32, listener: Listener) {
+        let Some(Some(adj)) = self.adjs.get_mut(slot as usize) else { return };
+        if !adj.up {
+            return;
+        }
+        let all = adj.out.paths.is_some() || adj.best_external;
+        let listener = if all { Listener::Paths } else { listener };
+        adj.by_target = matches!(listener, Listener::Targets(_));
+        self.audience.leave(slot);
+        self.audience.join(slot, listener);
+    }
+
+    fn want(&mut self, slot: u32, target: RouteTarget, wanted: bool) {
+        if self.adj(slot).is_some_and(|adj| adj.up && adj.by_target) {
+            self.audience.want(slot, target, wanted);
+        }
     }
 
     fn session_down(&mut self, slot: u32) {
-        let Some(adj) = self.adj_mut(slot) else { return };
+        let Some(adj) = self.adj_mut(slot).filter(|adj| adj.up) else { return };
         adj.up = false;
         adj.input.session_down();
         let out = core::mem::take(&mut adj.out);
-        self.several -= u32::from(out.paths.is_some());
+        self.audience.leave(slot);
         for dest in out.advertised.iter() {
             self.owe_less(dest);
         }

@@ -10,6 +10,7 @@
 //! | `decision.rs` | which path is best (RFC 4271 §9.1.2, RFC 4456 §9) |
 //! | `adj_in.rs` | what one peer told us: membership, limits, stale marks |
 //! | `adj_out.rs` | what one peer was told, and what it is still to be told |
+//! | `audience.rs` | which peers a change may concern |
 //! | `told.rs` | the paths that a peer was told that takes several (RFC 7911) |
 //! | `rewrite.rs` | attribute sets with changes |
 //! | `target_index.rs` | the VPN routes of a route target |
@@ -21,6 +22,7 @@
 mod adj_in;
 mod adj_out;
 mod attributes;
+mod audience;
 mod bits;
 mod decision;
 mod loc;
@@ -36,6 +38,7 @@ mod told;
 pub(crate) use adj_in::AdjIn;
 pub(crate) use adj_out::{AdjOut, Entry, Refresh};
 pub(crate) use attributes::{AttrId, AttributeSet, Attributes, Summary, TargetId, raw_attributes};
+pub(crate) use audience::{Audience, Concern, Listener};
 pub(crate) use bits::BitSet;
 pub(crate) use decision::{Candidate, best_of, ousts};
 pub(crate) use loc::{Adj, Form, Peers, Rib, best_paths, best_where};

@@ -197,7 +197,7 @@ pub(crate) struct Dest<K> {
     /// What names it.
     pub(crate) key: K,
     flags: u8,
-    /// Peers that hold a route to it and must be sent a withdrawal; counted only while there are no paths.
+    /// Peers that hold a route to it, and are to be sent a withdrawal before it is forgotten.
     pub(crate) owed: u16,
     paths: Paths,
 }

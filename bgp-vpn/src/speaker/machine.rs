@@ -10,7 +10,8 @@ use super::io::{Event, Input, Output, PeerId, Side, SpeakerConfig};
 use super::peer::PeerState;
 use super::routing::Routing;
 use super::tables::{GLOBAL, TableKind};
-use super::update_out::{Sent, Target, write};
+use super::target::Target;
+use super::update_out::{Sent, write};
 use crate::message::{RefreshSubtype, RouteRefresh};
 use crate::nlri::{Afi, Family};
 use crate::session::{ConfigError, Input as SessionInput, Output as SessionOutput, Session};
@@ -395,6 +396,8 @@ impl Speaker {
                 state.counters.sent += sent.routes;
                 state.counters.withdrawals_sent += sent.withdrawals;
                 state.counters.updates_sent += sent.updates;
+                state.counters.considered += sent.considered;
+                state.counters.rewrites += sent.rewrites;
                 state.turn = n + 1;
             }
             updates += sent.updates;

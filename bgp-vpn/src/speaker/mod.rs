@@ -15,7 +15,9 @@
 //! | `opaque.rs` | families whose NLRI are octets |
 //! | `fib.rs` | forwarding ops |
 //! | `protect.rs` | backup paths in the forwarding plane |
-//! | `update_out.rs` | UPDATEs to a peer: policy, attributes, packing |
+//! | `target.rs` | whom UPDATEs are for: what a peer is told at all |
+//! | `outbound.rs` | the attributes that a peer is told |
+//! | `update_out.rs` | UPDATEs to a peer, packed |
 //! | `shared.rs`, `tables.rs`, `peer.rs` | state |
 //!
 //! Deviations and choices. Labelled unicast routes carry labelled packets, and next hops are resolved by them; packets without a
@@ -28,6 +30,7 @@ mod io;
 mod long_lived;
 mod machine;
 mod opaque;
+mod outbound;
 mod pace;
 mod peer;
 mod protect;
@@ -37,13 +40,15 @@ mod routing;
 mod sessions;
 mod shared;
 mod tables;
+mod target;
 mod update_in;
 mod update_out;
 
 pub use io::{Circuit, Event, Input, LabeledRoute, LocalRoute, Output, PeerId, Reach, Side, SpeakerConfig};
 pub use machine::Speaker;
-pub(crate) use peer::PeerState;
+pub(crate) use outbound::Rewrites;
 pub use peer::RouteCounters;
+pub(crate) use peer::{PeerFamily, PeerState};
 pub use query::{PeerFamilyState, RouteSource, RouteView, Stats, VrfStats};
 pub(crate) use routing::{Routing, admit, left};
 pub(crate) use shared::Shared;

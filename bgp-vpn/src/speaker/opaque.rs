@@ -4,6 +4,7 @@
 //! ([`OpaqueNlri::key`]); the NLRI as announced is kept with the path, so that peers get it octet for octet.
 
 use fwd_core::Malformed;
+use smallvec::SmallVec;
 
 use super::io::PeerId;
 use super::routing::{Routing, admit, left};
@@ -132,8 +133,10 @@ impl Routing {
     pub(crate) fn opaque_changed(&mut self, table: u16, dest: u32, before: Option<Path>, touched: Touched) {
         let (shared, wake) = (&self.shared, &mut self.wake);
         let Some(OpaqueTable { rib, .. }) = self.tables.opaque.get_mut(usize::from(table)) else { return };
-        let changed = rib.choose(dest, |path| shared.judge(path)) != before;
-        rib.mark_change(dest, (changed, false), touched, wake);
+        let best = rib.choose(dest, |path| shared.judge(path));
+        let changed = best != before;
+        let concerns = if changed { shared.concerns([before, best]) } else { SmallVec::new() };
+        rib.mark_change(dest, (changed, false), touched, Some(&concerns), wake);
         rib.settle(dest);
     }
 

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use super::io::Side;
 use super::tables::TableKind;
 use crate::nlri::Family;
+use crate::rib::Listener;
 use crate::rt_constraint::PeerMembership;
 use crate::session::{Negotiated, PeerConfig, PeerKind, PeerRole};
 
@@ -33,6 +34,10 @@ pub struct RouteCounters {
     pub withdrawals_sent: u64,
     /// UPDATEs sent.
     pub updates_sent: u64,
+    /// Destinations that were looked at for what the peer is to be told of them.
+    pub considered: u64,
+    /// Attribute sets that were written for the peer; it is told others as they were written for a peer that is like it.
+    pub rewrites: u64,
 }
 
 /// A family of a peer, with its table.
@@ -90,6 +95,18 @@ impl PeerState {
     /// Whether routes of a family wait for the peer to say which route targets it wants (RFC 4684 §6).
     pub(crate) fn awaits_memberships(&self, family: Family) -> bool {
         PeerMembership::filters(family) && self.membership.as_ref().is_some_and(|m| m.wait.is_some())
+    }
+
+    /// Which changes of a family's routes the peer is to hear of.
+    pub(crate) fn listener(&self, family: Family) -> Listener {
+        match &self.membership {
+            Some(membership) if PeerMembership::filters(family) => membership.listener(),
+            // RFC 4456 §6: what one of them brought, the others are not told; but for memberships (RFC 4684 §3.2).
+            _ if self.kind == PeerKind::Internal && !self.is_client() && family != Family::RT_CONSTRAINT => {
+                Listener::Ordinary
+            }
+            _ => Listener::Best,
+        }
     }
 
     /// A number that orders peers by identifier.

@@ -95,6 +95,7 @@ impl Routing {
                 circuits: Circuits::default(),
                 option_ab: false,
                 peers: Vec::new(),
+                peers_changed: 0,
                 events: VecDeque::new(),
                 events_lost: 0,
                 now: Instant::ZERO,
@@ -220,7 +221,7 @@ impl Routing {
         rib.choose(dest, |path| shared.judge_labeled(path));
         let [best, external] = self.labeled_before::<P>(dest);
         let changed = (best != before[0], external != before[1]);
-        P::labeled_mut(&mut self.tables).mark_change(dest, changed, touched, &mut self.wake);
+        P::labeled_mut(&mut self.tables).mark_change(dest, changed, touched, None, &mut self.wake);
         self.transport::<P>(dest);
         self.relabel::<P>(TableKind::Labeled, dest);
         P::labeled_mut(&mut self.tables).settle(dest);
@@ -326,7 +327,11 @@ impl Routing {
         let narrow = shared.option_ab && best.is_some_and(|p| p.source == Source::LOCAL && p.path_id != 0);
         let changed = best != before.best || narrow;
         let external = rib.best_externals > 0 && self.external::<P>(dest) != before.external;
-        P::vpn_mut(&mut self.tables).mark_change(dest, (changed, external), touched, &mut self.wake);
+        // With option AB other paths than the best are told too.
+        let concerns =
+            if changed && !shared.option_ab { shared.concerns([before.best, best]) } else { SmallVec::new() };
+        let concerns = (!shared.option_ab).then_some(&concerns[..]);
+        P::vpn_mut(&mut self.tables).mark_change(dest, (changed, external), touched, concerns, &mut self.wake);
         if self.tables.has_vrfs() {
             let key = P::vpn(&self.tables).table.get(dest).key;
             let remote = self.remote::<P>(dest);
@@ -525,7 +530,7 @@ impl Routing {
         let is_vpn = vrf.config.is_some();
         let exports = [best, before].iter().flatten().any(|path| vrf.exports(path));
         let (backup, external) = vrf.config.as_ref().map_or((false, false), |c| (c.backup, c.best_external));
-        P::unicast_mut(vrf).mark_change(dest, (best != before, false), Touched::Any, &mut self.wake);
+        P::unicast_mut(vrf).mark_change(dest, (best != before, false), Touched::Any, None, &mut self.wake);
         if best != before {
             self.mark_fib::<P>(slot, dest);
             if is_vpn && !external && exports {

@@ -23,6 +23,7 @@ impl Routing {
     /// A session came up.
     pub(crate) fn peer_up(&mut self, peer: PeerId, side: Side, negotiated: Negotiated) {
         let now = self.shared.now;
+        self.shared.peers_changed += 1;
         let Some(state) = self.shared.peer_mut(peer) else { return };
         state.kind = negotiated.peer_kind;
         state.identifier = negotiated.peer_identifier;
@@ -49,14 +50,15 @@ impl Routing {
                 self.drop_routes(peer, family, true);
             }
             if agreed.contains(&family.family) {
-                self.adj_up(family, several.contains(&family.family));
+                self.adj_up(peer, family, several.contains(&family.family));
             }
         }
     }
 
-    fn adj_up(&mut self, family: PeerFamily, several: bool) {
+    fn adj_up(&mut self, peer: PeerId, family: PeerFamily, several: bool) {
+        let Some(listener) = self.shared.peer(peer).map(|state| state.listener(family.family)) else { return };
         if let Some(peers) = self.tables.peers_mut(family.table, family.family.afi) {
-            peers.session_up(family.slot, several);
+            peers.session_up(family.slot, several, listener);
         }
     }
 
@@ -119,6 +121,7 @@ impl Routing {
                 peers.detach(family.slot);
             }
         }
+        self.shared.peers_changed += 1;
         if let Some(slot) = self.shared.peers.get_mut(peer.0 as usize) {
             *slot = None;
         }

@@ -6,10 +6,11 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use fwd_core::net::VrfId;
 use fwd_core::time::Instant;
+use smallvec::SmallVec;
 
 use super::io::{Event, LocalRoute, PeerId};
 use super::peer::PeerState;
-use crate::rib::{Attributes, Candidate, LabelStacks, NextHops, Path, Source, Summary};
+use crate::rib::{Attributes, Candidate, Concern, LabelStacks, NextHops, Path, Source, Summary};
 use crate::session::{LocalIdentity, PeerKind};
 use crate::vrf::{CircuitKey, Circuits};
 use fwd_core::net::NhlfeId;
@@ -26,6 +27,8 @@ pub(crate) struct Shared {
     /// Whether there is, or was, an ASBR of option AB or a VRF with an interface to one.
     pub(crate) option_ab: bool,
     pub(crate) peers: Vec<Option<PeerState>>,
+    /// Counts the peers that came, went or said who they are.
+    pub(crate) peers_changed: u64,
     pub(crate) events: VecDeque<Event>,
     /// Events that peers caused and that were dropped because nobody took them.
     pub(crate) events_lost: u64,
@@ -105,6 +108,17 @@ impl Shared {
     pub(crate) fn is_external(&self, path: &Path) -> bool {
         let from = path.source.as_peer().and_then(|peer| self.peer(peer));
         from.map_or(path.source == Source::LOCAL, |from| from.kind == PeerKind::External)
+    }
+
+    /// Whom changes of the best path concern that end or begin with these.
+    pub(crate) fn concerns(&self, paths: [Option<Path>; 2]) -> SmallVec<[Concern; 2]> {
+        let concern = |path: Path| {
+            let from = path.source.as_peer().and_then(|peer| self.peer(peer));
+            let ordinary = from.is_some_and(|from| from.kind == PeerKind::Internal && !from.is_client());
+            let targets = self.attributes.get(path.attr).targets.iter();
+            Concern { ordinary, targets: targets.filter_map(|id| self.attributes.target(*id)).collect() }
+        };
+        paths.into_iter().flatten().map(concern).collect()
     }
 
     /// What a path of a VPN table is worth: nothing when its next hop cannot be reached.

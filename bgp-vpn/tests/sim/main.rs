@@ -1,6 +1,7 @@
 //! Speakers among themselves: several routers in virtual time above models of forwarding planes.
 
 mod admission;
+mod audience;
 mod bad_input;
 mod ce;
 mod churn;

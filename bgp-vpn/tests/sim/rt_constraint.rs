@@ -20,7 +20,7 @@ fn constrained(peer: &mut PeerConfig) {
 }
 
 /// A session between a client and its reflector, both with route target constraint.
-fn client(world: &mut World, pe: usize, rr: usize) -> (PeerId, PeerId) {
+pub fn client(world: &mut World, pe: usize, rr: usize) -> (PeerId, PeerId) {
     world.link(pe, rr, |node, peer| {
         constrained(peer);
         if node == rr {
@@ -29,7 +29,7 @@ fn client(world: &mut World, pe: usize, rr: usize) -> (PeerId, PeerId) {
     })
 }
 
-fn target(n: u32) -> String {
+pub fn target(n: u32) -> String {
     format!("65001:{n}")
 }
 
@@ -41,7 +41,7 @@ fn vpn_site(world: &mut World, pe: usize, vpn: u16) {
 }
 
 /// What a node holds of VPN routes, by prefix.
-fn held(world: &World, node: usize) -> Vec<String> {
+pub fn held(world: &World, node: usize) -> Vec<String> {
     let routes = world.nodes[node].speaker.vpn_routes();
     let mut all: Vec<String> =
         routes.iter().filter(|r| r.source != RouteSource::Local).map(|r| r.prefix.to_string()).collect();
@@ -332,8 +332,8 @@ fn a_new_vrf_finds_the_thousand_pes_of_its_vpn_within_seconds() {
     }
     world.run(Duration::from_secs(5));
     assert_eq!(world.established(rr), PES as usize);
-    let before: Vec<u64> =
-        sessions.iter().map(|p| world.nodes[rr].speaker.peer_counters(*p).unwrap().updates_sent).collect();
+    let counters = |world: &World, peer| world.nodes[rr].speaker.peer_counters(peer).unwrap();
+    let before: Vec<_> = sessions.iter().map(|peer| counters(&world, *peer)).collect();
     // A VRF of the first VPN comes at a PE of the second; those of the first are told of it, those of the others of nothing.
     let (new, start) = (pes[1], world.now);
     for &pe in &pes {
@@ -350,7 +350,8 @@ fn a_new_vrf_finds_the_thousand_pes_of_its_vpn_within_seconds() {
     }
     assert!(waited < Duration::from_secs(5));
     for (n, (session, before)) in sessions.iter().zip(before).enumerate().skip(2) {
-        let sent = world.nodes[rr].speaker.peer_counters(*session).unwrap().updates_sent - before;
-        assert_eq!(sent, u64::from(n % 50 == 0), "PE {n}");
+        let now = counters(&world, *session);
+        let (sent, considered) = (now.updates_sent - before.updates_sent, now.considered - before.considered);
+        assert_eq!((sent, considered), (u64::from(n % 50 == 0), u64::from(n % 50 == 0)), "PE {n}");
     }
 }

@@ -216,6 +216,12 @@ impl Path {
         }
     }
 
+    /// The way of a packet that this entry sends.
+    #[must_use]
+    pub fn by(tables: &Writer<'_>, id: NhlfeId) -> Self {
+        Self::EMPTY.through(tables, id)
+    }
+
     /// The steps, in order.
     #[must_use]
     pub fn steps(&self) -> &[Step] {

@@ -422,6 +422,31 @@ fn labels_below_a_tree_are_those_of_its_root() {
     assert_eq!((f.context_ilm(space, label(16)), f.context_ilm(other, label(16))), (None, Some(port(2))));
 }
 
+/// A copy of a labelled packet has a label on top that the next router assigned, and travels as any labelled packet, whoever assigned the
+/// label below. A label on top that the sender assigned, which the other Ethertype says, means nothing in this router's label space
+/// (RFC 5332 §3, §4).
+///
+/// Shows: L3VPN-8.7-1
+#[test]
+fn the_ethertype_says_who_assigned_the_label_on_top() {
+    let mut f = vpls();
+    let tree = ReplicationId(4);
+    apply(&mut f, [FwdOp::SetReplication { id: tree, owner: VsiOrVrf::Vrf(VrfId::GLOBAL) }]);
+    apply(&mut f, [FwdOp::SetLeg { group: tree, leg: 0, target: LegTarget::Nhlfe(NhlfeId(7)) }]);
+    let replicate = Ilm { action: IlmAction::Replicate(tree), model: TunnelModel::Pipe };
+    apply(&mut f, [FwdOp::SetIlm { label: label(40), ilm: replicate }]);
+    let frame = ethernet(mac(2), mac(1), &DATA);
+    let arriving = |ethertype: u16| {
+        let front = Ethernet::new(OURS, NEXT, EtherType(ethertype)).0;
+        let labels = [LabelEntry::new(label(40), 5, false, 30).0, LabelEntry::new(label(17), 5, true, 64).0].concat();
+        [&front[..], &labels, &[0; 4], &frame].concat()
+    };
+    let Fate::Sent(sent) = forward(&mut f, 9, &arriving(0x8847)) else { panic!() };
+    assert_eq!(sent[&CORE][0][12..14], [0x88, 0x47]);
+    assert_eq!(forward(&mut f, 9, &arriving(0x8848)), Fate::Drop(DropReason::UnknownEthertype));
+    assert_eq!((EtherType::MPLS, EtherType::MPLS_UPSTREAM), (EtherType(0x8847), EtherType(0x8848)));
+}
+
 /// An interface to another provider takes the labels that its neighbour was told, and no others (RFC 4364 §10 b, §13.1).
 #[test]
 fn an_interface_with_a_label_space_of_its_own_takes_no_other_labels() {

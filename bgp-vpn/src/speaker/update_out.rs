@@ -279,32 +279,14 @@ fn write_batch<K: Key>(
                 routes += 1;
                 if target.peer.config.label_space.is_some() {
                     let path = told.filter(|_| group.is_some());
-                    let new = path.and_then(|path| target.own_label(form, own, path));
-                    let key = (entry.dest, entry.id);
-                    let old = match new {
-                        Some(new) => adj.labels.insert(key, new),
-                        None => adj.labels.remove(&key),
-                    };
-                    if old != new {
-                        sent.labels.push((old, new));
-                    }
+                    note_label(adj, entry, path.and_then(|path| target.own_label(form, own, path)), sent);
                 }
                 if group.is_some() && adj.advertised.insert(entry.dest) {
                     let d = table.get_mut(entry.dest);
                     d.owed = d.owed.saturating_add(1);
                 }
-                match (&mut adj.paths, group) {
-                    (Some(paths), Some(_)) => paths.announced(entry.dest, entry.id),
-                    (Some(paths), None) => {
-                        if paths.withdrawn(entry.dest, entry.id) {
-                            withdrawn.push(entry.dest);
-                        }
-                    }
-                    (None, Some(_)) => sent.told(entry.dest),
-                    (None, None) => {
-                        sent.told(entry.dest);
-                        withdrawn.push(entry.dest);
-                    }
+                if note(adj, entry, sent) {
+                    withdrawn.push(entry.dest);
                 }
             }
             adj.sent += 1;
@@ -334,6 +316,33 @@ fn write_batch<K: Key>(
         withdrawn.into_iter().for_each(|dest| rib.withdrawn_from(slot, dest));
     }
     true
+}
+
+/// Notes that the peer is told of an entry; whether it holds nothing of the destination then.
+fn note(adj: &mut AdjOut, entry: Entry, sent: &mut Sent) -> bool {
+    match (&mut adj.paths, entry.group) {
+        (Some(paths), Some(_)) => {
+            paths.announced(entry.dest, entry.id);
+            false
+        }
+        (Some(paths), None) => paths.withdrawn(entry.dest, entry.id),
+        (None, group) => {
+            sent.told(entry.dest);
+            group.is_none()
+        }
+    }
+}
+
+/// Notes the label of ours that the peer is told with an entry, if it is told one.
+fn note_label(adj: &mut AdjOut, entry: Entry, new: Option<Label>, sent: &mut Sent) {
+    let key = (entry.dest, entry.id);
+    let old = match new {
+        Some(new) => adj.labels.insert(key, new),
+        None => adj.labels.remove(&key),
+    };
+    if old != new {
+        sent.labels.push((old, new));
+    }
 }
 
 /// The next route of the batch cannot be announced: what the peer holds of it, if anything, is withdrawn instead.

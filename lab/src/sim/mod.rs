@@ -3,6 +3,7 @@
 pub mod ce;
 pub mod core;
 pub mod igp;
+pub mod impact;
 pub mod link;
 pub mod network;
 pub mod node;

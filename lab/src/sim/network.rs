@@ -221,6 +221,12 @@ impl<'m, C: Control> Network<'m, C> {
         Some(self.links[port.link.0].ends[1 - port.side].0)
     }
 
+    /// The link that an interface is on.
+    #[must_use]
+    pub fn link_of(&self, node: NodeId, iface: IfIndex) -> Option<LinkId> {
+        self.nodes[node.0].ports.get(&iface).map(|port| port.link)
+    }
+
     /// The interface by which a machine is on a link, and the MAC address at the other end.
     #[must_use]
     pub fn far_end(&self, link: LinkId, node: NodeId) -> (IfIndex, Mac) {

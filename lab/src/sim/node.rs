@@ -9,7 +9,8 @@ use fwd_core::VrfCounters;
 use fwd_core::net::{IfIndex, Mac, VrfId};
 use fwd_core::op::{FwdOp, Interface};
 use fwd_core::table::{
-    CounterMemory, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, Rib4Node, Rib6Node, Sizes, VrfSlot, Word,
+    CounterMemory, ExactSlot, IlmSlot, InterfaceSlot, LegSlot, Memory, MulticastMemory, MulticastVrfSlot, NhlfeSlot,
+    ReplicationSlot, Rib4Node, Rib6Node, Sizes, VrfSlot, Word,
 };
 use fwd_core::time::Instant;
 use fwd_core::{Forwarder, Frame};
@@ -109,10 +110,23 @@ pub struct Node<'m, C> {
 /// # Panics
 /// On sizes without a VRF.
 pub fn forwarder<'m>(arena: &'m Bump, sizes: &Sizes) -> Forwarder<'m> {
-    let memory = memory(arena, sizes);
+    let memory = Memory { multicast: multicast(arena, sizes), ..memory(arena, sizes) };
     let counters =
         CounterMemory { vrfs: arena.alloc_slice_fill_copy(sizes.vrfs, VrfCounters::ZERO), ..CounterMemory::default() };
     Forwarder::new(memory, counters).expect("a VRF, and labels from 16")
+}
+
+/// Memory for a few trees and flows of multicast in IPv4.
+fn multicast<'m>(arena: &'m Bump, sizes: &Sizes) -> MulticastMemory<'m> {
+    const FEW: usize = 32;
+    MulticastMemory {
+        vrfs: arena.alloc_slice_fill_with(sizes.vrfs, |_| MulticastVrfSlot::EMPTY),
+        routes: arena.alloc_slice_fill_with(FEW, |_| ExactSlot::EMPTY),
+        tunnels: arena.alloc_slice_fill_with(FEW, |_| Word::ZERO),
+        groups: arena.alloc_slice_fill_with(FEW, |_| ReplicationSlot::EMPTY),
+        legs: arena.alloc_slice_fill_with(2 * FEW, |_| LegSlot::EMPTY),
+        ..MulticastMemory::default()
+    }
 }
 
 /// Memory of a forwarding plane of these sizes: unicast and labels.

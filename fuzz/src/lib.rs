@@ -15,6 +15,9 @@ mod ike_drive;
 #[path = "../../p2mp-pw/tests/session/drive.rs"]
 mod ldp_session_drive;
 
+#[path = "../../p2mp-pw/tests/hello/drive.rs"]
+mod ldp_hello_drive;
+
 #[path = "../../p2mp-pw/tests/mldp/drive.rs"]
 mod mldp_drive;
 
@@ -162,6 +165,11 @@ pub fn drive_ldp_session(data: &[u8]) {
     ldp_session_drive::run(data);
 }
 
+/// An attacker beside a neighbour whose Hellos are authenticated.
+pub fn drive_ldp_hello(data: &[u8]) {
+    ldp_hello_drive::run(data);
+}
+
 /// Arbitrary stimuli against a node with a BFD session of each kind.
 pub fn drive_bfd(data: &[u8]) {
     bfd_drive::run(data);
@@ -239,6 +247,7 @@ pub const TARGETS: &[Target] = &[
     ("drive_lde", drive_lde),
     ("drive_p2mp_pw", drive_p2mp_pw),
     ("drive_pw", drive_pw),
+    ("drive_ldp_hello", drive_ldp_hello),
     ("drive_ldp_session", drive_ldp_session),
     ("drive_asbr", drive_asbr),
     ("drive_mvpn", drive_mvpn),

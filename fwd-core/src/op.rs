@@ -11,7 +11,7 @@ pub(crate) mod vlink;
 
 pub use spread::Bucket;
 
-pub use bridge::{Attachment, BridgePort, Class, Flush, LinkLocal, Tags, Vsi, VsiGroupKey};
+pub use bridge::{Attachment, BridgePort, Class, FlowLabels, Flush, LinkLocal, Tags, Vsi, VsiGroupKey};
 pub use mark::{CodePoint, MarkPoint};
 pub use multicast::{LegTarget, Mroute, MrouteKey, MulticastVrf, Origin, Rpf};
 pub use police::{PolicePoint, Policer, Rates, TrafficType, Unit};

@@ -203,7 +203,7 @@ fn avps_of_version_3_by_their_figures() {
 
 /// RFC 4045 §3.2, §6.2, §6.3.
 ///
-/// Shows: MVPN-TUN-6
+/// Shows: MVPN-TUN-6, L3VPN-8.10-14
 #[test]
 fn avps_of_multicast_sessions_by_their_figures() {
     let list = Numbers::new(&[0, 1, 0, 2]).unwrap();
@@ -239,7 +239,7 @@ fn check_figures(cases: &[(Value<'_>, u16, bool, &[u8])]) {
     }
 }
 
-/// Shows: L2VPN-5.5-2, L2VPN-5.5-4, L2VPN-5.5-5, L2VPN-5.5-6, MVPN-TUN-6
+/// Shows: L2VPN-5.5-2, L2VPN-5.5-4, L2VPN-5.5-5, L2VPN-5.5-6, MVPN-TUN-6, L3VPN-8.10-14
 #[test]
 fn numbers_of_messages() {
     let numbers = [

@@ -18,6 +18,8 @@
 //! | 5036 A.1.4 | a label that a peer released is not told it again before it asks | one that it released for a loop is, once its path is another |
 //! | 5036 A.1.4 | a release of a label that was sent twice is taken as it is | answered by a withdrawal: it may be about the first time, and the peer hold the second |
 //! | 5036 A.1.7 | requests that wait stay when the route goes | answered by No Route |
+//! | 7349 §6.1 | lengths 24 to 68 of the Cryptographic Authentication TLV | 32 to 76, with the sequence number of 8 octets that §2.3 has and counts |
+//! | 7349 §5.2 | the digest is that of the Hello message without the headers of IP and UDP | of all that UDP carries: the PDU's header too, whose LDP identifier names the sender |
 //! | 8077 §7.3 | the name of the pseudowire in a Label Request of FEC 129 is not said | the peer's, as in a release; its reverse is not taken |
 //! | 6870 §6.3.1 | a switch-over is requested always | not where the peer has the pseudowire active already |
 //! | 6388 §2.4.1.4 | a second label of the same downstream LSR is added to the first | replaces it: an LSR has one label for a tree at a neighbour, and two would double every packet |

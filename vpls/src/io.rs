@@ -5,7 +5,7 @@ use core::net::IpAddr;
 
 use fwd_core::Verdict;
 use fwd_core::net::{Label, Mac, NhlfeId, PortId, VsiId};
-use fwd_core::op::{FwdOp, LegTarget, NextHop};
+use fwd_core::op::{FlowLabels, FwdOp, LegTarget, NextHop};
 use p2mp_pw::ldp::PwStatus;
 use p2mp_pw::ldp::fec::PwEnds;
 
@@ -140,8 +140,8 @@ pub enum PwEvent {
         label: Label,
         /// Whether a control word is used.
         control_word: bool,
-        /// Whether it takes flow labels.
-        flow_label: bool,
+        /// Whether it takes flow labels, and whether it sends them.
+        flow_label: FlowLabels,
         /// Its MTU; 0: not said.
         mtu: u16,
     },
@@ -153,8 +153,8 @@ pub enum PwEvent {
         next: NextHop,
         /// Whether a control word is used.
         control_word: bool,
-        /// Whether a flow label is used.
-        flow_label: bool,
+        /// The directions in which a flow label is used.
+        flow_label: FlowLabels,
         /// Its MTU; 0: not said.
         mtu: u16,
     },

@@ -5,7 +5,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
 use fwd_core::net::{Label, LabelStack, PortId, VsiId};
-use fwd_core::op::{Attachment, BridgePort, Nhlfe, TunnelModel};
+use fwd_core::op::{Attachment, BridgePort, FlowLabels, Nhlfe, TunnelModel};
 use fwd_core::time::Instant;
 use p2mp_pw::ldp::PwStatus;
 use p2mp_pw::ldp::fec::{Attachment as Identifier, PwEnds};
@@ -163,7 +163,8 @@ impl VplsPe {
                     fault = Some(EventKind::MtuMismatch(id.peer));
                     pw.remote = None;
                 } else {
-                    let (label, flow_label) = (Some(label), flow && flow_label);
+                    let own = if flow { FlowLabels::BOTH } else { FlowLabels::NONE };
+                    let (label, flow_label) = (Some(label), flow_label.and(own));
                     pw.remote = Some(Remote { label, control_word, flow_label, session: None });
                 }
             }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use fwd_core::net::{PolicerId, VsiId};
-use fwd_core::op::{Attachment, BridgePort, PolicePoint, TrafficType};
+use fwd_core::op::{Attachment, BridgePort, FlowLabels, PolicePoint, TrafficType};
 
 use crate::config::ConfigError;
 use crate::pe::{Dirty, VplsPe};
@@ -30,7 +30,7 @@ impl VplsPe {
                 mac_limit: circuit.config.mac_limit.unwrap_or(instance.config.limits.macs_per_circuit),
                 learn: true,
                 control_word: false,
-                flow_label: false,
+                flow_label: FlowLabels::NONE,
                 class: circuit.config.class.or(instance.config.class),
             };
             self.program.port(*id, instance.forwards(circuit).then_some(port));

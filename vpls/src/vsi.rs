@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use fwd_core::net::{Label, Mac, NhlfeId, PolicerId, PortId, ReplicationId, VlanId, VsiId};
-use fwd_core::op::{NextHop, VsiGroupKey};
+use fwd_core::op::{FlowLabels, NextHop, VsiGroupKey};
 use fwd_core::time::Instant;
 use p2mp_pw::ldp::PwStatus;
 
@@ -41,7 +41,7 @@ pub(crate) struct Remote {
     /// Its label; none: frames leave by a session of their own.
     pub(crate) label: Option<Label>,
     pub(crate) control_word: bool,
-    pub(crate) flow_label: bool,
+    pub(crate) flow_label: FlowLabels,
     /// The session that frames leave by; none: the way to the PE.
     pub(crate) session: Option<NextHop>,
 }

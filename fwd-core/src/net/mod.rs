@@ -1,5 +1,7 @@
 //! Network types that every control plane and the forwarding plane share.
 
+#[cfg(feature = "control")]
+mod authentication;
 mod id;
 mod label;
 mod label_stack;
@@ -8,6 +10,8 @@ mod prefix;
 mod vlan;
 mod vpn_id;
 
+#[cfg(feature = "control")]
+pub use authentication::Authentication;
 pub use id::{
     EcmpId, IfIndex, LabelSpaceId, NhlfeId, PolicerId, PortId, ProtectionId, ReplicationId, RpfSetId, SaId, TunnelId,
     VlinkId, VrfId, VsiId,

@@ -58,11 +58,34 @@ pub struct BridgePort {
     pub learn: bool,
     /// Of a pseudowire: whether frames carry the control word (RFC 4448 §4.6).
     pub control_word: bool,
-    /// Of a pseudowire: whether a flow label goes below the pseudowire's (RFC 6391).
-    pub flow_label: bool,
+    /// Of a pseudowire: whether a flow label stands below the pseudowire's (RFC 6391).
+    pub flow_label: FlowLabels,
     /// Of an attachment circuit: the traffic class of frames from it, 0 to 7; none: the priority in the frame's tag, and 0
     /// without one (RFC 4448 §4.7).
     pub class: Option<Class>,
+}
+
+/// The directions in which packets of a pseudowire have a flow label: each is agreed on by itself (RFC 6391 §4.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct FlowLabels {
+    /// What is sent has one.
+    pub transmit: bool,
+    /// What arrives may have one, which is thrown away.
+    pub receive: bool,
+}
+
+impl FlowLabels {
+    /// In neither direction.
+    pub const NONE: Self = Self { transmit: false, receive: false };
+    /// In both.
+    pub const BOTH: Self = Self { transmit: true, receive: true };
+
+    /// Those of both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self { transmit: self.transmit && other.transmit, receive: self.receive && other.receive }
+    }
 }
 
 /// A traffic class, 0 to 7.
@@ -194,7 +217,8 @@ const LEARN: u8 = 1;
 const CONTROL_WORD: u8 = 2;
 const FLOW_LABEL: u8 = 4;
 const HAS_CLASS: u8 = 8;
-const PORT_FLAGS: u8 = 15;
+const FLOW_LABEL_RECEIVED: u8 = 16;
+const PORT_FLAGS: u8 = 31;
 
 const GROUP_MAC: Kind = Kind(5);
 
@@ -318,7 +342,8 @@ impl Fields {
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
         let model = flag(port.learn, LEARN)
             | flag(port.control_word, CONTROL_WORD)
-            | flag(port.flow_label, FLOW_LABEL)
+            | flag(port.flow_label.transmit, FLOW_LABEL)
+            | flag(port.flow_label.receive, FLOW_LABEL_RECEIVED)
             | flag(port.class.is_some(), HAS_CLASS);
         let mut f = Self {
             kind: Kind(kind),
@@ -363,7 +388,7 @@ impl Fields {
             mac_limit: self.aux,
             learn: has(LEARN),
             control_word: has(CONTROL_WORD),
-            flow_label: has(FLOW_LABEL),
+            flow_label: FlowLabels { transmit: has(FLOW_LABEL), receive: has(FLOW_LABEL_RECEIVED) },
             class,
         })
     }
@@ -415,7 +440,7 @@ mod tests {
             mac_limit: 1024,
             learn: true,
             control_word: false,
-            flow_label: false,
+            flow_label: FlowLabels::NONE,
             class: Class::new(5),
         };
         FwdOp::SetPort { id: PortId(3), port }

@@ -177,7 +177,7 @@ pub(crate) fn from_pseudowire(
 fn below_label(frame: &Frame<'_>, port: &BridgePort, id: PortId, offset: usize) -> Step<usize> {
     let entry = |at| LabelEntry::of(frame.after(at)).ok_or(Halt::Drop(DropReason::Truncated));
     let (mut below, mut offset) = (entry(offset)?, offset.saturating_add(LabelEntry::LEN));
-    let has_flow = port.flow_label && below.label() != Label::GAL;
+    let has_flow = port.flow_label.receive && below.label() != Label::GAL;
     if has_flow && !below.is_bottom() {
         below = entry(offset)?;
         offset = offset.saturating_add(LabelEntry::LEN);

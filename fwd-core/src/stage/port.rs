@@ -62,7 +62,7 @@ impl<'m> Exit<'m> {
         nhlfe: NhlfeId,
         tags: [Option<(EtherType, VlanId)>; 2],
     ) -> Result<Self, Lost> {
-        let flow = port.flow_label.then(|| flow_label(frame, b));
+        let flow = port.flow_label.transmit.then(|| flow_label(frame, b));
         Self::core((tables, frame), b, nhlfe, (flow, port.control_word), tags)
     }
 

@@ -4,7 +4,7 @@ use super::mroute::Lengths;
 use super::records::{Records, Slot};
 use super::word::Word;
 use crate::net::{IfIndex, NhlfeId, PortId, ReplicationId, VlanId, VsiId};
-use crate::op::{Attachment, BridgePort, Class, LinkLocal, Tags, TrafficType, Vsi};
+use crate::op::{Attachment, BridgePort, Class, FlowLabels, LinkLocal, Tags, TrafficType, Vsi};
 
 /// ```text
 /// word 0: age (16) | snoop (1) | link-local (2), from the lowest bit      1 to 3: groups for unknown, broadcast, multicast, from 1
@@ -166,10 +166,14 @@ pub(super) fn pack_port(p: &BridgePort) -> [u32; PORT_WORDS] {
         Attachment::Pseudowire { nhlfe } => (5, nhlfe.0, 0, 0),
         Attachment::Tagged { nhlfe, vlan } => (6, nhlfe.0, vlan.value(), 0),
     };
-    let flags = u32::from(p.learn) | u32::from(p.control_word) << 1 | u32::from(p.flow_label) << 2;
+    let flags = u32::from(p.learn) | u32::from(p.control_word) << 1 | flow(p.flow_label);
     let class = p.class.map_or(0, |class| u32::from(class.value()).saturating_add(1));
     let head = u32::from(p.vsi.0) << 16 | u32::from(p.split_horizon) << 8 | class << 4 | flags;
     [head, value, kind << 24 | u32::from(outer) << 12 | u32::from(inner), p.mac_limit]
+}
+
+const fn flow(labels: FlowLabels) -> u32 {
+    (labels.transmit as u32) << 2 | (labels.receive as u32) << 3
 }
 
 /// The reverse of [`pack_port`].
@@ -194,7 +198,7 @@ pub(super) fn unpack_port(record: &[Word; PORT_WORDS]) -> Option<BridgePort> {
         mac_limit,
         learn: head & 1 != 0,
         control_word: head & 2 != 0,
-        flow_label: head & 4 != 0,
+        flow_label: FlowLabels { transmit: head & 4 != 0, receive: head & 8 != 0 },
         class: ((head >> 4) as u8 & 0xf).checked_sub(1).and_then(Class::new),
     })
 }
@@ -264,7 +268,7 @@ mod tests {
                     mac_limit: u32::MAX,
                     learn,
                     control_word: !learn,
-                    flow_label: learn,
+                    flow_label: FlowLabels { transmit: learn, receive: !learn },
                     class,
                 };
                 assert_eq!(unpack_port(&pack_port(&port).map(Word::new)), Some(port));

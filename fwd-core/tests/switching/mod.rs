@@ -141,7 +141,7 @@ pub fn circuit(vsi: VsiId, iface: u32, tags: Tags) -> BridgePort {
         mac_limit: 100,
         learn: true,
         control_word: false,
-        flow_label: false,
+        flow_label: FlowLabels::NONE,
         class: None,
     }
 }

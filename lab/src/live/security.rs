@@ -4,8 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 
-pub use bgp_vpn::session::Authentication;
-use bgp_vpn::session::Protection;
+pub use fwd_core::net::Authentication;
 use nix::libc;
 use nix::sys::socket::SetSockOpt;
 use nix::sys::socket::sockopt::SetStruct;
@@ -39,12 +38,13 @@ option!(MinHopLimit, libc::IPPROTO_IPV6, IPV6_MINHOPCOUNT, i32);
 /// # Errors
 /// `Unsupported`: the kernel has none of it, and the session must not be opened without. A key that is too long.
 pub fn authenticate(socket: &impl AsFd, peer: IpAddr, how: &Authentication) -> io::Result<()> {
-    let (key, name) = match how {
-        Authentication::Md5(key) => (key, "TCP MD5"),
-        Authentication::Ao { key, .. } => (key, "TCP-AO"),
+    let name = match how {
+        Authentication::Md5(_) => "TCP MD5",
+        Authentication::Ao { .. } => "TCP-AO",
     };
-    if key.is_empty() || key.len() > Protection::LONGEST_KEY {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name}: a key of {} octets", key.len())));
+    if !how.is_valid() {
+        let len = how.key().len();
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name}: a key of {len} octets")));
     }
     let done = match how {
         Authentication::Md5(key) => Md5Option.set(socket, &md5_signature(peer, key)),

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::config::{AuthConfig, Digest};
 use super::packet::{AuthSection, ControlPacket};
 use crate::ldp::Octets;
+use crate::ldp::octets::equal;
 
 /// Where sequence numbers are (`bfd.RcvAuthSeq`, `bfd.XmitAuthSeq`, `bfd.AuthSeqKnown`).
 #[derive(Clone, Copy, Debug)]
@@ -101,11 +102,6 @@ fn octets(packet: &ControlPacket) -> Vec<u8> {
     let mut out = Vec::with_capacity(packet.wire_len());
     packet.emit(&mut out);
     out
-}
-
-/// Compares without telling by its time where the first difference is.
-fn equal(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! | PDU header, framing | `pdu.rs` |
 //! | LDP identifiers, address families | `id.rs`, `address_family.rs` |
 //! | status codes, what a fault costs | `status.rs` |
-//! | TLVs | `tlv.rs`, `capability.rs`, `mac_withdraw.rs`, `interface_id.rs`, `mp_status.rs`, `pw_status.rs` |
+//! | TLVs | `tlv.rs`, `capability.rs`, `mac_withdraw.rs`, `interface_id.rs`, `mp_status.rs`, `pw_status.rs`, `hello_auth.rs` |
 //! | messages | `message/` |
 //! | discovery, sessions | `discovery/`, `session/` |
 //! | label distribution for prefixes | `lde/` |
@@ -27,6 +27,7 @@ mod address_family;
 mod capability;
 pub mod discovery;
 pub mod fec;
+mod hello_auth;
 mod id;
 mod interface_id;
 pub mod lde;
@@ -44,6 +45,7 @@ mod tlv;
 
 pub use address_family::AddressFamily;
 pub use capability::{Capability, DualStack, FaultTolerance, FtFlags, TransportPreference};
+pub use hello_auth::HelloAuth;
 pub use id::LdpId;
 pub use interface_id::{InterfaceId, InterfaceIdTlv, TunnelTlvType};
 pub use mac_withdraw::{MacFlags, MacFlush, MacSubTlv, MacSubTlvType};

@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 use super::address_family::{AddressFamily, emit_address, take_address};
 use super::capability::{Capability, DualStack, FaultTolerance};
 use super::fec::{Fec, InterfaceParameter};
+use super::hello_auth::HelloAuth;
 use super::interface_id::InterfaceId;
 use super::mac_withdraw::MacFlush;
 use super::mp_status::MpStatus;
@@ -58,7 +59,7 @@ impl TlvType {
     pub const IPV6_TRANSPORT_ADDRESS: Self = Self(0x0403);
     /// MAC List (RFC 4762 §6.2.1).
     pub const MAC_LIST: Self = Self(0x0404);
-    /// Cryptographic Authentication of a Hello (RFC 7349 §2.2).
+    /// Cryptographic Authentication of a Hello (RFC 7349 §2.3).
     pub const CRYPTOGRAPHIC_AUTHENTICATION: Self = Self(0x0405);
     /// MAC Flush Parameters (RFC 7361 §5.1.1).
     pub const MAC_FLUSH: Self = Self(0x0406);
@@ -154,8 +155,7 @@ impl TlvType {
             | Self::PW_STATUS
             | Self::LDP_MP_STATUS
             | Self::PW_SWITCHING_POINT
-            | Self::RETURNED_TLVS
-            | Self::CRYPTOGRAPHIC_AUTHENTICATION => TlvFlags::UNKNOWN,
+            | Self::RETURNED_TLVS => TlvFlags::UNKNOWN,
             _ if self.is_capability() => TlvFlags::UNKNOWN,
             _ => TlvFlags::empty(),
         }
@@ -217,6 +217,8 @@ pub enum TlvValue {
     TransportAddress(IpAddr),
     /// Changes with the sender's configuration (RFC 5036 §3.5.2).
     ConfigurationSequence(u32),
+    /// Who sent a Hello (RFC 7349 §2.3).
+    HelloAuth(Box<HelloAuth>),
     /// MAC addresses to forget (RFC 4762 §6.2.1).
     MacList(Vec<Mac>),
     /// How to forget them (RFC 7361 §5.1.1).
@@ -349,6 +351,7 @@ impl TlvValue {
             Self::TransportAddress(IpAddr::V4(_)) => TlvType::IPV4_TRANSPORT_ADDRESS,
             Self::TransportAddress(IpAddr::V6(_)) => TlvType::IPV6_TRANSPORT_ADDRESS,
             Self::ConfigurationSequence(_) => TlvType::CONFIGURATION_SEQUENCE,
+            Self::HelloAuth(_) => TlvType::CRYPTOGRAPHIC_AUTHENTICATION,
             Self::MacList(_) => TlvType::MAC_LIST,
             Self::MacFlush(_) => TlvType::MAC_FLUSH,
             Self::FtSession(_) => TlvType::FT_SESSION,
@@ -385,6 +388,7 @@ impl TlvValue {
             TlvType::CONFIGURATION_SEQUENCE => {
                 Self::ConfigurationSequence(whole(i, number("configuration sequence number"))?)
             }
+            TlvType::CRYPTOGRAPHIC_AUTHENTICATION => Self::HelloAuth(Box::new(whole(i, HelloAuth::take)?)),
             TlvType::MAC_LIST => Self::MacList(whole(i, |i| list(i, take_mac))?),
             TlvType::MAC_FLUSH => Self::MacFlush(Box::new(whole(i, MacFlush::take)?)),
             TlvType::FT_SESSION => Self::FtSession(whole(i, FaultTolerance::take)?),
@@ -430,6 +434,7 @@ impl TlvValue {
             | Self::PwSwitchingPoint(o)
             | Self::Unknown(_, o) => o.len(),
             Self::TransportAddress(address) => super::address_family::address_len(*address),
+            Self::HelloAuth(auth) => auth.wire_len(),
             Self::MacList(macs) => macs.len().saturating_mul(6),
             Self::MacFlush(flush) => flush.wire_len(),
             Self::FtSession(_) => FaultTolerance::LEN,
@@ -461,6 +466,7 @@ impl TlvValue {
             | Self::Unknown(_, o) => out.put_slice(o),
             Self::TransportAddress(address) => emit_address(*address, out),
             Self::ConfigurationSequence(n) | Self::LabelRequestMessageId(n) | Self::PwGroupId(n) => out.put_u32(*n),
+            Self::HelloAuth(auth) => auth.emit(out),
             Self::MacList(macs) => macs.iter().for_each(|mac| out.put_slice(&mac.0)),
             Self::MacFlush(flush) => flush.emit(out),
             Self::FtSession(ft) => ft.emit(out),
@@ -512,7 +518,7 @@ impl<'a> arbitrary::Arbitrary<'a> for TlvValue {
         use super::octets::{arbitrary_list, arbitrary_octets};
         const CAPABILITIES: [TlvType; 3] =
             [TlvType::P2MP_CAPABILITY, TlvType::P2MP_PW_CAPABILITY, TlvType::STATE_ADVERTISEMENT_CONTROL];
-        Ok(match u.int_in_range(0..=26)? {
+        Ok(match u.int_in_range(0..=27)? {
             0 => Self::Fec(u.arbitrary()?),
             1 => Self::HopCount(u.arbitrary()?),
             2 => Self::PathVector(arbitrary_list(u, 4)?),
@@ -539,6 +545,7 @@ impl<'a> arbitrary::Arbitrary<'a> for TlvValue {
             23 => Self::PwGroupId(u.arbitrary()?),
             24 => Self::PwSwitchingPoint(arbitrary_octets(u, 20)?),
             25 => Self::MpStatus(arbitrary_list(u, 2)?),
+            26 => Self::HelloAuth(u.arbitrary()?),
             _ => Self::Unknown(TlvType(u.int_in_range(0x3e00..=0x3eff)?), arbitrary_octets(u, 20)?),
         })
     }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use fwd_core::net::{IfIndex, LabelSpaceId, PortId};
 use fwd_core::net::{ReplicationId, VsiId};
-use fwd_core::op::{Attachment as PortAttachment, BridgePort, LinkLocal, Tags, Vsi};
+use fwd_core::op::{Attachment as PortAttachment, BridgePort, FlowLabels, LinkLocal, Tags, Vsi};
 
 use crate::ldp::fec::{Attachment, InterfaceParameter, P2mpPw, P2mpPwError, PmsiTunnel, PwType, SelectiveTree, Vccv};
 use crate::ldp::{Tlv, TlvValue};
@@ -145,6 +145,6 @@ pub(super) const fn instance(group: ReplicationId) -> Vsi {
 
 /// A port of such an instance. Frames do not go between ports of one side, but for side 0.
 pub(super) const fn port(vsi: VsiId, attachment: PortAttachment, side: u8, control_word: bool) -> BridgePort {
-    let (mac_limit, learn, flow_label, class) = (0, false, false, None);
+    let (mac_limit, learn, flow_label, class) = (0, false, FlowLabels::NONE, None);
     BridgePort { vsi, attachment, split_horizon: side, mac_limit, learn, control_word, flow_label, class }
 }

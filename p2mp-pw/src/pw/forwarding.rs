@@ -2,7 +2,8 @@
 
 use fwd_core::net::{Label, LabelStack, NhlfeId};
 use fwd_core::op::{
-    Attachment, BridgePort, FwdOp, Ilm, IlmAction, LegTarget, LinkLocal, NextHop, Nhlfe, TunnelModel, Vsi, VsiOrVrf,
+    Attachment, BridgePort, FlowLabels, FwdOp, Ilm, IlmAction, LegTarget, LinkLocal, NextHop, Nhlfe, TunnelModel, Vsi,
+    VsiOrVrf,
 };
 use fwd_core::time::Instant;
 
@@ -27,12 +28,13 @@ impl Pws {
         if self.other(pw).is_some_and(|other| !self.is_able(other)) {
             return None;
         }
-        let ours = state
-            .config
-            .parameters
-            .iter()
-            .any(|p| matches!(p, InterfaceParameter::FlowLabel(flow) if flow.contains(FlowLabel::TRANSMIT)));
-        let flow_label = ours && remote.flow_label.contains(FlowLabel::RECEIVE);
+        let says = |flow: FlowLabel| move |p: &InterfaceParameter| matches!(p, InterfaceParameter::FlowLabel(f) if f.contains(flow));
+        let ours = |flow| state.config.parameters.iter().any(says(flow));
+        // RFC 6391 §4.1: in each direction where one end sends them and the other takes them.
+        let flow_label = FlowLabels {
+            transmit: ours(FlowLabel::TRANSMIT) && remote.flow_label.contains(FlowLabel::RECEIVE),
+            receive: ours(FlowLabel::RECEIVE) && remote.flow_label.contains(FlowLabel::TRANSMIT),
+        };
         let control_word = match state.c_bit {
             CBit::Done(used) => used,
             _ => remote.control_word,
@@ -116,7 +118,7 @@ impl Pws {
             self.op(FwdOp::SetVsi { vsi: c.vsi, settings });
             self.op(FwdOp::SetReplication { id: c.replication, owner: VsiOrVrf::Vsi(c.vsi) });
             let circuit = Attachment::Circuit { iface: c.iface, tags: c.tags };
-            self.op(FwdOp::SetPort { id: c.circuit, port: port(circuit, false, false) });
+            self.op(FwdOp::SetPort { id: c.circuit, port: port(circuit, false, FlowLabels::NONE) });
             self.op(FwdOp::SetLeg { group: c.replication, leg: 0, target: LegTarget::Port(c.circuit) });
         }
         let wire = Attachment::Pseudowire { nhlfe: forwarding.nhlfe };

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use fwd_core::net::{Mac, NhlfeId};
-use fwd_core::op::FwdOp;
+use fwd_core::op::{FlowLabels, FwdOp};
 
 use crate::ldp::message::Message;
 use crate::ldp::session::Negotiated;
@@ -63,8 +63,8 @@ pub struct PwForwarding {
     pub nhlfe: NhlfeId,
     /// Frames carry the control word.
     pub control_word: bool,
-    /// Both ends take flow labels in this direction (RFC 6391 §4.1).
-    pub flow_label: bool,
+    /// The directions in which frames have a flow label (RFC 6391 §4.1).
+    pub flow_label: FlowLabels,
 }
 
 /// What is to be done outside, in this order.

@@ -133,6 +133,10 @@ fn flow_labels_stand_below_the_pseudowires() {
         (None, Some(both), false),
         (Some(FlowLabel::RECEIVE), Some(both), false),
         (Some(both), Some(FlowLabel::TRANSMIT), false),
+        // One direction alone (§4.1): there the other end takes what it does not send itself.
+        (Some(FlowLabel::TRANSMIT), Some(FlowLabel::RECEIVE), true),
+        (Some(both), Some(FlowLabel::RECEIVE), true),
+        (Some(FlowLabel::RECEIVE), Some(FlowLabel::TRANSMIT), false),
     ] {
         let mut net = Net::new(2, &[(1, 2)]);
         let with = |peer, flow: Option<FlowLabel>| {

@@ -7,6 +7,7 @@ use core::net::IpAddr;
 
 use bgp_vpn::attr::ext_community::{Layer2Flags, Layer2Info};
 use fwd_core::net::{Label, VsiId};
+use fwd_core::op::FlowLabels;
 
 use super::{Nlri, RouteAttributes};
 use crate::config::{PwRole, VsiConfig};
@@ -132,7 +133,11 @@ impl VplsPe {
             session: None,
             // RFC 8614 §3: only where both ends ask for it.
             control_word: config.control_word && has(Layer2Flags::CONTROL_WORD),
-            flow_label: config.flow_label && has(Layer2Flags::RECEIVE_FLOW_LABEL),
+            // RFC 8395 §3.1: each direction by itself.
+            flow_label: FlowLabels {
+                transmit: config.flow_label && has(Layer2Flags::RECEIVE_FLOW_LABEL),
+                receive: config.flow_label && has(Layer2Flags::SEND_FLOW_LABEL),
+            },
         });
         let local = label_in(&instance.blocks, ve_id);
         if let Some(kind) = fault {

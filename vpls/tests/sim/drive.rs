@@ -191,7 +191,7 @@ impl Driven {
                     3 => PwEvent::Session {
                         next: NextHop::Nhlfe(NhlfeId(5001)),
                         control_word: false,
-                        flow_label: false,
+                        flow_label: FlowLabels::NONE,
                         mtu: *u.choose(&[0, 1500, 9000])?,
                     },
                     0 => PwEvent::Withdrawn,

@@ -441,8 +441,12 @@ impl World {
                 let to = pe_of(id.peer);
                 let theirs = PwId { peer: address(pe), ..id.clone() };
                 self.offers.insert((pe, id.clone()), (label, control_word, mtu));
-                let mapping =
-                    |(label, control_word, mtu)| PwEvent::Mapping { label, control_word, flow_label: true, mtu };
+                let mapping = |(label, control_word, mtu)| PwEvent::Mapping {
+                    label,
+                    control_word,
+                    flow_label: FlowLabels::BOTH,
+                    mtu,
+                };
                 if let Some(offer) = self.offers.get(&(to, theirs.clone())).copied() {
                     let ours = self.offers[&(pe, id.clone())];
                     let both = (label, control_word && offer.1, ours.2);
@@ -475,7 +479,7 @@ impl World {
             let vlink = self.pes[*pe].reserve();
             self.sessions.push(PendingSession { pe: *pe, link: vlink, to: *to, numbers: (own, other), port });
             let next = NextHop::Vlink(vlink);
-            let event = PwEvent::Session { next, control_word: false, flow_label: false, mtu };
+            let event = PwEvent::Session { next, control_word: false, flow_label: FlowLabels::NONE, mtu };
             self.pes[*pe].pe.handle_input(self.now, Input::Pw { id: id.clone(), event });
         }
     }

@@ -22,7 +22,7 @@ use crate::live::command::Lines;
 /// Arguments of `lab lsr`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Configuration (TOML): router-id, transport, [[interface]], [[route]], [[pseudowire]], [[bfd]]
+    /// Configuration (TOML): router-id, transport, [[interface]], [[route]], [[neighbour]], [[hello-key]], [[pseudowire]], [[bfd]]
     config: PathBuf,
 }
 

@@ -15,6 +15,14 @@
 //!     prefix = "192.0.2.2/32"
 //!     via = "198.51.100.2"
 //!
+//!     [[neighbour]]
+//!     address = "192.0.2.2"
+//!     md5 = "correct-horse"
+//!
+//!     [[hello-key]]
+//!     id = 7
+//!     key = "battery-staple"
+//!
 //!     [[pseudowire]]
 //!     id = 100
 //!     peer = "192.0.2.3"
@@ -31,8 +39,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use fwd_core::net::IpPrefix;
+use fwd_core::net::{Authentication, IpPrefix};
+use p2mp_pw::ldp::discovery::{HelloAuthConfig, HelloHash, HelloKey};
 use serde::Deserialize;
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use crate::live::config::{InterfaceAddress, Text};
 
@@ -77,6 +88,12 @@ pub struct Config {
     /// Unicast routes.
     #[serde(default, rename = "route")]
     pub routes: Vec<Route>,
+    /// Neighbours whose sessions are authenticated.
+    #[serde(default, rename = "neighbour")]
+    pub neighbours: Vec<Neighbour>,
+    /// Keys of Hellos (RFC 7349); without one Hellos are not authenticated.
+    #[serde(default, rename = "hello-key")]
+    pub hello_keys: Vec<Key>,
     /// Pseudowires of FEC 128.
     #[serde(default, rename = "pseudowire")]
     pub pseudowires: Vec<Pseudowire>,
@@ -105,6 +122,10 @@ const fn yes() -> bool {
     true
 }
 
+const fn key_id() -> u8 {
+    1
+}
+
 const fn interval() -> u32 {
     100
 }
@@ -130,6 +151,49 @@ pub struct Route {
     pub prefix: Text<IpPrefix>,
     /// The next hop, on a subnet of an interface.
     pub via: IpAddr,
+}
+
+/// How sessions with a neighbour are authenticated: by TCP MD5 or by TCP-AO.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Neighbour {
+    /// Its transport address.
+    pub address: IpAddr,
+    /// Authenticate by TCP MD5 (RFC 2385) with this key.
+    pub md5: Option<String>,
+    /// Authenticate by TCP-AO (RFC 5925) with this key.
+    pub tcp_ao: Option<String>,
+    /// KeyID of TCP-AO in both directions. Default 1.
+    #[serde(default = "key_id")]
+    pub tcp_ao_id: u8,
+}
+
+/// A key of Hellos.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Key {
+    /// The Security Association ID.
+    pub id: u32,
+    /// The key.
+    pub key: String,
+    /// The hash function of its HMAC. Default SHA-256.
+    #[serde(default)]
+    pub hash: Hash,
+}
+
+/// A hash function.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Hash {
+    /// SHA-1.
+    Sha1,
+    /// SHA-256.
+    #[default]
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
 }
 
 /// A pseudowire.
@@ -166,6 +230,26 @@ pub struct Bfd {
     pub interval: u32,
 }
 
+impl Neighbour {
+    /// How its sessions are authenticated.
+    #[must_use]
+    pub fn authentication(&self) -> Option<Authentication> {
+        let md5 = self.md5.as_ref().map(|key| Authentication::Md5(key.clone().into_bytes()));
+        md5.or(self.tcp_ao.as_ref().map(|key| Authentication::Ao { key: key.clone().into_bytes(), id: self.tcp_ao_id }))
+    }
+}
+
+impl Hash {
+    fn function(self) -> HelloHash {
+        match self {
+            Self::Sha1 => HelloHash::Sha1(|octets| Sha1::digest(octets).into()),
+            Self::Sha256 => HelloHash::Sha256(|octets| Sha256::digest(octets).into()),
+            Self::Sha384 => HelloHash::Sha384(|octets| Sha384::digest(octets).into()),
+            Self::Sha512 => HelloHash::Sha512(|octets| Sha512::digest(octets).into()),
+        }
+    }
+}
+
 impl Interface {
     /// The source of Link Hellos over IPv4.
     #[must_use]
@@ -199,6 +283,10 @@ impl Config {
             let count = config.transport.iter().filter(|a| a.is_ipv6() == v6).count();
             ensure!(count <= 1, "transport: {count} addresses of one family");
         }
+        for neighbour in &config.neighbours {
+            let keys = [&neighbour.md5, &neighbour.tcp_ao].into_iter().flatten().count();
+            ensure!(keys == 1, "neighbour {}: md5 or tcp-ao, one of them", neighbour.address);
+        }
         for bfd in &config.bfd {
             if let Some(name) = &bfd.interface {
                 config.interface(name).with_context(|| format!("bfd {}", bfd.remote))?;
@@ -214,6 +302,14 @@ impl Config {
     pub fn interface(&self, name: &str) -> anyhow::Result<u32> {
         let at = self.interfaces.iter().position(|i| i.name == name);
         Ok(u32::try_from(at.with_context(|| format!("interface {name}: not configured"))? + 1)?)
+    }
+
+    /// Authentication of Hellos; `started`: the time since 1970. Numbers begin above those of earlier runs, with the second in the upper half.
+    #[must_use]
+    pub fn hello_authentication(&self, started: Duration) -> Option<HelloAuthConfig> {
+        let key = |k: &Key| HelloKey::new(k.id, k.hash.function(), k.key.clone().into_bytes());
+        let keys: Vec<HelloKey> = self.hello_keys.iter().map(key).collect();
+        (!keys.is_empty()).then(|| HelloAuthConfig::new(keys, started.as_secs() << 32))
     }
 
     /// Our end of sessions over IPv4.
@@ -248,6 +344,8 @@ mod tests {
         assert_eq!(with(""), Ok(()));
         assert!(with("link-hold = 2").unwrap_err().contains("link-hold"));
         assert!(with("transport = [\"192.0.2.1\", \"192.0.2.2\"]").unwrap_err().contains("transport: 2 addresses"));
+        let both = "[[neighbour]]\naddress = \"192.0.2.2\"\nmd5 = \"a\"\ntcp-ao = \"b\"";
+        assert!(with(both).unwrap_err().contains("neighbour 192.0.2.2: md5 or tcp-ao"), "{:?}", with(both));
         assert!(with("colour = 1").unwrap_err().contains("colour"));
         let bfd = "[[bfd]]\nlocal = \"10.0.0.1\"\nremote = \"10.0.0.2\"\ninterface = \"eth7\"";
         assert!(with(bfd).unwrap_err().contains("bfd 10.0.0.2"), "{:?}", with(bfd));

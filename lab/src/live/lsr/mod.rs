@@ -8,6 +8,7 @@
 //! | `datagram.rs` | UDP with the TTL of what comes: Hellos, BFD |
 //! | `hello.rs` | LDP's Hellos on links and from afar |
 //! | `stream.rs` | TCP connections of sessions |
+//! | `sockets.rs` | both, and the LDP speaker |
 //! | `watch.rs` | BFD sessions |
 //! | `router.rs` | the machines, the forwarding plane and the clock |
 //! | `show.rs` | what an operator sees |
@@ -19,9 +20,11 @@ mod datagram;
 mod hello;
 mod router;
 mod show;
+mod sockets;
 mod stream;
 mod watch;
 
 pub(super) use hello::Hellos;
 pub use router::Router;
-pub(super) use stream::{Happened, Streams};
+pub(super) use sockets::Sockets;
+pub(super) use stream::Streams;

@@ -23,7 +23,8 @@ use serde_json::{Value, json};
 
 use super::config::Config;
 use super::hello::Hellos;
-use super::stream::{Happened, Streams};
+use super::sockets::Sockets;
+use super::stream::Streams;
 use super::watch::Watch;
 use crate::live::plane::{Attachment, Plane};
 
@@ -48,8 +49,7 @@ pub struct Router<'m> {
     /// What the configuration calls them.
     pub(super) pw_numbers: Vec<(PwIndex, u32)>,
     pub(super) watch: Watch,
-    hellos: Hellos,
-    streams: Streams,
+    sockets: Sockets,
     names: Vec<String>,
     /// Prefixes with an LSP.
     pub(super) lsps: BTreeMap<IpPrefix, NhlfeId>,
@@ -63,12 +63,13 @@ fn labels(first: u32, last: u32) -> anyhow::Result<LabelRange> {
     Ok(LabelRange { first: label(first)?, last: label(last)? })
 }
 
-fn speaker_config(config: &Config) -> anyhow::Result<SpeakerConfig> {
+fn speaker_config(config: &Config, started: Duration) -> anyhow::Result<SpeakerConfig> {
     let [link_hold, targeted_hold, keepalive] = config.times();
     let mut discovery = DiscoveryConfig::new(LdpId::platform(config.router_id));
     (discovery.transport_v4, discovery.transport_v6) = (config.transport_v4(), config.transport_v6());
     (discovery.link_hold, discovery.targeted_hold) = (link_hold, targeted_hold);
     discovery.accept_targeted = config.accept_targeted;
+    discovery.authentication = config.hello_authentication(started);
     if config.prefer_ipv4 {
         discovery.preference = TransportPreference::IPV4;
     }
@@ -102,12 +103,11 @@ impl<'m> Router<'m> {
         let mut router = Self {
             plane: Plane::new(1..NEIGHBOURS),
             forwarder,
-            speaker: LdpSpeaker::new(now, speaker_config(&config)?)?,
+            speaker: LdpSpeaker::new(now, speaker_config(&config, time)?)?,
             pws: Pws::new(now, pws)?,
             pw_numbers: Vec::new(),
             watch: Watch::open(now, seed, &config)?,
-            hellos: Hellos::open(&config)?,
-            streams: Streams::listen(&config.transport)?,
+            sockets: Sockets { hellos: Hellos::open(&config)?, streams: Streams::listen(&config.transport)? },
             names: config.interfaces.iter().map(|i| i.name.clone()).collect(),
             lsps: BTreeMap::new(),
             began: std::time::Instant::now(),
@@ -142,6 +142,14 @@ impl<'m> Router<'m> {
         }
         for route in self.config.routes.clone() {
             self.set_route(now, route.prefix.0, Some(route.via))?;
+        }
+        for neighbour in self.config.neighbours.clone() {
+            if let Some(how) = neighbour.authentication() {
+                let peer = neighbour.address;
+                self.sockets
+                    .authenticate(now, &mut self.speaker, peer, how)
+                    .with_context(|| format!("neighbour {peer}"))?;
+            }
         }
         for target in self.config.targets.clone() {
             self.speaker.set_target(now, target, true)?;
@@ -211,30 +219,8 @@ impl<'m> Router<'m> {
         let ready = self.wait(most, extra)?;
         let now = self.now();
         while self.plane.receive(now, &mut self.forwarder)? {}
-        for hello in self.hellos.receive()? {
-            let input = speaker::Input::Datagram {
-                from: hello.datagram.from.ip(),
-                iface: hello.iface,
-                to_all_routers: hello.to_all_routers,
-                ttl: hello.datagram.ttl,
-                octets: &hello.datagram.octets,
-            };
-            self.speaker.handle_input(now, input);
-        }
+        self.sockets.receive(now, &mut self.speaker)?;
         self.watch.receive(now)?;
-        let speaker = &self.speaker;
-        for peer in self.streams.accept(|from| speaker.admits(from).map(|peer| (peer, speaker.uses_gtsm(peer))))? {
-            self.speaker.handle_input(now, speaker::Input::Connected { peer });
-        }
-        for happened in self.streams.advance() {
-            let input = match &happened {
-                Happened::Connected(peer) => speaker::Input::Connected { peer: *peer },
-                Happened::Octets(peer, octets) => speaker::Input::Stream { peer: *peer, octets },
-                Happened::Writable(peer, writable) => speaker::Input::Writable { peer: *peer, writable: *writable },
-                Happened::Closed(peer) => speaker::Input::Closed { peer: *peer },
-            };
-            self.speaker.handle_input(now, input);
-        }
         self.carry_out().into_iter().for_each(&mut on_event);
         Ok(ready)
     }
@@ -245,10 +231,10 @@ impl<'m> Router<'m> {
         let wait = next.map_or(most, |at| (at - self.now()).min(most));
         // Rounded up: a timer is not looked at before it is due.
         let millis = u16::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
-        let read = self.plane.descriptors().chain(self.hellos.descriptors()).chain(self.watch.descriptors());
+        let read = self.plane.descriptors().chain(self.watch.descriptors());
         let mut all: Vec<PollFd<'_>> =
             extra.iter().copied().chain(read).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
-        all.extend(self.streams.descriptors().map(|(fd, flags)| PollFd::new(fd, flags)));
+        all.extend(self.sockets.descriptors().map(|(fd, flags)| PollFd::new(fd, flags)));
         match poll(&mut all, PollTimeout::from(millis)) {
             Ok(_) | Err(nix::Error::EINTR) => {}
             Err(error) => return Err(error.into()),
@@ -272,11 +258,8 @@ impl<'m> Router<'m> {
     }
 
     fn of_speaker(&mut self, now: Instant, output: speaker::Output, events: &mut Vec<Value>) {
+        let Some(output) = self.sockets.carry_out(output) else { return };
         match output {
-            speaker::Output::Datagram { to, from, octets, .. } => self.hellos.send(to, from, &octets),
-            speaker::Output::Connect { peer, local, remote, gtsm } => self.streams.connect(peer, local, remote, gtsm),
-            speaker::Output::Stream { peer, octets } => self.streams.send(peer, &octets),
-            speaker::Output::Close { peer } => self.streams.close(peer),
             speaker::Output::Program(op) => {
                 if self.forwarder.apply(&op).is_err() {
                     self.refused += 1;
@@ -309,6 +292,8 @@ impl<'m> Router<'m> {
                 self.pws.handle_input(now, pw::Input::Message { peer, message: &message });
             }
             speaker::Output::Event(event) => events.push(json!({"event": "ldp", "what": format!("{event:?}")})),
+            // The sockets took the rest.
+            _ => {}
         }
     }
 
@@ -335,6 +320,6 @@ impl<'m> Router<'m> {
 
     /// Hellos that could not leave, and frames.
     pub(super) fn unsent(&self) -> u64 {
-        self.hellos.unsent + self.plane.failed
+        self.sockets.hellos.unsent + self.plane.failed
     }
 }

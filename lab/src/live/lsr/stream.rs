@@ -11,7 +11,7 @@ use p2mp_pw::ldp::LdpId;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::hello::PORT;
-use crate::live::security::least_ttl;
+use crate::live::security::{Authentication, authenticate, least_ttl};
 
 /// Octets that may wait for a socket before the speaker is told to hold labels back.
 const OUTBOX: usize = 256 * 1024;
@@ -51,6 +51,8 @@ pub(in crate::live) struct Streams {
     /// Closed connections with octets that have not left.
     farewells: Vec<Connection>,
     failed: Vec<LdpId>,
+    /// The least TTL of what listeners take.
+    least: u8,
 }
 
 fn socket(local: IpAddr, port: u16) -> io::Result<Socket> {
@@ -79,10 +81,29 @@ impl Streams {
         Ok(streams)
     }
 
+    /// Takes connections from an address only if they are authenticated (RFC 5036 §2.9).
+    pub(in crate::live) fn authenticate(&self, remote: IpAddr, how: &Authentication) -> io::Result<()> {
+        for listener in &self.listeners {
+            if listener.local_addr()?.is_ipv4() == remote.is_ipv4() {
+                authenticate(listener, remote, how)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Opens a connection.
-    pub(in crate::live) fn connect(&mut self, peer: LdpId, local: IpAddr, remote: IpAddr, gtsm: bool) {
+    pub(in crate::live) fn connect(
+        &mut self,
+        peer: LdpId,
+        (local, remote): (IpAddr, IpAddr),
+        gtsm: bool,
+        how: Option<&Authentication>,
+    ) {
         let open = || -> io::Result<TcpStream> {
             let socket = socket(local, 0)?;
+            if let Some(how) = how {
+                authenticate(&socket, remote, how)?;
+            }
             if gtsm {
                 least_ttl(&socket, local.is_ipv6(), 255)?;
             }
@@ -102,6 +123,18 @@ impl Streams {
     fn insert(&mut self, peer: LdpId, stream: TcpStream, connecting: bool) {
         let connection = Connection { stream, connecting, outbox: VecDeque::new(), full: false, closing: false };
         self.connections.insert(peer, connection);
+    }
+
+    /// Drops what comes to listeners with less than this TTL: 255 where all peers are on our links, so that nothing is taken before a
+    /// connection's own least TTL is in force (RFC 6720 §3).
+    pub(in crate::live) fn listen_within(&mut self, least: u8) -> io::Result<()> {
+        if self.least != least {
+            self.least = least;
+            for listener in &self.listeners {
+                least_ttl(listener, listener.local_addr()?.is_ipv6(), least)?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes connections that peers opened: `admits` says whose one is, and whether it must have come over one hop.
@@ -127,6 +160,10 @@ impl Streams {
             stream.set_nonblocking(true)?;
             if gtsm {
                 least_ttl(&stream, from.is_ipv6(), 255)?;
+                // Octets that came before may be from anywhere.
+                if self.least < 255 && stream.peek(&mut [0]).is_ok() {
+                    continue;
+                }
             }
             self.insert(peer, stream, false);
             accepted.push(peer);

@@ -95,7 +95,7 @@ fn delimiter(tags: Tags) -> Vec<u8> {
 mod tests {
     use super::*;
     use fwd_core::net::{LabelStack, VsiId};
-    use fwd_core::op::TunnelModel;
+    use fwd_core::op::{FlowLabels, TunnelModel};
 
     fn port(attachment: Attachment) -> BridgePort {
         BridgePort {
@@ -105,7 +105,7 @@ mod tests {
             mac_limit: 1,
             learn: true,
             control_word: true,
-            flow_label: false,
+            flow_label: FlowLabels::NONE,
             class: None,
         }
     }

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use vpls::{MacWithdraw, PwEvent, PwId, PwService, PwSignal};
 
 use super::config::Config;
-use crate::live::lsr::{Happened, Hellos, Streams};
+use crate::live::lsr::{Hellos, Sockets, Streams};
 
 /// How long to wait at most while a connection is being opened or has octets that did not leave.
 const OPENING: Duration = Duration::from_millis(50);
@@ -40,8 +40,7 @@ pub enum Told {
 pub struct Ldp {
     speaker: LdpSpeaker,
     pws: Pws,
-    hellos: Hellos,
-    streams: Streams,
+    sockets: Sockets,
     ids: BTreeMap<PwId, PwIndex>,
     events: Vec<Value>,
 }
@@ -72,8 +71,7 @@ impl Ldp {
         let mut ldp = Self {
             speaker,
             pws,
-            hellos: Hellos::targeted(&transport)?,
-            streams: Streams::listen(&transport)?,
+            sockets: Sockets { hellos: Hellos::targeted(&transport)?, streams: Streams::listen(&transport)? },
             ids: BTreeMap::new(),
             events: Vec::new(),
         };
@@ -150,12 +148,12 @@ impl Ldp {
 
     /// How long to wait at most: what waits for room to write is not among [`Self::descriptors`].
     pub fn patience(&self) -> Option<Duration> {
-        self.streams.descriptors().any(|(_, flags)| flags.contains(PollFlags::POLLOUT)).then_some(OPENING)
+        self.sockets.descriptors().any(|(_, flags)| flags.contains(PollFlags::POLLOUT)).then_some(OPENING)
     }
 
     /// What becomes readable when something arrives.
     pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.hellos.descriptors().chain(self.streams.descriptors().map(|(fd, _)| fd))
+        self.sockets.descriptors().map(|(fd, _)| fd)
     }
 
     /// Takes what arrived.
@@ -163,30 +161,7 @@ impl Ldp {
     /// # Errors
     /// A socket fails.
     pub fn receive(&mut self, now: Instant) -> io::Result<()> {
-        for hello in self.hellos.receive()? {
-            let input = speaker::Input::Datagram {
-                from: hello.datagram.from.ip(),
-                iface: hello.iface,
-                to_all_routers: hello.to_all_routers,
-                ttl: hello.datagram.ttl,
-                octets: &hello.datagram.octets,
-            };
-            self.speaker.handle_input(now, input);
-        }
-        let speaker = &self.speaker;
-        for peer in self.streams.accept(|from| speaker.admits(from).map(|peer| (peer, speaker.uses_gtsm(peer))))? {
-            self.speaker.handle_input(now, speaker::Input::Connected { peer });
-        }
-        for happened in self.streams.advance() {
-            let input = match &happened {
-                Happened::Connected(peer) => speaker::Input::Connected { peer: *peer },
-                Happened::Octets(peer, octets) => speaker::Input::Stream { peer: *peer, octets },
-                Happened::Writable(peer, writable) => speaker::Input::Writable { peer: *peer, writable: *writable },
-                Happened::Closed(peer) => speaker::Input::Closed { peer: *peer },
-            };
-            self.speaker.handle_input(now, input);
-        }
-        Ok(())
+        self.sockets.receive(now, &mut self.speaker)
     }
 
     /// What happened since the last call.
@@ -211,11 +186,7 @@ impl Ldp {
     }
 
     fn of_speaker(&mut self, now: Instant, output: speaker::Output) -> Option<Told> {
-        match output {
-            speaker::Output::Datagram { to, from, octets, .. } => self.hellos.send(to, from, &octets),
-            speaker::Output::Connect { peer, local, remote, gtsm } => self.streams.connect(peer, local, remote, gtsm),
-            speaker::Output::Stream { peer, octets } => self.streams.send(peer, &octets),
-            speaker::Output::Close { peer } => self.streams.close(peer),
+        match self.sockets.carry_out(output)? {
             speaker::Output::Program(op) => return Some(Told::Program(op)),
             // The ways to PEs are configured.
             speaker::Output::Lsp { .. } => {}
@@ -233,6 +204,8 @@ impl Ldp {
             speaker::Output::Event(event) => {
                 self.events.push(json!({"event": "ldp", "what": format!("{event:?}")}));
             }
+            // The sockets took the rest.
+            _ => {}
         }
         None
     }

@@ -6,6 +6,7 @@ mod kernel;
 mod oracle;
 mod ours;
 mod pseudowire;
+mod security;
 mod session;
 
 use super::net::{Net, Node, run};

@@ -9,9 +9,10 @@ use fwd_core::net::IfIndex;
 
 use super::super::session::ConfigError;
 use super::super::{LdpId, TransportPreference};
+use super::authentication::HelloAuthConfig;
 
 /// How an LSR discovers peers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct DiscoveryConfig {
     /// Our label space.
     pub local: LdpId,
@@ -29,7 +30,9 @@ pub struct DiscoveryConfig {
     pub accept_targeted: bool,
     /// Say in Hellos that sessions use GTSM (RFC 6720 §2). Default on.
     pub gtsm: bool,
-    /// Adjacencies that there may be, at most. Default 4,096.
+    /// Authentication of Hellos (RFC 7349). Default none, and Hellos that are authenticated are not taken.
+    pub authentication: Option<HelloAuthConfig>,
+    /// Adjacencies that there may be, at most, and addresses whose sequence numbers are remembered. Default 4,096.
     pub max_adjacencies: usize,
 }
 
@@ -46,6 +49,7 @@ impl DiscoveryConfig {
             targeted_hold: Duration::from_secs(45),
             accept_targeted: false,
             gtsm: true,
+            authentication: None,
             max_adjacencies: 4096,
         }
     }
@@ -60,7 +64,7 @@ impl DiscoveryConfig {
             let rule = "a global unicast address (RFC 7552 §6.1)";
             return Err(ConfigError::Address { field: "transport_v6", value: address.into(), rule });
         }
-        Ok(())
+        self.authentication.as_ref().map_or(Ok(()), HelloAuthConfig::validate)
     }
 }
 
@@ -175,6 +179,13 @@ pub enum Event {
     /// A dual-stack peer contradicts itself or us about the session's family: there will be no session over this adjacency
     /// (RFC 7552 §6.1.1).
     DualStackNoncompliance(AdjacencyId),
+    /// A Hello from this address was not authenticated as it should be, or was not new (RFC 7349 §6.2). At most once a second.
+    Unauthenticated(IpAddr, Refusal),
+    /// The time of all keys is over: the last one is used on until there is another (RFC 7349 §2.2). At most once a minute.
+    LastKeyExpired,
+    /// No Hello can be authenticated, and none is sent: no key's time has come, or the sequence numbers are used up (RFC 7349 §2.4). At
+    /// most once a minute.
+    NoKey,
 }
 
 /// Why a datagram was dropped.
@@ -192,6 +203,10 @@ pub enum Refusal {
     Transport,
     /// The table of adjacencies is full.
     TooMany,
+    /// Not authenticated, or with a digest that is not ours to take (RFC 7349 §6.2).
+    Unauthenticated,
+    /// The sequence number is not greater than the last one from the same address (RFC 7349 §6.2).
+    Replayed,
 }
 
 /// Datagrams by what became of them.
@@ -202,5 +217,5 @@ pub struct DiscoveryCounters {
     /// Hellos that keep an adjacency.
     pub accepted: u64,
     /// Datagrams dropped, by [`Refusal`] in its order.
-    pub refused: [u64; 6],
+    pub refused: [u64; 8],
 }

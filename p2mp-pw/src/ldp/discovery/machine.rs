@@ -14,6 +14,7 @@ use super::super::message::{Hello, HelloFlags, Message, MessageBody};
 use super::super::session::ConfigError;
 use super::super::tlv::{Tlv, TlvValue};
 use super::super::{DualStack, LdpId, Pdu};
+use super::authentication::Authenticator;
 use super::io::{
     Adjacency, AdjacencyId, DiscoveryConfig, DiscoveryCounters, Event, HelloTarget, Input, InterfaceAddresses, Output,
 };
@@ -77,6 +78,11 @@ pub struct Discovery {
     pub(super) outputs: VecDeque<Output>,
     pub(super) counters: DiscoveryCounters,
     pub(super) full_since: Option<Instant>,
+    pub(super) authenticator: Option<Authenticator>,
+    pub(super) unauthenticated_since: Option<Instant>,
+    keys_told: Option<Instant>,
+    /// The time of the last timeout or input.
+    now: Instant,
 }
 
 impl Discovery {
@@ -84,9 +90,13 @@ impl Discovery {
     ///
     /// # Errors
     /// A field of the configuration is out of its range.
-    pub fn new(_now: Instant, config: DiscoveryConfig) -> Result<Self, ConfigError> {
+    pub fn new(now: Instant, config: DiscoveryConfig) -> Result<Self, ConfigError> {
         config.validate()?;
         Ok(Self {
+            authenticator: config.authentication.clone().map(Authenticator::new),
+            unauthenticated_since: None,
+            keys_told: None,
+            now,
             config,
             sequence: 1,
             next_id: 1,
@@ -157,8 +167,22 @@ impl Discovery {
         self.sequence = self.sequence.wrapping_add(1);
     }
 
+    /// The sequence number of the last authenticated Hello from an address. Hellos that are not authenticated are not taken from there.
+    #[must_use]
+    pub fn hello_sequence(&self, from: IpAddr) -> Option<u64> {
+        self.authenticator.as_ref()?.heard(from)
+    }
+
+    /// Forgets that sequence number: another router has the address now, or its numbers began anew (RFC 7349 §7).
+    pub fn forget_hello_sequence(&mut self, from: IpAddr) {
+        if let Some(authenticator) = &mut self.authenticator {
+            authenticator.forget(from);
+        }
+    }
+
     /// Takes a datagram.
     pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
+        self.now = now;
         let Input::Datagram { from, iface, to_all_routers, ttl, octets } = input;
         match self.receive(now, from, iface, (to_all_routers, ttl), octets) {
             Ok(()) => self.counters.accepted = self.counters.accepted.saturating_add(1),
@@ -172,6 +196,7 @@ impl Discovery {
 
     /// Lets timers expire that are due.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.now = now;
         while let Some(timer) = self.timers.expired(now) {
             match timer {
                 Timer::Hello(target) => {
@@ -185,15 +210,15 @@ impl Discovery {
 
     /// What is to be done next, if anything.
     pub fn poll_output(&mut self) -> Option<Output> {
-        if let Some(output) = self.outputs.pop_front() {
-            return Some(output);
-        }
-        while let Some(target) = self.due.pop_first() {
+        loop {
+            if let Some(output) = self.outputs.pop_front() {
+                return Some(output);
+            }
+            let target = self.due.pop_first()?;
             if let Some(hello) = self.hello(target) {
                 return Some(hello);
             }
         }
-        None
     }
 
     /// When [`Self::handle_timeout`] is due. Inputs, timeouts and changes of the configuration change it.
@@ -278,8 +303,50 @@ impl Discovery {
         }
     }
 
+    fn tell_of_keys(&mut self, event: Event) {
+        if self.keys_told.is_none_or(|at| at + Duration::from_secs(60) <= self.now) {
+            self.keys_told = Some(self.now);
+            self.outputs.push_back(Output::Event(event));
+        }
+    }
+
     /// Writes a Hello.
     fn hello(&mut self, target: HelloTarget) -> Option<Output> {
+        let (from, ttl, flags) = self.origin(target)?;
+        let mut optional = self.parameters(from)?;
+        let authenticated = match &mut self.authenticator {
+            Some(authenticator) => match authenticator.prepare(self.now, from) {
+                Ok(unsigned) => Some(unsigned),
+                Err(_) => {
+                    self.tell_of_keys(Event::NoKey);
+                    return None;
+                }
+            },
+            None => None,
+        };
+        let key = authenticated.map(|unsigned| {
+            if unsigned.expired {
+                self.tell_of_keys(Event::LastKeyExpired);
+            }
+            // The last one: its digest ends the message.
+            optional.push(unsigned.tlv);
+            unsigned.key
+        });
+        let hold_time = u16::try_from(self.proposed_hold(target).as_secs()).unwrap_or(u16::MAX);
+        let body = MessageBody::Hello(Hello { hold_time, flags, optional });
+        let id = self.next_id;
+        self.next_id = self.next_id.checked_add(1).unwrap_or(1);
+        let mut octets = Vec::new();
+        Pdu::emit(self.config.local, &[Message { id, body }], &mut octets);
+        if let Some((authenticator, key)) = self.authenticator.as_ref().zip(key) {
+            authenticator.sign(key, &mut octets);
+        }
+        self.counters.sent = self.counters.sent.saturating_add(1);
+        Some(Output::Datagram { to: target, from, ttl, octets })
+    }
+
+    /// Source, TTL and flags of a Hello.
+    fn origin(&self, target: HelloTarget) -> Option<(IpAddr, u8, HelloFlags)> {
         let mut flags = HelloFlags::empty();
         flags.set(HelloFlags::GTSM, self.config.gtsm);
         let (from, ttl) = match target {
@@ -296,6 +363,11 @@ impl Discovery {
                 (self.local_transport(address.is_ipv6())?, 255)
             }
         };
+        Some((from, ttl, flags))
+    }
+
+    /// The optional parameters of a Hello from this address.
+    fn parameters(&self, from: IpAddr) -> Option<Vec<Tlv>> {
         let transport = self.local_transport(from.is_ipv6())?;
         let sequence = TlvValue::ConfigurationSequence(self.sequence);
         let mut optional = vec![Tlv::new(TlvValue::TransportAddress(transport)), Tlv::new(sequence)];
@@ -303,13 +375,6 @@ impl Discovery {
             let preference = DualStack { preference: self.config.preference };
             optional.push(Tlv::new(TlvValue::DualStack(preference)));
         }
-        let hold_time = u16::try_from(self.proposed_hold(target).as_secs()).unwrap_or(u16::MAX);
-        let body = MessageBody::Hello(Hello { hold_time, flags, optional });
-        let id = self.next_id;
-        self.next_id = self.next_id.checked_add(1).unwrap_or(1);
-        let mut octets = Vec::new();
-        Pdu::emit(self.config.local, &[Message { id, body }], &mut octets);
-        self.counters.sent = self.counters.sent.saturating_add(1);
-        Some(Output::Datagram { to: target, from, ttl, octets })
+        Some(optional)
     }
 }

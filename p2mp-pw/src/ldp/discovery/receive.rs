@@ -9,6 +9,7 @@ use fwd_core::time::Instant;
 use super::super::message::{Hello, HelloFlags, MessageBody};
 use super::super::tlv::TlvValue;
 use super::super::{LdpId, Pdu, TransportPreference};
+use super::authentication;
 use super::io::{Adjacency, AdjacencyId, Event, HelloTarget, Output, Refusal};
 use super::machine::{Discovery, Timer};
 
@@ -30,6 +31,7 @@ impl Discovery {
         if peer == self.config.local {
             return Err(Refusal::Ours);
         }
+        self.authenticate(now, from, octets, &hello)?;
         let target = if hello.flags.contains(HelloFlags::TARGETED) {
             HelloTarget::Targeted(from)
         } else {
@@ -66,6 +68,24 @@ impl Discovery {
         self.answer_request(now, from, &hello);
         self.keep(now, adjacency, &hello);
         Ok(())
+    }
+
+    fn authenticate(&mut self, now: Instant, from: IpAddr, octets: &[u8], hello: &Hello) -> Result<(), Refusal> {
+        let most = self.config.max_adjacencies;
+        let verdict = match &mut self.authenticator {
+            Some(authenticator) => authenticator.verify(now, from, (octets, hello), most),
+            None if authentication::of(hello).is_some() => Err(Refusal::Unauthenticated),
+            None => Ok(()),
+        };
+        match verdict {
+            Err(Refusal::TooMany) => self.too_many(now),
+            Err(refusal) if self.unauthenticated_since.is_none_or(|at| at + Duration::from_secs(1) <= now) => {
+                self.unauthenticated_since = Some(now);
+                self.outputs.push_back(Output::Event(Event::Unauthenticated(from, refusal)));
+            }
+            _ => {}
+        }
+        verdict
     }
 
     fn check_link(&self, from: IpAddr, iface: IfIndex, to_all_routers: bool, ttl: u8) -> Result<(), Refusal> {

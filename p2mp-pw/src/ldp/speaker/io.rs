@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use fwd_core::net::{IfIndex, IpPrefix, NhlfeId};
+use fwd_core::net::{Authentication, IfIndex, IpPrefix, NhlfeId};
 use fwd_core::op::FwdOp;
 
 use super::super::capability::Capability;
@@ -147,6 +147,8 @@ pub enum Output {
         remote: IpAddr,
         /// With TTL 255, and taking no less (RFC 6720).
         gtsm: bool,
+        /// Authenticated so: a connection that cannot be had so is `Closed` (RFC 5036 §2.9, RFC 5925).
+        authentication: Option<Authentication>,
     },
     /// Send octets.
     Stream {

@@ -1,16 +1,17 @@
 //! The machine: what moves between discovery, sessions, label distribution and the outside.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use fwd_core::net::IfIndex;
+use fwd_core::net::{Authentication, IfIndex};
 use fwd_core::time::Instant;
 use fwd_core::timers::Timers;
 
-use super::super::LdpId;
 use super::super::discovery::{self, AdjacencyId, Discovery, HelloTarget, InterfaceAddresses};
 use super::super::lde::{self, Lde};
 use super::super::session::{self, ConfigError, Session, State};
+use super::super::{LdpId, StatusCode};
 use super::io::{Event, Input, Output, SpeakerConfig};
 
 /// Messages of label distribution that a session packs at once.
@@ -59,6 +60,8 @@ pub struct LdpSpeaker {
     /// Sessions that may have outputs.
     pub(super) touched: BTreeSet<LdpId>,
     pub(super) outputs: VecDeque<Output>,
+    /// By the peer's end of the session.
+    pub(super) authentication: BTreeMap<IpAddr, Authentication>,
     /// The time of the last input or timeout.
     pub(super) now: Instant,
 }
@@ -78,6 +81,7 @@ impl LdpSpeaker {
             timers: Timers::new(),
             touched: BTreeSet::new(),
             outputs: VecDeque::new(),
+            authentication: BTreeMap::new(),
             now,
         })
     }
@@ -110,6 +114,52 @@ impl LdpSpeaker {
         self.sessions.iter().find(|(peer, session)| session.admits_connection() && of(peer)).map(|(peer, _)| *peer)
     }
 
+    /// Authenticates the connections with a peer's transport address, or no more. A session that is not authenticated so begins anew.
+    ///
+    /// The embedder carries it out: as [`Output::Connect`] says, and before it takes a connection from that address by
+    /// [`Self::authentication`].
+    ///
+    /// # Errors
+    /// A key without octets or with too many.
+    pub fn set_authentication(
+        &mut self,
+        now: Instant,
+        remote: IpAddr,
+        how: Option<Authentication>,
+    ) -> Result<(), ConfigError> {
+        self.now = now;
+        if let Some(how) = how.as_ref().filter(|how| !how.is_valid()) {
+            let value = u32::try_from(how.key().len()).unwrap_or(u32::MAX);
+            return Err(ConfigError::Number { field: "authentication", value, rule: "a key of 1 to 80 octets" });
+        }
+        let before = match how.clone() {
+            Some(how) => self.authentication.insert(remote, how),
+            None => self.authentication.remove(&remote),
+        };
+        if before != how {
+            let of =
+                |peer: &LdpId| self.adjacencies.get(peer).is_some_and(|of| of.values().any(|a| a.transport == remote));
+            let peers: Vec<LdpId> = self.sessions.keys().copied().filter(of).collect();
+            for peer in peers {
+                self.session(peer, session::Input::Stop(StatusCode::SHUTDOWN));
+                self.session(peer, session::Input::Start);
+            }
+            self.pump();
+        }
+        Ok(())
+    }
+
+    /// How connections with a peer's transport address are authenticated; `None`: not at all.
+    #[must_use]
+    pub fn authentication(&self, remote: IpAddr) -> Option<&Authentication> {
+        self.authentication.get(&remote)
+    }
+
+    /// Forgets what number the last authenticated Hello from an address had; see [`Discovery::forget_hello_sequence`].
+    pub fn forget_hello_sequence(&mut self, from: IpAddr) {
+        self.discovery.forget_hello_sequence(from);
+    }
+
     /// Whether a peer's segments must come over one hop (RFC 6720 §3): both sides said so in the Hellos of a link. For a connection
     /// that the peer opened; of the other kind [`Output::Connect`] says it.
     #[must_use]
@@ -117,6 +167,12 @@ impl LdpSpeaker {
         let mut of_peer = self.adjacencies.get(&peer).into_iter().flat_map(BTreeMap::values);
         let on_link = |a: &discovery::Adjacency| matches!(a.id.target, HelloTarget::Link { .. }) && a.gtsm;
         self.config.discovery.gtsm && of_peer.any(on_link)
+    }
+
+    /// Whether that holds of every peer there is: an embedder may then drop what comes to its listeners over more than one hop.
+    #[must_use]
+    pub fn all_use_gtsm(&self) -> bool {
+        self.adjacencies.keys().all(|peer| self.uses_gtsm(*peer))
     }
 
     /// Takes an input.
@@ -224,7 +280,7 @@ impl LdpSpeaker {
                 self.outputs.push_back(Output::Event(Event::Lde(event)));
                 if let lde::Event::Overrun { peer } = event {
                     // It comes back when it reads.
-                    self.session(peer, session::Input::Stop(super::super::StatusCode::SHUTDOWN));
+                    self.session(peer, session::Input::Stop(StatusCode::SHUTDOWN));
                     self.session(peer, session::Input::Start);
                 }
             }

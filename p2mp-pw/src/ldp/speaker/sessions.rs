@@ -193,6 +193,7 @@ impl LdpSpeaker {
         };
         let (local, remote) = (adjacency.local_transport, adjacency.transport);
         let gtsm = self.uses_gtsm(peer);
-        self.outputs.push_back(Output::Connect { peer, local, remote, gtsm });
+        let authentication = self.authentication.get(&remote).cloned();
+        self.outputs.push_back(Output::Connect { peer, local, remote, gtsm, authentication });
     }
 }

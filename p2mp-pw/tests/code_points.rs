@@ -62,6 +62,8 @@ fn tlvs_of_messages() {
     tlv(TlvValue::TransportAddress([192, 0, 2, 1].into()), "0401 0004 c0000201");
     tlv(TlvValue::ConfigurationSequence(5), "0402 0004 00000005");
     tlv(TlvValue::TransportAddress(std::net::Ipv6Addr::LOCALHOST.into()), "0403 0010 00000000000000000000000000000001");
+    let auth = HelloAuth { sa: 7, sequence: 0x1_0000_0005, data: smallvec![0xab, 0xcd] };
+    tlv(TlvValue::HelloAuth(Box::new(auth)), "0405 000e 00000007 0000000100000005 abcd");
     tlv(TlvValue::LabelRequestMessageId(77), "0600 0004 0000004d");
     tlv(TlvValue::Mtu(1500), "c601 0002 05dc");
 }

@@ -4,6 +4,7 @@ mod bfd;
 pub mod frr;
 mod kernel;
 mod oracle;
+mod oracle_oam;
 mod ours;
 mod pseudowire;
 mod security;

@@ -1,4 +1,5 @@
-//! What we write, read by tshark: typed values become LDP, BFD, LSP ping and RSVP in frames, and tshark must find every field.
+//! What we write, read by tshark: typed values become LDP, BFD and RSVP in frames, and tshark must find every field. Echo messages and control
+//! channels are in `oracle_oam.rs`.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -18,20 +19,22 @@ use p2mp_pw::rsvp_te;
 
 /// Protocol number, and the ports of UDP and TCP.
 #[derive(Clone, Copy, Debug)]
-enum Over {
+pub enum Over {
     Tcp(u16),
     Udp(u16),
     Ip(u8),
+    /// Nothing: the octets begin with a label.
+    Mpls,
 }
 
 /// A frame's payload, and what tshark is to say of it: fields with all their values in order.
-struct Case {
+pub struct Case {
     over: Over,
     octets: Vec<u8>,
     fields: Vec<(String, String)>,
 }
 
-fn case(over: Over, octets: Vec<u8>, prefix: &str, fields: &[(&str, &str)]) -> Case {
+pub fn case(over: Over, octets: Vec<u8>, prefix: &str, fields: &[(&str, &str)]) -> Case {
     let fields = fields.iter().map(|(name, value)| (format!("{prefix}{name}"), (*value).to_owned())).collect();
     Case { over, octets, fields }
 }
@@ -46,7 +49,7 @@ fn ldp(body: MessageBody, fields: &[(&str, &str)]) -> Case {
     case
 }
 
-fn frame(over: Over, port: u16, octets: &[u8]) -> Vec<u8> {
+pub fn frame(over: Over, port: u16, octets: &[u8]) -> Vec<u8> {
     let (protocol, header) = match over {
         Over::Tcp(to) => {
             let mut header = [port.to_be_bytes(), to.to_be_bytes()].concat();
@@ -58,6 +61,7 @@ fn frame(over: Over, port: u16, octets: &[u8]) -> Vec<u8> {
             (17, [port.to_be_bytes(), to.to_be_bytes(), len.to_be_bytes(), [0, 0]].concat())
         }
         Over::Ip(protocol) => (protocol, Vec::new()),
+        Over::Mpls => return [&[0; 12][..], &[0x88, 0x47], octets].concat(),
     };
     let mut frame = vec![0; 12];
     frame.extend([8, 0, 0x45, 0]);
@@ -69,7 +73,7 @@ fn frame(over: Over, port: u16, octets: &[u8]) -> Vec<u8> {
 }
 
 /// tshark finds what the cases say, and nothing malformed.
-fn check(name: &str, cases: &[Case]) {
+pub fn check(name: &str, cases: &[Case]) {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("oracle-{name}-{}.pcap", std::process::id()));
     let mut writer = Writer::new(std::fs::File::create(&path).unwrap()).unwrap();
     for (port, case) in (20_000u16..).zip(cases) {
@@ -106,7 +110,7 @@ fn check(name: &str, cases: &[Case]) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-fn label(value: u32) -> Label {
+pub fn label(value: u32) -> Label {
     Label::new(value).unwrap()
 }
 

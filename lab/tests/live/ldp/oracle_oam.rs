@@ -181,8 +181,8 @@ fn tshark_reads_our_fecs_of_pseudowires_and_trees() {
             &[
                 ("tlv.fec.type", "8"),
                 ("tlv.fec.l2vpn_route_dist", "0000fbf400000009"),
-                ("tlv.fec.l2vpn_send_ve_id", "1"),
-                ("tlv.fec.l2vpn_recv_ve_id", "2"),
+                ("tlv.fec.l2vpn_send_ve_id", "0x0001"),
+                ("tlv.fec.l2vpn_recv_ve_id", "0x0002"),
                 ("tlv.fec.l2vpn_encap_type", "5"),
             ],
         ),
@@ -217,7 +217,7 @@ fn tshark_reads_our_fecs_of_pseudowires_and_trees() {
             ],
         ),
         // It knows these by number and length.
-        fec(TargetFec::Mldp(mldp), &[("tlv.fec.type", "19"), ("tlv.fec.len", "15")]),
+        fec(TargetFec::Mldp(mldp), &[("tlv.fec.type", "19"), ("tlv.fec.len", "16")]),
     ];
     check("echo-pw", &cases);
 }
@@ -253,7 +253,8 @@ fn tshark_reads_our_echo_tlvs() {
                 ("tlv.ds_map.mp_proto", "3"),
             ],
         ),
-        one(Tlv::Pad { first: 2, len: 10 }, &[("tlv.type", "3"), ("tlv.pad_action", "2")]),
+        // Of whole words: it takes the padding behind another length (RFC 8029 §3) for a part of the next TLV.
+        one(Tlv::Pad { first: 2, len: 11 }, &[("tlv.type", "3"), ("tlv.pad_action", "2")]),
         one(
             Tlv::InterfaceAndLabelStack(Box::new(stack)),
             &[

@@ -2,6 +2,7 @@
 
 use crate::op::TrafficType;
 use crate::verdict::{DropReason, PuntReason, Verdict};
+use crate::wire::{PwNumbering, PwOrder};
 
 /// Packets of a forwarder, by what became of them. They wrap after 2^64.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -280,6 +281,12 @@ pub struct BridgeCounters {
     pub policed: u64,
     /// Frames whose source was not learned, because of a limit or because the table was full.
     pub unlearned: u64,
+    /// Of a port: frames that arrived and were dropped because a later one had arrived before (RFC 4385 §4.2).
+    pub disordered: u64,
+    /// Of an instance: the last number that was sent.
+    pub(crate) numbering: PwNumbering,
+    /// Of a port: the numbers that are in order, and the generation of the port that they are of.
+    pub(crate) order: (u32, PwOrder),
 }
 
 impl BridgeCounters {
@@ -292,6 +299,9 @@ impl BridgeCounters {
         in_by_type: [0; TrafficType::ALL.len()],
         policed: 0,
         unlearned: 0,
+        disordered: 0,
+        numbering: PwNumbering::NEW,
+        order: (0, PwOrder::ANY),
     };
 
     #[inline]

@@ -10,7 +10,8 @@
 //!   UDP: over IPv6 that is RFC 7510 §3.1's exception for MPLS, and for L2TPv3 the payload's own checksums have to do.
 //! - A copy of a multicast packet that is too large for its interface is dropped and counted, IPv4's too if it might be fragmented;
 //!   of IPv6 software gets the packet, to answer it (RFC 4443 §2.4).
-//! - A virtual switch instance neither checks nor makes the sequence number of a control word (RFC 4448 §4.6: it is optional).
+//! - A virtual switch instance that numbers frames takes any number from the first frame of a port (RFC 4385 §4.2 wants 1): a leaf of a
+//!   tree may come late.
 //! - Each worker polices what it forwards: where several forward the frames of one port, each lets the whole rate through.
 //! - The class of a label maps to the class selector bits of the DSCP and back (RFC 3270 §2.6 leaves the mapping open).
 #![no_std]

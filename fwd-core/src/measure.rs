@@ -392,7 +392,7 @@ mod tests {
     /// A root sends 1,000 packets a second and a message each 100 ms. One leaf of four loses a thousandth and is late by 0 to 10 ms: the
     /// figures of that leaf are within a tenth, the others' are clean. The same session measures a unicast path.
     ///
-    /// Shows: MVPN-COAM-3, MVPN-COAM-4
+    /// Shows: MVPN-COAM-3, MVPN-COAM-4, MVPN-TRB-5
     #[test]
     fn loss_and_jitter_are_those_of_the_branch() {
         let mut paths = [1, 2, 3, 4, 5].map(|seed| (Path { rng: seed, sent: 0, arrived: 0 }, Session::<32>::new(MS)));

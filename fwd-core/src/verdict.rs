@@ -261,11 +261,13 @@ pub enum DropReason {
     Filtered,
     /// More than a policer lets through.
     Policed,
+    /// A frame of a pseudowire that a later one overtook (RFC 4385 §4.2).
+    Disordered,
 }
 
 impl DropReason {
     /// Every reason.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 55] = [
         Self::NoIngress,
         Self::Truncated,
         Self::NotOurMac,
@@ -320,6 +322,7 @@ impl DropReason {
         Self::SplitHorizon,
         Self::Filtered,
         Self::Policed,
+        Self::Disordered,
     ];
 
     /// The counter's name.
@@ -380,6 +383,7 @@ impl DropReason {
             Self::SplitHorizon => "split-horizon",
             Self::Filtered => "filtered",
             Self::Policed => "policed",
+            Self::Disordered => "disordered",
         }
     }
 }
@@ -396,7 +400,7 @@ mod tests {
         for (i, r) in DropReason::ALL.iter().enumerate() {
             assert_eq!(*r as usize, i);
         }
-        assert_eq!(DropReason::Policed as usize + 1, DropReason::ALL.len());
+        assert_eq!(DropReason::Disordered as usize + 1, DropReason::ALL.len());
         assert_eq!(PuntReason::PseudowireControl as usize + 1, PuntReason::ALL.len());
     }
 }

@@ -243,7 +243,7 @@ mod tests {
         assert_eq!(Criterion::default(), AllLeaves);
     }
 
-    /// Shows: P2MP-PRO-1
+    /// Shows: P2MP-PRO-1, MVPN-TRB-5
     #[test]
     fn a_tunnel_that_recovers_in_time_changes_nothing() {
         let mut group = group();

@@ -203,7 +203,7 @@ fn every_egress_answers_once_and_within_the_jitter() {
 
 /// A thousand leaves that answer the same request do it all over the second that it allows: no tenth of it has much more than a tenth.
 ///
-/// Shows: MVPN-OAM-15
+/// Shows: MVPN-OAM-15, MVPN-TRB-5
 #[test]
 fn a_thousand_leaves_answer_all_over_the_jitter() {
     let (now, fec) = (Instant::from_secs(1), mldp());
@@ -237,6 +237,7 @@ fn a_thousand_leaves_answer_all_over_the_jitter() {
     assert!(tenths.iter().all(|n| (60..=140).contains(n)), "{tenths:?}");
 }
 
+/// Shows: MVPN-TRB-5
 #[test]
 fn a_broken_branch_is_missing_in_a_ping_and_found_by_a_traceroute() {
     let mut net = Net::new(&mldp());
@@ -251,7 +252,7 @@ fn a_broken_branch_is_missing_in_a_ping_and_found_by_a_traceroute() {
     assert_eq!(broken, &[(node(3), node(5)), (node(3), node(6))]);
 }
 
-/// Shows: VPLS-FM-7, MVPN-TRB-4
+/// Shows: VPLS-FM-7, MVPN-TRB-4, MVPN-TRB-5
 #[test]
 fn a_traceroute_names_branches_buds_and_leaves() {
     for fec in [mldp(), multipoint(MultipointKind::Mp2mpDown)] {
@@ -404,6 +405,7 @@ fn downstream_mappings_are_verified() {
     assert_eq!(mapping(102, label(3)), (ReturnCode::DOWNSTREAM_MAPPING_MISMATCH, 0, true));
 }
 
+/// Shows: MVPN-TRB-5
 #[test]
 fn what_is_not_understood_comes_back_and_limits_hold() {
     let mut leaf = responder(5, &mldp());

@@ -351,6 +351,7 @@ impl VplsPe {
             } else {
                 instance.config.link_local
             },
+            sequence: false,
         }
     }
 

@@ -26,6 +26,10 @@ pub struct Vsi {
     pub snoop: bool,
     /// What becomes of frames to the link-local group addresses 01-80-C2-00-00-00 to -0F (IEEE 802.1Q §8.6.3).
     pub link_local: LinkLocal,
+    /// Frames in pseudowires with a control word are numbered (RFC 4385 §4): one from a circuit has the next number of the instance in all
+    /// its copies, and what arrives late is dropped. One worker has to forward all frames of such an instance, with memory for
+    /// counters of its ports and instances, where the numbers are kept.
+    pub sequence: bool,
 }
 
 /// What becomes of frames to 01-80-C2-00-00-00 to -0F. PAUSE (-01) is dropped always (RFC 4448 §4.4.5).
@@ -211,7 +215,8 @@ const HAS_UNKNOWN: u16 = 1;
 const HAS_BROADCAST: u16 = 2;
 const HAS_MULTICAST: u16 = 4;
 const SNOOP: u16 = 8;
-const VSI_FLAGS: u16 = 15;
+const SEQUENCE: u16 = 16;
+const VSI_FLAGS: u16 = 31;
 
 const LEARN: u8 = 1;
 const CONTROL_WORD: u8 = 2;
@@ -287,7 +292,8 @@ impl Fields {
         let half = flag(s.unknown.is_some(), HAS_UNKNOWN)
             | flag(s.broadcast.is_some(), HAS_BROADCAST)
             | flag(s.multicast.is_some(), HAS_MULTICAST)
-            | flag(s.snoop, SNOOP);
+            | flag(s.snoop, SNOOP)
+            | flag(s.sequence, SEQUENCE);
         let kind = Kind(match s.link_local {
             LinkLocal::Flood => 0,
             LinkLocal::Punt => 1,
@@ -321,6 +327,7 @@ impl Fields {
             multicast_mtu: (self.aux >> 16) as u16,
             snoop: has(SNOOP),
             link_local,
+            sequence: has(SEQUENCE),
         })
     }
 
@@ -463,10 +470,11 @@ mod tests {
             multicast_mtu: 1500,
             snoop: true,
             link_local: LinkLocal::Drop,
+            sequence: true,
         };
         let octets = FwdOp::SetVsi { vsi: VsiId(7), settings }.emit();
         assert_eq!(octets[..12], [42, 2, 0, 0, 0, 0, 0, 7, 0, 0, 0x20, 0]);
-        assert_eq!(octets[18..36], [0, 11, 5, 220, 1, 44, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0]);
+        assert_eq!(octets[18..36], [0, 27, 5, 220, 1, 44, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0]);
     }
 
     #[test]
@@ -481,6 +489,7 @@ mod tests {
             multicast_mtu: 0,
             snoop: false,
             link_local: LinkLocal::Flood,
+            sequence: false,
         };
         let set_vsi = FwdOp::SetVsi { vsi: VsiId(1), settings };
         let key = VsiGroupKey::Mac(Mac([1, 0, 0x5e, 1, 1, 1]));
@@ -489,7 +498,7 @@ mod tests {
         let flush = FwdOp::Flush { what: Flush::Port(PortId(1)) };
         for (op, at, offset, value, field) in [
             (tagged, 1, 1, 8, "attachment"),
-            (tagged, 2, 2, 16, "flags"),
+            (tagged, 2, 2, 32, "flags"),
             (tagged, 27, 24, 0, "VLAN"),
             (tagged, 31, 31, 1, "unused field"),
             (tagged, 35, 32, 8, "class"),

@@ -34,7 +34,7 @@
 //! | `SetReplication` | 1 VRF, 2 VSI | | | group | VRF or VSI | | | |
 //! | `SetLeg`, `ClearLeg` | target | | | group | what the target names | leg | | |
 //! | `ClearReplication` | | | | group | | | | |
-//! | `SetVsi` | link-local | | | VSI | MAC limit | flags: 1 unknown, 2 broadcast, 4 multicast, 8 snoop | age | three groups, 4 octets each |
+//! | `SetVsi` | link-local | | | VSI | MAC limit | flags: 1 unknown, 2 broadcast, 4 multicast, 8 snoop, 16 sequence | age | three groups, 4 octets each |
 //! | `SetPort` | attachment | flags: 1 learn, 2 control word, 4 flow label sent, 8 class, 16 flow label received | split horizon | port | interface or entry | VSI | MAC limit | outer VLAN, inner VLAN, class, 4 octets each |
 //! | `ClearVsi`, `ClearPort` | | | | as above | | | | |
 //! | `SetMac`, `ClearMac` (and the MAC) | | | | VSI | port | | | |

@@ -12,7 +12,7 @@ use crate::table::mroute::unpack;
 use crate::table::vsi::{PortState, VsiState};
 use crate::table::{Learn, Tables};
 use crate::verdict::{DropReason, PuntReason};
-use crate::wire::{EtherType, Ethernet, LabelEntry, Vlan};
+use crate::wire::{ControlWord, EtherType, Ethernet, LabelEntry, PwOrder, Vlan};
 
 /// A customer's frame in an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub(crate) struct Bridged {
     pub(super) rest: usize,
     /// The class that it is served by, and that tags and labels carry.
     pub(super) class: u8,
+    /// Its number in pseudowires; 0: none.
+    pub(super) number: u16,
 }
 
 impl Bridged {
@@ -127,6 +129,7 @@ pub(crate) fn from_circuit(
         at: 0,
         rest: MACS.saturating_add(tags.saturating_mul(TAG)),
         class: port.class.map_or(priority, |class| class.value()),
+        number: 0,
     };
     switch(tables, state, frame, b, &port, true)
 }
@@ -168,6 +171,7 @@ pub(crate) fn from_pseudowire(
         at: offset,
         rest: offset.saturating_add(MACS).saturating_add(tag_octets),
         class,
+        number: 0,
     };
     switch(tables, state, frame, b, &port, false)
 }
@@ -209,15 +213,31 @@ pub(crate) fn trace(tables: &Tables<'_>, state: &mut State<'_>, frame: &Frame<'_
         at: 0,
         rest: MACS,
         class: port.class.map_or(0, |class| class.value()),
+        number: 0,
     };
     let met = toward(tables, frame, &b, matches!(port.attachment, Attachment::Circuit { .. }))?;
     take(tables, state, frame, b, &met)
 }
 
+/// Whether no later frame of the pseudowire came before this one (RFC 4385 §4.2). The first one of a port has any number.
+#[inline(never)]
+fn in_order(state: &mut State<'_>, frame: &Frame<'_>, b: &Bridged, generation: u32) -> Step<()> {
+    let word = b.at.checked_sub(ControlWord::LEN).and_then(|at| ControlWord::of(frame.after(at)));
+    let (Some(word), Some(counters)) = (word, state.port(b.port)) else { return Ok(()) };
+    if counters.order.0 != generation {
+        counters.order = (generation, PwOrder::ANY);
+    }
+    if counters.order.1.accept(word.sequence()) {
+        return Ok(());
+    }
+    counters.disordered = counters.disordered.wrapping_add(1);
+    Err(Halt::Drop(DropReason::Disordered))
+}
+
 /// A frame of this router's own, that did not come by any port, towards one.
 pub(crate) fn own(tables: &Tables<'_>, to: PortId, class: u8) -> Option<Bridged> {
     let vsi = tables.bridges.port(to)?.vsi;
-    Some(Bridged { vsi, port: PortId(u32::MAX), split_horizon: 0, at: 0, rest: MACS, class })
+    Some(Bridged { vsi, port: PortId(u32::MAX), split_horizon: 0, at: 0, rest: MACS, class, number: 0 })
 }
 
 /// A frame in its instance, and where it is to go, before it is policed and teaches anything.
@@ -227,6 +247,8 @@ struct Met<'m> {
     port_state: &'m PortState,
     source: Mac,
     way: Toward,
+    /// Frames are numbered.
+    sequence: bool,
 }
 
 /// Where a frame is to go.
@@ -252,7 +274,7 @@ fn toward<'m>(tables: &Tables<'m>, frame: &Frame<'_>, b: &Bridged, is_customer: 
     if way.traffic() == TrafficType::Multicast && is_too_big(rest, settings.multicast_mtu) {
         return Err(Halt::Drop(DropReason::CopyTooBig));
     }
-    Ok(Met { vsi, vsi_state, port_state, source, way })
+    Ok(Met { vsi, vsi_state, port_state, source, way, sequence: settings.sequence })
 }
 
 /// The way that was found.
@@ -270,11 +292,14 @@ fn switch(
     tables: &Tables<'_>,
     state: &mut State<'_>,
     frame: &Frame<'_>,
-    b: Bridged,
+    mut b: Bridged,
     port: &BridgePort,
     is_customer: bool,
 ) -> Step<Way> {
     let met = toward(tables, frame, &b, is_customer)?;
+    if met.sequence && port.control_word && !is_customer {
+        in_order(state, frame, &b, met.port_state.generation())?;
+    }
     let (vsi, octets, traffic) = (met.vsi, b.octets(frame), met.way.traffic());
     if let Some(counters) = state.port(b.port) {
         counters.count_in(traffic, octets);
@@ -287,6 +312,9 @@ fn switch(
         Some(found) if found.port() == b.port => found.see(),
         _ if port.learn => state.teach(Learn { vsi, mac: met.source, port: b.port }),
         _ => {}
+    }
+    if met.sequence && is_customer {
+        b.number = state.vsi(b.vsi).map_or(0, |counters| counters.numbering.number());
     }
     take(tables, state, frame, b, &met)
 }

@@ -11,7 +11,7 @@ use crate::net::{IfIndex, Label, NhlfeId, PortId, SaId, VlanId, VlinkId, VrfId};
 use crate::op::{Attachment, BridgePort, Tags};
 use crate::table::Tables;
 use crate::verdict::{DropReason, Verdict};
-use crate::wire::{EtherType, Ethernet, LabelEntry};
+use crate::wire::{ControlWord, EtherType, Ethernet, LabelEntry};
 use crate::worker::Worker;
 
 /// Octets of the two MAC addresses of a frame.
@@ -142,8 +142,9 @@ impl<'m> Exit<'m> {
                 *entry = LabelEntry::new(*flow, b.class, true, FLOW_TTL).0;
                 shim = rest;
             }
-            // The first four bits of a control word are zero, as is its sequence number where none is kept (RFC 4448 §4.6).
-            shim.fill(0);
+            if let Some(word) = shim.first_chunk_mut() {
+                *word = ControlWord::ethernet(b.number).0;
+            }
         }
         let (to, mut tags) = inner.split_first_chunk_mut::<MACS>().ok_or(NO_ROOM)?;
         *to = *frame;

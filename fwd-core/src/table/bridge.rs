@@ -187,9 +187,12 @@ impl<'m> BridgeTables<'m> {
         id: PortId,
         port: &BridgePort,
     ) -> Result<(), ApplyError> {
-        self.port_state(id)?;
+        let generation = &self.port_state(id)?.generation;
         self.vsi_state(port.vsi)?;
         let old = self.reader().port(id);
+        if old.is_none_or(|old| (old.vsi, old.attachment) != (port.vsi, port.attachment)) {
+            generation.publish(generation.peek().wrapping_add(1));
+        }
         if let Attachment::Circuit { iface, tags } = port.attachment {
             self.attach(grace, routes, id, iface, tags)?;
         }

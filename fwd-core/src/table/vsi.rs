@@ -59,17 +59,24 @@ impl VsiState {
 #[derive(Clone, Debug, Default)]
 pub struct PortState {
     pub(super) macs: Word,
+    /// Another for each attachment that the port has had: what was kept of the one before is not its own.
+    pub(super) generation: Word,
     pub(super) police: [Word; TYPES],
 }
 
 impl PortState {
     /// A port without addresses, to fill the memory that is lent.
     #[allow(clippy::declare_interior_mutable_const)] // every use is a fresh state
-    pub const EMPTY: Self = Self { macs: Word::ZERO, police: [const { Word::ZERO }; TYPES] };
+    pub const EMPTY: Self = Self { macs: Word::ZERO, generation: Word::ZERO, police: [const { Word::ZERO }; TYPES] };
 
     #[inline]
     pub(crate) fn macs(&self) -> u32 {
         self.macs.peek()
+    }
+
+    #[inline]
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation.load()
     }
 
     /// The policer of a type of traffic, from 1.
@@ -125,7 +132,7 @@ pub(super) fn pack_vsi(v: &Vsi) -> [u32; VSI_WORDS] {
         LinkLocal::Drop => 2,
     };
     let group = |id: Option<ReplicationId>| id.map_or(0, |id| id.0.saturating_add(1));
-    let head = link_local << 17 | u32::from(v.snoop) << 16 | u32::from(v.age);
+    let head = u32::from(v.sequence) << 19 | link_local << 17 | u32::from(v.snoop) << 16 | u32::from(v.age);
     [head, group(v.unknown), group(v.broadcast), group(v.multicast), v.mac_limit, u32::from(v.multicast_mtu)]
 }
 
@@ -142,7 +149,8 @@ pub(super) fn unpack_vsi(record: &[Word; VSI_WORDS]) -> Vsi {
         age: head as u16,
         multicast_mtu: multicast_mtu as u16,
         snoop: head & 1 << 16 != 0,
-        link_local: match head >> 17 {
+        sequence: head & 1 << 19 != 0,
+        link_local: match head >> 17 & 3 {
             0 => LinkLocal::Flood,
             1 => LinkLocal::Punt,
             _ => LinkLocal::Drop,
@@ -284,6 +292,7 @@ mod tests {
                 multicast_mtu: u16::MAX - 1,
                 snoop: link_local == LinkLocal::Punt,
                 link_local,
+                sequence: link_local != LinkLocal::Drop,
             };
             assert_eq!(unpack_vsi(&pack_vsi(&vsi).map(Word::new)), vsi);
         }

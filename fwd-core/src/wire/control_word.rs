@@ -140,8 +140,10 @@ impl Default for PwOrder {
 }
 
 impl PwOrder {
-    /// Nothing received yet.
+    /// Nothing received yet: the first number is 1.
     pub const NEW: Self = Self { expected: 1 };
+    /// Nothing received yet of what may have begun before, as a tree has for a leaf that comes late: the first number is any.
+    pub const ANY: Self = Self { expected: 0 };
 
     /// Whether a packet of this number is in order; if so it is the newest from here on. 0 is always in order.
     #[inline]
@@ -150,6 +152,7 @@ impl PwOrder {
             return true;
         }
         let in_window = match sequence.checked_sub(self.expected) {
+            _ if self.expected == 0 => true,
             Some(ahead) => ahead < 0x8000,
             None => self.expected.wrapping_sub(sequence) >= 0x8000,
         };
@@ -212,6 +215,8 @@ mod tests {
         assert!(order.accept(65535));
         assert_eq!(order.expected, 1);
         assert!(!order.accept(65535) && order.accept(1));
+        let mut late = PwOrder::ANY;
+        assert!(late.accept(0) && late.accept(40_000) && !late.accept(39_999) && late.accept(40_001));
         order.expected = 0xffff;
         assert!(order.accept(5), "32768 less than expected or more is ahead");
     }

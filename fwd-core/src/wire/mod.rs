@@ -17,7 +17,7 @@ pub mod mpls;
 pub mod udp;
 pub mod vlan;
 
-pub use control_word::{AssociatedChannel, ControlWord};
+pub use control_word::{AssociatedChannel, ControlWord, PwNumbering, PwOrder};
 pub use esp::Esp;
 pub use ethernet::{EtherType, Ethernet};
 pub use gre::Gre;

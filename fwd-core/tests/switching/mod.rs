@@ -129,6 +129,7 @@ pub fn settings() -> Vsi {
         multicast_mtu: 0,
         snoop: false,
         link_local: LinkLocal::Flood,
+        sequence: false,
     }
 }
 

@@ -48,7 +48,7 @@ proptest! {
     /// Random members, random senders: in every period, what came into all PEs is what sources sent and what crossed the core, and
     /// every copy crossed the core or was delivered; drops are those that the forwarders name.
     ///
-    /// Shows: MVPN-COAM-7, MVPN-OAM-6
+    /// Shows: MVPN-COAM-7, MVPN-OAM-6, MVPN-TRB-5
     #[test]
     fn periods_account_for_every_packet(seed in any::<u64>(), kinds in 0..2_usize, members in 1..8_u8) {
         let mut world: World<A> = network(Provider::V4, 4, super::ssm::KINDS[kinds], seed);

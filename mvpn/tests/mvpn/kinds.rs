@@ -105,7 +105,7 @@ fn seven_vpns<A: SimAddress>(provider: Provider) -> World<A> {
 /// L2L3VpnMcastProviderTunnelId has for the provider's family, which names this PE or the root; the label that copies are to carry; and from
 /// the row of each PMSI a pointer to the row of its tunnel.
 ///
-/// Shows: L3VPN-8.11-3
+/// Shows: L3VPN-8.11-3, MVPN-TRB-5
 #[test]
 fn tunnels_of_every_type_are_rows_of_the_mib() {
     for provider in Provider::BOTH {

@@ -308,7 +308,7 @@ fn a_customer_reads_what_he_uses_and_is_told_once() {
 /// A figure that swings a thousand times about the high mark: one alarm, one clear below the low mark, and never two events within the
 /// spacing; what is so at its end is said then.
 ///
-/// Shows: MVPN-COAM-10, MVPN-OAM-8, MVPN-OAM-17
+/// Shows: MVPN-COAM-10, MVPN-OAM-8, MVPN-OAM-17, MVPN-TRB-5
 #[test]
 fn an_alarm_is_raised_once_and_cleared_once() {
     let spacing = SECOND * 30;

@@ -47,6 +47,8 @@ pub struct Service {
     pub pw_type: PwType,
     /// With the control word (RFC 4385).
     pub control_word: bool,
+    /// Frames are numbered, and those that arrive late are dropped (RFC 4385 §4). Not signalled; needs the control word. Default off.
+    pub sequence: bool,
     /// The largest frame payload of the attachment circuits, in octets.
     pub mtu: u16,
     /// Control channels and verification that the root uses; nothing is negotiated (RFC 8338 §3.2.1).
@@ -62,7 +64,15 @@ impl Service {
     #[must_use]
     pub const fn ethernet(mtu: u16) -> Self {
         let selective = Vec::new();
-        Self { pw_type: PwType::ETHERNET, control_word: true, mtu, vccv: None, group_id: None, selective }
+        Self {
+            pw_type: PwType::ETHERNET,
+            control_word: true,
+            sequence: false,
+            mtu,
+            vccv: None,
+            group_id: None,
+            selective,
+        }
     }
 
     /// The P2MP PW Upstream element of a Label Mapping: parameters stand inside.
@@ -137,10 +147,10 @@ pub struct SpaceRange {
 }
 
 /// An instance that floods and learns nothing: a pseudowire has no addresses.
-pub(super) const fn instance(group: ReplicationId) -> Vsi {
+pub(super) const fn instance(group: ReplicationId, sequence: bool) -> Vsi {
     let all = Some(group);
     let (mac_limit, age, snoop, link_local) = (0, 0, false, LinkLocal::Flood);
-    Vsi { unknown: all, broadcast: all, multicast: all, mac_limit, age, multicast_mtu: 0, snoop, link_local }
+    Vsi { unknown: all, broadcast: all, multicast: all, mac_limit, age, multicast_mtu: 0, snoop, link_local, sequence }
 }
 
 /// A port of such an instance. Frames do not go between ports of one side, but for side 0.

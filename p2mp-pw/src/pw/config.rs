@@ -124,6 +124,9 @@ pub struct PwConfig {
     pub mtu: u16,
     /// Whether the control word is preferred (RFC 8077 §7.2). Default yes.
     pub control_word: bool,
+    /// Whether frames of a [`PwAttachment::Circuit`] are numbered where the control word is used, and those that arrive late are dropped
+    /// (RFC 4385 §4). Not signalled. Default no.
+    pub sequence: bool,
     /// Whether status is signalled by the PW Status TLV, if the peer does so too; else by withdrawing labels. Default yes.
     pub status_tlv: bool,
     /// Further interface parameters: VLAN, VCCV, flow label.
@@ -145,6 +148,7 @@ impl PwConfig {
             group_id: 0,
             mtu: 1500,
             control_word: true,
+            sequence: false,
             status_tlv: true,
             parameters: Vec::new(),
             attachment,

@@ -114,6 +114,7 @@ impl Pws {
                 multicast_mtu: 0,
                 snoop: false,
                 link_local: LinkLocal::Flood,
+                sequence: self.pws.get(&pw).is_some_and(|state| state.config.sequence),
             };
             self.op(FwdOp::SetVsi { vsi: c.vsi, settings });
             self.op(FwdOp::SetReplication { id: c.replication, owner: VsiOrVrf::Vsi(c.vsi) });

@@ -55,7 +55,7 @@ fn what_a_head_sends_does_not_depend_on_its_tails() {
     assert_eq!(sent[0], sent[1]);
 }
 
-/// Shows: L3VPN-8.10-13, L2VPN-5.2-7, MVPN-OAM-14
+/// Shows: L3VPN-8.10-13, L2VPN-5.2-7, MVPN-OAM-14, MVPN-TRB-5
 #[test]
 fn tails_notice_a_broken_branch_and_no_other_does() {
     let (mut net, head, cut) = tree(4, None, true);
@@ -105,6 +105,8 @@ fn a_head_that_shuts_down_tells_its_tails() {
 }
 
 /// RFC 8562 §5.10: a longer interval is announced at the old one with the Poll bit, and no tail fails or answers.
+///
+/// Shows: MVPN-TRB-5
 #[test]
 fn a_head_slows_down_without_a_false_alarm() {
     let (mut net, head, _) = tree(2, None, false);

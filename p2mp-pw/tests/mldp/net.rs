@@ -10,7 +10,7 @@ use fwd_core::op::*;
 use fwd_core::table::*;
 use fwd_core::time::Instant;
 use fwd_core::wire::{EtherType, Ethernet, Ipv4};
-use fwd_core::{DropReason, Forwarder, Frame, PuntReason, Replica, Verdict};
+use fwd_core::{BridgeCounters, DropReason, Forwarder, Frame, PuntReason, Replica, Verdict};
 use p2mp_pw::ldp::message::{Message, MessageBody};
 use p2mp_pw::ldp::neighbour::{LabelRange, NhlfeRange};
 use p2mp_pw::ldp::session::{AdvertisementDiscipline, Negotiated};
@@ -132,7 +132,12 @@ fn forwarder(n: usize, links: &[Link]) -> Forwarder<'static> {
         seed: 7,
         ..Memory::default()
     };
-    let mut fwd = Forwarder::new(memory, CounterMemory::default()).unwrap();
+    let counters = CounterMemory {
+        vsis: vec![BridgeCounters::ZERO; 8].leak(),
+        ports: vec![BridgeCounters::ZERO; 64].leak(),
+        ..CounterMemory::default()
+    };
+    let mut fwd = Forwarder::new(memory, counters).unwrap();
     let mut apply = |op| fwd.apply(&op).unwrap();
     for (i, _) in links.iter().enumerate().filter(|(_, l)| l.a == n || l.b == n) {
         let interface = Interface { vrf: VrfId::GLOBAL, mac: mac(n), mtu: 1500, mpls: true };
@@ -448,6 +453,14 @@ impl Net {
             }
         }
         left
+    }
+
+    /// What a router makes of one packet: where each copy arrives, or that it leaves by a circuit of the router's.
+    pub fn forward(&mut self, n: usize, iface: IfIndex, octets: &[u8]) -> Vec<(usize, IfIndex, Vec<u8>)> {
+        let links = &self.links;
+        let at =
+            |iface: IfIndex| links.get(iface.0 as usize).map_or(n, |link| if link.a == n { link.b } else { link.a });
+        self.nodes[n].transmit(iface, octets).into_iter().map(|(iface, octets)| (at(iface), iface, octets)).collect()
     }
 
     /// Messages that are under way.

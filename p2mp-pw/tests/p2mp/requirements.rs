@@ -1,9 +1,12 @@
 //! Requirements of RFC 7338 that need one look each: names, reports, in-band monitoring, what is refused, what one leaf costs others.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use fwd_core::DropReason;
 use fwd_core::net::{IfIndex, LabelSpaceId, Mac, VsiId};
 use fwd_core::op::{FwdOp, IlmAction, NextHop};
+use fwd_core::wire::ControlWord;
 use p2mp_pw::ldp::fec::FecElement;
 use p2mp_pw::ldp::message::{Message, MessageBody};
 use p2mp_pw::ldp::{Pdu, PwStatus, Tlv, TlvValue};
@@ -118,7 +121,7 @@ fn a_report_is_a_pw_status_notification() {
 
 /// The branch above two leaves breaks: the root hears of those two, and of no other.
 ///
-/// Shows: P2MP-FLT-8
+/// Shows: P2MP-FLT-8, MVPN-TRB-5
 #[test]
 fn the_report_names_the_leaves_behind_the_break() {
     let (mut pes, pw, _) = service(&[3, 4, 5], |_| {});
@@ -278,7 +281,7 @@ fn a_leaf_answers_the_source_alone() {
 
 /// The source's customer fails, by its link or by what its OAM says: every leaf's customer hears of it (RFC 7023 §6).
 ///
-/// Shows: P2MP-FLT-12
+/// Shows: P2MP-FLT-12, MVPN-TRB-5
 #[test]
 fn a_fault_of_the_source_reaches_the_customers_of_the_leaves() {
     let (mut pes, pw, _) = service(&[3, 4], |_| {});
@@ -338,4 +341,81 @@ fn a_switched_p2mp_pseudowire_is_refused() {
     assert_eq!(state(&pes, pw, 3), LeafState::Fault(PwStatus::NOT_FORWARDING));
     assert_eq!(state(&pes, pw, 4), LeafState::Confirmed);
     assert_eq!(pes.frame(0, AC), [(4, 50)]);
+}
+
+/// A frame as a pseudowire carries it: with this number in the control word.
+fn number_of(octets: &[u8]) -> u16 {
+    let at = 14 + octets[14..].chunks(4).position(|entry| entry[2] & 1 == 1).unwrap() * 4 + 4;
+    ControlWord::of(&octets[at..]).unwrap().sequence()
+}
+
+/// Frames are numbered at the root, once for all leaves; a leaf delivers them in order, whatever the network does to some of them: here every
+/// seventh packet on each last link is overtaken by the one behind it. A leaf that comes late begins with the number that it finds.
+///
+/// Shows: P2MP-ARC-1
+#[test]
+fn frames_are_delivered_in_order_or_not_at_all() {
+    const FRAMES: u32 = if cfg!(debug_assertions) { 20_000 } else { 1_000_000 };
+    let links = [(0, 1, 10), (1, 2, 10), (1, 3, 10), (1, 4, 10), (1, 5, 10), (1, 6, 10), (1, 7, 10)];
+    let mut pes = Pes::new(Net::new(8, &links, 3, |_, _| {}), &[0], &[2, 3, 4, 5, 6, 7]);
+    let tunnel = pes.open(0, 7);
+    let mut config = root_config(0, 1, 1, &[50]);
+    config.service.sequence = true;
+    let pw = pes.root_pw(0, config, Some(tunnel));
+    let join = |pes: &mut Pes, l: usize| {
+        let mut config = leaf_config(0, 1, 1, &[50]);
+        config.service.sequence = true;
+        pes.leaf_pw(l, config);
+        pes.add_leaf(0, pw, l);
+        pes.run(SETTLE);
+    };
+    (2..7).for_each(|l| join(&mut pes, l));
+    let mut late: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
+    let mut delivered: BTreeMap<usize, (u32, u32)> = BTreeMap::new();
+    let mut overtaken = 0;
+    for n in 1..=FRAMES {
+        if n == FRAMES / 2 {
+            join(&mut pes, 7);
+        }
+        let frame = [&[2, 0, 0, 0, 9, 9, 2, 0, 0, 0, 9, 1, 0x88, 0xb5][..], &n.to_be_bytes(), &[0; 56]].concat();
+        let at_p = pes.net.forward(0, AC, &frame);
+        let [(1, arriving, packet)] = at_p.as_slice() else { panic!("{at_p:?}") };
+        let expected = u16::try_from((n - 1) % 65_535 + 1).unwrap();
+        assert_eq!(number_of(packet), expected, "frame {n}");
+        for (l, iface, copy) in pes.net.forward(1, *arriving, packet) {
+            let turn = (n + l as u32) % 7;
+            let arrivals = match late.remove(&l) {
+                Some(old) => vec![copy, old],
+                None if turn == 0 => {
+                    late.insert(l, copy);
+                    continue;
+                }
+                None => vec![copy],
+            };
+            for (which, octets) in arrivals.into_iter().enumerate() {
+                let out = pes.net.forward(l, iface, &octets);
+                overtaken += u32::from(which == 1);
+                assert_eq!(
+                    out.len(),
+                    usize::from(which == 0),
+                    "leaf {l}, frame {n}: what was overtaken is not delivered"
+                );
+                for (_, circuit, frame) in out {
+                    assert_eq!(circuit, AC);
+                    let number = u32::from_be_bytes(frame[14..18].try_into().unwrap());
+                    let (count, last) = delivered.entry(l).or_default();
+                    assert!(*last < number, "leaf {l}: {number} after {last}");
+                    (*count, *last) = (*count + 1, number);
+                }
+            }
+        }
+    }
+    for l in 2..8 {
+        let sent = if l == 7 { FRAMES / 2 + 1 } else { FRAMES };
+        let (count, _) = delivered[&l];
+        assert!(count >= sent - sent / 7 - 2 && count < sent, "leaf {l}: {count} of {sent}");
+        let lost = pes.net.nodes[l].fwd.counters().dropped(DropReason::Disordered);
+        assert!(lost > 0 && u64::from(sent) >= u64::from(count) + lost, "leaf {l}: {lost} dropped");
+    }
+    assert!(overtaken > FRAMES / 2);
 }

@@ -268,7 +268,7 @@ fn one_tunnel_and_first_the_tunnel() {
 
 /// Two roots for the same circuits: the leaf listens to one, and to the other when the first is gone; never to both.
 ///
-/// Shows: P2MP-PRO-6, P2MP-PRO-7
+/// Shows: P2MP-PRO-6, P2MP-PRO-7, MVPN-TRB-5
 #[test]
 fn a_root_fails_and_the_other_takes_over() {
     let mut pes = tree();
@@ -374,7 +374,7 @@ fn nothing_is_left_when_all_is_removed() {
 
 /// A leaf that never stops talking is heard once a second, and costs the others nothing.
 ///
-/// Shows: P2MP-SEC-3
+/// Shows: P2MP-SEC-3, MVPN-TRB-5
 #[test]
 fn a_leaf_that_never_stops_talking() {
     let mut pes = tree();

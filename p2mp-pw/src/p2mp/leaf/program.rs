@@ -66,7 +66,7 @@ impl Leaf {
     fn instance(&mut self, pw: &Pw) {
         let vsi = pw.config.vsi;
         self.op(FwdOp::SetReplication { id: pw.group, owner: VsiOrVrf::Vsi(vsi) });
-        self.op(FwdOp::SetVsi { vsi, settings: instance(pw.group) });
+        self.op(FwdOp::SetVsi { vsi, settings: instance(pw.group, pw.config.service.sequence) });
         for (leg, (id, circuit)) in (0..).zip(pw.circuits.iter().zip(&pw.config.circuits)) {
             let attachment = Attachment::Circuit { iface: circuit.iface, tags: circuit.tags };
             self.op(FwdOp::SetPort { id: *id, port: port(vsi, attachment, CIRCUITS, false) });

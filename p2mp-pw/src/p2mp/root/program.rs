@@ -77,7 +77,7 @@ impl Root {
             }
         }
         self.op(FwdOp::SetReplication { id: pw.group, owner: VsiOrVrf::Vsi(vsi) });
-        self.op(FwdOp::SetVsi { vsi, settings: instance(pw.group) });
+        self.op(FwdOp::SetVsi { vsi, settings: instance(pw.group, pw.config.service.sequence) });
         for (leg, (id, circuit)) in (0..).zip(ports.iter().zip(&pw.config.circuits)) {
             let attachment = Attachment::Circuit { iface: circuit.iface, tags: circuit.tags };
             let side = if leg == 0 { 0 } else { FAR };

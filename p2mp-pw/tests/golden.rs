@@ -149,3 +149,24 @@ fn recorded_bfd_sessions() {
         assert!(seen.contains(&wanted), "{wanted:?} of {seen:?}");
     }
 }
+
+/// What made another decoder loop or read beyond the end costs a fault here, and as a Hello it is dropped.
+#[test]
+fn damaged_recordings_are_faults() {
+    use p2mp_pw::ldp::LdpId;
+    use p2mp_pw::ldp::discovery::{Discovery, DiscoveryConfig, Input, InterfaceAddresses, Refusal};
+    let (now, link) = (fwd_core::time::Instant::from_secs(1), fwd_core::net::IfIndex(1));
+    let mut config = DiscoveryConfig::new(LdpId::platform([192, 0, 2, 1].into()));
+    config.transport_v4 = Some([192, 0, 2, 1].into());
+    let mut lsr = Discovery::new(now, config).unwrap();
+    lsr.set_interface(now, link, Some(InterfaceAddresses { v4: Some([198, 51, 100, 1].into()), v6: None }));
+    for (n, line) in (1..).zip(include_str!("golden/damaged.txt").lines()) {
+        let (name, hex) = line.split_once(' ').unwrap();
+        let octets: Vec<u8> =
+            (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap()).collect();
+        assert!(Pdu::parse(&octets).is_err(), "{name}");
+        let from = [198, 51, 100, 2].into();
+        lsr.handle_input(now, Input::Datagram { from, iface: link, to_all_routers: true, ttl: 1, octets: &octets });
+        assert_eq!(lsr.counters().refused[Refusal::Malformed as usize], n, "{name}");
+    }
+}

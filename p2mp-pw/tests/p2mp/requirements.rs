@@ -355,7 +355,7 @@ fn number_of(octets: &[u8]) -> u16 {
 /// Shows: P2MP-ARC-1
 #[test]
 fn frames_are_delivered_in_order_or_not_at_all() {
-    const FRAMES: u32 = if cfg!(debug_assertions) { 20_000 } else { 1_000_000 };
+    const FRAMES: u32 = if cfg!(debug_assertions) { 100_000 } else { 1_000_000 };
     let links = [(0, 1, 10), (1, 2, 10), (1, 3, 10), (1, 4, 10), (1, 5, 10), (1, 6, 10), (1, 7, 10)];
     let mut pes = Pes::new(Net::new(8, &links, 3, |_, _| {}), &[0], &[2, 3, 4, 5, 6, 7]);
     let tunnel = pes.open(0, 7);

@@ -426,7 +426,7 @@ fn labels_below_a_tree_are_those_of_its_root() {
 /// label below. A label on top that the sender assigned, which the other Ethertype says, means nothing in this router's label space
 /// (RFC 5332 §3, §4).
 ///
-/// Shows: L3VPN-8.7-1
+/// Shows: L3VPN-8.7-1, L2VPN-5.2-1
 #[test]
 fn the_ethertype_says_who_assigned_the_label_on_top() {
     let mut f = vpls();

@@ -290,7 +290,7 @@ fn copies_are_protected_and_nothing_is_taken_in_clear() {
         let mut inbound = InboundSa::<_, 4>::new(u32::from(n) << 8, true, 64, cipher());
         let (done, sent) = with_frame(&clear, |frame| outbound.protect(frame, 14));
         done.unwrap();
-        assert!(clear.windows(TEXT.len()).any(|w| w == TEXT) && !sent.windows(8).any(|w| w == &TEXT[..8]));
+        assert!(clear.windows(TEXT.len()).any(|w| w == TEXT) && !sent.windows(8).any(|w| *w == TEXT[..8]));
         let (_, fwd) = pes.leaves.get_mut(&n).unwrap();
         let core = IfIndex(n.into());
         let arrive =

@@ -32,8 +32,9 @@ fn page(directory: &str) -> Result<(), Box<dyn std::error::Error>> {
     let build = if cfg!(debug_assertions) { "with all checks, optimised little" } else { "for release" };
     let mut page = format!(
         "# P2MP pseudowires at scale\n\nWritten by `cargo run --release -p p2mp-pw --example p2mp_scale -- docs/scale`, here in a build {build}: \
-         one root on one thread; messages are counted and measured as they leave the machine. They, their octets and the memory grow with \
-         leaves; ops do not, nor do they with the number of pseudowires on a tree. P routers hold nothing of a pseudowire.\n"
+         one root on one thread of a \
+         machine with other work; messages are counted and measured as they leave the machine. They, their octets and the memory grow with \
+         leaves; ops do not: ten for a pseudowire, however many share its tree. P routers hold nothing of a pseudowire.\n"
     );
     for size in SIZES {
         let numbers = size.map(|n| n.to_string());

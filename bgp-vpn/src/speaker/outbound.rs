@@ -136,7 +136,8 @@ fn outbound(shared: &Shared, to: &Target<'_>, (attr, source, applied): Group, ou
     }
     if to.peer.is_ce() || to.peer.kind == PeerKind::External {
         let keep = |c: &ExtCommunity| {
-            (c.is_transitive() || to.peer.kind == PeerKind::Internal) && !(to.peer.is_ce() && c.is_route_target())
+            (c.is_transitive() || to.peer.kind == PeerKind::Internal)
+                && !(to.peer.is_ce() && (c.is_route_target() || c.is_upstream_hop()))
         };
         filter_communities(set, keep, &mut edits);
     }

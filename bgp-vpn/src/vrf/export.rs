@@ -293,8 +293,10 @@ fn export_edits(vrf: &Vrf, set: &crate::rib::AttributeSet, wrapped: bool) -> Edi
         communities.extend_from_slice(&site.0);
     }
     for community in set.ext_communities().filter(|_| !wrapped) {
-        // The customer does not choose into which VPNs its routes go, nor which site it is.
-        let ours = community.is_route_target() || config.site_of_origin.is_some() && community.is_route_origin();
+        // The customer does not choose into which VPNs its routes go, nor which site it is, nor which PE its multicast comes from.
+        let ours = community.is_route_target()
+            || community.is_upstream_hop()
+            || config.site_of_origin.is_some() && community.is_route_origin();
         if !ours {
             communities.extend_from_slice(&community.0);
         }

@@ -14,7 +14,7 @@ use crate::overlap::{circuit_of, core, site};
 use crate::world::{Delivery, World, v4};
 
 /// A CE of AS `asn` at a VRF of a PE, with an EBGP session over its circuit; it originates `prefixes`.
-fn ce(world: &mut World, pe: usize, vrf: u16, asn: u32, prefixes: &[&str]) -> (usize, PeerId, PeerId) {
+pub fn ce(world: &mut World, pe: usize, vrf: u16, asn: u32, prefixes: &[&str]) -> (usize, PeerId, PeerId) {
     let id = 100 + world.nodes.len() as u8;
     let ce = world.node(asn, id, v4(id));
     world.circuit(pe, vrf, circuit_of(vrf, pe) + 50, v4(id));

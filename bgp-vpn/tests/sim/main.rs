@@ -3,6 +3,7 @@
 mod admission;
 mod audience;
 mod bad_input;
+mod beside_multicast;
 mod ce;
 mod churn;
 mod families;

@@ -101,7 +101,7 @@ fn withdraw(family: Family, nlri: &[Vec<u8>]) -> Vec<u8> {
     message(&[&[0x80, 15, value.len() as u8], &value[..]].concat())
 }
 
-fn message(attributes: &[u8]) -> Vec<u8> {
+pub fn message(attributes: &[u8]) -> Vec<u8> {
     let mut m = vec![0xff; 16];
     m.extend_from_slice(&(23 + attributes.len() as u16).to_be_bytes());
     m.extend_from_slice(&[2, 0, 0]);
@@ -111,7 +111,7 @@ fn message(attributes: &[u8]) -> Vec<u8> {
 }
 
 /// NLRI octets of a family that a node announced to a peer, and those it withdrew, since `from`.
-fn told(world: &World, peer: PeerId, from: usize, family: Family) -> (Vec<u8>, Vec<u8>) {
+pub fn told(world: &World, peer: PeerId, from: usize, family: Family) -> (Vec<u8>, Vec<u8>) {
     let (mut announced, mut withdrawn) = (Vec::new(), Vec::new());
     for (_, octets) in world.nodes[0].sent[from..].iter().filter(|(p, _)| *p == peer) {
         let mut rest = &octets[..];

@@ -11,6 +11,7 @@ mod compatible;
 mod control;
 mod customer;
 mod decision;
+mod differ;
 mod drive;
 mod drive_asbr;
 mod extranet;

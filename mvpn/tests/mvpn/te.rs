@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use bgp_vpn::nlri::RouteDistinguisher;
-use fwd_core::net::VrfId;
+use fwd_core::net::{ReplicationId, VrfId};
+use fwd_core::op::{FwdOp, LegTarget};
 use fwd_core::time::Instant;
 use mvpn::mvrf::{
     Input, McastAttributes, McastKind, McastRoute, MvpnConfig, MvpnConfigError, MvpnEvent, MvpnLimit, MvpnPe,
@@ -23,15 +24,17 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A provider of RSVP-TE P2MP tunnels that honours explicit routes: each leaf has its path of routers, and what leaves the root is one copy for
 /// each first hop (RFC 4875 §4).
 #[derive(Default)]
-struct Te {
-    tunnels: BTreeMap<TreeId, (IpAddr, u16, u32)>,
-    leaves: BTreeMap<TreeId, BTreeSet<IpAddr>>,
+pub struct Te {
+    pub tunnels: BTreeMap<TreeId, (IpAddr, u16, u32)>,
+    pub leaves: BTreeMap<TreeId, BTreeSet<IpAddr>>,
     /// The explicit route to a leaf: routers on the way, the leaf the last.
-    routes: BTreeMap<IpAddr, Vec<u8>>,
+    pub routes: BTreeMap<IpAddr, Vec<u8>>,
+    /// The legs of replication groups that leave the router.
+    pub legs: BTreeSet<(ReplicationId, u16)>,
 }
 
 impl Te {
-    fn take(&mut self, pe: &mut MvpnPe) {
+    pub fn take(&mut self, pe: &mut MvpnPe) {
         while let Some(output) = pe.poll_output() {
             match output {
                 Output::Tree(TreeRequest::Root { tree, tunnel }) => {
@@ -48,13 +51,19 @@ impl Te {
                     self.tunnels.remove(&tree);
                     self.leaves.remove(&tree);
                 }
+                Output::Program(FwdOp::SetLeg { group, leg, target: LegTarget::Nhlfe(_) }) => {
+                    self.legs.insert((group, leg));
+                }
+                Output::Program(FwdOp::ClearLeg { group, leg }) => {
+                    self.legs.remove(&(group, leg));
+                }
                 _ => {}
             }
         }
     }
 
     /// The links of a tree: one copy on each.
-    fn links(&self, tree: TreeId) -> BTreeSet<(u8, u8)> {
+    pub fn links(&self, tree: TreeId) -> BTreeSet<(u8, u8)> {
         let of = |leaf: &IpAddr| {
             let route = &self.routes[leaf];
             route.windows(2).map(|hop| (hop[0], hop[1])).collect::<Vec<_>>()

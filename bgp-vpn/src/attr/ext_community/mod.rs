@@ -163,6 +163,12 @@ impl ExtCommunity {
         let [high, sub, ..] = self.0;
         high <= Self::FOUR_OCTET_AS && sub == Self::ROUTE_ORIGIN
     }
+
+    /// Whether it tells PEs where multicast comes from: VRF Route Import or Source AS (RFC 6514 §6, §7). Only a PE says that.
+    #[must_use]
+    pub const fn is_upstream_hop(self) -> bool {
+        matches!(self.0, [Self::IPV4_ADDRESS, 0x0b, ..] | [Self::TWO_OCTET_AS | Self::FOUR_OCTET_AS, 0x09, ..])
+    }
 }
 
 /// What an extended community of one kind says.

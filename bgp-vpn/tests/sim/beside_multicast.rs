@@ -151,6 +151,49 @@ fn multicast_comes_by_a_second_session_and_unicast_does_not_notice() {
     assert_eq!(lost(&world), 0);
 }
 
+/// Communities and attributes that nobody knows, within an AS and to a customer in another: what is transitive goes on, what is not stays in the AS, and an
+/// attribute that is not is dropped at once (RFC 4360 §6, RFC 4271 §5). MCAST-VPN routes of types that are not there yet cost no session, and those beside
+/// them are told.
+///
+/// Shows: MVPN-MIG-3
+#[test]
+fn what_comes_later_goes_as_far_as_it_may() {
+    let (mut world, ends) = network(|_| true);
+    let (_, customer, _) = ce(&mut world, PES[1], 1, 65020, &[]);
+    world.run(Duration::from_secs(60));
+    let (transitive, not) = ([0x3f, 1, 2, 3, 4, 5, 6, 7], [0x7f, 1, 2, 3, 4, 5, 6, 7]);
+    let octets = route_with_communities(&world);
+    let communities = [TARGET, transitive, not].concat();
+    let start = octets.len() - communities.len();
+    let mut attributes = octets[23..start].to_vec();
+    attributes.extend_from_slice(&communities);
+    attributes.extend_from_slice(&[0xc0, 222, 8, 77, 0, 0, 0, 0, 0, 0, 1, 0x80, 223, 8, 77, 0, 0, 0, 0, 0, 0, 2]);
+    world.inject(RR, ends[0], &message(&attributes));
+    world.run(Duration::from_secs(60));
+    let (kept, dropped) = ([77, 0, 0, 0, 0, 0, 0, 1], [77, 0, 0, 0, 0, 0, 0, 2]);
+    let at = |world: &World, node, peer| [transitive, not, kept, dropped].map(|octets| said(world, node, peer, octets));
+    assert_eq!(at(&world, RR, ends[1]), [true, true, true, false]);
+    assert_eq!(at(&world, PES[1], customer), [true, false, true, false]);
+    let (octets, known) = multicast_routes();
+    let head = octets[23..].windows(2).position(|w| w == [0x80, 14]).unwrap() + 23;
+    for kind in (8..=255_u8).filter(|kind| ![0x43, 0x44, 0x47].contains(kind)) {
+        let nlri = [&[kind, 3, 1, 2, kind][..], &known].concat();
+        let reach = [&[0, 1, 5, 4, 192, 0, 2, 1, 0][..], &nlri].concat();
+        let mut attributes = octets[23..head].to_vec();
+        attributes.extend_from_slice(&[0x80, 14, reach.len() as u8]);
+        attributes.extend_from_slice(&reach);
+        attributes.extend_from_slice(&[&[0xc0, 16, 8][..], &TARGET].concat());
+        let from = world.nodes[RR].sent.len();
+        world.inject(RR, ends[0], &message(&attributes));
+        world.run(Duration::from_secs(60));
+        let told = told(&world, ends[1], from, MCAST).0;
+        let is_there = |route: &[u8]| told.windows(route.len()).any(|w| w == route);
+        assert!(kind > 8 || is_there(&known[..14]) && is_there(&known[14..]), "those that are known");
+        assert!(ends.iter().all(|end| world.nodes[RR].speaker.peer_negotiated(*end).is_some()), "type {kind}");
+    }
+    assert_eq!(lost(&world), 0);
+}
+
 /// What PEs say of where multicast comes from is taken from no customer, and told to none.
 #[test]
 fn customers_neither_say_nor_hear_where_multicast_comes_from() {

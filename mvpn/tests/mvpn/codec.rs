@@ -40,6 +40,35 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// A route of a type that is not there yet, whatever its length says and its body holds, is none for the machine, and no fault; flags of PMSI_TUNNEL
+    /// that are not there yet change nothing of what is known (RFC 6514 §5, RFC 7902 §3).
+    ///
+    /// Shows: MVPN-MIG-3
+    #[test]
+    fn what_comes_later_is_left_alone(
+        kind in (8..=255_u8).prop_filter("RFC 7441", |kind| ![0x43, 0x44, 0x47].contains(kind)),
+        body in prop::collection::vec(any::<u8>(), 0..=255),
+        flags in any::<u8>(),
+    ) {
+        use mvpn::pim::wire::AddressFamily::{V4, V6};
+        let octets = [&[kind, body.len() as u8][..], &body].concat();
+        for family in [V4, V6] {
+            prop_assert_eq!(McastRoute::parse(family, &octets), Ok(None));
+        }
+        // Ingress replication to 192.0.2.1 with label 1000.
+        let value = |flags: u8| {
+            let octets = [flags, 6, 0, 0x3e, 0x80, 192, 0, 2, 1];
+            PmsiTunnel::parse(&octets).ok().and_then(|attribute| PmsiTunnelValue::from_attribute(&attribute)).unwrap()
+        };
+        let known = value(flags & 0x01);
+        let all = value(flags);
+        prop_assert_eq!((all.label, all.tunnel, all.leaf_information_required), (known.label, known.tunnel, flags & 1 == 1));
+    }
+}
+
 #[test]
 fn every_tunnel_is_read_back() {
     let (v4, v6): (IpAddr, IpAddr) = ([192, 0, 2, 1].into(), "2001:db8::1".parse().unwrap());

@@ -1,5 +1,6 @@
 //! Several PIM routers in virtual time: what they build is the tree that unicast routing says, under loss and reordering too.
 
+mod beside_internet;
 mod bidir;
 mod bootstrap;
 mod dense;

@@ -77,13 +77,16 @@ impl MvpnPe {
     /// An MVRF is new: others may have waited for it, and it for others' sources.
     pub(super) fn meet(&mut self, now: Instant, vrf: VrfId) {
         let Some(new) = self.mvrfs.get(&vrf) else { return };
-        let (rd, router) = (new.config.rd, self.shared.config.router);
-        for m in self.mvrfs.values() {
-            m.say_again(&mut self.shared, PeKey { address: router, rd });
-            let flows: Vec<(IpAddr, IpAddr)> = m.own_sources.keys().copied().collect();
-            let from = m.config.vrf;
-            let crossings = flows.into_iter().map(|flow| Crossing::Source { from, flow, present: true });
-            self.shared.crossings.extend(crossings.filter(|_| from != vrf));
+        let of = PeKey { address: self.shared.config.router, rd: new.config.rd };
+        for (from, m) in self.mvrfs.iter().filter(|(other, _)| **other != vrf) {
+            if m.umh.has_origin(of.rd, of.address) {
+                m.say_again(&mut self.shared, of);
+            }
+            if m.config.export.iter().any(|target| new.config.import.contains(target)) {
+                let flows = m.own_sources.keys();
+                let crossings = flows.map(|flow| Crossing::Source { from: *from, flow: *flow, present: true });
+                self.shared.crossings.extend(crossings);
+            }
         }
         self.cross(now);
     }

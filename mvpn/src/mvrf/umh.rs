@@ -120,6 +120,11 @@ impl UmhTable {
         pes.next().copied().filter(|_| pes.next().is_none())
     }
 
+    /// Whether routes of this RD lead to a PE.
+    pub(super) fn has_origin(&self, rd: RouteDistinguisher, pe: IpAddr) -> bool {
+        self.origins.get(&rd).is_some_and(|pes| pes.contains_key(&pe))
+    }
+
     /// The AS of a PE that has a VRF of this RD.
     pub(super) fn as_of(&self, rd: RouteDistinguisher, pe: IpAddr) -> Option<u32> {
         self.origins.get(&rd)?.get(&pe)?.0

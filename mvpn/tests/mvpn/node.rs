@@ -190,7 +190,7 @@ fn groups(vpns: u16) -> usize {
 fn counters(vpns: u16) -> CounterMemory<'static> {
     CounterMemory {
         groups: vec![GroupCounters::ZERO; groups(vpns)].leak(),
-        buckets: vec![TokenBuckets::EMPTY; 2].leak(),
+        buckets: vec![TokenBuckets::EMPTY; 4].leak(),
         ..CounterMemory::default()
     }
 }
@@ -202,7 +202,7 @@ fn memory(vpns: u16) -> Memory<'static> {
         vrfs: vec![VrfSlot::EMPTY; count + 2].leak(),
         nhlfes: vec![NhlfeSlot::EMPTY; 3000].leak(),
         ilm: vec![IlmSlot::EMPTY; 6000].leak(),
-        policers: vec![PolicerSlot::EMPTY; 2].leak(),
+        policers: vec![PolicerSlot::EMPTY; 4].leak(),
         rib4: vec![Rib4Node::EMPTY; 20].leak(),
         fib4: vec![Word::ZERO; 2000].leak(),
         multicast: MulticastMemory {

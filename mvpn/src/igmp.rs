@@ -118,12 +118,13 @@ impl<'a> IgmpMessage<'a> {
     ///
     /// # Errors
     /// A wrong checksum, a message that is too short, and a query of 9 to 11 octets (RFC 3376 §7.1).
+    #[inline]
     pub fn take(i: &'a [u8]) -> Take<'a, Self> {
         let whole = i;
         let (i, kind) = codec::be_u8(i, "Type")?;
         let (i, code) = codec::be_u8(i, "Max Resp Code")?;
         let (body, checksum) = codec::be_u16(i, "Checksum")?;
-        if Sum::new().octets(whole).finish() != 0 {
+        if Sum::new().bulk(whole).finish() != 0 {
             return Err(Fail::new(i, "Checksum", Fault::Value(u32::from(checksum))));
         }
         let message = match IgmpType(kind) {
@@ -142,6 +143,7 @@ impl<'a> IgmpMessage<'a> {
     ///
     /// # Errors
     /// As [`Self::take`].
+    #[inline]
     pub fn parse(octets: &'a [u8]) -> Result<Self, Malformed> {
         codec::all(octets, Self::take)
     }
@@ -167,7 +169,7 @@ impl<'a> IgmpMessage<'a> {
             Self::ReportV2(group) => emit_group(IgmpType::REPORT_V2, *group, out),
             Self::Leave(group) => emit_group(IgmpType::LEAVE, *group, out),
             Self::ReportV3(Report { flags, records, additional }) => {
-                let sum = Sum::new().word(*flags).word(records.count()).octets(records.octets()).octets(additional);
+                let sum = Sum::new().word(*flags).word(records.count()).bulk(records.octets()).octets(additional);
                 put_head(IgmpType::REPORT_V3, 0, sum, out);
                 out.put_u16(*flags);
                 out.put_u16(records.count());

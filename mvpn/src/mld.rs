@@ -143,12 +143,13 @@ impl<'a> MldMessage<'a> {
     ///
     /// # Errors
     /// A wrong checksum, a message that is too short, and a query of 25 to 27 octets (RFC 3810 §8.1).
+    #[inline]
     pub fn take(i: &'a [u8], endpoints: &Endpoints) -> Take<'a, Self> {
         let whole = i;
         let (i, kind) = codec::be_u8(i, "Type")?;
         let (i, _code) = codec::be_u8(i, "Code")?;
         let (body, checksum) = codec::be_u16(i, "Checksum")?;
-        if endpoints.sum(whole.len()).octets(whole).finish() != 0 {
+        if endpoints.sum(whole.len()).bulk(whole).finish() != 0 {
             return Err(Fail::new(i, "Checksum", Fault::Value(u32::from(checksum))));
         }
         let message = match MldType(kind) {
@@ -166,6 +167,7 @@ impl<'a> MldMessage<'a> {
     ///
     /// # Errors
     /// As [`Self::take`].
+    #[inline]
     pub fn parse(octets: &'a [u8], endpoints: &Endpoints) -> Result<Self, Malformed> {
         codec::all(octets, |i| Self::take(i, endpoints))
     }
@@ -192,7 +194,7 @@ impl<'a> MldMessage<'a> {
             Self::Done(group) => emit_group(MldType::DONE, *group, sum, out),
             Self::ReportV2(report) => {
                 let Report { flags, records, additional } = report;
-                let sum = sum.word(*flags).word(records.count()).octets(records.octets()).octets(additional);
+                let sum = sum.word(*flags).word(records.count()).bulk(records.octets()).octets(additional);
                 put_head(MldType::REPORT_V2, sum, out);
                 report.emit(out);
             }

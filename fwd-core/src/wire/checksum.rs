@@ -37,6 +37,25 @@ impl Sum {
         Self(sum.wrapping_add(u64::from(u32::from_be_bytes(rest))))
     }
 
+    /// With these octets, of which there are many: the same as [`Self::octets`], faster from about 64 octets on.
+    ///
+    /// They are added as the processor's own words in its own order (RFC 1071 §2 (B), (C)); the carries are counted apart.
+    #[inline]
+    #[must_use]
+    pub fn bulk(self, octets: &[u8]) -> Self {
+        const WORD: usize = size_of::<usize>();
+        let (mut sum, mut carries) = (0_usize, 0_usize);
+        let mut words = octets.chunks_exact(WORD);
+        for word in &mut words {
+            let word = usize::from_ne_bytes(word.first_chunk().copied().unwrap_or_default());
+            let (added, carry) = sum.overflowing_add(word);
+            sum = added;
+            carries = carries.wrapping_add(usize::from(carry));
+        }
+        let own = Self((sum as u64 & 0xffff_ffff).wrapping_add(sum as u64 >> 32).wrapping_add(carries as u64));
+        self.word((!own.finish()).to_be()).octets(words.remainder())
+    }
+
     /// With a 16-bit field.
     #[inline]
     #[must_use]
@@ -129,6 +148,7 @@ mod tests {
     fn ones_do_not_overflow() {
         for n in 0..64 {
             assert_eq!(of(&[0xff; 64][..n]), naive(&[0xff; 64][..n]));
+            assert_eq!(Sum::new().bulk(&[0xff; 64][..n]).finish(), naive(&[0xff; 64][..n]));
         }
     }
 
@@ -139,6 +159,7 @@ mod tests {
             let (head, tail) = octets.split_at(at);
             prop_assert_eq!(of(&octets), naive(&octets));
             prop_assert_eq!(Sum::new().octets(head).octets(tail).finish(), naive(&octets));
+            prop_assert_eq!(Sum::new().bulk(head).bulk(tail).finish(), naive(&octets));
         }
 
         #[test]

@@ -33,6 +33,12 @@ impl<'a, A: Address> Addresses<'a, A> {
         Ok((rest, Self { octets, family: PhantomData }))
     }
 
+    /// A whole number of addresses.
+    #[inline]
+    pub(super) const fn of(octets: &'a [u8]) -> Self {
+        Self { octets, family: PhantomData }
+    }
+
     /// The octets.
     #[inline]
     #[must_use]

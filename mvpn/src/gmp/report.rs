@@ -145,9 +145,12 @@ impl<'a, A: Address> Records<'a, A> {
     /// That of the first record that is malformed.
     #[inline]
     pub fn take(i: &'a [u8], n: u16) -> Take<'a, Self> {
-        let mut rest = i;
+        let (mut rest, mut stride) = (i, Stride::<A>::NEW);
         for _ in 0..n {
-            rest = GroupRecord::<A>::take(rest)?.0;
+            rest = match stride.split(rest) {
+                Some((_, rest)) => rest,
+                None => GroupRecord::<A>::take(rest)?.0,
+            };
         }
         let octets = i.get(..i.len().saturating_sub(rest.len())).unwrap_or_default();
         Ok((rest, Self { octets, count: n, family: PhantomData }))
@@ -169,7 +172,7 @@ impl<'a, A: Address> Records<'a, A> {
     #[inline]
     #[must_use]
     pub const fn iter(&self) -> RecordsIter<'a, A> {
-        RecordsIter { octets: self.octets, family: PhantomData }
+        RecordsIter { octets: self.octets, stride: Stride::NEW }
     }
 }
 
@@ -189,11 +192,62 @@ impl<A: Address> fmt::Debug for Records<'_, A> {
     }
 }
 
+/// From record to record, without a look at what is in them.
+///
+/// The records of a report are mostly of one shape: the length of the last one is kept, and the processor goes on to the next record
+/// before the numbers in this one have come from memory.
+#[derive(Clone, Debug)]
+struct Stride<A> {
+    /// Aux Data Len and Number of Sources of the last record, as they lie in memory.
+    shape: u32,
+    /// Its octets.
+    len: usize,
+    /// Those of its sources.
+    sources: usize,
+    family: PhantomData<fn() -> A>,
+}
+
+impl<A: Address> Stride<A> {
+    /// That of records without sources.
+    const NEW: Self = Self { shape: 0, len: A::LEN.saturating_add(4), sources: 0, family: PhantomData };
+
+    /// Cuts the first record off; `None` where it does not end.
+    #[inline]
+    fn split<'a>(&mut self, octets: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+        let shape = u32::from_ne_bytes(*octets.first_chunk()?) & u32::from_ne_bytes([0, 0xff, 0xff, 0xff]);
+        if shape != self.shape {
+            (self.shape, (self.len, self.sources)) = (shape, lengths::<A>(shape));
+        }
+        octets.split_at_checked(self.len)
+    }
+
+    /// The first record and what follows it.
+    #[inline]
+    fn record<'a>(&mut self, octets: &'a [u8]) -> Option<(GroupRecord<'a, A>, &'a [u8])> {
+        let (record, rest) = self.split(octets)?;
+        let (head, body) = record.split_at_checked(4)?;
+        let (group, body) = A::split(body)?;
+        let (sources, auxiliary) = body.split_at_checked(self.sources)?;
+        let kind = RecordType(*head.first()?);
+        Some((GroupRecord { kind, group, sources: Addresses::of(sources), auxiliary }, rest))
+    }
+}
+
+/// The octets of a record of this shape, and those of its sources. A call of its own, so that it stays a branch.
+#[cold]
+#[inline(never)]
+fn lengths<A: Address>(shape: u32) -> (usize, usize) {
+    let [_, words, n @ ..] = shape.to_ne_bytes();
+    let sources = usize::from(u16::from_be_bytes(n)).saturating_mul(A::LEN);
+    let all = usize::from(words).saturating_mul(4).saturating_add(sources).saturating_add(A::LEN).saturating_add(4);
+    (all, sources)
+}
+
 /// The records of a [`Records`].
 #[derive(Clone, Debug)]
 pub struct RecordsIter<'a, A> {
     octets: &'a [u8],
-    family: PhantomData<fn() -> A>,
+    stride: Stride<A>,
 }
 
 impl<'a, A: Address> Iterator for RecordsIter<'a, A> {
@@ -201,7 +255,7 @@ impl<'a, A: Address> Iterator for RecordsIter<'a, A> {
 
     #[inline]
     fn next(&mut self) -> Option<GroupRecord<'a, A>> {
-        let (rest, record) = GroupRecord::take(self.octets).ok()?;
+        let (record, rest) = self.stride.record(self.octets)?;
         self.octets = rest;
         Some(record)
     }

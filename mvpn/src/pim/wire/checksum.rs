@@ -21,7 +21,7 @@ fn over(octets: &[u8], source: IpAddr, destination: IpAddr) -> u16 {
         let len = u32::try_from(octets.len()).unwrap_or_default();
         sum = sum.octets(&source.octets()).octets(&destination.octets()).long(len).long(u32::from(PROTOCOL));
     }
-    sum.octets(octets).finish()
+    sum.bulk(octets).finish()
 }
 
 /// The checksum to write into `message`, whose checksum field is zero.

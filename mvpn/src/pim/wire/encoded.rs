@@ -210,11 +210,24 @@ impl EncodedGroup {
     /// Truncated input, an unknown family or encoding, a mask longer than the address.
     #[inline]
     pub fn take(i: &[u8]) -> Take<'_, Self> {
-        // IPv4, as most are: one comparison of eight octets.
-        if let Some(([1, 0, flags, mask_len @ 0..=32, a, b, c, d], rest)) = i.split_first_chunk::<8>() {
-            let addr = IpAddr::V4(Ipv4Addr::new(*a, *b, *c, *d));
-            return Ok((rest, Self { flags: GroupFlags::from_bits_truncate(*flags), mask_len: *mask_len, addr }));
+        match Self::plain(i) {
+            Some((group, rest)) => Ok((rest, group)),
+            None => Self::take_any(i),
         }
+    }
+
+    /// IPv4, as most are: one comparison of eight octets.
+    #[inline]
+    pub(super) fn plain(i: &[u8]) -> Option<(Self, &[u8])> {
+        let (octets, rest) = i.split_first_chunk::<8>()?;
+        let [1, 0, flags, mask_len @ 0..=32, a, b, c, d] = *octets else { return None };
+        let addr = IpAddr::V4(Ipv4Addr::new(a, b, c, d));
+        Some((Self { flags: GroupFlags::from_bits_truncate(flags), mask_len, addr }, rest))
+    }
+
+    /// One of either family.
+    #[inline(never)]
+    fn take_any(i: &[u8]) -> Take<'_, Self> {
         let (i, (family, _)) = take_family(i, false, "encoded group")?;
         let (rest, [flags, mask_len]) = codec::array::<2>(i, "encoded group")?;
         if mask_len > family.bits() {
@@ -252,6 +265,9 @@ bitflags! {
         const RPT = 0x01;
     }
 }
+
+/// Octets of an IPv4 source without attributes.
+pub(super) const PLAIN_SOURCE: usize = 8;
 
 /// An Encoded-Source address, with Join attributes in the second encoding (RFC 5384 §3.1).
 ///
@@ -318,11 +334,30 @@ impl<'a> EncodedSource<'a> {
     /// Truncated input, an unknown family or encoding, a mask longer than the address, attributes that do not end.
     #[inline]
     pub fn take(i: &'a [u8]) -> Take<'a, Self> {
-        // IPv4 without attributes, as most are: one comparison of eight octets.
-        if let Some(([1, 0, flags, mask_len @ 0..=32, a, b, c, d], rest)) = i.split_first_chunk::<8>() {
-            let addr = IpAddr::V4(Ipv4Addr::new(*a, *b, *c, *d));
-            return Ok((rest, Self::with_mask(addr, SourceFlags::from_bits_truncate(*flags), *mask_len)));
+        match Self::plain(i) {
+            Some((source, rest)) => Ok((rest, source)),
+            None => Self::take_any(i),
         }
+    }
+
+    /// IPv4 without attributes, as most are: one comparison of eight octets.
+    #[inline]
+    pub(super) fn plain(i: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (octets, rest) = i.split_first_chunk::<PLAIN_SOURCE>()?;
+        let [1, 0, flags, mask_len @ 0..=32, a, b, c, d] = *octets else { return None };
+        let addr = IpAddr::V4(Ipv4Addr::new(a, b, c, d));
+        Some((Self::with_mask(addr, SourceFlags::from_bits_truncate(flags), mask_len), rest))
+    }
+
+    /// Whether [`PLAIN_SOURCE`] octets are an IPv4 source without attributes.
+    #[inline]
+    pub(super) const fn is_plain(octets: &[u8]) -> bool {
+        matches!(octets, [1, 0, _, 0..=32, ..])
+    }
+
+    /// One of either family, in either encoding.
+    #[inline(never)]
+    fn take_any(i: &'a [u8]) -> Take<'a, Self> {
         let (i, (family, attributes)) = take_family(i, true, "encoded source")?;
         let (rest, [flags, mask_len]) = codec::array::<2>(i, "encoded source")?;
         if mask_len > family.bits() {

@@ -8,7 +8,7 @@ use fwd_core::Malformed;
 use fwd_core::codec::{self, BufMut, Take};
 
 use super::encoded::{
-    AddressFamily, EncodedGroup, EncodedSource, SourceFlags, emit_unicast, take_unicast, unicast_len,
+    AddressFamily, EncodedGroup, EncodedSource, PLAIN_SOURCE, SourceFlags, emit_unicast, take_unicast, unicast_len,
 };
 use super::join_attribute::JoinAttributesBuf;
 
@@ -28,6 +28,7 @@ pub struct JoinPrune<'a> {
     upstream_neighbor: IpAddr,
     holdtime: u16,
     count: u8,
+    is_plain: bool,
     octets: &'a [u8],
 }
 
@@ -57,12 +58,18 @@ impl<'a> JoinPrune<'a> {
         let (i, upstream_neighbor) = take_unicast(i, "upstream neighbor")?;
         let (i, [_reserved, count]) = codec::array::<2>(i, "number of groups")?;
         let (i, holdtime) = codec::be_u16(i, "holdtime")?;
-        let mut rest = i;
+        let (mut rest, mut is_plain) = (i, true);
         for _ in 0..count {
-            (rest, _) = GroupSet::take(rest)?;
+            rest = match GroupSet::plain(rest, false) {
+                Some((_, rest)) => rest,
+                None => {
+                    is_plain = false;
+                    GroupSet::take_any(rest)?.0
+                }
+            };
         }
         let (rest, octets) = codec::octets(i, i.len().saturating_sub(rest.len()), "group sets")?;
-        Ok((rest, Self { upstream_neighbor, holdtime, count, octets }))
+        Ok((rest, Self { upstream_neighbor, holdtime, count, is_plain, octets }))
     }
 
     /// Parses exactly one body.
@@ -89,7 +96,7 @@ impl<'a> JoinPrune<'a> {
     #[inline]
     #[must_use]
     pub const fn groups(&self) -> GroupSets<'a> {
-        GroupSets { octets: self.octets }
+        GroupSets { octets: self.octets, is_plain: self.is_plain }
     }
 
     /// Octets that [`Self::emit`] writes.
@@ -107,7 +114,7 @@ impl<'a> JoinPrune<'a> {
             set.group.emit(out);
             out.put_u16(set.joined);
             out.put_u16(set.pruned);
-            set.sources.for_each(|s| s.emit(out));
+            set.joins().chain(set.prunes()).for_each(|s| s.emit(out));
         }
     }
 
@@ -131,34 +138,45 @@ pub struct GroupSet<'a> {
     /// The group.
     pub group: EncodedGroup,
     joined: u16,
+    joins: Sources<'a>,
     pruned: u16,
-    sources: Sources<'a>,
+    prunes: Sources<'a>,
 }
 
 impl<'a> GroupSet<'a> {
+    /// Takes a set of IPv4 sources without attributes, as most are: eight octets each, which may be `proved` already.
     #[inline]
-    fn take(i: &'a [u8]) -> Take<'a, Self> {
+    fn plain(i: &'a [u8], proved: bool) -> Option<(Self, &'a [u8])> {
+        let (group, i) = EncodedGroup::plain(i)?;
+        let (numbers, i) = i.split_first_chunk::<4>()?;
+        let [j1, j0, p1, p0] = *numbers;
+        let (joined, pruned) = (u16::from_be_bytes([j1, j0]), u16::from_be_bytes([p1, p0]));
+        let (joins, i) = Sources::plain(i, joined, proved)?;
+        let (prunes, i) = Sources::plain(i, pruned, proved)?;
+        Some((Self { group, joined, joins, pruned, prunes }, i))
+    }
+
+    /// Takes any set.
+    #[inline(never)]
+    fn take_any(i: &'a [u8]) -> Take<'a, Self> {
         let (i, group) = EncodedGroup::take(i)?;
         let (i, joined) = codec::be_u16(i, "joined sources")?;
         let (i, pruned) = codec::be_u16(i, "pruned sources")?;
-        let mut rest = i;
-        for _ in 0..u32::from(joined).saturating_add(u32::from(pruned)) {
-            (rest, _) = EncodedSource::take(rest)?;
-        }
-        let (rest, octets) = codec::octets(i, i.len().saturating_sub(rest.len()), "sources")?;
-        Ok((rest, Self { group, joined, pruned, sources: Sources { octets } }))
+        let (i, joins) = Sources::take(i, joined)?;
+        let (i, prunes) = Sources::take(i, pruned)?;
+        Ok((i, Self { group, joined, joins, pruned, prunes }))
     }
 
     /// The joined sources.
     #[inline]
     pub fn joins(&self) -> impl Iterator<Item = EncodedSource<'a>> + use<'a> {
-        self.sources.clone().take(usize::from(self.joined))
+        self.joins.clone()
     }
 
     /// The pruned sources.
     #[inline]
     pub fn prunes(&self) -> impl Iterator<Item = EncodedSource<'a>> + use<'a> {
-        self.sources.clone().skip(usize::from(self.joined))
+        self.prunes.clone()
     }
 }
 
@@ -166,6 +184,19 @@ impl<'a> GroupSet<'a> {
 #[derive(Clone, Debug)]
 pub struct GroupSets<'a> {
     octets: &'a [u8],
+    is_plain: bool,
+}
+
+impl<'a> GroupSets<'a> {
+    #[cold]
+    #[inline(never)]
+    fn next_any(&mut self) -> Option<GroupSet<'a>> {
+        let taken = if self.octets.is_empty() { None } else { GroupSet::take_any(self.octets).ok() };
+        self.octets = &[];
+        let (rest, set) = taken?;
+        self.octets = rest;
+        Some(set)
+    }
 }
 
 impl<'a> Iterator for GroupSets<'a> {
@@ -173,11 +204,13 @@ impl<'a> Iterator for GroupSets<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<GroupSet<'a>> {
-        let taken = GroupSet::take(self.octets);
-        self.octets = &[];
-        let (rest, set) = taken.ok()?;
-        self.octets = rest;
-        Some(set)
+        match GroupSet::plain(self.octets, self.is_plain) {
+            Some((set, rest)) => {
+                self.octets = rest;
+                Some(set)
+            }
+            None => self.next_any(),
+        }
     }
 }
 
@@ -188,16 +221,51 @@ struct Sources<'a> {
     octets: &'a [u8],
 }
 
-impl<'a> Iterator for Sources<'a> {
-    type Item = EncodedSource<'a>;
-
+impl<'a> Sources<'a> {
+    /// Takes `n` plain sources, which may be `proved` already.
     #[inline]
-    fn next(&mut self) -> Option<EncodedSource<'a>> {
+    fn plain(i: &'a [u8], n: u16, proved: bool) -> Option<(Self, &'a [u8])> {
+        let (octets, rest) = i.split_at_checked(usize::from(n).saturating_mul(PLAIN_SOURCE))?;
+        let is_plain = proved || octets.chunks_exact(PLAIN_SOURCE).all(EncodedSource::is_plain);
+        is_plain.then_some((Self { octets }, rest))
+    }
+
+    /// Takes `n` sources.
+    fn take(i: &'a [u8], n: u16) -> Take<'a, Self> {
+        let mut rest = i;
+        for _ in 0..n {
+            (rest, _) = EncodedSource::take(rest)?;
+        }
+        let (rest, octets) = codec::octets(i, i.len().saturating_sub(rest.len()), "sources")?;
+        Ok((rest, Self { octets }))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn next_any(&mut self) -> Option<EncodedSource<'a>> {
         let taken = EncodedSource::take(self.octets);
         self.octets = &[];
         let (rest, source) = taken.ok()?;
         self.octets = rest;
         Some(source)
+    }
+}
+
+impl<'a> Iterator for Sources<'a> {
+    type Item = EncodedSource<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<EncodedSource<'a>> {
+        if self.octets.is_empty() {
+            return None;
+        }
+        match EncodedSource::plain(self.octets) {
+            Some((source, rest)) => {
+                self.octets = rest;
+                Some(source)
+            }
+            None => self.next_any(),
+        }
     }
 }
 

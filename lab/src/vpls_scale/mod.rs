@@ -1,26 +1,24 @@
 //! `lab vpls-scale`: what a VPLS costs (RFC 5501 §6.1.2, catalogue §7): per instance, pseudowire, group, address and tree, in memory,
 //! work and octets on the wire; and whether customers' joins take anything from unicast.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant as Clock};
 
 use anyhow::{Context, ensure};
-use bgp_vpn::attr::RouteTarget;
-use bgp_vpn::nlri::RouteDistinguisher;
-use fwd_core::net::{IfIndex, Label, Mac, NhlfeId, PortId, VsiId};
-use fwd_core::op::{NextHop, Tags};
+use fwd_core::net::{IfIndex, Mac, PortId, VsiId};
+use fwd_core::op::Tags;
 use fwd_core::table::MacBucket;
 use fwd_core::time::Instant;
-use vpls::bgp::{Nlri, RouteAttributes};
-use vpls::label_block::LabelBlock;
 use vpls::multicast::{TreeConfig, TunnelKind};
-use vpls::snoop::SnoopConfig;
-use vpls::{CircuitConfig, Input, Output, PeConfig, PeLimits, VeConfig, VplsPe, VsiConfig, VsiLimits};
+use vpls::{CircuitConfig, Input, Output, VsiConfig, VsiLimits};
 
+use self::sweep::{Metric, config, group, pe};
 use crate::run::scene::vpls::world::World;
 use crate::run::scene::vpls::world::packets::{data, frame, join, mac};
+
+pub mod sweep;
 
 /// Arguments of `lab vpls-scale`.
 #[derive(clap::Args)]
@@ -41,9 +39,7 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
     ensure!((100..=10_000).contains(&args.instances), "--instances: 100 to 10,000");
     ensure!(args.seconds > 0, "--seconds: one at least");
     reference();
-    instances(args.instances);
-    pseudowires();
-    groups()?;
+    sweeps(args.instances)?;
     trees();
     addresses();
     copies()?;
@@ -54,74 +50,6 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
 /// Octets of memory that this process holds.
 fn resident() -> usize {
     usize::try_from(crate::sizing::resident()).unwrap_or(0)
-}
-
-fn target(vsi: u16) -> RouteTarget {
-    RouteTarget::two_octet_as(65000, vsi.into())
-}
-
-fn config(pe: u32, vsi: u16) -> VsiConfig {
-    let rd = RouteDistinguisher::two_octet_as(65000, pe * 100_000 + u32::from(vsi));
-    let snoop = SnoopConfig {
-        querier4: Some(Ipv4Addr::new(10, 0, 0, 200)),
-        querier6: Some("fe80::200".parse().unwrap_or(std::net::Ipv6Addr::LOCALHOST)),
-        settle: Duration::ZERO,
-        ..SnoopConfig::default()
-    };
-    let ve = u16::try_from(pe + 1).unwrap_or(1);
-    VsiConfig { ve: Some(VeConfig::new(ve)), snoop: Some(snoop), ..VsiConfig::new(VsiId(vsi), rd) }
-        .with_target(target(vsi))
-}
-
-fn address(pe: u32) -> IpAddr {
-    Ipv4Addr::from(0xc000_0200 + pe).into()
-}
-
-/// The label block of another PE for an instance.
-fn block(pe: u32, vsi: u16) -> (Nlri, RouteAttributes) {
-    let base = Label::from_low_bits(100_000 + pe * 16 + u32::from(vsi) * 8);
-    let rd = RouteDistinguisher::two_octet_as(65000, pe * 100_000 + u32::from(vsi));
-    let nlri =
-        Nlri::Block { rd, ve_id: u16::try_from(pe + 1).unwrap_or(1), block: LabelBlock { offset: 1, size: 8, base } };
-    let mut attributes = RouteAttributes::with_targets(address(pe), &[target(vsi)]);
-    attributes.layer2 = Some(bgp_vpn::attr::ext_community::Layer2Info {
-        encaps: bgp_vpn::attr::ext_community::Layer2Info::VPLS,
-        flags: bgp_vpn::attr::ext_community::Layer2Flags::empty(),
-        mtu: 1500,
-        reserved: 0,
-    });
-    (nlri, attributes)
-}
-
-/// What came out of a machine: operations, UPDATEs with the octets of their routes and communities.
-#[derive(Clone, Copy, Default)]
-struct Drained {
-    ops: usize,
-    updates: usize,
-    octets: usize,
-}
-
-fn drain(pe: &mut VplsPe) -> Drained {
-    let mut drained = Drained::default();
-    while let Some(output) = pe.poll_output() {
-        match output {
-            Output::Program(_) => drained.ops += 1,
-            Output::Advertise(nlri, attributes) => {
-                let mut octets = Vec::new();
-                nlri.emit(&mut octets);
-                drained.updates += 1;
-                drained.octets += octets.len() + 8 * attributes.communities().count();
-            }
-            _ => {}
-        }
-    }
-    drained
-}
-
-fn pe(own: u32) -> anyhow::Result<VplsPe> {
-    let IpAddr::V4(router_id) = address(own) else { anyhow::bail!("an IPv4 address") };
-    let limits = PeLimits { records_per_second: u32::MAX, routes: 1_000_000, ..PeLimits::DEFAULT };
-    Ok(VplsPe::new(Instant::ZERO, PeConfig { limits, labels: 16..=1_048_575 - 1000, ..PeConfig::new(router_id) })?)
 }
 
 /// The reference case (RFC 5501 §3.2): 20 remote PEs on one shared first link, three with members.
@@ -160,118 +88,26 @@ fn reference() {
     }
 }
 
-/// Instances of one PE: 10 remote PEs and two circuits each.
-fn instances(most: u16) {
-    println!("instances, each with 10 pseudowires by label blocks, 2 circuits, snooping");
+/// The quantities of RFC 5501 §6.1.2, each ten-fold with the others fixed, and the instances at 100, 1,000 and 4,000.
+fn sweeps(most: u16) -> anyhow::Result<()> {
+    println!("one PE; each line is one quantity, the others stay");
     println!(
-        "  {:>9} {:>12} {:>14} {:>14} {:>16}",
-        "instances", "us each", "octets each", "ops each", "UPDATE octets each"
+        "  {:<42} {:>6} {:>9} {:>12} {:>9} {:>13} {:>18}",
+        "quantity", "of it", "us each", "octets each", "ops each", "UPDATEs each", "UPDATE octets each"
     );
-    for n in [100, 1000, 4000].into_iter().filter(|n| *n <= most) {
-        let Ok(mut pe) = pe(0) else { return };
-        let (before, begin) = (resident(), Clock::now());
-        for to in 1..=10 {
-            let input =
-                Input::Transport { peer: address(to), next: Some(NextHop::Nhlfe(NhlfeId(200_000 + to))), mtu: 0 };
-            pe.handle_input(Instant::ZERO, input);
+    for metric in Metric::ALL {
+        let mut sizes = vec![metric.base(), metric.base() * 10];
+        if metric == Metric::Instances {
+            sizes.push(most.into());
+            sizes.retain(|n| *n <= most.into());
         }
-        let mut sum = Drained::default();
-        let mut add = |drained: Drained| {
-            sum = Drained {
-                ops: sum.ops + drained.ops,
-                updates: sum.updates + drained.updates,
-                octets: sum.octets + drained.octets,
-            };
-        };
-        for vsi in 1..=n {
-            let _ = pe.add_vsi(Instant::ZERO, config(0, vsi));
-            for iface in 0..2 {
-                let circuit = CircuitConfig::new(IfIndex(u32::from(vsi) * 2 + iface), Tags::Any);
-                let _ = pe.add_circuit(Instant::ZERO, VsiId(vsi), circuit);
-            }
-            for to in 1..=10 {
-                let (nlri, attributes) = block(to, vsi);
-                pe.handle_input(Instant::ZERO, Input::Route { nlri, attributes: Some(attributes) });
-            }
-            add(drain(&mut pe));
+        for n in sizes {
+            let (before, begin) = (resident(), Clock::now());
+            let swept = metric.build(n)?;
+            let us = begin.elapsed().as_secs_f64() * 1e6 / f64::from(n);
+            let octets = resident().saturating_sub(before) / n as usize;
+            println!("  {:<42} {n:>6} {us:>9.1} {octets:>12} {}", metric.name(), swept.per_unit());
         }
-        pe.handle_timeout(Instant::from_secs(3));
-        add(drain(&mut pe));
-        let up = pe.pseudowires(VsiId(1)).filter(|(_, state, _)| *state == vpls::oam::PwState::Up).count();
-        let (us, octets) =
-            (begin.elapsed().as_micros() / u128::from(n), resident().saturating_sub(before) / usize::from(n));
-        println!(
-            "  {n:>9} {us:>12} {octets:>14} {:>14} {:>16}   ({up} pseudowires up in the first)",
-            sum.ops / usize::from(n),
-            sum.octets / usize::from(n)
-        );
-    }
-}
-
-/// Pseudowires of one instance.
-fn pseudowires() {
-    println!("pseudowires of one instance");
-    println!("  {:>12} {:>12} {:>14}", "pseudowires", "us each", "octets each");
-    for n in [30_u32, 300, 1000] {
-        let Ok(mut pe) = pe(0) else { return };
-        let limits = VsiLimits { pseudowires: 8192, ..VsiLimits::DEFAULT };
-        let ve = VeConfig { block_size: 1100, ..VeConfig::new(1) };
-        let _ = pe.add_vsi(Instant::ZERO, VsiConfig { snoop: None, ve: Some(ve), limits, ..config(0, 1) });
-        for to in 1..=n {
-            let input =
-                Input::Transport { peer: address(to), next: Some(NextHop::Nhlfe(NhlfeId(200_000 + to))), mtu: 0 };
-            pe.handle_input(Instant::ZERO, input);
-        }
-        let (before, begin) = (resident(), Clock::now());
-        for to in 1..=n {
-            let (nlri, attributes) = block(to, 1);
-            pe.handle_input(Instant::ZERO, Input::Route { nlri, attributes: Some(attributes) });
-        }
-        drain(&mut pe);
-        pe.handle_timeout(Instant::from_secs(3));
-        drain(&mut pe);
-        let us = begin.elapsed().as_micros() / u128::from(n);
-        println!("  {n:>12} {us:>12} {:>14}", resident().saturating_sub(before) / n as usize);
-    }
-}
-
-fn group(n: u32) -> Ipv4Addr {
-    Ipv4Addr::from(u32::from(Ipv4Addr::new(239, 0, 0, 0)) + n)
-}
-
-/// An instance with two circuits whose limits are out of the way.
-fn open(own: u32) -> anyhow::Result<(VplsPe, PortId)> {
-    let mut pe = pe(own)?;
-    let limits = VsiLimits {
-        groups: 100_000,
-        groups_per_circuit: 100_000,
-        records: u32::MAX,
-        records_per_circuit: u32::MAX,
-        ..VsiLimits::DEFAULT
-    };
-    pe.add_vsi(Instant::ZERO, VsiConfig { limits, ..config(own, 1) })?;
-    let port = pe.add_circuit(Instant::ZERO, VsiId(1), CircuitConfig::new(IfIndex(1), Tags::Any))?;
-    pe.add_circuit(Instant::ZERO, VsiId(1), CircuitConfig::new(IfIndex(2), Tags::Any))?;
-    drain(&mut pe);
-    Ok((pe, port))
-}
-
-/// Groups of one instance, joined at 150 a second: the rate of changes of a circuit is 200.
-fn groups() -> anyhow::Result<()> {
-    println!("groups of one instance, each joined once by IGMPv2");
-    println!("  {:>8} {:>12} {:>14} {:>10}", "groups", "us a join", "octets each", "ops each");
-    for n in [400, 4000] {
-        let (mut pe, port) = open(0)?;
-        let (before, begin, mut ops) = (resident(), Clock::now(), 0);
-        for k in 0..n {
-            let now = Instant::from_micros(u64::from(k) * 6_667);
-            pe.handle_input(now, Input::Frame { port, octets: &join(7, group(k)) });
-            ops += drain(&mut pe).ops;
-        }
-        let us = begin.elapsed().as_secs_f64() * 1e6 / f64::from(n);
-        let octets = resident().saturating_sub(before) / n as usize;
-        let held = pe.usage(VsiId(1)).map_or(0, |usage| usage.groups);
-        println!("  {held:>8} {us:>12.1} {octets:>14} {:>10}", ops / n as usize);
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::fault::{Affected, Cause};
 use crate::io::Output;
 use crate::pe::{Dirty, Timer, VplsPe};
 use crate::snoop::Snooper;
-use crate::vsi::{Circuit, Domain, Forwarder, Instance, PwKey};
+use crate::vsi::{Circuit, Domain, Forwarder, Imported, Instance, LegNumbers, PwKey};
 
 /// How long VEs may become known before labels are allocated.
 const BLOCK_WAIT: Duration = Duration::from_secs(2);
@@ -57,9 +57,9 @@ impl VplsPe {
         let instance = Instance {
             circuits: BTreeMap::new(),
             pws: BTreeMap::new(),
-            legs: BTreeMap::new(),
+            legs: LegNumbers::default(),
             domains,
-            routes: BTreeMap::new(),
+            routes: Imported::default(),
             blocks: Vec::new(),
             blocks_ready: false,
             forwarder,
@@ -173,7 +173,7 @@ impl VplsPe {
         if !config.snoop.emits {
             rates.multicast = Some(crate::police::Rate::ZERO);
         }
-        instance.leg(port);
+        instance.legs.give(port);
         instance.circuits.insert(port, Circuit { config, up: true, looped: false, policers: Vec::new() });
         self.ports.insert(port, vsi);
         self.touch(vsi);
@@ -210,7 +210,7 @@ impl VplsPe {
         self.program.port(port, None);
         self.ports.remove(&port);
         if let Some(instance) = self.vsis.get_mut(&vsi) {
-            instance.legs.remove(&port);
+            instance.legs.take_back(port);
         }
         self.pools.ports.give(port.0, 1);
     }

@@ -39,8 +39,8 @@ impl VplsPe {
             .map(|(_, port)| port)
             .collect();
         for port in ports {
-            if let Some(leg) = instance.legs.get(port).filter(|_| !by_tree.contains(port)) {
-                legs.insert(*leg, LegTarget::Port(*port));
+            if let Some(leg) = instance.legs.get(*port).filter(|_| !by_tree.contains(port)) {
+                legs.insert(leg, LegTarget::Port(*port));
             }
         }
         if let Some((_, entries)) = tree.filter(|_| by_tree.iter().any(|port| ports.contains(port))) {

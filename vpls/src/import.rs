@@ -111,7 +111,7 @@ impl VplsPe {
     pub(crate) fn import(&mut self, vsi: VsiId, route: &Arc<Route>) {
         let is_for = self.importers(route).contains(&vsi);
         if let Some(instance) = self.vsis.get_mut(&vsi).filter(|_| is_for) {
-            instance.routes.insert(route.nlri.key(), route.clone());
+            instance.routes.insert(route.clone());
         }
         self.route_changed(vsi, &route.nlri);
     }

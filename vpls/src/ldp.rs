@@ -74,7 +74,7 @@ impl VplsPe {
                 return None;
             };
             let port = PortId(port);
-            instance.leg(port);
+            instance.legs.give(port);
             let pw = Pw {
                 role,
                 port,

@@ -1,5 +1,6 @@
 //! An instance: its circuits, pseudowires and broadcast domains.
 
+use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -124,17 +125,90 @@ pub(crate) enum Forwarder {
     Backup(IpAddr),
 }
 
+/// Numbers of legs by port.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LegNumbers {
+    of: BTreeMap<PortId, u16>,
+    /// Given back, below `next`.
+    free: BTreeSet<u16>,
+    next: u16,
+}
+
+impl LegNumbers {
+    /// The number of a port's leg, given once.
+    pub(crate) fn give(&mut self, port: PortId) {
+        if self.of.contains_key(&port) {
+            return;
+        }
+        let leg = self.free.pop_first().unwrap_or_else(|| {
+            let leg = self.next;
+            self.next = leg.saturating_add(1);
+            leg
+        });
+        self.of.insert(port, leg);
+    }
+
+    pub(crate) fn get(&self, port: PortId) -> Option<u16> {
+        self.of.get(&port).copied()
+    }
+
+    pub(crate) fn take_back(&mut self, port: PortId) {
+        self.free.extend(self.of.remove(&port));
+    }
+}
+
+/// Routes that an instance imports.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Imported {
+    all: BTreeMap<RouteKey, Arc<Route>>,
+    /// Label blocks by the VE that they are of.
+    ves: BTreeMap<u16, BTreeSet<RouteKey>>,
+}
+
+impl Imported {
+    pub(crate) fn insert(&mut self, route: Arc<Route>) {
+        let key = route.nlri.key();
+        if let RouteKey::Block(_, ve, _) = key {
+            self.ves.entry(ve).or_default().insert(key);
+        }
+        self.all.insert(key, route);
+    }
+
+    pub(crate) fn remove(&mut self, key: &RouteKey) {
+        self.all.remove(key);
+        let RouteKey::Block(_, ve, _) = key else { return };
+        if let Entry::Occupied(mut blocks) = self.ves.entry(*ve) {
+            blocks.get_mut().remove(key);
+            if blocks.get().is_empty() {
+                blocks.remove();
+            }
+        }
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.all.values()
+    }
+
+    /// Label blocks of a VE.
+    pub(crate) fn of_ve(&self, ve: u16) -> impl Iterator<Item = &Arc<Route>> {
+        self.ves.get(&ve).into_iter().flatten().filter_map(|key| self.all.get(key))
+    }
+
+    /// VEs that have a label block.
+    pub(crate) fn ves(&self) -> impl Iterator<Item = u16> + '_ {
+        self.ves.keys().copied()
+    }
+}
+
 /// An instance.
 #[derive(Clone, Debug)]
 pub(crate) struct Instance {
     pub(crate) config: VsiConfig,
     pub(crate) circuits: BTreeMap<PortId, Circuit>,
     pub(crate) pws: BTreeMap<PwKey, Pw>,
-    /// Numbers of legs by port.
-    pub(crate) legs: BTreeMap<PortId, u16>,
+    pub(crate) legs: LegNumbers,
     pub(crate) domains: BTreeMap<VsiId, Domain>,
-    /// Routes that it imports.
-    pub(crate) routes: BTreeMap<RouteKey, Arc<Route>>,
+    pub(crate) routes: Imported,
     pub(crate) blocks: Vec<LabelBlock>,
     /// Whether blocks may be allocated: VEs have had time to become known.
     pub(crate) blocks_ready: bool,
@@ -187,16 +261,5 @@ impl Instance {
     /// PEs reached by a mesh pseudowire.
     pub(crate) fn mesh_peers(&self) -> impl Iterator<Item = (IpAddr, PortId)> + '_ {
         self.pws.iter().filter(|(_, pw)| pw.up && pw.is_mesh()).map(|((peer, _), pw)| (*peer, pw.port))
-    }
-
-    /// The number of a port's leg, given once.
-    pub(crate) fn leg(&mut self, port: PortId) -> u16 {
-        if let Some(leg) = self.legs.get(&port) {
-            return *leg;
-        }
-        let used: BTreeSet<u16> = self.legs.values().copied().collect();
-        let leg = (0..u16::MAX).find(|leg| !used.contains(leg)).unwrap_or(u16::MAX);
-        self.legs.insert(port, leg);
-        leg
     }
 }

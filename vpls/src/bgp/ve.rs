@@ -1,6 +1,5 @@
 //! VEs: label blocks of ours, pseudowires to others, and which PE of a multi-homed site forwards (RFC 4761 §3).
 
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::net::IpAddr;
@@ -23,8 +22,8 @@ type Rank = (u32, Reverse<IpAddr>);
 impl Instance {
     /// The label blocks of other PEs for a VE, with the PE.
     fn blocks_of(&self, ve: u16) -> impl Iterator<Item = (&LabelBlock, &RouteAttributes)> {
-        self.routes.values().filter_map(move |route| match &route.nlri {
-            Nlri::Block { ve_id, block, .. } if *ve_id == ve => Some((block, &route.attributes)),
+        self.routes.of_ve(ve).filter_map(|route| match &route.nlri {
+            Nlri::Block { block, .. } => Some((block, &route.attributes)),
             _ => None,
         })
     }
@@ -33,15 +32,6 @@ impl Instance {
     fn best_pe(&self, ve: u16) -> Option<(Rank, &RouteAttributes)> {
         let ranked = self.blocks_of(ve).map(|(_, a)| ((a.local_pref, Reverse(a.next_hop)), a));
         ranked.max_by_key(|(rank, _)| *rank)
-    }
-
-    /// VEs that others have announced.
-    fn remote_ves(&self) -> BTreeSet<u16> {
-        let ve_id = |route: &alloc::sync::Arc<Route>| match route.nlri {
-            Nlri::Block { ve_id, .. } => Some(ve_id),
-            _ => None,
-        };
-        self.routes.values().filter_map(ve_id).collect()
     }
 
     /// Whether the site is to be announced: a multi-homed one only while a circuit of it is up.
@@ -72,7 +62,7 @@ impl VplsPe {
     fn allocate_blocks(&mut self, vsi: VsiId) {
         let Some(instance) = self.vsis.get_mut(&vsi).filter(|i| i.blocks_ready) else { return };
         let Some(ve) = instance.config.ve else { return };
-        let known = instance.remote_ves().into_iter().chain([ve.ve_id]);
+        let known = instance.routes.ves().chain([ve.ve_id]);
         for offset in offsets(known, ve.block_size) {
             if instance.blocks.iter().any(|block| block.offset == offset) {
                 continue;
@@ -85,7 +75,7 @@ impl VplsPe {
             instance.blocks.push(LabelBlock { offset, size: ve.block_size, base });
         }
         self.touch(vsi);
-        let ves: Vec<u16> = self.vsis.get(&vsi).map(Instance::remote_ves).into_iter().flatten().collect();
+        let ves: Vec<u16> = self.vsis.get(&vsi).into_iter().flat_map(|instance| instance.routes.ves()).collect();
         ves.into_iter().for_each(|ve| self.ve_changed(vsi, ve));
     }
 

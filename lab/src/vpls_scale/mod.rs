@@ -38,8 +38,9 @@ pub struct Args {
 pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
     ensure!((100..=10_000).contains(&args.instances), "--instances: 100 to 10,000");
     ensure!(args.seconds > 0, "--seconds: one at least");
-    reference();
+    // First, while nothing has been given back that they could use.
     sweeps(args.instances)?;
+    reference();
     trees();
     addresses();
     copies()?;

@@ -50,8 +50,7 @@ fn each_quantity_costs_the_same_when_there_is_ten_times_as_much() {
     }
     assert!(changed.is_empty(), "the report says otherwise: {changed:#?}");
     // The items that RFC 5501 §6.1.2 asks for besides, at three sizes; no multicast addresses of the provider are used.
-    for line in ["instances: 10 pseudowires, 2 circuits each   4000", "addresses of the provider that are used: 0"]
-    {
+    for line in ["instances: 10 pseudowires, 2 circuits each   4000", "addresses of the provider that are used: 0"] {
         assert!(report.contains(line), "{line}");
     }
 }

@@ -33,6 +33,9 @@ const SILVER_WAITS: usize = 6 * 1000 / LINK;
 const ROOM: usize = 32;
 const SECONDS: usize = 5;
 
+/// Packets that wait for the link in a class: whose of [`VPNS`], since when in ms, their number, and the frame.
+type Queue = VecDeque<(usize, usize, u32, Vec<u8>)>;
+
 /// What a VPN got: packets lost, packets delivered, the longest wait for the link in ms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Served {
@@ -79,7 +82,7 @@ fn network(enforced: bool) -> World<A> {
 fn congested(enforced: bool, rates: [usize; 3]) -> [Served; 3] {
     let mut world = network(enforced);
     let (source, group) = (A::host(0, 1), A::ssm(1));
-    let mut queues: [VecDeque<(usize, usize, u32, Vec<u8>)>; 8] = Default::default();
+    let mut queues: [Queue; 8] = Default::default();
     let (mut served, mut sent, mut number) = ([Served::default(); 3], Vec::new(), 0);
     for ms in 0..SECONDS * 1000 {
         for (n, (vpn, _)) in VPNS.into_iter().enumerate() {

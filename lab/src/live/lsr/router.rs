@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use fwd_core::Forwarder;
 use fwd_core::net::{EcmpId, IfIndex, IpPrefix, Ipv4Prefix, Label, NhlfeId, PortId, VrfId};
-use fwd_core::op::NextHop;
+use fwd_core::op::{FwdOp, NextHop};
 use fwd_core::time::Instant;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use p2mp_pw::ldp::discovery::{DiscoveryConfig, InterfaceAddresses};
@@ -257,15 +257,17 @@ impl<'m> Router<'m> {
         }
     }
 
+    fn program(&mut self, now: Instant, op: FwdOp) {
+        if self.forwarder.apply(&op).is_err() {
+            self.refused += 1;
+            self.speaker.handle_input(now, speaker::Input::Refused(op));
+        }
+    }
+
     fn of_speaker(&mut self, now: Instant, output: speaker::Output, events: &mut Vec<Value>) {
         let Some(output) = self.sockets.carry_out(output) else { return };
         match output {
-            speaker::Output::Program(op) => {
-                if self.forwarder.apply(&op).is_err() {
-                    self.refused += 1;
-                    self.speaker.handle_input(now, speaker::Input::Refused(op));
-                }
-            }
+            speaker::Output::Program(op) => self.program(now, op),
             speaker::Output::Lsp { prefix, nhlfe } => {
                 match nhlfe {
                     Some(entry) => self.lsps.insert(prefix, entry),

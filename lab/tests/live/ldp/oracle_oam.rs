@@ -205,6 +205,17 @@ fn tshark_reads_our_fecs_of_pseudowires_and_trees() {
                 ("tlv.fec.l2cid_encap", "5"),
             ],
         ),
+        // Of the PW ID it shows the upper half.
+        fec(
+            TargetFec::PwId6(PwIdFec { sender: A6, remote: B6, pw_id: 100 << 16, pw_type: PwType::ETHERNET }),
+            &[
+                ("tlv.fec.type", "24"),
+                ("tlv.fec.pw_ipv6_128_sender", "2001:db8::1"),
+                ("tlv.fec.pw_ipv6_128_remote", "2001:db8::2"),
+                ("tlv.fec.fec.pw_ipv6_128_pwid", "100"),
+            ],
+        ),
+        // Not the one over IPv6: it takes the P2MP ID, of four octets (RFC 6425 §3.1.1.2), for an address.
         fec(
             TargetFec::RsvpP2mp4(tree4),
             &[
@@ -267,6 +278,11 @@ fn tshark_reads_our_echo_tlvs() {
                 ("tlv.ilso_ipv4.ttl", "3"),
             ],
         ),
+        one(Tlv::VendorEnterprise(9), &[("tlv.type", "5"), ("tlv.vendor_id", "9")]),
+        one(
+            Tlv::ErroredTlvs(Octets::from_slice(&[0x12, 0x34, 0, 4, 1, 2, 3, 4])),
+            &[("tlv.type", "9"), ("tlv.errored.type", "4660")],
+        ),
         one(Tlv::ReplyTos(0xc0), &[("tlv.type", "10"), ("tlv.reply.tos", "192")]),
         one(
             Tlv::P2mpResponder(vec![P2mpResponder::Egress(B.into())]),
@@ -288,6 +304,7 @@ fn tshark_reads_our_echo_tlvs() {
                 ("tlv.dd_map.int_ip", "198.51.100.2"),
                 ("tlv.dd_map.return_code", "8"),
                 ("tlv.dd_map.return_subcode", "1"),
+                ("subtlv.dd_map.multipath_type", "8"),
             ],
         ),
     ];

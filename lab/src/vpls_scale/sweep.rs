@@ -123,8 +123,7 @@ impl Metric {
         match self {
             Self::Pes | Self::Instances | Self::Trees => 100,
             Self::Sites => 50,
-            Self::Vlans => 400,
-            Self::MacGroups | Self::Channels => 400,
+            Self::Vlans | Self::MacGroups | Self::Channels => 400,
         }
     }
 

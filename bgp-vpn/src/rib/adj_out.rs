@@ -95,6 +95,14 @@ impl AdjOut {
     /// Destinations in one batch: what is sorted at a time.
     pub(crate) const BATCH: usize = 8192;
 
+    /// Whether the peer holds what an entry names.
+    pub(crate) fn holds(&self, entry: Entry) -> bool {
+        match &self.paths {
+            Some(paths) => paths.is_held(entry.dest, entry.id),
+            None => self.advertised.contains(entry.dest),
+        }
+    }
+
     /// What the peer holds of this destination may be out of date.
     pub(crate) fn mark(&mut self, dest: u32) {
         self.mark_path(dest, None);

@@ -25,6 +25,7 @@
 //! imports them or not.
 
 mod admin;
+mod batch;
 mod fib;
 mod io;
 mod long_lived;

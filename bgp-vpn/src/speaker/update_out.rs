@@ -5,13 +5,12 @@ use alloc::vec::Vec;
 use fwd_core::net::Label;
 use smallvec::SmallVec;
 
+use super::batch;
 use super::outbound::Group;
 use super::shared::Shared;
 use super::target::{Target, may_tell, told_path};
-use crate::message::{
-    Message, MpPosition, PathAttributes, RefreshSubtype, RouteRefresh, UpdateWriter, emit_end_of_rib,
-};
-use crate::nlri::{Family, Labels, PathId};
+use crate::message::{Message, RefreshSubtype, RouteRefresh, emit_end_of_rib};
+use crate::nlri::{Family, Labels};
 use crate::policy::Applied;
 use crate::rib::{AdjOut, AttrId, Candidate, Dest, Entry, Form, Key, Path, Peers, Refresh, Rib, Source, best_paths};
 use crate::session::Negotiated;
@@ -34,7 +33,7 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    fn told(&mut self, dest: u32) {
+    pub(super) fn told(&mut self, dest: u32) {
         if let Some(told) = &mut self.told {
             told.push(dest);
         }
@@ -64,7 +63,7 @@ pub(crate) fn write<K: Key>(
             return sent;
         }
         if adj.out.sent < adj.out.batch.len() {
-            if !write_batch(rib, slot, shared, target, room, out, &mut sent) {
+            if !batch::write(rib, slot, shared, target, room, out, &mut sent) {
                 return sent;
             }
             continue;
@@ -215,146 +214,4 @@ impl Groups<'_> {
 fn labels_taken(negotiated: &Negotiated, family: Family) -> usize {
     let agreed = negotiated.label_counts.iter().find(|(f, ..)| *f == family);
     agreed.map_or(1, |(_, _, theirs)| usize::from(*theirs))
-}
-
-/// Writes the next message of the batch. `false`: it needs more room.
-fn write_batch<K: Key>(
-    rib: &mut Rib<K>,
-    slot: u32,
-    shared: &Shared,
-    target: &Target<'_>,
-    room: usize,
-    out: &mut Vec<u8>,
-    sent: &mut Sent,
-) -> bool {
-    let Rib { table, adjs, own_labels, rewrites, form: table_form, .. } = rib;
-    let Some(Some(adj)) = adjs.get_mut(slot as usize) else { return false };
-    let (form, family) = (adj.form, adj.family);
-    let adj = &mut adj.out;
-    let Some(group) = adj.batch.get(adj.sent).map(|e| e.group) else { return false };
-    let limit = target.negotiated.max_message_len.min(room.saturating_sub(out.len()));
-    let labels = if form.has_labels() || form == Form::Opaque { Labels::WITHDRAW.octets() } else { &[] };
-    let negotiated = target.negotiated;
-    let written = rewrites.written;
-    let writer = match group {
-        None => Ok(UpdateWriter::withdraw_within(limit, out, negotiated, family)),
-        Some(group) => {
-            let rewrite = rewrites.of(shared, target, group);
-            let told = (rewrite.next_hop, PathAttributes::Octets(&rewrite.octets));
-            UpdateWriter::announce_within(limit, out, negotiated, family, told, MpPosition::ByType)
-        }
-    };
-    // Another destination may have the number that an entry names: one that the peer did not hear of as it does not want it.
-    let allowed = group.is_some_and(|(attr, source, _)| may_tell(shared, target, family, (attr, source)));
-    let mut withdrawn: SmallVec<[u32; 8]> = SmallVec::new();
-    let mut full = false;
-    let mut routes = 0u64;
-    if let Ok(mut writer) = writer {
-        while let Some(entry) = adj.batch.get(adj.sent).filter(|e| e.group == group).copied() {
-            let d = table.get(entry.dest);
-            let told = match &adj.paths {
-                Some(paths) => paths
-                    .path(entry.dest, entry.id)
-                    .and_then(|key| d.paths().iter().find(|p| (p.source, p.path_id) == key)),
-                None => told_path(shared, target, *table_form, d),
-            };
-            let best = told.and_then(|b| Some((b.attr, b.source, target.policy(shared, &d.key, b)?)));
-            // What changed since the batch was made is in the next one.
-            let held = match &adj.paths {
-                Some(paths) => paths.is_held(entry.dest, entry.id),
-                None => adj.advertised.contains(entry.dest),
-            };
-            let current = d.is_live()
-                && !adj.is_dirty(entry.dest)
-                && (group.is_none() && held || group.is_some() && best == group && allowed);
-            if current {
-                let own = own_labels.get(&entry.dest).copied().filter(|_| told == d.best());
-                let stack = told.and_then(|best| target.labels(shared, form, own, best)).filter(|_| group.is_some());
-                let labels = if group.is_some() { stack.as_deref().unwrap_or_default() } else { labels };
-                let path_id = adj.paths.is_some().then_some(PathId(entry.id));
-                if !d.key.push(labels, path_id, &mut writer) {
-                    full = true;
-                    break;
-                }
-                routes += 1;
-                if target.peer.config.label_space.is_some() {
-                    let path = told.filter(|_| group.is_some());
-                    note_label(adj, entry, path.and_then(|path| target.own_label(form, own, path)), sent);
-                }
-                if group.is_some() && adj.advertised.insert(entry.dest) {
-                    let d = table.get_mut(entry.dest);
-                    d.owed = d.owed.saturating_add(1);
-                }
-                if note(adj, entry, sent) {
-                    withdrawn.push(entry.dest);
-                }
-            }
-            adj.sent += 1;
-        }
-        if writer.finish() > 0 {
-            sent.updates += 1;
-        }
-        sent.rewrites += rewrites.written - written;
-    } else {
-        full = true;
-    }
-    if adj.paths.is_some() && adj.sent >= adj.batch.len() {
-        // Of several paths the last one written says which labels the peer holds.
-        adj.batch.iter().filter(|e| !adj.is_dirty(e.dest)).for_each(|e| sent.told(e.dest));
-    }
-    if full && routes == 0 {
-        if limit < target.negotiated.max_message_len {
-            return false;
-        }
-        // The attributes alone fill a message: these routes cannot be told to this peer.
-        give_up(adj);
-    }
-    if group.is_some() {
-        sent.routes += routes;
-    } else {
-        sent.withdrawals += routes;
-        withdrawn.into_iter().for_each(|dest| rib.withdrawn_from(slot, dest));
-    }
-    true
-}
-
-/// Notes that the peer is told of an entry; whether it holds nothing of the destination then.
-fn note(adj: &mut AdjOut, entry: Entry, sent: &mut Sent) -> bool {
-    match (&mut adj.paths, entry.group) {
-        (Some(paths), Some(_)) => {
-            paths.announced(entry.dest, entry.id);
-            false
-        }
-        (Some(paths), None) => paths.withdrawn(entry.dest, entry.id),
-        (None, group) => {
-            sent.told(entry.dest);
-            group.is_none()
-        }
-    }
-}
-
-/// Notes the label of ours that the peer is told with an entry, if it is told one.
-fn note_label(adj: &mut AdjOut, entry: Entry, new: Option<Label>, sent: &mut Sent) {
-    let key = (entry.dest, entry.id);
-    let old = match new {
-        Some(new) => adj.labels.insert(key, new),
-        None => adj.labels.remove(&key),
-    };
-    if old != new {
-        sent.labels.push((old, new));
-    }
-}
-
-/// The next route of the batch cannot be announced: what the peer holds of it, if anything, is withdrawn instead.
-fn give_up(adj: &mut AdjOut) {
-    let Some(entry) = adj.batch.get_mut(adj.sent) else { return };
-    let held = match &adj.paths {
-        Some(paths) => paths.is_held(entry.dest, entry.id),
-        None => adj.advertised.contains(entry.dest),
-    };
-    if entry.group.is_some() && held {
-        entry.group = None;
-    } else {
-        adj.sent += 1;
-    }
 }

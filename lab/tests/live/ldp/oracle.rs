@@ -32,14 +32,29 @@ pub struct Case {
     over: Over,
     octets: Vec<u8>,
     fields: Vec<(String, String)>,
+    /// What the RFC says and tshark does not.
+    misread: bool,
+}
+
+impl Case {
+    /// tshark may find it malformed, because it reads it otherwise than the RFC says: that the octets are these is checked instead.
+    pub fn misread(mut self, octets: &str) -> Self {
+        let payload = match self.over {
+            Over::Tcp(_) => "tcp.payload",
+            Over::Udp(_) => "udp.payload",
+            Over::Ip(_) | Over::Mpls => "data.data",
+        };
+        self.fields.push((payload.to_owned(), octets.to_owned()));
+        Self { misread: true, ..self }
+    }
 }
 
 pub fn case(over: Over, octets: Vec<u8>, prefix: &str, fields: &[(&str, &str)]) -> Case {
     let fields = fields.iter().map(|(name, value)| (format!("{prefix}{name}"), (*value).to_owned())).collect();
-    Case { over, octets, fields }
+    Case { over, octets, fields, misread: false }
 }
 
-fn ldp(body: MessageBody, fields: &[(&str, &str)]) -> Case {
+pub fn ldp(body: MessageBody, fields: &[(&str, &str)]) -> Case {
     let over = if matches!(body, MessageBody::Hello(_)) { Over::Udp(646) } else { Over::Tcp(646) };
     let mut octets = Vec::new();
     Pdu::emit(LdpId::platform([192, 0, 2, 1].into()), &[Message { id: 77, body }], &mut octets);
@@ -103,7 +118,7 @@ pub fn check(name: &str, cases: &[Case]) {
                 wrong.push(format!("case {n}: {field}: {:?}, not {value:?}", found.get(field.as_str())));
             }
         }
-        if found.get("_ws.malformed") != Some(&"") {
+        if !case.misread && found.get("_ws.malformed") != Some(&"") {
             wrong.push(format!("case {n}: malformed: {:?}", case.octets));
         }
     }
@@ -114,17 +129,17 @@ pub fn label(value: u32) -> Label {
     Label::new(value).unwrap()
 }
 
-fn v4_prefix() -> FecElement {
+pub fn v4_prefix() -> FecElement {
     let prefix = Ipv4Prefix::new([10, 1, 0, 0].into(), 16).unwrap();
     FecElement::Prefix(PrefixFec::Ip(IpPrefix::V4(prefix)))
 }
 
-fn v6_prefix() -> FecElement {
+pub fn v6_prefix() -> FecElement {
     let prefix = Ipv6Prefix::new(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32).unwrap();
     FecElement::Prefix(PrefixFec::Ip(IpPrefix::V6(prefix)))
 }
 
-fn mapping(element: FecElement, optional: Vec<TlvValue>) -> MessageBody {
+pub fn mapping(element: FecElement, optional: Vec<TlvValue>) -> MessageBody {
     let optional = optional.into_iter().map(Tlv::new).collect();
     MessageBody::LabelMapping(LabelMapping {
         fec: Fec::single(element),

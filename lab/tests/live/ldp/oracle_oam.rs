@@ -16,15 +16,15 @@ use p2mp_pw::vccv::{self, CcTypes, Payload};
 
 use super::oracle::{Case, Over, case, check, frame, label};
 
-const A: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
-const B: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
-const A6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
-const B6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2);
+pub const A: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+pub const B: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+pub const A6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+pub const B6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2);
 
 /// One second after the time stamps' epoch of 1900 and a half: the first of 1970.
 const SENT: u64 = 2_208_988_800 << 32;
 
-fn message(tlvs: Vec<Tlv>) -> EchoMessage {
+pub fn message(tlvs: Vec<Tlv>) -> EchoMessage {
     EchoMessage {
         flags: GlobalFlags::VALIDATE_FEC_STACK,
         kind: MessageType::ECHO_REQUEST,
@@ -39,21 +39,21 @@ fn message(tlvs: Vec<Tlv>) -> EchoMessage {
     }
 }
 
-fn echo(message: &EchoMessage, fields: &[(&str, &str)]) -> Case {
+pub fn echo(message: &EchoMessage, fields: &[(&str, &str)]) -> Case {
     let mut octets = Vec::new();
     message.emit(&mut octets);
     case(Over::Udp(EchoMessage::PORT), octets, "mpls_echo.", fields)
 }
 
-fn fec(fec: TargetFec, fields: &[(&str, &str)]) -> Case {
+pub fn fec(fec: TargetFec, fields: &[(&str, &str)]) -> Case {
     echo(&message(vec![Tlv::TargetFecStack(vec![fec])]), fields)
 }
 
-fn v4() -> IpPrefix {
+pub fn v4() -> IpPrefix {
     IpPrefix::V4(Ipv4Prefix::new([10, 1, 0, 0].into(), 16).unwrap())
 }
 
-fn v6() -> IpPrefix {
+pub fn v6() -> IpPrefix {
     IpPrefix::V6(Ipv6Prefix::new(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32).unwrap())
 }
 

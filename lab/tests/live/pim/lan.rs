@@ -18,7 +18,7 @@ use super::{Family, Place, To, interface, ip, nodes};
 const OTHER: u8 = 2;
 
 /// Link-local addresses that say which router is the higher, in place of those that the kernel makes of MAC addresses.
-fn known_link_locals(node: &Node, place: &Place) {
+pub fn known_link_locals(node: &Node, place: &Place) {
     for (i, lan) in place.lans.iter().enumerate() {
         let name = interface(i);
         ip(node, &format!("link set dev {name} addrgenmode none"));
@@ -27,7 +27,8 @@ fn known_link_locals(node: &Node, place: &Place) {
     }
 }
 
-fn place(number: u8, lans: [u8; 2], upstream: Option<u8>) -> Place {
+/// A router on two LANs, with a way to LAN 1 by a router of LAN 2 or on it.
+pub fn place(number: u8, lans: [u8; 2], upstream: Option<u8>) -> Place {
     let routes = upstream.map(|n| (To::Lan(1), (2, n))).into_iter().collect();
     Place { number, lans: lans.to_vec(), routes, dr_priority: 1, rp: None, candidate: false, hello: 1 }
 }

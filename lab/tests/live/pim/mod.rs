@@ -2,6 +2,7 @@
 //!
 //! Three routers stand in a line, with a source's host at one end and a member's at the other, and ours is each of them in turn.
 
+mod dr;
 mod frr;
 pub mod host;
 mod lan;

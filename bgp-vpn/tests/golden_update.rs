@@ -6,14 +6,17 @@ mod invariants;
 mod recordings;
 
 use bgp_vpn::attr::{AsWidth, Attribute, NextHop};
-use bgp_vpn::message::{Header, MpPosition, Update, UpdateWriter, emit_end_of_rib};
+use bgp_vpn::message::{FaultAction, Header, MpPosition, Update, UpdateWriter, emit_end_of_rib};
 use bgp_vpn::nlri::evpn::EvpnRoute;
+use bgp_vpn::nlri::mcast_vpn::{
+    CGroup, CMulticast, InterAsIPmsiAd, IntraAsIPmsiAd, LeafAd, McastVpnRoute, SPmsiAd, SourceActiveAd,
+};
 use bgp_vpn::nlri::{
-    EvpnNlri, Family, LabeledNlri, McastVpnNlri, Nlri, NlriFormat, RtMembershipNlri, UnicastNlri, VplsNlri,
-    VpnMulticastNlri, VpnNlri,
+    Afi, EvpnNlri, Family, LabeledNlri, McastVpnNlri, MdtNlri, Nlri, NlriFormat, RouteDistinguisher, RtMembershipNlri,
+    Safi, UnicastNlri, VplsNlri, VpnMulticastNlri, VpnNlri,
 };
 use bgp_vpn::session::Negotiated;
-use core::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use fwd_core::net::{Ipv4Prefix, Ipv6Prefix};
 
 use invariants::consistent;
@@ -23,6 +26,9 @@ const EXPECTED: &str = include_str!("golden/update/expected.txt");
 
 /// NLRI, one a line.
 const EVPN: &str = include_str!("golden/update/evpn.txt");
+
+/// NLRI of MCAST-VPN, and the route in words, one a line.
+const MCAST_VPN: &str = include_str!("golden/update/mcast_vpn.txt");
 
 /// Malformed by fuzzing in places where every value is allowed: reserved octets, surplus bits of prefixes, route distinguishers of next
 /// hops, so that they are written otherwise.
@@ -87,6 +93,7 @@ fn routes_read_from_recordings_are_announced_again_in_the_same_octets() {
             Family::RT_CONSTRAINT => write::<RtMembershipNlri>(&update, &negotiated, next_hop),
             Family::VPLS => write::<VplsNlri<'_>>(&update, &negotiated, next_hop),
             Family::EVPN => write::<EvpnNlri<'_>>(&update, &negotiated, next_hop),
+            Family::MDT => write::<MdtNlri>(&update, &negotiated, next_hop),
             _ => continue,
         };
         // What was written is read as what was received: the same routes, the same next hop, equal attributes.
@@ -103,7 +110,7 @@ fn routes_read_from_recordings_are_announced_again_in_the_same_octets() {
         assert_eq!(a, b, "{name}");
         *families.entry(reach.family.to_string()).or_insert(0) += 1;
     }
-    let service = ["mcast-vpn-ipv4", "mcast-vpn-ipv6", "vpn-ipv4-multicast", "rt-constraint", "vpls", "evpn"];
+    let service = ["mcast-vpn-ipv4", "mcast-vpn-ipv6", "vpn-ipv4-multicast", "rt-constraint", "vpls", "evpn", "mdt"];
     for family in ["ipv6-unicast", "vpn-ipv4", "vpn-ipv6", "ipv4-labeled-unicast"].into_iter().chain(service) {
         assert!(families.get(family).is_some_and(|n| *n > 0), "{family}: {families:?}");
     }
@@ -114,8 +121,7 @@ fn routes_read_from_recordings_are_announced_again_in_the_same_octets() {
 fn evpn_routes_of_each_type_octet_for_octet() {
     let mut seen = Vec::new();
     for line in EVPN.lines() {
-        let octet = |at: usize| u8::from_str_radix(&line[at..at + 2], 16).expect("hexadecimal digits");
-        let octets: Vec<u8> = (0..line.len()).step_by(2).map(octet).collect();
+        let octets = hex(line);
         let format = NlriFormat { add_path: false, multiple_labels: false };
         let (rest, nlri) = EvpnNlri::take(&octets, format).unwrap();
         assert!(rest.is_empty() && !matches!(nlri.route, EvpnRoute::Other { .. }), "{nlri:?}");
@@ -125,6 +131,100 @@ fn evpn_routes_of_each_type_octet_for_octet() {
         seen.push(octets[0]);
     }
     assert_eq!(seen, [1, 4, 5, 2]);
+}
+
+/// MCAST-VPN routes of the types 1 to 7 as another implementation wrote them, a Leaf A-D route for each kind of key.
+///
+/// Shows: L3VPN-8.4-1, L3VPN-8.4-2, L3VPN-8.4-3, L3VPN-8.4-6, L3VPN-8.4-7, L3VPN-8.4-8, L3VPN-8.4-9
+#[test]
+fn mcast_vpn_routes_of_each_type_octet_for_octet() {
+    let rd: RouteDistinguisher = "10.1.1.1:65535".parse().unwrap();
+    let address = |text: &str| text.parse::<Ipv4Addr>().unwrap();
+    let (originator, leaf) = (IpAddr::V4(address("9.8.7.6")), IpAddr::V4(address("20.1.1.1")));
+    let (source, ssm, asm) = (address("192.168.1.1"), address("232.1.2.3"), address("224.1.2.3"));
+    let octets: Vec<Vec<u8>> = MCAST_VPN.lines().map(|line| hex(line.split(' ').next().unwrap())).collect();
+    let joined = |source, group| CMulticast { rd, source_as: 65001, source, group };
+    let expected = [
+        McastVpnRoute::IntraAsIPmsiAd(IntraAsIPmsiAd { rd, originator }),
+        McastVpnRoute::InterAsIPmsiAd(InterAsIPmsiAd { rd, source_as: 65001 }),
+        McastVpnRoute::SPmsiAd(SPmsiAd { rd, source: Some(source), group: CGroup::Group(ssm), originator }),
+        McastVpnRoute::LeafAd(LeafAd { route_key: &octets[2], originator: leaf }),
+        McastVpnRoute::LeafAd(LeafAd { route_key: &octets[1], originator: leaf }),
+        McastVpnRoute::SourceActiveAd(SourceActiveAd { rd, source, group: asm }),
+        McastVpnRoute::SharedTreeJoin(joined(address("192.168.1.9"), asm)),
+        McastVpnRoute::SourceTreeJoin(joined(source, ssm)),
+    ];
+    assert_eq!(octets.len(), expected.len());
+    let format = NlriFormat::default();
+    for (octets, route) in octets.iter().zip(expected) {
+        let (rest, nlri) = McastVpnNlri::<Ipv4Addr>::take(octets, format).unwrap();
+        assert_eq!((rest, nlri), (&[][..], McastVpnNlri::new(route)));
+        let mut out = Vec::new();
+        nlri.emit(format, &mut out);
+        assert_eq!(&out, octets);
+    }
+}
+
+/// MDT-SAFI as freeRtr and zettabgp announce it; the family of the same SAFI for IPv6, which no RFC has, is kept as octets.
+///
+/// Shows: L3VPN-8.3-9
+#[test]
+fn mdt_routes_as_others_announce_them() {
+    let (mut read, mut kept) = (Vec::new(), 0);
+    for Recording { name, negotiated, message } in recordings().filter(|recording| recording.name.contains("__mdt")) {
+        let update = Update::parse(&message[Header::LEN..], &negotiated).unwrap();
+        let Some(reach) = update.mp_reach() else { continue };
+        match (reach.family, name.split('_').next()) {
+            (Family::MDT, Some(who)) => {
+                for nlri in reach.nlris::<MdtNlri>().map(Result::unwrap) {
+                    read.push(format!("{who} {} {} {}", nlri.rd, nlri.pe, nlri.group));
+                }
+                let written = write::<MdtNlri>(&update, &negotiated, reach.next_hop().unwrap());
+                let again = Update::parse(&written[Header::LEN..], &negotiated).unwrap();
+                assert_eq!(again.mp_reach().unwrap().nlri, reach.nlri, "{name}");
+            }
+            (Family { afi: Afi::IPV6, safi: Safi::MDT }, _) => kept += 1,
+            _ => {}
+        }
+    }
+    read.sort();
+    let expected = [
+        "freertr 1:2 2.2.2.1 239.1.1.2",
+        "freertr 1:2 2.2.2.2 239.1.1.2",
+        "freertr 1:3 2.2.2.1 239.1.1.3",
+        "freertr 1:3 2.2.2.2 239.1.1.3",
+        "zettabgp 65001:7 192.0.2.1 239.1.1.1",
+        "zettabgp 65001:7 192.0.2.1 239.1.1.2",
+    ];
+    assert_eq!((read, kept), (expected.map(String::from).to_vec(), 3));
+}
+
+/// Of what the crate zettabgp writes for MCAST-VPN the routes without C-sources and C-groups are read; those that should have lengths in
+/// front of them and have none are faults for which the family is no longer used with the peer: where the next NLRI begins is not to be
+/// relied on (RFC 7606 §5.3).
+///
+/// Shows: L3VPN-8.1-13
+#[test]
+fn mcast_vpn_routes_without_address_lengths_are_faults() {
+    let mut sound = Vec::new();
+    for Recording { name, negotiated, message } in recordings().filter(|r| r.name.starts_with("zettabgp__mcast-vpn")) {
+        let update = Update::parse(&message[Header::LEN..], &negotiated).unwrap();
+        match update.check_nlri() {
+            Ok(()) => sound.push(name.trim_start_matches("zettabgp__mcast-vpn/")),
+            Err(fault) => {
+                let outcome = (fault.family, fault.action);
+                assert_eq!(outcome, (Family::MCAST_VPN_IPV4, FaultAction::DisableFamily), "{name}");
+            }
+        }
+    }
+    assert_eq!(sound, ["type_1", "type_2", "type_1_ipv6"]);
+}
+
+fn hex(digits: &str) -> Vec<u8> {
+    (0..digits.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).expect("hexadecimal digits"))
+        .collect()
 }
 
 fn write<'a, N: Nlri<'a>>(update: &Update<'a>, negotiated: &Negotiated, next_hop: NextHop) -> Vec<u8> {

@@ -32,6 +32,7 @@ mod p_router;
 mod reflector;
 mod same_addresses;
 mod scale;
+mod scenarios;
 mod ssm;
 mod standby;
 mod switch;

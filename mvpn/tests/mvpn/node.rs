@@ -8,7 +8,7 @@ use fwd_core::net::{IfIndex, Label, LabelStack, Mac, NhlfeId, VrfId};
 use fwd_core::op::{FwdOp, Ilm, IlmAction, Interface, MulticastVrf, NextHop, Nhlfe, TunnelModel};
 use fwd_core::table::{
     CounterMemory, Exact6Slot, ExactSlot, IlmSlot, InterfaceSlot, LegSlot, Memory, MulticastMemory, MulticastVrfSlot,
-    NhlfeSlot, PolicerSlot, ReplicationSlot, Rib4Node, TokenBuckets, VrfSlot, Word,
+    NhlfeSlot, PolicerSlot, ReplicationSlot, Rib4Node, TokenBuckets, VlinkSlot, VlinkState, VrfSlot, Word,
 };
 use fwd_core::time::Instant;
 use fwd_core::wire::Ipv4;
@@ -191,6 +191,7 @@ fn counters(vpns: u16) -> CounterMemory<'static> {
     CounterMemory {
         groups: vec![GroupCounters::ZERO; groups(vpns)].leak(),
         buckets: vec![TokenBuckets::EMPTY; 4].leak(),
+        vlinks: vec![VlinkState::EMPTY; 32].leak(),
         ..CounterMemory::default()
     }
 }
@@ -205,6 +206,8 @@ fn memory(vpns: u16) -> Memory<'static> {
         policers: vec![PolicerSlot::EMPTY; 4].leak(),
         rib4: vec![Rib4Node::EMPTY; 20].leak(),
         fib4: vec![Word::ZERO; 2000].leak(),
+        vlinks: vec![VlinkSlot::EMPTY; 32].leak(),
+        vlink_index: vec![Word::ZERO; 64].leak(),
         multicast: MulticastMemory {
             vrfs: vec![MulticastVrfSlot::EMPTY; count + 2].leak(),
             routes: vec![ExactSlot::EMPTY; 1024].leak(),

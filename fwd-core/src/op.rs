@@ -66,8 +66,9 @@ pub enum FwdOp {
         label: Label,
     },
     /// Maps a label of another label space to where it leads. Of another router's: to a bridge port or a multicast tunnel (RFC 5331
-    /// §7, RFC 8338 §3.5); labels reach it through [`IlmAction::Context`]. Of an interface's ([`FwdOp::SetLabelSpace`]): to those, or
-    /// as of the per-platform space to an entry or a VRF.
+    /// §7, RFC 8338 §3.5); labels reach it through [`IlmAction::Context`]. A VPN's label on a tunnel of several VPNs may lead to one more
+    /// space, that of the PE distinguisher labels below it (RFC 6513 §12.3), and no label of that space to another. Of an interface's
+    /// ([`FwdOp::SetLabelSpace`]): to those, or as of the per-platform space to an entry or a VRF.
     SetContextIlm {
         /// The space.
         space: LabelSpaceId,

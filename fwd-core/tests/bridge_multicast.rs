@@ -413,13 +413,71 @@ fn labels_below_a_tree_are_those_of_its_root() {
         [&LabelEntry::new(label(1007), 5, false, 29).0[..], &LabelEntry::new(label(17), 5, true, 64).0].concat()
     );
     assert_eq!(f.counters().lost(DropReason::NoContextBinding), 1);
-    // Only ports and tunnels are behind such labels.
-    let nested = FwdOp::SetContextIlm { space, label: label(18), ilm: context };
-    assert_eq!(f.apply(&nested), Err(ApplyError::ContextAction(label(18))));
+    // No group is behind such a label.
+    let copied = FwdOp::SetContextIlm { space, label: label(18), ilm: replicate };
+    assert_eq!(f.apply(&copied), Err(ApplyError::ContextAction(label(18))));
     let special = FwdOp::SetContextIlm { space, label: label(3), ilm: port(3) };
     assert_eq!(f.apply(&special), Err(ApplyError::SpecialPurposeLabel(label(3))));
     apply(&mut f, [FwdOp::ClearContextIlm { space, label: label(16) }]);
     assert_eq!((f.context_ilm(space, label(16)), f.context_ilm(other, label(16))), (None, Some(port(2))));
+}
+
+/// Two VPNs and two PEs of one of them on an MP2MP LSP, whose root assigned the labels below the tree's: that of the VPN, and below it that of
+/// the PE that sends (RFC 6513 §12.2, §12.3.1; the same stack with the upstream PE of a partition, §12.3.2). The ingress pushes them in
+/// this order; the egress takes what the last one says, and drops what is for others or in another order.
+///
+/// Shows: L3VPN-8.7-5
+#[test]
+fn a_tree_a_vpn_and_a_pe_are_told_apart_by_labels_in_this_order() {
+    const TREE: u32 = 40;
+    let from = |n| Origin::Tunnel(TunnelId(n));
+    let mut f = mvpn(|mroute| Mroute { rpf: Rpf::From(from(1)), ..mroute });
+    let entry = |n: u32, is_bottom, ttl| LabelEntry::new(label(n), 5, is_bottom, ttl).0;
+    let ilm = |action| Ilm { action, model: TunnelModel::Pipe };
+    let (tree, vpn) = (LabelSpaceId(1), LabelSpaceId(2));
+    for (space, bound, action) in [
+        (tree, 100, IlmAction::Context(vpn)),
+        (vpn, 201, IlmAction::Multicast(TunnelId(1))),
+        (vpn, 202, IlmAction::Multicast(TunnelId(2))),
+        // What is deeper than two spaces leads nowhere.
+        (vpn, 203, IlmAction::Context(vpn)),
+    ] {
+        apply(&mut f, [FwdOp::SetContextIlm { space, label: label(bound), ilm: ilm(action) }]);
+    }
+    for n in [1, 2] {
+        apply(&mut f, [FwdOp::SetMulticastTunnel { tunnel: TunnelId(n), vrf: VrfId(1) }]);
+    }
+    apply(&mut f, [FwdOp::ClearLeg { group: ReplicationId(3), leg: 3 }]);
+    apply(&mut f, [FwdOp::SetIlm { label: label(TREE), ilm: ilm(IlmAction::Context(tree)) }]);
+    let inner = packet(SOURCE, [232, 1, 1, 1], 9);
+    let arriving = |labels: &[u32]| {
+        let stack = labels.iter().enumerate().flat_map(|(n, l)| entry(*l, n + 1 == labels.len(), 30));
+        let front = Ethernet::new(OURS, NEXT, EtherType::MPLS).0;
+        [&front[..], &stack.collect::<Vec<_>>(), &inner].concat()
+    };
+    // From the PE that the route expects it from: all labels are gone.
+    let Fate::Sent(sent) = forward(&mut f, 9, &arriving(&[TREE, 100, 201])) else { panic!() };
+    assert_eq!(sent[&IfIndex(1)][0][14..], packet(SOURCE, [232, 1, 1, 1], 8));
+    // From the other PE, by the same tree and VPN label.
+    assert_eq!(forward(&mut f, 9, &arriving(&[TREE, 100, 202])), Fate::Drop(DropReason::RpfFailed));
+    // The PE's label above the VPN's; a VPN without sites here; no PE; one more space.
+    let otherwise: [&[u32]; 5] =
+        [&[TREE, 201, 100], &[TREE, 101, 201], &[TREE, 100], &[TREE, 100, 203, 201], &[TREE, 100, 204]];
+    for labels in otherwise {
+        assert_eq!(forward(&mut f, 9, &arriving(labels)), Fate::Drop(DropReason::NoContextBinding), "{labels:?}");
+    }
+    assert_eq!(forward(&mut f, 9, &arriving(&[TREE, 100, 201, 7000])), Fate::Drop(DropReason::LabelBelow));
+    // The root as ingress: of the three labels, the tree's is on top.
+    let push = LabelStack::new(&[label(TREE), label(100), label(201)]).unwrap();
+    let next = NextHop::Neighbor { iface: CORE, mac: NEXT };
+    apply(&mut f, [FwdOp::SetNhlfe { id: NhlfeId(15), nhlfe: Nhlfe { push, next, model: TunnelModel::Uniform } }]);
+    let leg = FwdOp::SetLeg { group: ReplicationId(3), leg: 3, target: LegTarget::Nhlfe(NhlfeId(15)) };
+    let key = MrouteKey::Source4 { source: SOURCE.into(), group: [232, 1, 1, 1].into() };
+    let mroute = Mroute { rpf: Rpf::From(Origin::Interface(IfIndex(0))), ..f.mroute(VrfId(1), &key).unwrap() };
+    apply(&mut f, [leg, FwdOp::SetMroute { vrf: VrfId(1), key, mroute }]);
+    let Fate::Sent(sent) = forward(&mut f, 0, &multicast(SOURCE, 9)) else { panic!() };
+    let labels = [entry(TREE, false, 8), entry(100, false, 8), entry(201, true, 8)].concat();
+    assert_eq!(sent[&CORE][0][14..], [labels, packet(SOURCE, [232, 1, 1, 1], 8)].concat());
 }
 
 /// A copy of a labelled packet has a label on top that the next router assigned, and travels as any labelled packet, whoever assigned the

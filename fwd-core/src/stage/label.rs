@@ -13,6 +13,9 @@ use crate::wire::LabelEntry;
 /// Labels that are popped at most, one of which may be followed by a swap: a bound on the work for one packet.
 const MAX_POPS: usize = 8;
 
+/// Label spaces that one packet is looked up in at most, below the tunnel's label: a VPN's label and a PE distinguisher label.
+const MAX_SPACES: usize = 2;
+
 /// What becomes of a labelled packet.
 pub(crate) enum Labelled {
     /// It goes on, its label swapped or popped.
@@ -156,8 +159,9 @@ pub(super) fn leave_tree(
     Ok(Ended::Multicast { origin, vrf, offset, tunnel: tunnel.pop(at.model, &exposed) })
 }
 
-/// Looks the label below a tunnel's up in the label space of the tunnel's root (RFC 5331 §7). A leaf of the tunnel that the root
-/// told nothing about the label drops the packet: it is for others.
+/// Looks the labels below a tunnel's up in the label spaces of the tunnel's root (RFC 5331 §7): one, or where several VPNs share the tunnel
+/// that of the VPN and below it that of a distinguished PE (RFC 6513 §12.2, §12.3). A leaf of the tunnel that the root told nothing about
+/// a label drops the packet: it is for others.
 #[inline(never)]
 pub(super) fn context(
     tables: &Tables<'_>,
@@ -168,23 +172,27 @@ pub(super) fn context(
     tunnel: Tunnel,
 ) -> Step<Ended> {
     const UNBOUND: Halt = Halt::Drop(DropReason::NoContextBinding);
-    if entry.is_bottom() {
-        return Err(UNBOUND);
-    }
-    let offset = at.offset.saturating_add(LabelEntry::LEN);
-    let below = LabelEntry::of(frame.after(offset)).ok_or(Halt::Drop(DropReason::Truncated))?;
-    let ilm = tables.multicast.routes.context(space, below.label()).ok_or(UNBOUND)?;
-    let tunnel = tunnel.pop(at.model, &Exposed::read(frame, offset, false)?);
-    match ilm.action {
-        IlmAction::Multicast(origin) => {
-            leave_tree(tables, frame, origin, &Incoming { model: ilm.model, offset, ..*at }, below, tunnel)
+    let (mut space, mut at, mut entry, mut tunnel) = (space, *at, entry, tunnel);
+    for _ in 0..MAX_SPACES {
+        if entry.is_bottom() {
+            return Err(UNBOUND);
         }
-        IlmAction::Bridge(port) => {
-            let offset = offset.saturating_add(LabelEntry::LEN);
-            Ok(Ended::Bridge { port, offset, is_bottom: below.is_bottom(), tunnel })
+        let offset = at.offset.saturating_add(LabelEntry::LEN);
+        let below = LabelEntry::of(frame.after(offset)).ok_or(Halt::Drop(DropReason::Truncated))?;
+        let ilm = tables.multicast.routes.context(space, below.label()).ok_or(UNBOUND)?;
+        tunnel = tunnel.pop(at.model, &Exposed::read(frame, offset, false)?);
+        at = Incoming { model: ilm.model, offset, ..at };
+        match ilm.action {
+            IlmAction::Multicast(origin) => return leave_tree(tables, frame, origin, &at, below, tunnel),
+            IlmAction::Bridge(port) => {
+                let offset = offset.saturating_add(LabelEntry::LEN);
+                return Ok(Ended::Bridge { port, offset, is_bottom: below.is_bottom(), tunnel });
+            }
+            IlmAction::Context(inner) => (space, entry) = (inner, below),
+            _ => return Err(UNBOUND),
         }
-        _ => Err(UNBOUND),
     }
+    Err(UNBOUND)
 }
 
 /// Where a label leads, and where it stands.

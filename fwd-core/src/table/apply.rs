@@ -63,7 +63,7 @@ pub enum ApplyError {
     NhlfeId(NhlfeId),
     /// A multicast route whose groups are no multicast addresses, or whose source is one.
     NotMulticast(MrouteKey),
-    /// A label of another label space that is to lead to yet another space, or to a replication group.
+    /// A label of another label space that is to lead to a replication group.
     ContextAction(Label),
     /// A label space or state for an interface that there is not.
     NoInterface(IfIndex),
@@ -85,9 +85,7 @@ impl fmt::Display for ApplyError {
             Self::SpecialPurposeLabel(label) => write!(f, "label {label} is special-purpose"),
             Self::NhlfeId(id) => write!(f, "{id}: number too large"),
             Self::NotMulticast(key) => write!(f, "route {key:?}: groups have to be multicast, the source not"),
-            Self::ContextAction(label) => {
-                write!(f, "label {label} of a context: a space or replication group")
-            }
+            Self::ContextAction(label) => write!(f, "label {label} of a context: a replication group"),
             Self::NoInterface(iface) => write!(f, "{iface}: there is none"),
             Self::NotGroupMac(mac) => write!(f, "group entry {mac}: not a group address"),
             Self::GroupMac(mac) => write!(f, "static address {mac}: a group address"),

@@ -399,7 +399,7 @@ impl<'m> RouteWriter<'m> {
         if label.is_special_purpose() {
             return Err(ApplyError::SpecialPurposeLabel(label));
         }
-        if matches!(ilm.action, IlmAction::Context(_) | IlmAction::Replicate(_)) {
+        if matches!(ilm.action, IlmAction::Replicate(_)) {
             return Err(ApplyError::ContextAction(label));
         }
         self.exact.set(grace, context_key(space, label), &[ilm::pack(ilm)?]).map_err(refused(Table::Ilm))

@@ -56,7 +56,7 @@ impl VplsPe {
         self.timers.set(Timer::Blocks(vsi), now + BLOCK_WAIT);
         let instance = Instance {
             circuits: BTreeMap::new(),
-            pws: BTreeMap::new(),
+            pws: crate::pws::Pws::default(),
             legs: LegNumbers::default(),
             domains,
             routes: Imported::default(),
@@ -160,8 +160,8 @@ impl VplsPe {
     /// No such instance, tags in use, a limit, or no numbers left.
     pub fn add_circuit(&mut self, now: Instant, vsi: VsiId, config: CircuitConfig) -> Result<PortId, ConfigError> {
         self.now = now;
-        let in_use = |c: &Circuit| (c.config.iface, c.config.tags) == (config.iface, config.tags);
-        if self.vsis.values().any(|instance| instance.circuits.values().any(in_use)) {
+        let attached = (config.iface, config.tags);
+        if self.circuits.contains_key(&attached) {
             return Err(ConfigError::CircuitExists);
         }
         let instance = self.vsis.get_mut(&vsi).ok_or(ConfigError::NoVsi)?;
@@ -176,8 +176,11 @@ impl VplsPe {
         instance.legs.give(port);
         instance.circuits.insert(port, Circuit { config, up: true, looped: false, policers: Vec::new() });
         self.ports.insert(port, vsi);
-        self.touch(vsi);
-        self.settle_all(Dirty::Ports(vsi));
+        self.circuits.insert(attached, port);
+        self.dirty.extend([Dirty::Flood(vsi), Dirty::Leaves(vsi), Dirty::Advertise(vsi)]);
+        // Policers go in front of a port that is there.
+        self.settle_domains(vsi);
+        self.settle_circuit(vsi, port);
         let policers = self.police(&rates, |traffic| PolicePoint::Port(port, traffic))?;
         if let Some(circuit) = self.vsis.get_mut(&vsi).and_then(|i| i.circuits.get_mut(&port)) {
             circuit.policers = policers;
@@ -195,6 +198,7 @@ impl VplsPe {
         let vsi = *self.ports.get(&port).ok_or(ConfigError::NoCircuit)?;
         let instance = self.vsis.get_mut(&vsi).ok_or(ConfigError::NoVsi)?;
         let circuit = instance.circuits.remove(&port).ok_or(ConfigError::NoCircuit)?;
+        self.circuits.remove(&(circuit.config.iface, circuit.config.tags));
         self.remove_snooped_port(vsi, port);
         self.unpolice(&circuit.policers, |traffic| PolicePoint::Port(port, traffic));
         self.forget_port(vsi, port);

@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use fwd_core::net::{PortId, VsiId};
 use fwd_core::time::Instant;
+use fwd_core::timers::Timers;
 
 /// What an [`Event`] is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,7 +108,10 @@ pub struct Event {
 pub(crate) struct Events {
     interval: Duration,
     queue: VecDeque<Event>,
-    held: BTreeMap<(Option<VsiId>, EventKind), (Instant, u64)>,
+    /// How often since the last, by what it is of.
+    held: BTreeMap<(Option<VsiId>, EventKind), u64>,
+    /// Until when no more are handed out.
+    until: Timers<(Option<VsiId>, EventKind)>,
     total: u64,
 }
 
@@ -117,23 +121,30 @@ impl Events {
     /// Kinds and instances whose interval is remembered.
     const MAX_HELD: usize = 8192;
 
-    pub(crate) const fn new(interval: Duration) -> Self {
-        Self { interval, queue: VecDeque::new(), held: BTreeMap::new(), total: 0 }
+    pub(crate) fn new(interval: Duration) -> Self {
+        Self { interval, queue: VecDeque::new(), held: BTreeMap::new(), until: Timers::new(), total: 0 }
     }
 
     pub(crate) fn push(&mut self, now: Instant, vsi: Option<VsiId>, kind: EventKind) {
         self.total = self.total.saturating_add(1);
+        let key = (vsi, kind);
         if self.held.len() >= Self::MAX_HELD {
-            self.held.retain(|_, (until, _)| *until > now);
+            while let Some(over) = self.until.expired(now) {
+                self.held.remove(&over);
+            }
             if self.held.len() >= Self::MAX_HELD {
                 return;
             }
         }
-        let (until, count) = self.held.entry((vsi, kind)).or_insert((Instant::ZERO, 0));
+        let count = self.held.entry(key).or_insert(0);
         *count = count.saturating_add(1);
-        if now >= *until && self.queue.len() < Self::MAX {
+        let until = self.until.get(key).unwrap_or(now);
+        if now >= until && self.queue.len() < Self::MAX {
             self.queue.push_back(Event { vsi, kind, count: *count });
-            (*until, *count) = (now + self.interval, 0);
+            *count = 0;
+            self.until.set(key, now + self.interval);
+        } else {
+            self.until.set(key, until);
         }
     }
 

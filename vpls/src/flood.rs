@@ -87,9 +87,8 @@ impl VplsPe {
     pub(crate) fn settle_group(&mut self, vsi: VsiId, domain: VsiId, key: VsiGroupKey) {
         let Some(instance) = self.vsis.get(&vsi) else { return };
         let Some(d) = instance.domains.get(&domain) else { return };
-        let forwarding: BTreeSet<PortId> = instance.forwarding().collect();
         let wanted = d.snooper.as_ref().and_then(|snooper| snooper.ports_of(key)).map(|ports| {
-            let receives = |port: &PortId| forwarding.contains(port) && instance.receives(*port);
+            let receives = |port: &PortId| instance.passes(*port) && instance.receives(*port);
             let mut ports: BTreeSet<PortId> = ports.into_iter().filter(receives).collect();
             // PEs that answered a selective tree's route have members, whether their reports came here or not.
             if let Some((served, _)) = flow_of(key).and_then(|(source, group)| self.selective(instance, source, group))

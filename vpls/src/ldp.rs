@@ -195,10 +195,8 @@ impl VplsPe {
         let reaches = self.transports.contains_key(&key.0) && self.path_mtu(&instance.config, key.0).is_none();
         let has_way = has_session || reaches;
         // Two mesh pseudowires to one PE would carry everything twice: that of label blocks wins, then the discovered one.
-        let better = |other: &(&PwKey, &Pw)| {
-            other.0.0 == key.0 && other.0.1 < key.1 && other.1.is_mesh() && other.1.local.and(other.1.remote).is_some()
-        };
-        let is_best = !pw.is_mesh() || matches!(key.1, PwService::Ve(_)) || !instance.pws.iter().any(|pw| better(&pw));
+        let better = |(other, pw): (&PwKey, &Pw)| other.1 < key.1 && pw.is_mesh() && pw.local.and(pw.remote).is_some();
+        let is_best = !pw.is_mesh() || matches!(key.1, PwService::Ve(_)) || !instance.pws.to(key.0).any(better);
         is_signalled && is_fit && has_way && is_best
     }
 
@@ -228,7 +226,7 @@ impl VplsPe {
                 if up {
                     self.faults.clear(now, &Cause::Pe(peer), Affected::Vsi(vsi));
                 } else {
-                    let of = self.vsis.values().filter(|i| i.pws.keys().any(|(to, _)| *to == peer)).count();
+                    let of = self.vsis.values().filter(|i| i.pws.to(peer).next().is_some()).count();
                     self.faults.raise(now, Cause::Pe(peer), Affected::Vsi(vsi), of);
                 }
             }

@@ -18,6 +18,7 @@
 //! | [`oam`], [`fault`] | what is so, and why; faults from opening to end | 5501 §6.5 |
 //! | [`probe`] | where a flow goes, asked of the forwarding planes | 5501 §6.5.2 |
 //! | [`mib`] | managed objects | 7257, 5519 |
+//! | [`yang`] | the same as YANG models have it | 9166, 9128, 9291 |
 //! | [`stats`] | statistics by period, delays | 5501 §5.4, §6.5.3 |
 //!
 //! # Deviations from the RFCs
@@ -62,9 +63,11 @@ mod pool;
 mod ports;
 pub mod probe;
 mod program;
+mod pws;
 pub mod snoop;
 pub mod stats;
 mod vsi;
+pub mod yang;
 
 pub use config::{
     CircuitConfig, ConfigError, FateSharing, PeConfig, PeLimits, PwConfig, PwRole, VeConfig, VsiConfig, VsiLimits,

@@ -12,9 +12,11 @@
 //! | use of limits, drops by cause, switches between trees and copies | [`Statistic`] |
 
 use alloc::vec::Vec;
+use core::net::IpAddr;
+use core::time::Duration;
 
 use fwd_core::mib::{Groups, Objects, Oid, Row, Table, Value};
-use fwd_core::net::VsiId;
+use fwd_core::net::{PortId, VsiId};
 use fwd_core::time::Instant;
 use mvpn::gmp::mib::{MgmdRouterCacheRow, MgmdRouterInterfaceRow, MgmdRouterSrcListRow};
 
@@ -148,6 +150,27 @@ bindings!(PwBindEntry, "vplsPwBindTable.", &[1, 3, 6, 1, 2, 1, 10, 274, 1, 4, 1]
         _ => return None,
     })
 });
+
+/// vplsLdpConfigTable, of an instance with a pseudowire that LDP signals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LdpConfigEntry {
+    /// vplsConfigIndex.
+    pub vsi: VsiId,
+}
+
+impl Row for LdpConfigEntry {
+    const ENTRY: &'static [u32] = &[1, 3, 6, 1, 2, 1, 10, 275, 1, 1, 1];
+    const COLUMNS: &'static [u32] = &[1];
+
+    fn index(&self, out: &mut Oid) {
+        out.push(self.vsi.0.into());
+    }
+
+    fn cell(&self, column: u32) -> Option<Value> {
+        // vplsLdpConfigMacAddrWithdraw.
+        (column == 1).then(|| truth(true))
+    }
+}
 
 bindings!(LdpPwBindEntry, "vplsLdpPwBindTable.", &[1, 3, 6, 1, 2, 1, 10, 275, 1, 2, 1], &[1], |pw, column| {
     pw.mac_limit.filter(|_| column == 1).map(Value::Unsigned)
@@ -301,6 +324,8 @@ pub struct VplsMib {
     pub ad_config: Table<AdConfigEntry>,
     /// vplsBgpRteTargetTable.
     pub targets: Table<TargetEntry>,
+    /// vplsLdpConfigTable.
+    pub ldp_config: Table<LdpConfigEntry>,
     /// vplsLdpPwBindTable.
     pub ldp_pw_bind: Table<LdpPwBindEntry>,
     /// vplsBgpConfigTable.
@@ -313,24 +338,23 @@ pub struct VplsMib {
     pub statistics: Vec<Statistic>,
 }
 
+/// How an instance's pseudowires are signalled: ldp(1), bgp(2), none(3).
+pub(crate) fn signalling(instance: &Instance) -> i32 {
+    match (instance.config.ve, instance.config.discovery) {
+        (Some(_), _) => 2,
+        (None, Some(_)) => 1,
+        (None, None) if instance.pws.is_empty() => 3,
+        (None, None) => 1,
+    }
+}
+
 impl Instance {
     fn row(&self) -> VsiRow {
-        let signalling = match (self.config.ve, self.config.discovery) {
-            (Some(_), _) => 2,
-            (None, Some(_)) => 1,
-            (None, None) => {
-                if self.pws.is_empty() {
-                    3
-                } else {
-                    1
-                }
-            }
-        };
         VsiRow {
             vsi: self.config.vsi,
             ages: self.config.mac_age > 0,
             mtu: self.config.mtu,
-            signalling,
+            signalling: signalling(self),
             is_up: self.circuits.values().any(|circuit| self.forwards(circuit)),
             peers: self.pws.len(),
         }
@@ -393,6 +417,9 @@ impl VplsMib {
             pw_bind: Table::new(pws.iter().cloned().map(PwBindEntry)),
             ad_config: Table::new(bgp.iter().filter(|row| row.vpls_id.is_some()).cloned().map(AdConfigEntry)),
             targets: Table::new(instances().flat_map(Instance::target_rows)),
+            ldp_config: Table::new(
+                pws.iter().filter(|pw| pw.mac_limit.is_some()).map(|pw| LdpConfigEntry { vsi: pw.vsi }),
+            ),
             ldp_pw_bind: Table::new(pws.iter().filter(|pw| pw.mac_limit.is_some()).cloned().map(LdpPwBindEntry)),
             bgp_config: Table::new(bgp.iter().filter(|row| row.ve.is_some()).cloned().map(BgpConfigEntry)),
             ve: Table::new(bgp.iter().filter(|row| row.ve.is_some()).cloned().map(VeEntry)),
@@ -401,13 +428,14 @@ impl VplsMib {
         }
     }
 
-    fn groups(&self) -> [&dyn Objects; 9] {
+    fn groups(&self) -> [&dyn Objects; 10] {
         [
             &self.config,
             &self.status,
             &self.pw_bind,
             &self.ad_config,
             &self.targets,
+            &self.ldp_config,
             &self.ldp_pw_bind,
             &self.bgp_config,
             &self.ve,
@@ -426,12 +454,68 @@ impl Objects for VplsMib {
     }
 }
 
+/// Who wants a group at a port: what the router side of IGMP and MLD does not keep of mgmdRouterCacheTable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct CacheEntry {
+    group: IpAddr,
+    port: PortId,
+    /// mgmdRouterCacheLastReporter.
+    reporter: Option<IpAddr>,
+    /// mgmdRouterCacheUpTime.
+    up: Duration,
+}
+
+impl Row for CacheEntry {
+    const ENTRY: &'static [u32] = MgmdRouterCacheRow::ENTRY;
+    const COLUMNS: &'static [u32] = &[4, 5];
+
+    fn index(&self, out: &mut Oid) {
+        out.push_address(Some(self.group));
+        out.push(self.port.0);
+    }
+
+    fn cell(&self, column: u32) -> Option<Value> {
+        match column {
+            4 => Some(Value::Octets(match self.reporter? {
+                IpAddr::V4(a) => a.octets().to_vec(),
+                IpAddr::V6(a) => a.octets().to_vec(),
+            })),
+            5 => Some(Value::Ticks(u32::try_from(self.up.as_millis() / 10).unwrap_or(u32::MAX))),
+            _ => None,
+        }
+    }
+}
+
+/// What is counted of a port beside mgmdRouterInterfaceTable: mgmdRouterInterfaceJoins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct JoinsEntry {
+    port: PortId,
+    is_ipv6: bool,
+    joins: u64,
+}
+
+impl Row for JoinsEntry {
+    const ENTRY: &'static [u32] = MgmdRouterInterfaceRow::ENTRY;
+    const COLUMNS: &'static [u32] = &[11];
+
+    fn index(&self, out: &mut Oid) {
+        out.push(self.port.0);
+        out.push(if self.is_ipv6 { 2 } else { 1 });
+    }
+
+    fn cell(&self, column: u32) -> Option<Value> {
+        (column == 11).then(|| Value::counter(self.joins))
+    }
+}
+
 /// Group membership of a broadcast domain (MGMD-STD-MIB): the interfaces are bridge ports.
 #[derive(Clone, Debug)]
 pub struct MembershipMib {
     interfaces: [Table<MgmdRouterInterfaceRow>; 2],
     groups: [Table<MgmdRouterCacheRow>; 2],
     sources: [Table<MgmdRouterSrcListRow>; 2],
+    standing: Table<CacheEntry>,
+    joins: Table<JoinsEntry>,
 }
 
 impl MembershipMib {
@@ -440,16 +524,28 @@ impl MembershipMib {
     pub fn new(pe: &VplsPe, domain: VsiId, now: Instant) -> Option<Self> {
         let snooper = pe.snooping(domain)?;
         let (v4, v6) = (snooper.igmp(), snooper.mld());
+        let standing = snooper.standing_groups().map(|(group, port, s)| CacheEntry {
+            group,
+            port,
+            reporter: s.reporter.map(|(_, host)| host),
+            up: now - s.since,
+        });
+        let joins = snooper.ports().into_iter().flat_map(|port| {
+            let [v4, v6] = snooper.joins(port);
+            [(false, v4), (true, v6)].map(|(is_ipv6, joins)| JoinsEntry { port, is_ipv6, joins })
+        });
         Some(Self {
+            standing: Table::new(standing),
+            joins: Table::new(joins),
             interfaces: [v4.interface_table(now), v6.interface_table(now)],
             groups: [v4.cache_table(now), v6.cache_table(now)],
             sources: [v4.source_table(now), v6.source_table(now)],
         })
     }
 
-    fn all(&self) -> [&dyn Objects; 6] {
+    fn all(&self) -> [&dyn Objects; 8] {
         let ([a, b], [c, d], [e, f]) = (&self.interfaces, &self.groups, &self.sources);
-        [a, b, c, d, e, f]
+        [a, b, c, d, e, f, &self.standing, &self.joins]
     }
 }
 

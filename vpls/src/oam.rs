@@ -106,10 +106,10 @@ pub(crate) struct LoopWatch {
 }
 
 /// Moves in [`MOVE_WINDOW`] that make a loop (RFC 7432 §15.1).
-const MOVES: u8 = 5;
-const MOVE_WINDOW: Duration = Duration::from_secs(180);
+pub(crate) const MOVES: u8 = 5;
+pub(crate) const MOVE_WINDOW: Duration = Duration::from_secs(180);
 /// How long a looped port is blocked.
-const FREEZE: Duration = Duration::from_secs(300);
+pub(crate) const FREEZE: Duration = Duration::from_secs(300);
 /// Addresses whose moves are watched.
 const MOST_MOVING: usize = 1024;
 

@@ -7,8 +7,8 @@ use core::net::IpAddr;
 
 use bgp_vpn::attr::RouteTarget;
 use bgp_vpn::nlri::RouteDistinguisher;
-use fwd_core::net::{NhlfeId, PortId, VsiId};
-use fwd_core::op::{FwdOp, LinkLocal, NextHop, Vsi, VsiGroupKey};
+use fwd_core::net::{IfIndex, NhlfeId, PortId, VsiId};
+use fwd_core::op::{FwdOp, LinkLocal, NextHop, Tags, Vsi, VsiGroupKey};
 use fwd_core::time::Instant;
 use fwd_core::timers::Timers;
 
@@ -109,6 +109,8 @@ pub struct VplsPe {
     pub(crate) vsis: BTreeMap<VsiId, Instance>,
     /// The instance of each port, and the domain of each qualified VLAN.
     pub(crate) ports: BTreeMap<PortId, VsiId>,
+    /// The circuit of each interface and tags.
+    pub(crate) circuits: BTreeMap<(IfIndex, Tags), PortId>,
     pub(crate) domains: BTreeMap<VsiId, VsiId>,
     pub(crate) targets: BTreeMap<RouteTarget, BTreeSet<VsiId>>,
     pub(crate) rds: BTreeMap<RouteDistinguisher, VsiId>,
@@ -162,6 +164,7 @@ impl VplsPe {
             now,
             vsis: BTreeMap::new(),
             ports: BTreeMap::new(),
+            circuits: BTreeMap::new(),
             domains: BTreeMap::new(),
             targets: BTreeMap::new(),
             rds: BTreeMap::new(),
@@ -305,7 +308,7 @@ impl VplsPe {
             Some(next) => drop(self.transports.insert(peer, Transport { next, mtu })),
             None => drop(self.transports.remove(&peer)),
         }
-        let of_peer = |instance: &Instance| instance.pws.keys().any(|(to, _)| *to == peer);
+        let of_peer = |instance: &Instance| instance.pws.to(peer).next().is_some();
         let vsis: Vec<VsiId> = self.vsis.iter().filter(|(_, i)| of_peer(i)).map(|(vsi, _)| *vsi).collect();
         vsis.into_iter().for_each(|vsi| self.touch(vsi));
     }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use fwd_core::net::{PolicerId, VsiId};
+use fwd_core::net::{PolicerId, PortId, VsiId};
 use fwd_core::op::{Attachment, BridgePort, FlowLabels, PolicePoint, TrafficType};
 
 use crate::config::ConfigError;
@@ -13,6 +13,15 @@ impl VplsPe {
     /// Programs the ports of an instance: those that are of use, and no others.
     pub(crate) fn settle_ports(&mut self, vsi: VsiId) {
         self.settle_pws(vsi);
+        self.settle_domains(vsi);
+        let circuits = self.vsis.get(&vsi).into_iter().flat_map(|instance| instance.circuits.keys());
+        let circuits: Vec<PortId> = circuits.copied().collect();
+        circuits.into_iter().for_each(|port| self.settle_circuit(vsi, port));
+        self.dirty.insert(Dirty::Flood(vsi));
+    }
+
+    /// Programs the settings of an instance's domains.
+    pub(crate) fn settle_domains(&mut self, vsi: VsiId) {
         let Some(instance) = self.vsis.get(&vsi) else { return };
         for (id, domain) in &instance.domains {
             let limits_first = Self::domain_settings(instance, domain);
@@ -21,21 +30,24 @@ impl VplsPe {
                 self.program.domain(vsi, vlan, Some(*id));
             }
         }
-        for (id, circuit) in &instance.circuits {
-            let attachment = Attachment::Circuit { iface: circuit.config.iface, tags: circuit.config.tags };
-            let port = BridgePort {
-                vsi,
-                attachment,
-                split_horizon: 0,
-                mac_limit: circuit.config.mac_limit.unwrap_or(instance.config.limits.macs_per_circuit),
-                learn: true,
-                control_word: false,
-                flow_label: FlowLabels::NONE,
-                class: circuit.config.class.or(instance.config.class),
-            };
-            self.program.port(*id, instance.forwards(circuit).then_some(port));
-        }
-        self.dirty.insert(Dirty::Flood(vsi));
+    }
+
+    /// Programs a circuit: one that forwards, or none.
+    pub(crate) fn settle_circuit(&mut self, vsi: VsiId, id: PortId) {
+        let Some(instance) = self.vsis.get(&vsi) else { return };
+        let Some(circuit) = instance.circuits.get(&id) else { return };
+        let attachment = Attachment::Circuit { iface: circuit.config.iface, tags: circuit.config.tags };
+        let port = BridgePort {
+            vsi,
+            attachment,
+            split_horizon: 0,
+            mac_limit: circuit.config.mac_limit.unwrap_or(instance.config.limits.macs_per_circuit),
+            learn: true,
+            control_word: false,
+            flow_label: FlowLabels::NONE,
+            class: circuit.config.class.or(instance.config.class),
+        };
+        self.program.port(id, instance.forwards(circuit).then_some(port));
     }
 
     /// Puts policers in front of types of traffic.

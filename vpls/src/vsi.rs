@@ -17,6 +17,7 @@ use crate::io::{PwId, PwService};
 use crate::label_block::LabelBlock;
 use crate::multicast::Binding;
 use crate::oam::{Carried, LoopWatch};
+use crate::pws::Pws;
 use crate::snoop::Snooper;
 
 /// A route of another PE.
@@ -205,7 +206,7 @@ impl Imported {
 pub(crate) struct Instance {
     pub(crate) config: VsiConfig,
     pub(crate) circuits: BTreeMap<PortId, Circuit>,
-    pub(crate) pws: BTreeMap<PwKey, Pw>,
+    pub(crate) pws: Pws,
     pub(crate) legs: LegNumbers,
     pub(crate) domains: BTreeMap<VsiId, Domain>,
     pub(crate) routes: Imported,
@@ -244,12 +245,20 @@ impl Instance {
 
     /// The pseudowire of a port.
     pub(crate) fn pw_at(&self, port: PortId) -> Option<(&PwKey, &Pw)> {
-        self.pws.iter().find(|(_, pw)| pw.port == port)
+        self.pws.at(port)
     }
 
     /// The pseudowire to a PE that frames pass.
     pub(crate) fn pw_to(&self, peer: IpAddr) -> Option<&Pw> {
-        self.pws.iter().find(|((to, _), pw)| *to == peer && pw.up && pw.is_mesh()).map(|(_, pw)| pw)
+        self.pws.to(peer).map(|(_, pw)| pw).find(|pw| pw.up && pw.is_mesh())
+    }
+
+    /// Whether frames pass a port.
+    pub(crate) fn passes(&self, port: PortId) -> bool {
+        match self.circuits.get(&port) {
+            Some(circuit) => self.forwards(circuit),
+            None => self.pw_at(port).is_some_and(|(_, pw)| pw.up),
+        }
     }
 
     /// Ports that frames pass: circuits, then pseudowires.

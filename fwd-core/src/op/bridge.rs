@@ -143,7 +143,7 @@ pub enum Attachment {
 }
 
 /// The service-delimiting tags of an attachment circuit. The more tags, the earlier a circuit matches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Tags {
     /// All frames of the interface, with whatever tags they have.

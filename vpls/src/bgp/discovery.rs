@@ -31,8 +31,7 @@ impl VplsPe {
     pub(crate) fn discovery_changed(&mut self, vsi: VsiId) {
         let Some(instance) = self.vsis.get(&vsi) else { return };
         let found = instance.discovered();
-        let is_gone = |key: &PwKey| key.1 == PwService::Discovered && !found.contains(&key.0);
-        let gone: Vec<PwKey> = instance.pws.keys().filter(|key| is_gone(key)).cloned().collect();
+        let gone: Vec<PwKey> = instance.pws.of(PwService::Discovered).filter(|key| !found.contains(&key.0)).collect();
         gone.iter().for_each(|key| self.drop_pw(vsi, key));
         for peer in found {
             self.ldp_pw(vsi, &(peer, PwService::Discovered), PwRole::Mesh);

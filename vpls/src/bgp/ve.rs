@@ -2,11 +2,11 @@
 
 use alloc::vec::Vec;
 use core::cmp::Reverse;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use bgp_vpn::attr::ext_community::{Layer2Flags, Layer2Info};
 use fwd_core::net::{Label, VsiId};
-use fwd_core::op::FlowLabels;
+use fwd_core::op::{FlowLabels, MrouteKey, VsiGroupKey};
 
 use super::{Nlri, RouteAttributes};
 use crate::config::{PwRole, VsiConfig};
@@ -93,8 +93,7 @@ impl VplsPe {
         }
         let best = instance.best_pe(ve_id).map(|(_, attributes)| attributes.clone());
         let peer = best.as_ref().map(|attributes| attributes.next_hop);
-        let is_other = |key: &PwKey| key.1 == PwService::Ve(ve_id) && Some(key.0) != peer;
-        let stale: Vec<PwKey> = instance.pws.keys().filter(|key| is_other(key)).cloned().collect();
+        let stale: Vec<PwKey> = instance.pws.of(PwService::Ve(ve_id)).filter(|key| Some(key.0) != peer).collect();
         // Addresses behind the old PE go with its port: BGP has no MAC withdrawal.
         stale.iter().for_each(|key| self.drop_pw(vsi, key));
         if let Some(attributes) = best {
@@ -210,10 +209,10 @@ impl VplsPe {
     /// As [`Self::regroup`], at once.
     pub(crate) fn regroup_all(&mut self, vsi: VsiId) {
         self.regroup(vsi);
-        let (mut groups, rest): (Vec<Dirty>, Vec<Dirty>) = core::mem::take(&mut self.dirty)
-            .into_iter()
-            .partition(|dirty| matches!(dirty, Dirty::Group(of, ..) if *of == vsi));
-        self.dirty.extend(rest);
-        groups.drain(..).for_each(|dirty| self.settle_all(dirty));
+        let least = MrouteKey::Source4 { source: Ipv4Addr::UNSPECIFIED, group: Ipv4Addr::UNSPECIFIED };
+        let from = Dirty::Group(vsi, VsiId(0), VsiGroupKey::Ip(least));
+        let of_vsi = |dirty: &&Dirty| matches!(dirty, Dirty::Group(of, ..) if *of == vsi);
+        let groups: Vec<Dirty> = self.dirty.range(from..).take_while(of_vsi).copied().collect();
+        groups.into_iter().for_each(|dirty| self.settle_all(dirty));
     }
 }

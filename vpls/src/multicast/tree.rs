@@ -112,11 +112,15 @@ impl VplsPe {
     /// The tree that a new binding shares: of those with room the one whose leaves are most nearly those that want it, unless more than
     /// [`TreeConfig::congruency`] per cent of both are not common (RFC 7117 §10). What all PEs get shares with its like.
     fn shared_tree(&self, kind: TunnelKind, trees: &TreeConfig, expected: &BTreeSet<IpAddr>) -> Option<Tunnel> {
+        if !trees.aggregate {
+            return None;
+        }
         let is_like = |tree: &RootedTree| {
             let is_for_all = |(_, key): &(VsiId, McastKey)| key.source.is_none() && key.group.is_none();
             let has_room = tree.users.len() < trees.sharing.into();
-            let likes = tree.users.iter().all(|user| is_for_all(user) == expected.is_empty());
-            tree.aggregate && trees.aggregate && tree.kind == kind && has_room && likes
+            // Those of one tree are alike.
+            let likes = tree.users.first().is_none_or(|user| is_for_all(user) == expected.is_empty());
+            tree.aggregate && tree.kind == kind && has_room && likes
         };
         let leaves = |tree: &RootedTree| -> BTreeSet<IpAddr> {
             let of = |(vsi, key): &(VsiId, McastKey)| self.vsis.get(vsi)?.bindings.get(key).map(leaves_of);
@@ -248,10 +252,8 @@ impl VplsPe {
         self.event(vsi, if reached { EventKind::TreeUp } else { EventKind::TreeDown });
         let Some(instance) = self.vsis.get_mut(&vsi) else { return };
         let is_coupled = instance.config.fate == FateSharing::Coupled;
-        for ((peer, _), pw) in &mut instance.pws {
-            if *peer == leaf && pw.is_mesh() {
-                pw.coupled_down = is_coupled && !reached;
-            }
+        for pw in instance.pws.to_mut(leaf).filter(|pw| pw.is_mesh()) {
+            pw.coupled_down = is_coupled && !reached;
         }
         self.settle_all(Dirty::Ports(vsi));
         self.settle_all(Dirty::Flood(vsi));

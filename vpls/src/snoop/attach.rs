@@ -131,11 +131,12 @@ impl VplsPe {
         for act in acts {
             match act {
                 Act::Send(ports, octets) => {
-                    let forwarding: Vec<PortId> =
-                        self.vsis.get(&vsi).map(|i| i.forwarding().collect()).unwrap_or_default();
-                    for port in ports.into_iter().filter(|port| forwarding.contains(port)) {
-                        self.send(port, octets.clone());
+                    let passes = |port: &PortId| self.vsis.get(&vsi).is_some_and(|i| i.passes(*port));
+                    let to: Vec<PortId> = ports.into_iter().filter(passes).collect();
+                    if let Some(snooper) = self.snooper(vsi, domain) {
+                        snooper.count_sent(&to, &octets);
                     }
+                    to.into_iter().for_each(|port| self.send(port, octets.clone()));
                 }
                 Act::Changed(key) => {
                     self.dirty.insert(Dirty::Group(vsi, domain, key));

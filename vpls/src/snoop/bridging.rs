@@ -25,7 +25,7 @@ impl Snooper {
     /// Takes a frame of bridging control that is looked at; whether it was one. A malformed one is dropped and counted.
     pub(super) fn bridging(&mut self, port: PortId, octets: &[u8], admit: impl FnOnce(u32) -> bool) -> bool {
         let Some(destination) = Ethernet::of(octets).map(|header| header.destination()) else { return false };
-        let is_listened = self.ports.get(&port).is_some_and(|state| state.quarantine.is_none() && state.config.active);
+        let is_listened = self.ports.get(&port).is_some_and(|state| state.config.active) && !self.is_quarantined(port);
         match destination {
             BRIDGES if self.config.topology && is_listened => match Bpdu::parse(octets) {
                 Ok(bpdu) if bpdu.is_topology_change() => self.topology_changed(port),
@@ -82,7 +82,7 @@ impl Snooper {
             }
             self.collect();
             for (group, want) in self.members.of_port(at) {
-                self.members.set(group, want, at, false);
+                self.set_member(group, want, at, false);
             }
         }
         self.held.clear();

@@ -4,7 +4,7 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use fwd_core::net::PortId;
+use fwd_core::net::{Mac, PortId};
 use fwd_core::op::VsiGroupKey;
 
 use super::frame::group_mac;
@@ -24,10 +24,26 @@ impl Snooper {
 
     pub(super) fn key_changed(&mut self, source: Option<IpAddr>, group: IpAddr) {
         let key = match self.config.keying {
-            Keying::Mac => Some(VsiGroupKey::Mac(group_mac(group))),
+            Keying::Mac => Some(VsiGroupKey::Mac(self.index_mac(group))),
             Keying::Ip => flow_key(source, group),
         };
         self.acts.extend(key.map(Act::Changed));
+    }
+
+    /// Keeps a group with those of its MAC address while it has state; the address.
+    fn index_mac(&mut self, group: IpAddr) -> Mac {
+        let mac = group_mac(group);
+        let has_state = self.has_state(group);
+        let groups = self.by_mac.entry(mac).or_default();
+        if has_state {
+            groups.insert(group);
+        } else {
+            groups.remove(&group);
+        }
+        if groups.is_empty() {
+            self.by_mac.remove(&mac);
+        }
+        mac
     }
 
     pub(super) fn group_changed(&mut self, group: IpAddr) {
@@ -41,18 +57,27 @@ impl Snooper {
     pub(super) fn sources_of(&self, group: IpAddr) -> BTreeSet<IpAddr> {
         let mut sources: BTreeSet<IpAddr> = self.members.0.get(&group).into_iter().flat_map(|g| g.sources()).collect();
         sources.extend(self.statics.range((group, None, PortId(0))..).take_while(|s| s.0 == group).filter_map(|s| s.1));
-        sources.extend(self.filters.iter().filter(|f| f.0 == group).filter_map(|f| f.1));
-        sources.extend(self.pim.flows().into_iter().filter_map(|flow| match flow {
-            Flow::Source(source, of) | Flow::Rpt(source, of) if of == group => Some(source),
-            _ => None,
+        sources.extend(self.filters.range((group, None)..).take_while(|f| f.0 == group).filter_map(|f| f.1));
+        sources.extend(self.pim.flows_of(group).filter_map(|flow| match flow {
+            Flow::Source(source, _) | Flow::Rpt(source, _) => Some(source),
+            Flow::Any(_) => None,
         }));
         sources
+    }
+
+    /// Whether a group has any state.
+    fn has_state(&self, group: IpAddr) -> bool {
+        self.members.0.contains_key(&group)
+            || self.newer.contains(&group)
+            || self.statics.range((group, None, PortId(0))..).next().is_some_and(|s| s.0 == group)
+            || self.filters.range((group, None)..).next().is_some_and(|f| f.0 == group)
+            || self.pim.flows_of(group).next().is_some()
     }
 
     /// Groups with any state.
     pub(super) fn groups(&self) -> BTreeSet<IpAddr> {
         let mut groups: BTreeSet<IpAddr> = self.members.0.keys().copied().collect();
-        groups.extend(self.pim.flows().into_iter().map(Flow::group));
+        groups.extend(self.pim.groups());
         groups.extend(self.statics.iter().map(|s| s.0));
         groups.extend(self.filters.iter().map(|f| f.0));
         groups.extend(&self.newer);
@@ -62,6 +87,7 @@ impl Snooper {
     /// Ports towards routers have changed: they are in every entry.
     pub(crate) fn everything_changed(&mut self) {
         self.acts.push(Act::Unregistered);
+        self.by_mac.clear();
         for group in self.groups() {
             self.group_changed(group);
         }
@@ -85,7 +111,7 @@ impl Snooper {
     pub(crate) fn ports_of(&self, key: VsiGroupKey) -> Option<Ports> {
         match key {
             VsiGroupKey::Mac(mac) => {
-                let groups = self.groups().into_iter().filter(|group| group_mac(*group) == mac);
+                let groups = self.by_mac.get(&mac).into_iter().flatten().copied();
                 let registered = self.registrar.ports_of(mac).map(|mut ports| {
                     ports.extend(self.router_ports());
                     ports.extend(self.ports.iter().filter(|(_, state)| !state.config.active).map(|(port, _)| *port));
@@ -138,20 +164,22 @@ impl Snooper {
             None => !members.any.is_empty() || (self.config.keying == Keying::Mac),
             Some(source) => members.include.contains_key(&source) || members.exclude.contains_key(&source),
         });
-        let flows = |flow: Flow| self.pim.flows().contains(&flow);
+        let flows = |flow: Flow| self.pim.has_flow(flow);
         let pim = match source {
             None => flows(Flow::Any(group)),
             Some(source) => flows(Flow::Source(source, group)) || flows(Flow::Rpt(source, group)),
         };
-        let configured =
-            self.statics.iter().any(|s| (s.0, s.1) == (group, source)) || self.filters.contains(&(group, source));
+        let is_static =
+            self.statics.range((group, source, PortId(0))..).next().is_some_and(|s| (s.0, s.1) == (group, source));
+        let configured = is_static || self.filters.contains(&(group, source));
         Origin { membership, pim: pim || (membership && self.pim.has(source, group)), configured }
     }
 
     /// Whether a customer's port wants a flow: with no group, any; with no source, any of the group.
     pub(crate) fn is_wanted_here(&self, source: Option<IpAddr>, group: Option<IpAddr>) -> bool {
         let is_here = |port: &PortId| self.ports.get(port).is_some_and(|state| state.kind != PortKind::Mesh);
-        self.groups().into_iter().filter(|g| group.is_none_or(|group| *g == group)).any(|g| {
+        let groups = group.map_or_else(|| self.groups(), |group| [group].into());
+        groups.into_iter().any(|g| {
             let sources = self.sources_of(g);
             let any = self.flow_members(None, g).iter().any(is_here);
             any || sources
@@ -167,8 +195,8 @@ impl Snooper {
         if self.pim.has(source, group) {
             ports.extend(self.pim.outgoing(source, group));
         }
-        let statics = self.statics.iter().filter(|s| s.0 == group && (s.1.is_none() || s.1 == source));
-        ports.extend(statics.map(|s| s.2));
+        let statics = self.statics.range((group, None, PortId(0))..).take_while(|s| s.0 == group);
+        ports.extend(statics.filter(|s| s.1.is_none() || s.1 == source).map(|s| s.2));
         ports
     }
 

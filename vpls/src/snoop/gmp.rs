@@ -6,8 +6,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use fwd_core::net::{IfIndex, IpPrefix, PortId};
 use fwd_core::time::Instant;
 use mvpn::gmp::{
-    ConfigError, FilterLine, GmpRouter, InterfaceConfig, InterfaceLimits, Message, Protocol, RecordType, ReportBuf,
-    RouterConfig, Version,
+    ConfigError, FilterLine, GmpRouter, GroupRecord, InterfaceConfig, InterfaceLimits, Message, Protocol, RecordType,
+    ReportBuf, RouterConfig, Version,
 };
 
 use super::{AclLine, CircuitSnoop, SnoopConfig};
@@ -103,8 +103,17 @@ pub(crate) fn check(config: &SnoopConfig) -> Result<(), ConfigError> {
 /// What a message is, as far as a snooper asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
-    Query { general: bool, version: Version },
-    Report { records: u32, version: Version, groups: Vec<IpAddr> },
+    Query {
+        general: bool,
+        version: Version,
+    },
+    /// `joins` are the groups, and the sources of them, that it says somebody wants.
+    Report {
+        records: u32,
+        version: Version,
+        groups: Vec<IpAddr>,
+        joins: Vec<(IpAddr, Option<IpAddr>)>,
+    },
     Unknown,
 }
 
@@ -112,17 +121,34 @@ pub(crate) enum Seen {
 pub(crate) fn look<A: Family>(octets: &[u8], source: A, destination: A) -> Option<Seen> {
     Some(match A::parse_message(octets, source, destination).ok()? {
         Message::Query(query) => Seen::Query { general: query.is_general(), version: A::query_version(&query) },
-        Message::ReportV1(g) => Seen::Report { records: 1, version: Version::V1, groups: alloc::vec![g.into()] },
-        Message::ReportV2(g) | Message::Leave(g) => {
-            Seen::Report { records: 1, version: Version::V2, groups: alloc::vec![g.into()] }
-        }
+        Message::ReportV1(g) => single(Version::V1, g.into(), true),
+        Message::ReportV2(g) => single(Version::V2, g.into(), true),
+        Message::Leave(g) => single(Version::V2, g.into(), false),
         Message::ReportV3(report) => Seen::Report {
             records: u32::from(report.records.count()).max(1),
             version: Version::V3,
             groups: report.records.iter().map(|record| record.group.into()).collect(),
+            joins: report.records.iter().flat_map(|record| joined(&record)).collect(),
         },
         Message::Unknown(_) => Seen::Unknown,
     })
+}
+
+fn single(version: Version, group: IpAddr, is_join: bool) -> Seen {
+    let joins = is_join.then_some((group, None)).into_iter().collect();
+    Seen::Report { records: 1, version, groups: alloc::vec![group], joins }
+}
+
+/// What of a group a record says somebody wants: all of it, or sources.
+fn joined<A: Family>(record: &GroupRecord<'_, A>) -> Vec<(IpAddr, Option<IpAddr>)> {
+    let group = record.group.into();
+    match record.kind {
+        RecordType::IS_EXCLUDE | RecordType::TO_EXCLUDE => alloc::vec![(group, None)],
+        RecordType::IS_INCLUDE | RecordType::TO_INCLUDE | RecordType::ALLOW => {
+            record.sources.iter().map(|source| (group, Some(source.into()))).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Room for records in a report of ours.

@@ -32,6 +32,9 @@ impl Snooper {
         if !self.charge(port, records, admit) {
             return;
         }
+        if let Some(state) = self.ports.get_mut(&port) {
+            state.counts.received(snooped);
+        }
         match seen {
             // RFC 4541 §2.1.1 (3).
             Seen::Unknown => self.acts.push(Act::Send(self.all_but(port), octets.to_vec())),
@@ -50,7 +53,7 @@ impl Snooper {
                     self.answer::<A>(&[port].into(), snooped.tags);
                 }
             }
-            Seen::Report { version, groups, .. } => {
+            Seen::Report { version, groups, joins, .. } => {
                 let is_newer = version > self.config.version;
                 if is_newer {
                     self.event(EventKind::VersionMismatch(port));
@@ -62,6 +65,8 @@ impl Snooper {
                 } else if groups.iter().any(|group| self.config.is_group(*group)) {
                     let before = Self::refused::<A>(self.router(), port);
                     self.give(port, source, destination, snooped.message);
+                    self.collect();
+                    self.note_reports(port, source.into(), &joins);
                     let refused = Self::refused::<A>(self.router(), port).saturating_sub(before);
                     // What is not entered here is entered nowhere: other PEs have limits of their own to spare.
                     if refused >= u64::from(records) {
@@ -171,7 +176,7 @@ impl Snooper {
         if !may {
             return self.event(EventKind::RecordRate(port));
         }
-        self.members.set(group, want, port, present);
+        self.set_member(group, want, port, present);
         let source = match want {
             Want::Any => None,
             Want::Include(source) | Want::Exclude(source) => Some(source),

@@ -31,6 +31,9 @@ impl Snooper {
         if !self.charge(port, u32::try_from(records).unwrap_or(u32::MAX).max(1), admit) {
             return;
         }
+        if let Some(state) = self.ports.get_mut(&port) {
+            state.counts.received(snooped);
+        }
         let limits = self.pim_limits();
         match message {
             Message::Hello(hello) => {

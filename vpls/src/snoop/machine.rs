@@ -8,6 +8,7 @@ use core::time::Duration;
 use fwd_core::net::{Mac, PortId};
 use fwd_core::op::VsiGroupKey;
 use fwd_core::time::Instant;
+use fwd_core::timers::Timers;
 use mvpn::gmp::{ConfigError, GmpRouter, Version};
 
 use super::frame::{Fault, Protocol, Snooped};
@@ -15,6 +16,7 @@ use super::gmp;
 use super::members::{Members, Ports, Want, key_flow};
 use super::pim::{Pim, PimLimits};
 use super::registrar::Registrar;
+use super::standing::{PortCounts, Standings};
 use super::{CircuitSnoop, Mode, PimMode, SnoopConfig};
 use crate::config::{VsiConfig, VsiLimits};
 use crate::damping::Damper;
@@ -38,10 +40,10 @@ pub(super) struct Port {
     pub(super) changes: Bucket,
     /// Malformed messages since.
     pub(super) malformed: (u32, Instant),
-    /// Until when nothing of it is looked at.
-    pub(super) quarantine: Option<Instant>,
     /// How often it was quarantined of late.
     pub(super) strikes: u32,
+    /// Messages by kind.
+    pub(super) counts: PortCounts,
 }
 
 /// Malformed messages in [`MALFORMED_WINDOW`] that put a port into quarantine.
@@ -92,9 +94,12 @@ pub struct Snooper {
     pub(super) limits: VsiLimits,
     pub(super) now: Instant,
     pub(super) ports: BTreeMap<PortId, Port>,
+    /// Ports in quarantine, and until when.
+    pub(super) quarantines: Timers<PortId>,
     pub(super) igmp: GmpRouter<Ipv4Addr>,
     pub(super) mld: GmpRouter<Ipv6Addr>,
     pub(crate) members: Members,
+    pub(crate) standings: Standings,
     pub(crate) pim: Pim,
     /// Ports towards queriers, and until when.
     pub(super) routers: BTreeMap<PortId, Instant>,
@@ -111,6 +116,8 @@ pub struct Snooper {
     pub(super) filters: BTreeSet<(IpAddr, Option<IpAddr>)>,
     /// Groups of messages newer than what is understood: flooded.
     pub(super) newer: BTreeSet<IpAddr>,
+    /// Where groups are told apart by MAC address: those of each that have, or lately had, any state.
+    pub(super) by_mac: BTreeMap<Mac, BTreeSet<IpAddr>>,
     /// Groups that are registered by MAC address.
     pub(super) registrar: Registrar,
     /// When our proxy reports are repeated.
@@ -128,9 +135,11 @@ impl Snooper {
             limits,
             now,
             ports: BTreeMap::new(),
+            quarantines: Timers::new(),
             igmp: gmp::router(now, &limits)?,
             mld: gmp::router(now, &limits)?,
             members: Members::default(),
+            standings: Standings::default(),
             pim: Pim::default(),
             routers: BTreeMap::new(),
             settled: now + config.settle,
@@ -142,6 +151,7 @@ impl Snooper {
             statics: BTreeSet::new(),
             filters: BTreeSet::new(),
             newer: BTreeSet::new(),
+            by_mac: BTreeMap::new(),
             registrar: Registrar::default(),
             refresh: now + config.intervals.query,
             acts: Vec::new(),
@@ -173,7 +183,8 @@ impl Snooper {
         let rate = if is_circuit { self.limits.records_per_circuit } else { self.limits.records };
         let records = Bucket::new(now, rate, rate.saturating_mul(2));
         let changes = Bucket::new(now, CHANGES_PER_PORT, CHANGES_PER_PORT.saturating_mul(2));
-        let state = Port { kind, config, records, changes, malformed: (0, now), quarantine: None, strikes: 0 };
+        let state =
+            Port { kind, config, records, changes, malformed: (0, now), strikes: 0, counts: PortCounts::default() };
         self.ports.insert(port, state);
         self.everything_changed();
         self.collect();
@@ -189,11 +200,12 @@ impl Snooper {
         self.acts.extend(registered.into_iter().map(|mac| Act::Changed(VsiGroupKey::Mac(mac))));
         self.collect();
         for (group, want) in self.members.of_port(port) {
-            self.members.set(group, want, port, false);
+            self.set_member(group, want, port, false);
         }
         self.held.retain(|(.., at), _| *at != port);
         self.statics.retain(|(.., at)| *at != port);
         self.routers.remove(&port);
+        self.quarantines.clear(port);
         self.ports.remove(&port);
     }
 
@@ -223,6 +235,17 @@ impl Snooper {
         key_flow(key).is_some_and(|(source, group)| self.filters.contains(&(group, source)))
     }
 
+    /// Enters what a port wants, or takes it away.
+    pub(super) fn set_member(&mut self, group: IpAddr, want: Want, port: PortId, present: bool) {
+        if present && !self.standings.has(group, port) {
+            if let Some(state) = self.ports.get_mut(&port) {
+                state.counts.joined(group);
+            }
+        }
+        self.members.set(group, want, port, present);
+        self.standings.want(self.now, &self.members, (group, want, port));
+    }
+
     pub(super) fn event(&mut self, kind: EventKind) {
         self.acts.push(Act::Event(kind));
     }
@@ -240,8 +263,7 @@ impl Snooper {
 
     /// Ports towards routers: PIM neighbours where there are any (RFC 8220 §2.8), queriers, and those configured.
     pub(crate) fn router_ports(&self) -> Ports {
-        let configured = self.ports.iter().filter(|(_, state)| state.config.router).map(|(port, _)| *port);
-        let mut ports: Ports = configured.collect();
+        let mut ports = self.static_routers();
         let neighbors = self.pim.ports();
         if neighbors.is_empty() {
             ports.extend(self.routers.keys());
@@ -264,7 +286,7 @@ impl Snooper {
     /// Takes a control frame that arrived at a port. `admit` charges the PE for so many records.
     pub(crate) fn frame(&mut self, now: Instant, port: PortId, octets: &[u8], admit: impl FnOnce(u32) -> bool) {
         self.now = now;
-        self.release(port);
+        self.release();
         if self.watches_bridging() {
             // At most one of the two uses the budget.
             let mut admit = Some(admit);
@@ -280,7 +302,7 @@ impl Snooper {
     /// IGMP, MLD or PIM.
     fn ip(&mut self, port: PortId, octets: &[u8], admit: impl FnOnce(u32) -> bool) {
         let Some(state) = self.ports.get(&port) else { return };
-        let is_quarantined = state.quarantine.is_some();
+        let is_quarantined = self.is_quarantined(port);
         let snooped = match Snooped::parse(octets) {
             Ok(snooped) => snooped,
             // What is no message of ours after all goes everywhere, as if it had not been looked at.
@@ -332,20 +354,18 @@ impl Snooper {
             state.malformed = (0, now);
         }
         state.malformed.0 = state.malformed.0.saturating_add(1);
-        if state.malformed.0 > MALFORMED && state.quarantine.is_none() {
+        if state.malformed.0 > MALFORMED && self.quarantines.get(port).is_none() {
             let time = QUARANTINE.saturating_mul(1 << state.strikes.min(4));
             state.strikes = state.strikes.saturating_add(1);
-            state.quarantine = Some(now + time);
             state.malformed = (0, now);
+            self.quarantines.set(port, now + time);
             self.event(EventKind::Quarantined(port));
         }
     }
 
-    /// Ends a quarantine whose time is over.
-    pub(super) fn release(&mut self, port: PortId) {
-        let now = self.now;
-        if let Some(state) = self.ports.get_mut(&port).filter(|s| s.quarantine.is_some_and(|at| at <= now)) {
-            state.quarantine = None;
+    /// Ends quarantines whose time is over.
+    pub(super) fn release(&mut self) {
+        while let Some(port) = self.quarantines.expired(self.now) {
             self.event(EventKind::Released(port));
         }
     }
@@ -379,8 +399,7 @@ impl Snooper {
         self.mld.handle_timeout(now);
         self.pim.expire(now);
         self.expire_registrations();
-        let ports: Vec<PortId> = self.ports.keys().copied().collect();
-        ports.into_iter().for_each(|port| self.release(port));
+        self.release();
         let over: Vec<Damped> = self.held.iter().filter(|(_, at)| **at <= now).map(|(key, _)| *key).collect();
         for key in over {
             self.held.remove(&key);
@@ -388,7 +407,7 @@ impl Snooper {
                 damper.reuse(now, &key);
             }
             let (group, want, port) = key;
-            self.members.set(group, want, port, false);
+            self.set_member(group, want, port, false);
             let source = if let Want::Include(source) | Want::Exclude(source) = want { Some(source) } else { None };
             self.flow_changed(source, group);
             self.acts.push(Act::Local);
@@ -414,15 +433,14 @@ impl Snooper {
         let registered = self.registrar.next_timeout();
         let machines =
             [self.igmp.next_timeout(), self.mld.next_timeout(), self.pim.next_timeout(), settle, proxy, registered];
-        let quarantines = self.ports.values().filter_map(|state| state.quarantine);
-        let times = self.routers.values().chain(self.held.values()).copied().chain(quarantines);
+        let times = self.routers.values().chain(self.held.values()).copied().chain(self.quarantines.next_timeout());
         machines.into_iter().flatten().chain(times).min()
     }
 
     /// Whether a port is in quarantine.
     #[must_use]
     pub fn is_quarantined(&self, port: PortId) -> bool {
-        self.ports.get(&port).is_some_and(|state| state.quarantine.is_some())
+        self.quarantines.get(port).is_some()
     }
 
     /// The machine of IGMP, whose interfaces are numbered as ports.

@@ -66,7 +66,9 @@ impl Members {
             } else {
                 ports.remove(&port)
             };
-            map.retain(|_, ports| !ports.is_empty());
+            if ports.is_empty() {
+                map.remove(&source);
+            }
         };
         match want {
             Want::Any if present => drop(members.any.insert(port)),
@@ -76,6 +78,18 @@ impl Members {
         }
         if members.is_empty() {
             self.0.remove(&group);
+        }
+    }
+
+    /// Whether a port wants, or does not want, a source of a group; of none, anything of the group.
+    pub(crate) fn wants(&self, group: IpAddr, port: PortId, source: Option<IpAddr>) -> bool {
+        let Some(members) = self.0.get(&group) else { return false };
+        let has = |ports: &Ports| ports.contains(&port);
+        match source {
+            Some(source) => {
+                [&members.include, &members.exclude].into_iter().any(|map| map.get(&source).is_some_and(has))
+            }
+            None => members.any.contains(&port) || members.include.values().any(has),
         }
     }
 

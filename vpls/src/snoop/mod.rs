@@ -21,6 +21,7 @@ mod members;
 pub mod mmrp;
 mod pim;
 mod registrar;
+mod standing;
 
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -34,7 +35,9 @@ use crate::config::ConfigError;
 pub use frame::{Control, Fault, Protocol, Snooped, build, group_mac};
 pub use machine::{Origin, Snooper};
 pub(crate) use members::{flow_key, key_flow as flow_of};
+pub(crate) use pim::PimRoute;
 pub use pim::{Neighbor, PimMode};
+pub use standing::MessageCounts;
 
 /// What becomes of reports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! PIM snooping (RFC 8220): neighbours, Joins and Prunes by port, and the Joins that a proxy sends.
 
+use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -7,6 +8,7 @@ use core::time::Duration;
 
 use fwd_core::net::{Mac, PortId};
 use fwd_core::time::Instant;
+use fwd_core::timers::Timers;
 use mvpn::pim::wire::{
     EncodedGroup, GroupSetBuf, HelloOption, JoinPrune, JoinPruneBuf, Message, SourceBuf, SourceFlags,
 };
@@ -42,6 +44,12 @@ pub struct Neighbor {
     pub tracking: bool,
     /// How long it may take to override a Prune.
     pub override_interval: Duration,
+    /// How long messages travel, where it says so: the LAN Prune Delay option is present.
+    pub propagation_delay: Option<Duration>,
+    /// Its generation identifier.
+    pub generation: Option<u32>,
+    /// Since when it is known.
+    pub since: Instant,
     /// DR priority; none: the option is absent.
     pub dr_priority: Option<u32>,
     /// Whether it can do BIDIR-PIM.
@@ -81,6 +89,21 @@ struct Downstream {
     ppt: Option<Instant>,
     /// Of (*,G): the RP that the Join named.
     rp: IpAddr,
+    /// Since when it is there.
+    since: Instant,
+}
+
+/// A downstream machine as managed objects show it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PimRoute {
+    pub(crate) source: Option<IpAddr>,
+    pub(crate) group: IpAddr,
+    pub(crate) is_rpt: bool,
+    pub(crate) upstream: IpAddr,
+    pub(crate) port: PortId,
+    pub(crate) since: Instant,
+    pub(crate) expires: Option<Instant>,
+    pub(crate) is_pending: bool,
 }
 
 /// What a Join/Prune or Hello does to whoever asked.
@@ -102,10 +125,18 @@ pub(crate) enum PimAct {
 pub(crate) struct Pim {
     neighbors: BTreeMap<IpAddr, Neighbor>,
     downstream: BTreeMap<Down, Downstream>,
+    /// Flows with a downstream machine, by group.
+    flows: BTreeMap<IpAddr, BTreeSet<Flow>>,
+    /// How many downstream machines a port has.
+    at_port: BTreeMap<PortId, usize>,
+    /// When downstream machines end: ET or PPT, whichever is first.
+    ends: Timers<Down>,
     /// What the proxy has joined, and when it says so again.
     upstream: BTreeMap<(Flow, IpAddr), Instant>,
     /// RPs of groups that the proxy has joined, for the Prunes.
     rps: BTreeMap<IpAddr, IpAddr>,
+    /// When the last message came.
+    now: Instant,
     pub(crate) acts: Vec<PimAct>,
 }
 
@@ -169,12 +200,26 @@ impl Pim {
         self.neighbors.values().any(|n| n.bidir)
     }
 
+    /// Downstream machines.
+    pub(crate) fn routes(&self) -> impl Iterator<Item = PimRoute> + '_ {
+        self.downstream.iter().map(|((flow, port, upstream), d)| {
+            let (source, is_rpt) = match *flow {
+                Flow::Any(_) => (None, true),
+                Flow::Source(source, _) => (Some(source), false),
+                Flow::Rpt(source, _) => (Some(source), true),
+            };
+            let (since, expires, is_pending) = (d.since, d.expires, d.ppt.is_some());
+            let (group, upstream, port) = (flow.group(), *upstream, *port);
+            PimRoute { source, group, is_rpt, upstream, port, since, expires, is_pending }
+        })
+    }
+
     /// The designated router of a family: by priority where all have one, then by address (RFC 7761 §4.3.2).
-    fn dr(&self, of: IpAddr) -> Option<&Neighbor> {
-        let family = || self.neighbors.iter().filter(move |(address, _)| address.is_ipv4() == of.is_ipv4());
+    pub(crate) fn dr(&self, is_ipv6: bool) -> Option<(&IpAddr, &Neighbor)> {
+        let family = || self.neighbors.iter().filter(move |(address, _)| address.is_ipv6() == is_ipv6);
         let by_priority = family().all(|(_, n)| n.dr_priority.is_some());
         let rank = |(address, n): &(&IpAddr, &Neighbor)| (if by_priority { n.dr_priority } else { None }, **address);
-        family().max_by_key(rank).map(|(_, n)| n)
+        family().max_by_key(rank)
     }
 
     /// A Hello: `tags` and `mac` are how frames to and from the neighbour look.
@@ -187,13 +232,16 @@ impl Pim {
     ) {
         let mut holdtime = 105;
         let (mut tracking, mut override_interval, mut dr_priority, mut bidir) = (false, OVERRIDE, None, false);
+        let (mut propagation_delay, mut generation) = (None, None);
         for option in options {
             match option {
                 HelloOption::Holdtime(time) => holdtime = *time,
                 HelloOption::LanPruneDelay(delay) => {
                     tracking = delay.tracking_support;
                     override_interval = Duration::from_millis(delay.override_interval.into());
+                    propagation_delay = Some(Duration::from_millis(delay.propagation_delay.into()));
                 }
+                HelloOption::GenerationId(id) => generation = Some(*id),
                 HelloOption::DrPriority(priority) => dr_priority = Some(*priority),
                 HelloOption::BidirectionalCapable => bidir = true,
                 _ => {}
@@ -203,6 +251,7 @@ impl Pim {
             return self.forget(source);
         }
         let known = self.neighbors.get(&source);
+        let since = known.map_or(now, |n| n.since);
         let mut moves = known.map_or((0, now, Instant::ZERO), |n| n.moves);
         if let Some(known) = known.filter(|n| n.port != port) {
             if now < moves.2 {
@@ -233,6 +282,9 @@ impl Pim {
             holdtime: Duration::from_secs(holdtime.into()),
             tracking,
             override_interval,
+            propagation_delay,
+            generation,
+            since,
             dr_priority,
             bidir,
             moves,
@@ -260,9 +312,8 @@ impl Pim {
     pub(crate) fn remove_port(&mut self, port: PortId) {
         let gone: Vec<IpAddr> = self.neighbors.iter().filter(|(_, n)| n.port == port).map(|(a, _)| *a).collect();
         gone.into_iter().for_each(|source| self.forget(source));
-        let flows: BTreeSet<Flow> = self.downstream.keys().filter(|(_, at, _)| *at == port).map(|(f, ..)| *f).collect();
-        self.downstream.retain(|(_, at, _), _| *at != port);
-        self.acts.extend(flows.into_iter().map(PimAct::Changed));
+        let over: Vec<Down> = self.downstream.keys().filter(|(_, at, _)| *at == port).copied().collect();
+        over.into_iter().for_each(|key| self.end(key));
     }
 
     /// The port of an upstream neighbour.
@@ -297,6 +348,7 @@ impl Pim {
         if self.port_of(upstream).is_none_or(|at| at == port) {
             return;
         }
+        self.now = now;
         let expires = until(now, message.holdtime());
         for set in message.groups() {
             let group = set.group.addr();
@@ -342,14 +394,17 @@ impl Pim {
                 _ => None,
             };
             machine.ppt = None;
-            return;
+            return self.watch(key);
         }
-        let at_port = self.downstream.keys().filter(|(_, port, _)| *port == key.1).count();
+        let at_port = self.at_port.get(&key.1).copied().unwrap_or(0);
         if self.downstream.len() >= limits.groups || at_port >= limits.groups_per_port {
             self.acts.push(PimAct::GroupLimit);
             return;
         }
-        self.downstream.insert(key, Downstream { expires, ppt: None, rp });
+        self.downstream.insert(key, Downstream { expires, ppt: None, rp, since: self.now });
+        self.flows.entry(key.0.group()).or_default().insert(key.0);
+        self.at_port.insert(key.1, at_port.saturating_add(1));
+        self.watch(key);
         self.acts.push(PimAct::Changed(key.0));
     }
 
@@ -362,12 +417,39 @@ impl Pim {
         if let Some(machine) = self.downstream.get_mut(&key) {
             machine.ppt.get_or_insert(now + wait);
         }
+        self.watch(key);
+    }
+
+    /// Sets the timer of a downstream machine.
+    fn watch(&mut self, key: Down) {
+        let end = self.downstream.get(&key).and_then(|d| d.expires.into_iter().chain(d.ppt).min());
+        match end {
+            Some(at) => self.ends.set(key, at),
+            None => self.ends.clear(key),
+        }
     }
 
     fn end(&mut self, key: Down) {
-        if self.downstream.remove(&key).is_some() {
-            self.acts.push(PimAct::Changed(key.0));
+        if self.downstream.remove(&key).is_none() {
+            return;
         }
+        self.ends.clear(key);
+        if let Entry::Occupied(mut count) = self.at_port.entry(key.1) {
+            *count.get_mut() = count.get().saturating_sub(1);
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+        let is_last = !self.has_flow(key.0);
+        if let Entry::Occupied(mut flows) = self.flows.entry(key.0.group()) {
+            if is_last {
+                flows.get_mut().remove(&key.0);
+            }
+            if flows.get().is_empty() {
+                flows.remove();
+            }
+        }
+        self.acts.push(PimAct::Changed(key.0));
     }
 
     /// Machines and neighbours whose time is over.
@@ -375,21 +457,30 @@ impl Pim {
         let is_over = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         let gone: Vec<IpAddr> = self.neighbors.iter().filter(|(_, n)| is_over(n.expires)).map(|(a, _)| *a).collect();
         gone.into_iter().for_each(|source| self.forget(source));
-        let over: Vec<Down> =
-            self.downstream.iter().filter(|(_, d)| is_over(d.expires) || is_over(d.ppt)).map(|(k, _)| *k).collect();
-        over.into_iter().for_each(|key| self.end(key));
+        while let Some(key) = self.ends.expired(now) {
+            self.end(key);
+        }
     }
 
     /// When something is over, or a Join is due.
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
         let neighbors = self.neighbors.values().filter_map(|n| n.expires);
-        let machines = self.downstream.values().flat_map(|d| [d.expires, d.ppt]).flatten();
-        neighbors.chain(machines).chain(self.upstream.values().copied()).min()
+        neighbors.chain(self.ends.next_timeout()).chain(self.upstream.values().copied()).min()
     }
 
-    /// Flows with state.
-    pub(crate) fn flows(&self) -> BTreeSet<Flow> {
-        self.downstream.keys().map(|(flow, ..)| *flow).collect()
+    /// Flows of a group with state.
+    pub(crate) fn flows_of(&self, group: IpAddr) -> impl Iterator<Item = Flow> + '_ {
+        self.flows.get(&group).into_iter().flatten().copied()
+    }
+
+    /// Groups with state.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.flows.keys().copied()
+    }
+
+    /// Whether a flow has state.
+    pub(crate) fn has_flow(&self, flow: Flow) -> bool {
+        self.joined(flow).next().is_some()
     }
 
     fn joined(&self, flow: Flow) -> impl Iterator<Item = (PortId, IpAddr)> + '_ {
@@ -399,9 +490,8 @@ impl Pim {
 
     /// Whether there is a Join for the flow's group.
     pub(crate) fn has(&self, source: Option<IpAddr>, group: IpAddr) -> bool {
-        let is_joined = |flow| self.joined(flow).next().is_some();
-        is_joined(Flow::Any(group))
-            || source.is_some_and(|s| is_joined(Flow::Source(s, group)) || is_joined(Flow::Rpt(s, group)))
+        self.has_flow(Flow::Any(group))
+            || source.is_some_and(|s| self.has_flow(Flow::Source(s, group)) || self.has_flow(Flow::Rpt(s, group)))
     }
 
     /// OutgoingPortList (RFC 8220 §2.12.1): Joins, ports of upstream neighbours, so that they see each other's data, and the
@@ -425,7 +515,7 @@ impl Pim {
         if let Some(s) = source {
             add(Flow::Source(s, group), &Ports::new());
         }
-        ports.extend(self.dr(group).map(|dr| dr.port));
+        ports.extend(self.dr(group.is_ipv6()).map(|(_, dr)| dr.port));
         ports
     }
 

@@ -9,6 +9,7 @@ mod bridge;
 mod detection;
 mod gauges;
 mod mldp;
+mod objects;
 mod operations;
 mod probe;
 mod services;

@@ -38,8 +38,8 @@ fn config(place: &Place) -> String {
         if let Some(rp) = place.rp {
             let _ = writeln!(t, " rp {} {}", family.loopback(rp), family.groups());
         }
-        if place.candidate && family == Family::V4 {
-            let _ = writeln!(t, " bsr candidate-bsr priority 64 source address {}", family.loopback(n));
+        if let (Some(priority), Family::V4) = (place.candidate, family) {
+            let _ = writeln!(t, " bsr candidate-bsr priority {priority} source address {}", family.loopback(n));
             let _ = writeln!(t, " bsr candidate-rp interval 5 source address {}", family.loopback(n));
             let _ = writeln!(t, " bsr candidate-rp group 224.0.0.0/4");
         }

@@ -30,7 +30,7 @@ pub fn known_link_locals(node: &Node, place: &Place) {
 /// A router on two LANs, with a way to LAN 1 by a router of LAN 2 or on it.
 pub fn place(number: u8, lans: [u8; 2], upstream: Option<u8>) -> Place {
     let routes = upstream.map(|n| (To::Lan(1), (2, n))).into_iter().collect();
-    Place { number, lans: lans.to_vec(), routes, dr_priority: 1, rp: None, candidate: false, hello: 1 }
+    Place { number, lans: lans.to_vec(), routes, dr_priority: 1, rp: None, candidate: None, bsr_period: 5, hello: 1 }
 }
 
 /// Who won on LAN 2, as ours has it.

@@ -112,8 +112,10 @@ pub struct Place {
     pub dr_priority: u32,
     /// The RP of all groups, by its number; none: by BSR.
     pub rp: Option<u8>,
-    /// Candidate BSR and candidate RP.
-    pub candidate: bool,
+    /// Its priority as candidate BSR; then it is candidate RP, too.
+    pub candidate: Option<u8>,
+    /// Seconds between Bootstrap messages, where it is ours. FRR's are 60.
+    pub bsr_period: u8,
     /// Seconds between Hellos, where it is ours.
     pub hello: u8,
 }

@@ -24,8 +24,8 @@ fn config(place: &Place) -> String {
     let n = place.number;
     let both = [Family::V4, Family::V6];
     let mut t = format!("loopbacks = {:?}\n", both.map(|f| f.loopback(n).to_string()));
-    if place.candidate {
-        let _ = writeln!(t, "candidate-bsr = 100\nbsr-period = 5.0");
+    if let Some(priority) = place.candidate {
+        let _ = writeln!(t, "candidate-bsr = {priority}\nbsr-period = {}.0", place.bsr_period);
         let _ = writeln!(t, "candidate-rp = {:?}", both.map(|f| f.groups()));
     }
     for (i, lan) in place.lans.iter().enumerate() {

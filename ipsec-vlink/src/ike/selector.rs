@@ -103,6 +103,15 @@ impl TrafficSelector {
         whole.then(|| u8::try_from(bits.saturating_sub(host_bits)).unwrap_or(0))
     }
 
+    /// A selector of one address as it is behind a NAT, with the address that packets have here (RFC 7296 §2.23.1). One of several
+    /// addresses, or of the other family, stays as it is.
+    #[must_use]
+    pub(super) fn of_host_seen_as(self, seen: IpAddr) -> Self {
+        let (first, last) = self.addresses;
+        let is_host = first == last && first.is_ipv4() == seen.is_ipv4();
+        if is_host { Self { addresses: (seen, seen), ..self } } else { self }
+    }
+
     /// What both select; `None` if that is nothing.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Option<Self> {

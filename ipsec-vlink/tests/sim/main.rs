@@ -5,6 +5,7 @@ mod alive;
 mod ce;
 mod contexts;
 mod duplicates;
+mod nat;
 mod policy;
 mod router;
 mod spy;

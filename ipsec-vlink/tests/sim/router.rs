@@ -16,7 +16,9 @@ use fwd_core::{DropReason, Forwarder, Frame, PuntReason, Verdict, VrfCounters};
 use ipsec_vlink::arch::addresses;
 use ipsec_vlink::ike::crypto::rustcrypto::EspCipher;
 use ipsec_vlink::ike::event::{Input as IkeInput, Output as IkeOutput};
-use ipsec_vlink::ike::{ChildConfig, ChildSa, ChildSaId, EspSuite, PeerConfig as IkePeer, PeerId as IkePeerId, v2};
+use ipsec_vlink::ike::{
+    ChildConfig, ChildSa, ChildSaId, EspSuite, Identity, PeerConfig as IkePeer, PeerId as IkePeerId, v2,
+};
 use ipsec_vlink::l2tp::control as l2tp;
 use ipsec_vlink::l2tp::digest::Hashes;
 use ipsec_vlink::sad::{Lifetimes, NewSa, Reject, Sad};
@@ -109,6 +111,8 @@ pub struct Router {
     pub installed: BTreeMap<SaId, ChildSa>,
     pub children: BTreeMap<ChildSaId, SaId>,
     pub vpns: HashMap<LinkId, (VpnId, u32)>,
+    /// By which address a peer is known in IKE, where it is not the one that it is seen by.
+    pub names: HashMap<IpAddr, IpAddr>,
     pub ike_sent: usize,
     pub l2tp_sent: usize,
     /// Classes that have associations of their own, besides the one of all others (RFC 4301 §4.1).
@@ -203,6 +207,7 @@ impl Router {
             installed: BTreeMap::new(),
             children: BTreeMap::new(),
             vpns: HashMap::new(),
+            names: HashMap::new(),
             ike_sent: 0,
             l2tp_sent: 0,
             classes: Vec::new(),
@@ -431,6 +436,9 @@ impl Router {
         let (local, remote) = request.ends;
         let peer = *self.ike_peers.entry(request.ends).or_insert_with(|| {
             let mut cfg = IkePeer::psk(local, remote, &self.secret);
+            if let Some(name) = self.names.get(&remote) {
+                cfg.remote_id = Identity::address(*name);
+            }
             // Said where a link needs it, and not otherwise.
             cfg.vpn_context = self.extension && request.context.is_some();
             cfg.suites.truncate(1);

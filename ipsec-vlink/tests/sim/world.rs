@@ -11,6 +11,7 @@ use fwd_core::wire::{IpProtocol, Ipv4};
 use ipsec_vlink::arch::Architecture;
 use ipsec_vlink::vlink::{ConfigError, Input, LinkConfig, LinkId, PeerConfig, PeerId, PeerKind, Security};
 
+use crate::nat::Nat;
 use crate::router::{CORE, Fate, Router, Sent, Size, ethernet, mac};
 
 /// How long a message is on its way.
@@ -27,6 +28,8 @@ pub struct World {
     /// Every frame and every IKE message that went over the core, if that is wanted.
     pub wire: Option<Vec<Vec<u8>>>,
     pub ike_wire: Option<Vec<Vec<u8>>>,
+    /// What is before router 0.
+    pub nat: Option<Nat>,
     /// Nothing gets through the core any more, nor what BGP says.
     pub cut: bool,
     /// Out of so many messages of IKE and L2TP one is lost; 0: none.
@@ -78,7 +81,17 @@ impl World {
         let now = Instant::from_secs(1);
         let size = Size { routers, vrfs, links };
         let routers = (0..routers).map(|n| Router::new(now, n, size)).collect();
-        Self { now, routers, wire: None, ike_wire: None, cut: false, loss: 0, flying: Vec::new(), random: 77 }
+        Self {
+            now,
+            routers,
+            wire: None,
+            ike_wire: None,
+            nat: None,
+            cut: false,
+            loss: 0,
+            flying: Vec::new(),
+            random: 77,
+        }
     }
 
     /// Makes two PEs each other's peers: with a pair of addresses for what is protected and one for what is not, and a control
@@ -187,6 +200,7 @@ impl World {
         let is_lost = self.cut || self.loss > 0 && self.random(self.loss) == 0;
         match sent {
             Sent::Ike { from, to, octets } => {
+                let (from, to) = self.nat.as_mut().map_or((from, to), |nat| nat.translate(from, to));
                 if let Some(wire) = &mut self.ike_wire {
                     wire.push(octets.clone());
                 }

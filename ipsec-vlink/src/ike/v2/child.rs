@@ -1,7 +1,8 @@
-//! Child SAs: asked for, answered, installed, replaced (RFC 7296 §1.3.1, §1.3.3, §2.8, §2.9, §2.17).
+//! Child SAs: asked for, answered, installed, replaced (RFC 7296 §1.3.1, §1.3.3, §2.8, §2.9, §2.17, §2.23.1).
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use fwd_core::time::Instant;
 
@@ -55,11 +56,12 @@ struct Agreed {
     initiator: bool,
 }
 
-/// What both lists select.
-fn intersections(ours: &[TrafficSelector], theirs: Selectors<'_>) -> Vec<TrafficSelector> {
+/// What both lists select. `seen`: the address of a NAT's client as the rest of the network sees it, in place of which `theirs` have
+/// another one.
+fn intersections(ours: &[TrafficSelector], theirs: Selectors<'_>, seen: Option<IpAddr>) -> Vec<TrafficSelector> {
     let mut both: Vec<TrafficSelector> = Vec::new();
     // A payload holds at most 255 selectors; what we answer with is bounded too.
-    for theirs in theirs.ranges() {
+    for theirs in theirs.ranges().map(|theirs| seen.map_or(theirs, |seen| theirs.of_host_seen_as(seen))) {
         for ts in ours.iter().filter_map(|ours| ours.intersection(&theirs)) {
             if !both.contains(&ts) && both.len() < 64 {
                 both.push(ts);
@@ -72,9 +74,14 @@ fn intersections(ours: &[TrafficSelector], theirs: Selectors<'_>) -> Vec<Traffic
     both
 }
 
-/// What is left of our selectors, if it is enough.
-fn narrowed(config: &ChildConfig, local: Selectors<'_>, remote: Selectors<'_>) -> Option<[Vec<TrafficSelector>; 2]> {
-    let both = [intersections(&config.local, local), intersections(&config.remote, remote)];
+/// What is left of our selectors, if it is enough. `seen`: with transport mode, the addresses of this end and of the other one where a NAT
+/// is before it; packets have them, and the peer's selectors do not (RFC 7296 §2.23.1).
+fn narrowed(
+    config: &ChildConfig,
+    [local, remote]: [Selectors<'_>; 2],
+    seen: [Option<IpAddr>; 2],
+) -> Option<[Vec<TrafficSelector>; 2]> {
+    let both = [intersections(&config.local, local, seen[0]), intersections(&config.remote, remote, seen[1])];
     let whole = |ours: &[TrafficSelector], left: &[TrafficSelector]| ours.iter().all(|ts| left.contains(ts));
     let [l, r] = &both;
     let enough = if config.narrowing {
@@ -172,11 +179,13 @@ impl<P: CryptoProvider> Ike<P> {
             return Err(NotifyType::INVALID_SYNTAX);
         };
         let peer = self.peers.get(&sa.peer).ok_or(NotifyType::TS_UNACCEPTABLE)?;
+        let transport = message.notify(NotifyType::USE_TRANSPORT_MODE).is_some();
         let fits = |config: &ChildConfig| {
             if ts_i.label() != config.label.as_deref() || ts_r.label() != config.label.as_deref() {
                 return Err(NotifyType::TS_UNACCEPTABLE);
             }
-            let both = narrowed(config, ts_r, ts_i).ok_or(NotifyType::TS_UNACCEPTABLE)?;
+            let seen = sa.behind_nats(transport && config.mode == Mode::Transport);
+            let both = narrowed(config, [ts_r, ts_i], seen).ok_or(NotifyType::TS_UNACCEPTABLE)?;
             let group = config.group.filter(|_| !first);
             match choose_esp(&offer, &config.suites, group) {
                 Some(_) => Ok((config.clone(), both)),
@@ -190,7 +199,6 @@ impl<P: CryptoProvider> Ike<P> {
             let context = VpnContext::parse(n.data).map_err(|_| NotifyType::INVALID_SYNTAX)?;
             return peer.child_of(&context).ok_or(NotifyType::TS_UNACCEPTABLE).and_then(fits);
         }
-        let transport = message.notify(NotifyType::USE_TRANSPORT_MODE).is_some();
         let mut why = NotifyType::TS_UNACCEPTABLE;
         // A mode that the peer did not ask for is the last choice (RFC 7296 §1.3.1).
         for other_mode in [false, true] {
@@ -325,7 +333,7 @@ impl<P: CryptoProvider> Ike<P> {
         let transport = message.notify(NotifyType::USE_TRANSPORT_MODE).is_some();
         let labels = [ts_i.label(), ts_r.label()];
         let fits = (config.mode == Mode::Transport) == transport && labels == [config.label.as_deref(); 2];
-        let both = narrowed(&config, ts_i, ts_r).filter(|_| fits);
+        let both = narrowed(&config, [ts_i, ts_r], sa.behind_nats(transport)).filter(|_| fits);
         let said = message.notify(NotifyType::VPN_CONTEXT).and_then(|n| VpnContext::parse(n.data).ok());
         let shared = match (&larval.dh, message.ke) {
             (Some(dh), Some(ke)) if ke.group == dh.group => self.provider.dh_agree(dh, ke.data).ok().map(Some),

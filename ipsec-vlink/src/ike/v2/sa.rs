@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use super::super::child_sa::{ChildSaId, IkeSaId};
 use super::super::config::{IkeSuite, PeerId};
@@ -146,6 +146,12 @@ impl IkeSa {
 
     pub(super) fn spi_r(&self) -> u64 {
         if self.initiator { self.spi_theirs } else { self.spi_ours }
+    }
+
+    /// In transport mode the addresses of this end and of the other one, each where a NAT is before it (RFC 7296 §2.23.1).
+    pub(super) fn behind_nats(&self, transport: bool) -> [Option<IpAddr>; 2] {
+        let seen = |is_behind: bool, at: SocketAddr| (transport && is_behind).then_some(at.ip());
+        [seen(self.behind_nat, self.local), seen(self.peer_behind_nat, self.remote)]
     }
 
     /// The header of a message of ours.

@@ -327,7 +327,7 @@ mod tests {
     /// The published figures of each kind of router hold, within a factor of two, at a tenth of the size: they are of this code, and
     /// linear.
     ///
-    /// Shows: L3VPN-REF-16
+    /// Shows: L3VPN-REF-16, L3VPN-TSK-2
     #[test]
     fn what_routers_hold_is_as_published() {
         let page = include_str!("../../docs/applicability.md");

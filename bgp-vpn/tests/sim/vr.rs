@@ -264,3 +264,60 @@ fn memory_is_bounded_and_faults_of_the_caller_have_names() {
     assert!(matches!(unknown, Err(ConfigError::Unknown { field: "vpn_id", .. })));
     assert!(VrDiscovery::new(NOW, VrDiscoveryConfig { max_routers: 0 }).is_err());
 }
+
+/// What a virtual router of another PE takes there and at the reflector is as published, within a factor of two.
+///
+/// Shows: L3VPN-TSK-2
+#[test]
+fn what_discovery_holds_is_as_published() {
+    const VPNS: usize = 500;
+    let name = |n: usize| format!("5e:{n:x}");
+    let mut p = Provider::new();
+    let (near, far) = (p.add_pe(VrDiscoveryConfig::default()), p.add_pe(VrDiscoveryConfig::default()));
+    let before = p.world.nodes[0].speaker.stats().octets;
+    (1..=VPNS).for_each(|n| p.add_vr(far, vr(far, &name(n), MESH, MESH)));
+    let reflector = (p.world.nodes[0].speaker.stats().octets - before) / VPNS;
+    // The same routes as they come to a PE with virtual routers of the same VPNs, which are to have links.
+    let mut pe = VrDiscovery::new(NOW, VrDiscoveryConfig::default()).unwrap();
+    (1..=VPNS).for_each(|n| pe.add_vr(NOW, vr(near, &name(n), MESH, MESH)).unwrap());
+    while pe.poll_output().is_some() {}
+    let negotiated = p.world.nodes[0].speaker.peer_negotiated(p.pes[near].peer).unwrap().clone();
+    let sent: Vec<Vec<u8>> = p.world.nodes[0]
+        .sent
+        .iter()
+        .filter(|(to, _)| *to == p.pes[near].peer)
+        .map(|(_, octets)| octets.clone())
+        .collect();
+    let mut links = 0;
+    let held = allocation_counter::measure(|| {
+        for octets in &sent {
+            let mut rest = &octets[..];
+            while let Ok((after, message)) = Message::take(rest) {
+                rest = after;
+                let Message::Update(body) = message else { continue };
+                let update = Update::parse(body, &negotiated).unwrap();
+                for nlri in update.mp_reach().into_iter().flat_map(|r| r.nlris::<VrMembershipNlri>()) {
+                    let attributes = Some(update.attributes());
+                    pe.handle_input(NOW, Input::Route { nlri: nlri.unwrap(), attributes });
+                }
+            }
+            while let Some(output) = pe.poll_output() {
+                links += usize::from(matches!(output, Output::Neighbor { up: true, .. }));
+            }
+        }
+    });
+    assert_eq!(links, VPNS);
+    let page = include_str!("../../../docs/applicability.md");
+    let published = |what: &str| -> Option<f64> {
+        let line = page.lines().find(|line| line.starts_with(&format!("| {what} |")))?;
+        line.trim_end_matches([' ', '|']).rsplit('|').next()?.trim().parse().ok()
+    };
+    let each = held.bytes_current as f64 / VPNS as f64;
+    for (what, now) in [("PE: another PE's virtual router", each), ("reflector: a virtual router", reflector as f64)] {
+        let then = published(what).unwrap_or_default();
+        assert!(
+            now <= 2.0 * then && then <= 2.0 * now,
+            "| {what} | {now:.0} |, published are {then}; {each:.0} {reflector}"
+        );
+    }
+}

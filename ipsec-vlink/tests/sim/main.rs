@@ -9,5 +9,6 @@ mod nat;
 mod policy;
 mod router;
 mod spy;
+mod state;
 mod wire;
 mod world;

@@ -35,6 +35,7 @@ mod scale;
 mod scenarios;
 mod ssm;
 mod standby;
+mod state;
 mod switch;
 mod te;
 mod vpns;

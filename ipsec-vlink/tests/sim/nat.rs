@@ -105,7 +105,7 @@ fn arrives(world: &mut World, to: usize, mut datagram: Vec<u8>) -> Outcome {
         let outside = |at: usize| u16::from_be_bytes([datagram[at], datagram[at + 1]]);
         let from = SocketAddr::new(PEER.into(), outside(20));
         let (_, inside) = world.nat.as_mut().unwrap().translate(from, SocketAddr::new(OUTSIDE.into(), outside(22)));
-        datagram = into_udp(&datagram[28..].to_vec(), from, inside);
+        datagram = into_udp(&datagram[28..], from, inside);
     }
     world.arrive(out_of_udp(to, &datagram))
 }
@@ -149,7 +149,8 @@ fn vpn_labels_cross_a_nat_in_transport_mode() {
         .iter()
         .map(|(from, to)| if from.ip() == IpAddr::V4(OUTSIDE) { to.port() } else { from.port() })
         .collect();
-    assert_eq!((peers[..2].to_vec(), peers[2..].iter().all(|port| *port == NAT_T)), (vec![IKE; 2], true), "{peers:?}");
+    assert_eq!(peers[..2], [IKE; 2]);
+    assert!(peers[2..].iter().all(|port| *port == NAT_T), "{peers:?}");
     assert_eq!(
         world.routers[1].installed.values().next().unwrap().encapsulation.unwrap().remote,
         outside(nat.ports[&NAT_T])

@@ -84,6 +84,8 @@ fn found(tables: &Writer<'_>, op: &FwdOp) -> Option<(Option<FwdOp>, bool)> {
         FwdOp::ClearIlm { label } => (set_ilm(tables, label), true),
         FwdOp::SetLabelSpace { iface, .. } => (set_label_space(tables, iface), false),
         FwdOp::ClearLabelSpace { iface } => (set_label_space(tables, iface), true),
+        FwdOp::SetUpstreamSpace { iface, .. } => (set_upstream_space(tables, iface), false),
+        FwdOp::ClearUpstreamSpace { iface } => (set_upstream_space(tables, iface), true),
         FwdOp::SetInterfaceState { iface, .. } => {
             let set = |_| FwdOp::SetInterfaceState { iface, down: tables.is_down(iface) };
             (tables.interface(iface).map(set), false)
@@ -111,6 +113,10 @@ fn set_interface(tables: &Writer<'_>, iface: IfIndex) -> Option<FwdOp> {
 
 fn set_label_space(tables: &Writer<'_>, iface: IfIndex) -> Option<FwdOp> {
     tables.label_space(iface).map(|space| FwdOp::SetLabelSpace { iface, space })
+}
+
+fn set_upstream_space(tables: &Writer<'_>, iface: IfIndex) -> Option<FwdOp> {
+    tables.upstream_space(iface).map(|space| FwdOp::SetUpstreamSpace { iface, space })
 }
 
 fn set_nhlfe(tables: &Writer<'_>, id: NhlfeId) -> Option<FwdOp> {
@@ -260,6 +266,10 @@ impl Path {
                 }
                 NextHop::Neighbor { iface, mac } => {
                     self = self.and(Step::Interface(iface, mac));
+                    return if tables.interface(iface).is_some() { self } else { self.and(Step::Nothing) };
+                }
+                NextHop::Lan { iface, .. } => {
+                    self = self.and(Step::Interface(iface, Mac::MPLS_MULTICAST));
                     return if tables.interface(iface).is_some() { self } else { self.and(Step::Nothing) };
                 }
                 NextHop::Local => return self.and(Step::Software),

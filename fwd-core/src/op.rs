@@ -65,10 +65,10 @@ pub enum FwdOp {
         /// The incoming top label.
         label: Label,
     },
-    /// Maps a label of another label space to where it leads. Of another router's: to a bridge port or a multicast tunnel (RFC 5331
-    /// §7, RFC 8338 §3.5); labels reach it through [`IlmAction::Context`]. A VPN's label on a tunnel of several VPNs may lead to one more
-    /// space, that of the PE distinguisher labels below it (RFC 6513 §12.3), and no label of that space to another. Of an interface's
-    /// ([`FwdOp::SetLabelSpace`]): to those, or as of the per-platform space to an entry or a VRF.
+    /// Maps a label of another label space to where it leads. Of another router's: to a bridge port, a multicast tunnel or the legs of a
+    /// group (RFC 5331 §7, RFC 8338 §3.5); labels reach it through [`IlmAction::Context`]. A VPN's label on a tunnel of several VPNs may
+    /// lead to one more space, that of the PE distinguisher labels below it (RFC 6513 §12.3), and no label of that space to another. Of
+    /// an interface's ([`FwdOp::SetLabelSpace`], [`FwdOp::SetUpstreamSpace`]): as of the per-platform space.
     SetContextIlm {
         /// The space.
         space: LabelSpaceId,
@@ -95,6 +95,20 @@ pub enum FwdOp {
     },
     /// Returns an interface to the per-platform label space.
     ClearLabelSpace {
+        /// The interface.
+        iface: IfIndex,
+    },
+    /// Gives an interface a label space for labels on top that their senders assigned, in multicast frames of Ethertype 0x8848
+    /// (RFC 5332 §4, RFC 5331 §7): of context labels, each of which leads to the label space of a router on the link
+    /// ([`IlmAction::Context`]).
+    SetUpstreamSpace {
+        /// The interface, which must exist.
+        iface: IfIndex,
+        /// The space, not the last number.
+        space: LabelSpaceId,
+    },
+    /// Takes no more labels on an interface that their senders assigned.
+    ClearUpstreamSpace {
         /// The interface.
         iface: IfIndex,
     },
@@ -456,6 +470,14 @@ pub enum NextHop {
         /// The neighbour's MAC address.
         mac: Mac,
     },
+    /// To every label switching router on an interface, in one multicast frame whose MAC address has the second label of the stack in
+    /// it, or the only one (RFC 5332 §8). Without a label to push the packet is dropped.
+    Lan {
+        /// The interface.
+        iface: IfIndex,
+        /// Who assigned the label on top.
+        top: Assigned,
+    },
     /// Through another entry, whose labels go on top: a VPN label above which a transport tunnel pushes its own.
     /// At most [`NextHop::MAX_DEPTH`] entries deep.
     Nhlfe(NhlfeId),
@@ -470,6 +492,16 @@ pub enum NextHop {
     Local,
     /// Nowhere; counted.
     Discard,
+}
+
+/// Who bound a label to what it means (RFC 5332 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub enum Assigned {
+    /// The routers that the packet is for, all of them the same label: Ethertype 0x8847.
+    Downstream,
+    /// The sender: Ethertype 0x8848.
+    Upstream,
 }
 
 impl NextHop {

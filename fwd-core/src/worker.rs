@@ -247,15 +247,23 @@ impl<'m> Worker<'m> {
         match arrival.payload {
             Payload::Ipv4 => route::check4(frame, unlabelled).map(Begun::Routed),
             Payload::Ipv6 => route::check6(frame, unlabelled).map(Begun::Routed),
-            Payload::Mpls => self.begin_labelled(frame, arrival.vrf, arrival.space, Ethernet::LEN),
+            Payload::Mpls => self.begin_labelled(frame, arrival.vrf, (arrival.space, arrival.group), Ethernet::LEN),
         }
     }
 
-    fn begin_labelled(&self, frame: &Frame<'_>, vrf: VrfId, space: Option<LabelSpaceId>, offset: usize) -> Step<Begun> {
+    fn begin_labelled(
+        &self,
+        frame: &Frame<'_>,
+        vrf: VrfId,
+        (space, group): (Option<LabelSpaceId>, bool),
+        offset: usize,
+    ) -> Step<Begun> {
         match label::process(&self.tables, frame, vrf, space, offset)? {
+            // Others on the link have the same frame: what is for one router is for none of them.
+            Labelled::Forward(_) if group => Err(Halt::Drop(DropReason::LinkBroadcast)),
             Labelled::Forward(forwarded) => Ok(Begun::Labelled(forwarded)),
             Labelled::Route { vrf, offset, tunnel, version } => {
-                let packet = Routed { vrf, offset, tunnel: Some(tunnel), group: false };
+                let packet = Routed { vrf, offset, tunnel: Some(tunnel), group };
                 check_unlabelled(frame, packet, version).map(Begun::Routed)
             }
             Labelled::Ended(ended) => Ok(Begun::Ended(ended)),
@@ -333,7 +341,7 @@ impl<'m> Worker<'m> {
         }
         match received.inner {
             Inner::Labels(space) => {
-                let begun = self.begin_labelled(frame, VrfId::GLOBAL, space, received.offset)?;
+                let begun = self.begin_labelled(frame, VrfId::GLOBAL, (space, false), received.offset)?;
                 if let Begun::Ended(ended) = begun {
                     return self.end_tunnel(frame, ended);
                 }

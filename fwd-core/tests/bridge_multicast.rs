@@ -413,9 +413,10 @@ fn labels_below_a_tree_are_those_of_its_root() {
         [&LabelEntry::new(label(1007), 5, false, 29).0[..], &LabelEntry::new(label(17), 5, true, 64).0].concat()
     );
     assert_eq!(f.counters().lost(DropReason::NoContextBinding), 1);
-    // No group is behind such a label.
-    let copied = FwdOp::SetContextIlm { space, label: label(18), ilm: replicate };
-    assert_eq!(f.apply(&copied), Err(ApplyError::ContextAction(label(18))));
+    // A copy that ends here is not copied once more.
+    apply(&mut f, [FwdOp::SetContextIlm { space, label: label(18), ilm: replicate }]);
+    assert!(matches!(forward(&mut f, 9, &arriving(40, Some(18))), Fate::Sent(_)));
+    assert_eq!(f.counters().lost(DropReason::LegUnfit), 1);
     let special = FwdOp::SetContextIlm { space, label: label(3), ilm: port(3) };
     assert_eq!(f.apply(&special), Err(ApplyError::SpecialPurposeLabel(label(3))));
     apply(&mut f, [FwdOp::ClearContextIlm { space, label: label(16) }]);

@@ -11,6 +11,15 @@ impl Mac {
     /// ff:ff:ff:ff:ff:ff.
     pub const BROADCAST: Self = Self([0xff; 6]);
 
+    /// 01-00-5e-80-00-00: of multicast frames that carry labelled packets. The lower 20 bits may be a label (RFC 5332 §8).
+    pub const MPLS_MULTICAST: Self = Self([0x01, 0x00, 0x5e, 0x80, 0, 0]);
+
+    /// Whether multicast frames with labelled packets have such an address (RFC 5332 §8, §9).
+    #[must_use]
+    pub const fn is_mpls_multicast(self) -> bool {
+        matches!(self.0, [0x01, 0x00, 0x5e, 0x80..=0x8f, _, _])
+    }
+
     /// Whether the group bit (the lowest bit of the first octet) is set; broadcast is a group address.
     #[must_use]
     pub const fn is_group(self) -> bool {

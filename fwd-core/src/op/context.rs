@@ -10,6 +10,8 @@ impl Tag {
     const CLEAR_CONTEXT_ILM: Self = Self(17);
     const SET_LABEL_SPACE: Self = Self(18);
     const CLEAR_LABEL_SPACE: Self = Self(19);
+    const SET_UPSTREAM_SPACE: Self = Self(23);
+    const CLEAR_UPSTREAM_SPACE: Self = Self(24);
 }
 
 /// The fields of an op of this file.
@@ -25,6 +27,12 @@ pub(super) fn fields(op: &FwdOp) -> Option<(Tag, Fields)> {
             (Tag::SET_LABEL_SPACE, Fields { key: iface.0, value: space.0, ..Fields::default() })
         }
         FwdOp::ClearLabelSpace { iface } => (Tag::CLEAR_LABEL_SPACE, Fields { key: iface.0, ..Fields::default() }),
+        FwdOp::SetUpstreamSpace { iface, space } => {
+            (Tag::SET_UPSTREAM_SPACE, Fields { key: iface.0, value: space.0, ..Fields::default() })
+        }
+        FwdOp::ClearUpstreamSpace { iface } => {
+            (Tag::CLEAR_UPSTREAM_SPACE, Fields { key: iface.0, ..Fields::default() })
+        }
         _ => return None,
     })
 }
@@ -41,6 +49,8 @@ pub(super) fn op(tag: Tag, f: &Fields) -> Option<Result<FwdOp, Malformed>> {
         Tag::CLEAR_CONTEXT_ILM => label().map(|label| FwdOp::ClearContextIlm { space, label }),
         Tag::SET_LABEL_SPACE => Ok(FwdOp::SetLabelSpace { iface: IfIndex(f.key), space: LabelSpaceId(f.value) }),
         Tag::CLEAR_LABEL_SPACE => Ok(FwdOp::ClearLabelSpace { iface: IfIndex(f.key) }),
+        Tag::SET_UPSTREAM_SPACE => Ok(FwdOp::SetUpstreamSpace { iface: IfIndex(f.key), space: LabelSpaceId(f.value) }),
+        Tag::CLEAR_UPSTREAM_SPACE => Ok(FwdOp::ClearUpstreamSpace { iface: IfIndex(f.key) }),
         _ => return None,
     })
 }
@@ -70,6 +80,11 @@ mod tests {
         let of = FwdOp::SetLabelSpace { iface: IfIndex(0x0102), space: LabelSpaceId(7) };
         assert_eq!(of.emit()[..12], [18, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 7]);
         assert_eq!(FwdOp::parse(&of.emit()), Ok(of));
+        let upstream = FwdOp::SetUpstreamSpace { iface: IfIndex(0x0102), space: LabelSpaceId(7) };
+        assert_eq!(upstream.emit()[..12], [23, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 7]);
+        let cleared = FwdOp::ClearUpstreamSpace { iface: IfIndex(0x0102) };
+        assert_eq!(cleared.emit()[..12], [24, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0]);
+        assert_eq!([upstream, cleared].map(|op| FwdOp::parse(&op.emit())), [Ok(upstream), Ok(cleared)]);
         let none = FwdOp::ClearLabelSpace { iface: IfIndex(0x0102) };
         assert_eq!(
             (none.emit()[..8].to_vec(), FwdOp::parse(&none.emit())),

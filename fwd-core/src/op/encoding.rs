@@ -46,6 +46,7 @@
 //! | `SetProtection`, `ClearProtection` | | | | pair | primary | | backup | |
 //! | `SetContextIlm`, `ClearContextIlm` | action | model | | label | as of `SetIlm` | | space | |
 //! | `SetLabelSpace`, `ClearLabelSpace` | | | | interface | space | | | |
+//! | `SetUpstreamSpace`, `ClearUpstreamSpace` | | | | interface | space | | | |
 //! | `SwitchOver` | 1: to the backup | | | pair | | | | |
 //! | `SetWatch`, `ClearWatch` | | | | pair | interface | | | |
 //! | `SetInterfaceState` | 1: down | | | interface | | | | |
@@ -58,7 +59,7 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-use super::{FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
+use super::{Assigned, FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
 use super::{bridge, context, mark, multicast, police, spread, vlink};
 use crate::malformed::{Fault, Malformed};
 use crate::net::{
@@ -95,6 +96,8 @@ impl Kind {
     const VLINK: Self = Self(5);
     const ECMP: Self = Self(6);
     const PROTECTED: Self = Self(7);
+    const LAN: Self = Self(8);
+    const LAN_UPSTREAM: Self = Self(9);
 
     const FORWARD: Self = Self(1);
     const POP_LOOKUP: Self = Self(2);
@@ -248,6 +251,8 @@ impl Fields {
     fn nhlfe(id: NhlfeId, nhlfe: &Nhlfe) -> Self {
         let (kind, value, mac) = match nhlfe.next {
             NextHop::Neighbor { iface, mac } => (Kind::NEIGHBOR, iface.0, mac),
+            NextHop::Lan { iface, top: Assigned::Downstream } => (Kind::LAN, iface.0, Mac::default()),
+            NextHop::Lan { iface, top: Assigned::Upstream } => (Kind::LAN_UPSTREAM, iface.0, Mac::default()),
             NextHop::Nhlfe(next) => (Kind::NHLFE, next.0, Mac::default()),
             NextHop::Vlink(link) => (Kind::VLINK, link.0, Mac::default()),
             NextHop::Ecmp(group) => (Kind::ECMP, group.0, Mac::default()),
@@ -363,6 +368,8 @@ impl Fields {
         match self.kind {
             Kind::NEIGHBOR => Ok(NextHop::Neighbor { iface: IfIndex(self.value), mac: self.mac }),
             Kind::NHLFE => Ok(NextHop::Nhlfe(NhlfeId(self.value))),
+            Kind::LAN => Ok(NextHop::Lan { iface: IfIndex(self.value), top: Assigned::Downstream }),
+            Kind::LAN_UPSTREAM => Ok(NextHop::Lan { iface: IfIndex(self.value), top: Assigned::Upstream }),
             Kind::VLINK => Ok(NextHop::Vlink(VlinkId(self.value))),
             Kind::ECMP => Ok(NextHop::Ecmp(EcmpId(self.value))),
             Kind::PROTECTED => Ok(NextHop::Protected(ProtectionId(self.value))),
@@ -468,7 +475,7 @@ mod tests {
             (set_ilm, 2, 3, "model"),
             (set_ilm, 4, 1, "label"),
             (set_ilm, 8, 1, "VRF"),
-            (set_nhlfe, 1, 8, "next hop"),
+            (set_nhlfe, 1, 10, "next hop"),
             (set_nhlfe, 3, 9, "label count"),
             (set_nhlfe, 24, 1, "label"),
             (set_nhlfe, 55, 1, "unused field"),

@@ -376,7 +376,7 @@ fn group(
             return Ok(Toward::Software(PuntReason::BridgeControl));
         }
         // RFC 5332 §8: MPLS multicast, not a customer's.
-        [0x01, 0x00, 0x5e, 0x80..=0x8f, _, _] if is_customer => return Err(DropReason::GroupMac),
+        _ if is_customer && destination.is_mpls_multicast() => return Err(DropReason::GroupMac),
         _ => {}
     }
     let routes = tables.multicast.routes;

@@ -43,8 +43,16 @@ pub(crate) fn classify(tables: &Tables<'_>, frame: &Frame<'_>, ingress: IfIndex)
         EtherType::IPV6 => Payload::Ipv6,
         // RFC 4364 §13.1: labelled packets only from interfaces that are trusted with labels.
         EtherType::MPLS if !interface.takes_labels() => return Err(Halt::Drop(DropReason::MplsDisabled)),
-        EtherType::MPLS if group => return Err(Halt::Drop(DropReason::LinkBroadcast)),
+        // RFC 5332 §4: the top label of a multicast frame is still one that this router assigned.
+        EtherType::MPLS if group && !destination.is_mpls_multicast() => {
+            return Err(Halt::Drop(DropReason::LinkBroadcast));
+        }
         EtherType::MPLS => Payload::Mpls,
+        EtherType::MPLS_UPSTREAM if destination.is_mpls_multicast() && interface.takes_labels() => {
+            const NONE: Halt = Halt::Drop(DropReason::UnknownEthertype);
+            let space = interface.upstream_space().ok_or(NONE)?;
+            return Ok(Arrival { vrf: interface.vrf(), payload: Payload::Mpls, group, space: Some(space) });
+        }
         EtherType::ARP => return Err(punt(PuntReason::Arp, interface.vrf(), Ethernet::LEN)),
         EtherType::C_VLAN | EtherType::S_VLAN => return Err(Halt::Drop(DropReason::VlanTagged)),
         _ => return Err(Halt::Drop(DropReason::UnknownEthertype)),

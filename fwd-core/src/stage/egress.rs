@@ -6,8 +6,8 @@ use super::encapsulate::{Carried, Outgoing};
 use super::flow::entropy_label;
 use super::{Below, Halt, Rewrite, Step, punt};
 use crate::frame::Frame;
-use crate::net::{IfIndex, Label, MacWords, NhlfeId, SaId, VlinkId, VrfId};
-use crate::op::{NextHop, TunnelModel};
+use crate::net::{IfIndex, Label, Mac, MacWords, NhlfeId, SaId, VlinkId, VrfId};
+use crate::op::{Assigned, NextHop, TunnelModel};
 use crate::table::Tables;
 use crate::table::nhlfe::Entry;
 use crate::verdict::{DropReason, PuntReason};
@@ -36,6 +36,8 @@ pub(crate) struct Hop<'m> {
     pub(super) labels: usize,
     /// The virtual link on the way.
     pub(crate) link: Option<Outgoing<'m>>,
+    /// Who assigned the label on top, if it leaves in a multicast frame.
+    lan: Option<Assigned>,
 }
 
 impl<'m> Hop<'m> {
@@ -49,6 +51,7 @@ impl<'m> Hop<'m> {
         flow: None,
         labels: 0,
         link: None,
+        lan: None,
     };
 
     /// Follows the entries from `id` on, at most [`NextHop::MAX_DEPTH`]. `vrf` and `offset` are for a punt; `hash` gives that of the
@@ -76,6 +79,12 @@ impl<'m> Hop<'m> {
                     self.labels = labels;
                     return self.leave_by(tables, iface, nhlfe.mac());
                 }
+                // Its MAC address is written when its labels are.
+                NextHop::Lan { iface, top } if labels > 0 => {
+                    (self.labels, self.lan) = (labels, Some(top));
+                    return self.leave_by(tables, iface, Mac::MPLS_MULTICAST.words());
+                }
+                NextHop::Lan { .. } => return Err(NO_ENTRY),
                 NextHop::Nhlfe(next) => at = next,
                 NextHop::Ecmp(group) => {
                     let hash = *self.flow.get_or_insert_with(&hash);
@@ -98,6 +107,12 @@ impl<'m> Hop<'m> {
         (self.iface, self.vrf, self.mtu) = (iface, record.vrf(), record.mtu());
         self.macs = [record.mac(), neighbor];
         Ok(())
+    }
+
+    /// Whether it leaves in a multicast frame of labelled packets.
+    #[inline]
+    pub(super) const fn is_lan(&self) -> bool {
+        self.lan.is_some()
     }
 
     /// Whether the first entry has no labels: it pops where another swaps.
@@ -126,6 +141,7 @@ impl<'m> Hop<'m> {
     /// What stands in front of the packet once labels are pushed, as far as a tunnel or the link need to know.
     const fn ethertype(&self, rewrite: &Rewrite) -> EtherType {
         match (&self.link, rewrite.below) {
+            _ if matches!(self.lan, Some(Assigned::Upstream)) => EtherType::MPLS_UPSTREAM,
             _ if self.labels > 0 => EtherType::MPLS,
             (Some(link), _) => link.ethertype,
             (None, below) => ethertype_of(below),
@@ -190,7 +206,23 @@ pub(crate) fn send(frame: &mut Frame<'_>, hop: &Hop<'_>, rewrite: &Rewrite, numb
     frame.truncate(rewrite.end);
     let room = frame.reframe(rewrite.strip, push).ok_or(NO_HEADROOM)?;
     let protection = write_front(hop, rewrite, carried, size, room).ok_or(NO_HEADROOM)?;
+    if hop.is_lan() {
+        address_lan(frame.octets_mut(), &[]);
+    }
     Ok(Sent { octets: pushed.saturating_add(size), protection })
+}
+
+/// Completes the MAC address of a multicast frame, which `front` begins, by the second label of the stack or the only one (RFC 5332
+/// §8). `rest` is what follows the front.
+#[inline(never)]
+pub(super) fn address_lan(front: &mut [u8], rest: &[u8]) {
+    let Some((header, labels)) = front.split_first_chunk_mut::<{ Ethernet::LEN }>() else { return };
+    let Some(top) = LabelEntry::of(labels) else { return };
+    let below = LabelEntry::of(labels.get(LabelEntry::LEN..).unwrap_or_default()).or(LabelEntry::of(rest));
+    let entry = below.filter(|_| !top.is_bottom()).unwrap_or(top);
+    let [_, high, middle, low] = entry.label().value().to_be_bytes();
+    let [_, _, _, vx, wx, yz, ..] = header;
+    (*vx, *wx, *yz) = (*vx | high, middle, low);
 }
 
 /// Writes the Ethernet header, the labels and the headers of a virtual link, which take all of `room`; `size` octets follow.

@@ -188,6 +188,7 @@ pub(super) fn context(
                 let offset = offset.saturating_add(LabelEntry::LEN);
                 return Ok(Ended::Bridge { port, offset, is_bottom: below.is_bottom(), tunnel });
             }
+            IlmAction::Replicate(group) => return Ok(Ended::Replicate(group, at, below, tunnel)),
             IlmAction::Context(inner) => (space, entry) = (inner, below),
             _ => return Err(UNBOUND),
         }

@@ -1,7 +1,7 @@
 //! Bridge ports as exits: tags of a circuit, encapsulation of a pseudowire.
 
 use super::bridge::Bridged;
-use super::egress::{Hop, carried, write_front};
+use super::egress::{Hop, address_lan, carried, write_front};
 use super::encapsulate::Carried;
 use super::police::State;
 use super::replicate::{Copies, Lost, Made};
@@ -153,6 +153,9 @@ impl<'m> Exit<'m> {
             let ([t0, t1], [v0, v1]) = (ethertype.0.to_be_bytes(), vlan.value().to_be_bytes());
             *tag = [t0, t1, b.class << 5 | v0, v1];
             tags = rest;
+        }
+        if self.tunnel.as_ref().is_some_and(|(hop, _)| hop.is_lan()) {
+            address_lan(room, &[]);
         }
         Ok(protection)
     }

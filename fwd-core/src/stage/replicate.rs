@@ -6,7 +6,7 @@
 use core::ops::Range;
 
 use super::bridge::Bridged;
-use super::egress::{Hop, carried, write_below, write_front};
+use super::egress::{Hop, address_lan, carried, write_below, write_front};
 use super::exposed::{Exposed, Tunnel, class_of};
 use super::label::{Ended, Incoming, context, forward, leave_tree};
 use super::police::{self, State};
@@ -464,6 +464,9 @@ fn write(
         Some(link) => Some(carried(frame, link, rewrite, number(worker, link.id, size))?),
     };
     let protection = write_front(hop, rewrite, carried, size, room).ok_or(NO_ROOM)?;
+    if hop.is_lan() {
+        address_lan(header.get_mut(..len).unwrap_or_default(), frame.after(payload));
+    }
     let class = rewrite.phb;
     Ok(Made::Transmit { iface: hop.iface, class, header: len, payload: payload..rewrite.end, protection })
 }

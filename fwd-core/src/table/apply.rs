@@ -63,8 +63,6 @@ pub enum ApplyError {
     NhlfeId(NhlfeId),
     /// A multicast route whose groups are no multicast addresses, or whose source is one.
     NotMulticast(MrouteKey),
-    /// A label of another label space that is to lead to a replication group.
-    ContextAction(Label),
     /// A label space or state for an interface that there is not.
     NoInterface(IfIndex),
     /// A group entry of a MAC address that is not a group's.
@@ -85,7 +83,6 @@ impl fmt::Display for ApplyError {
             Self::SpecialPurposeLabel(label) => write!(f, "label {label} is special-purpose"),
             Self::NhlfeId(id) => write!(f, "{id}: number too large"),
             Self::NotMulticast(key) => write!(f, "route {key:?}: groups have to be multicast, the source not"),
-            Self::ContextAction(label) => write!(f, "label {label} of a context: a replication group"),
             Self::NoInterface(iface) => write!(f, "{iface}: there is none"),
             Self::NotGroupMac(mac) => write!(f, "group entry {mac}: not a group address"),
             Self::GroupMac(mac) => write!(f, "static address {mac}: a group address"),
@@ -98,12 +95,17 @@ impl fmt::Display for ApplyError {
 impl core::error::Error for ApplyError {}
 
 impl Writer<'_> {
-    fn set_label_space(&mut self, iface: IfIndex, space: Option<LabelSpaceId>) -> Result<(), ApplyError> {
+    /// The label spaces of an interface; none of one that there is not.
+    fn spaces(&self, iface: IfIndex) -> interface::Spaces {
+        [self.label_space(iface), self.upstream_space(iface)]
+    }
+
+    fn set_spaces(&mut self, iface: IfIndex, spaces: interface::Spaces) -> Result<(), ApplyError> {
         let interface = self.interface(iface).ok_or(ApplyError::NoInterface(iface))?;
-        if space == Some(LabelSpaceId(u32::MAX)) {
+        if spaces.contains(&Some(LabelSpaceId(u32::MAX))) {
             return Err(ApplyError::TableFull(Table::Ilm));
         }
-        let record = interface::pack(&interface, space, self.is_down(iface));
+        let record = interface::pack(&interface, spaces, self.is_down(iface));
         self.interfaces.set(&mut self.grace, iface.0, record).map_err(refused(Table::Interface))
     }
 
@@ -115,12 +117,18 @@ impl Writer<'_> {
         match *op {
             FwdOp::SetInterface { iface, interface } => {
                 self.vrfs.get(interface.vrf).ok_or(ApplyError::TableFull(Table::Vrf))?;
-                let record = interface::pack(&interface, self.label_space(iface), self.is_down(iface));
+                let record = interface::pack(&interface, self.spaces(iface), self.is_down(iface));
                 self.interfaces.set(&mut self.grace, iface.0, record).map_err(refused(Table::Interface))
             }
-            FwdOp::SetLabelSpace { iface, space } => self.set_label_space(iface, Some(space)),
-            FwdOp::ClearLabelSpace { iface } if self.interface(iface).is_none() => Ok(()),
-            FwdOp::ClearLabelSpace { iface } => self.set_label_space(iface, None),
+            FwdOp::SetLabelSpace { iface, space } => self.set_spaces(iface, [Some(space), self.upstream_space(iface)]),
+            FwdOp::SetUpstreamSpace { iface, space } => self.set_spaces(iface, [self.label_space(iface), Some(space)]),
+            FwdOp::ClearLabelSpace { iface } | FwdOp::ClearUpstreamSpace { iface }
+                if self.interface(iface).is_none() =>
+            {
+                Ok(())
+            }
+            FwdOp::ClearLabelSpace { iface } => self.set_spaces(iface, [None, self.upstream_space(iface)]),
+            FwdOp::ClearUpstreamSpace { iface } => self.set_spaces(iface, [self.label_space(iface), None]),
             FwdOp::ClearInterface { iface } => {
                 self.interfaces.clear(&self.grace, iface.0);
                 Ok(())

@@ -7,9 +7,9 @@ use crate::op::Interface;
 
 /// ```text
 /// word 0: MTU (16) | VRF (16)      1, 2: MAC address (48) | flags (16)      3: label space + 1, or 0
-/// 4: 1 if it is down, changed in place
+/// 4: upstream label space + 1, or 0      5: 1 if it is down, changed in place
 /// ```
-const WORDS: usize = 5;
+const WORDS: usize = 6;
 
 /// Takes labelled packets.
 const MPLS: u32 = 1;
@@ -64,6 +64,13 @@ impl Record<'_> {
     /// Its label space, if it has one of its own.
     #[inline]
     pub(crate) fn label_space(self) -> Option<LabelSpaceId> {
+        let [_, _, _, space, ..] = self.0;
+        space.peek().checked_sub(1).map(LabelSpaceId)
+    }
+
+    /// The label space of labels that their senders assigned, if it takes such.
+    #[inline]
+    pub(crate) fn upstream_space(self) -> Option<LabelSpaceId> {
         let [.., space, _] = self.0;
         space.peek().checked_sub(1).map(LabelSpaceId)
     }
@@ -81,17 +88,21 @@ impl Record<'_> {
         down.publish(u32::from(is_down));
     }
 
-    /// The whole of it, but for the label space.
+    /// The whole of it, but for the label spaces.
     pub(crate) fn interface(self) -> Interface {
         Interface { vrf: self.vrf(), mac: Mac::from_words(self.mac()), mtu: self.mtu(), mpls: self.takes_labels() }
     }
 }
 
-pub(super) fn pack(interface: &Interface, space: Option<LabelSpaceId>, is_down: bool) -> [u32; WORDS] {
+/// The label space of an interface, and that of labels which their senders assigned.
+pub(super) type Spaces = [Option<LabelSpaceId>; 2];
+
+pub(super) fn pack(interface: &Interface, spaces: Spaces, is_down: bool) -> [u32; WORDS] {
     let [high, low] = interface.mac.words();
     let flags = if interface.mpls { MPLS } else { 0 };
     let head = (interface.mtu as u32) << 16 | interface.vrf.0 as u32;
-    [head, high, low | flags, space.map_or(0, |space| space.0.saturating_add(1)), u32::from(is_down)]
+    let [space, upstream] = spaces.map(|space| space.map_or(0, |space| space.0.saturating_add(1)));
+    [head, high, low | flags, space, upstream, u32::from(is_down)]
 }
 
 #[cfg(test)]
@@ -102,10 +113,14 @@ mod tests {
     fn an_interface_survives_its_record() {
         for mpls in [false, true] {
             let interface = Interface { vrf: VrfId(0xfffe), mac: Mac([2, 3, 4, 5, 6, 0xff]), mtu: 0x8001, mpls };
-            let record = pack(&interface, Some(LabelSpaceId(7)), mpls).map(Word::new);
-            let read = Record(&record);
-            let rest = (read.label_space(), read.is_down());
-            assert_eq!((read.interface(), rest), (interface, (Some(LabelSpaceId(7)), mpls)));
+            for spaces in [[Some(LabelSpaceId(7)), None], [None, Some(LabelSpaceId(8))]] {
+                let record = pack(&interface, spaces, mpls).map(Word::new);
+                let read = Record(&record);
+                assert_eq!(
+                    (read.interface(), [read.label_space(), read.upstream_space()], read.is_down()),
+                    (interface, spaces, mpls)
+                );
+            }
         }
         assert_eq!(size_of::<InterfaceSlot>(), 64);
     }

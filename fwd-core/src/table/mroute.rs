@@ -13,7 +13,7 @@ use super::word::Word;
 use crate::net::{
     IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelSpaceId, Mac, ReplicationId, RpfSetId, TunnelId, VlanId, VsiId,
 };
-use crate::op::{Ilm, IlmAction, Mroute, MrouteKey, Origin, Rpf, Tags, VsiGroupKey, VsiOrVrf};
+use crate::op::{Ilm, Mroute, MrouteKey, Origin, Rpf, Tags, VsiGroupKey, VsiOrVrf};
 
 const K4: usize = 3;
 const W4: usize = 7;
@@ -398,9 +398,6 @@ impl<'m> RouteWriter<'m> {
     ) -> Result<(), ApplyError> {
         if label.is_special_purpose() {
             return Err(ApplyError::SpecialPurposeLabel(label));
-        }
-        if matches!(ilm.action, IlmAction::Replicate(_)) {
-            return Err(ApplyError::ContextAction(label));
         }
         self.exact.set(grace, context_key(space, label), &[ilm::pack(ilm)?]).map_err(refused(Table::Ilm))
     }

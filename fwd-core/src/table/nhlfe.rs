@@ -3,7 +3,7 @@
 use super::records::{RecordWriter, Records, Slot};
 use super::word::Word;
 use crate::net::{EcmpId, IfIndex, Label, LabelStack, Mac, MacWords, NhlfeId, ProtectionId, VlinkId};
-use crate::op::{NextHop, Nhlfe, TunnelModel};
+use crate::op::{Assigned, NextHop, Nhlfe, TunnelModel};
 
 /// ```text
 /// word 0: unused (8) | entropy indicators (8) | labels (8) | model (4) | next hop (4)      1: interface, entry or link
@@ -32,6 +32,8 @@ const DISCARD: u32 = 3;
 const VLINK: u32 = 4;
 const ECMP: u32 = 5;
 const PROTECTED: u32 = 6;
+const LAN: u32 = 7;
+const LAN_UPSTREAM: u32 = 8;
 
 impl<'m> Nhlfes<'m> {
     #[inline]
@@ -96,6 +98,8 @@ impl<'m> Entry<'m> {
                 NextHop::Neighbor { iface: IfIndex(value.peek()), mac }
             }
             NHLFE => NextHop::Nhlfe(NhlfeId(value.peek())),
+            LAN => NextHop::Lan { iface: IfIndex(value.peek()), top: Assigned::Downstream },
+            LAN_UPSTREAM => NextHop::Lan { iface: IfIndex(value.peek()), top: Assigned::Upstream },
             VLINK => NextHop::Vlink(VlinkId(value.peek())),
             ECMP => NextHop::Ecmp(EcmpId(value.peek())),
             PROTECTED => NextHop::Protected(ProtectionId(value.peek())),
@@ -131,6 +135,10 @@ pub(super) fn pack(nhlfe: &Nhlfe) -> [u32; WORDS] {
             *value = iface.0;
             [*high, *low] = mac.words();
             NEIGHBOR
+        }
+        NextHop::Lan { iface, top } => {
+            *value = iface.0;
+            if top == Assigned::Upstream { LAN_UPSTREAM } else { LAN }
         }
         NextHop::Nhlfe(next) => {
             *value = next.0;
@@ -176,6 +184,8 @@ mod tests {
             (LabelStack::single(label(7)), NextHop::Ecmp(EcmpId(u32::MAX)), TunnelModel::Pipe),
             (LabelStack::single(label(17)), NextHop::Protected(ProtectionId(5)), TunnelModel::Pipe),
             (LabelStack::single(label(16)), NextHop::Local, TunnelModel::ShortPipe),
+            (LabelStack::EMPTY, NextHop::Lan { iface: IfIndex(9), top: Assigned::Downstream }, TunnelModel::Pipe),
+            (LabelStack::EMPTY, NextHop::Lan { iface: IfIndex(u32::MAX), top: Assigned::Upstream }, TunnelModel::Pipe),
             (LabelStack::single(label(0)), NextHop::Discard, TunnelModel::Uniform),
         ] {
             let nhlfe = Nhlfe { push, next, model };

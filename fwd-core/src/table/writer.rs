@@ -137,6 +137,12 @@ impl<'m> Writer<'m> {
         self.tables().interfaces.record(iface)?.label_space()
     }
 
+    /// The label space of labels on an interface that their senders assigned, if it takes such.
+    #[must_use]
+    pub fn upstream_space(&self, iface: IfIndex) -> Option<LabelSpaceId> {
+        self.tables().interfaces.record(iface)?.upstream_space()
+    }
+
     /// A next hop label forwarding entry; implicit null labels are not in its stack.
     #[must_use]
     pub fn nhlfe(&self, id: NhlfeId) -> Option<Nhlfe> {

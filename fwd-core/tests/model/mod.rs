@@ -7,7 +7,7 @@ use fwd_core::net::{
     IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelSpaceId, LabelStack, Mac, NhlfeId, PortId, ReplicationId, TunnelId,
     VrfId,
 };
-use fwd_core::op::{FwdOp, Ilm, IlmAction, Interface, MarkPoint, NextHop, Nhlfe, RouteAction, TunnelModel};
+use fwd_core::op::{Assigned, FwdOp, Ilm, IlmAction, Interface, MarkPoint, NextHop, Nhlfe, RouteAction, TunnelModel};
 use fwd_core::table::{
     ApplyError, CounterMemory, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, Rib4Node, Rib6Node, Table, VrfSlot, Word,
 };
@@ -115,6 +115,7 @@ fn furnish(forwarder: &mut Forwarder<'_>, model: &mut Naive) {
         let push: Vec<Label> = (0..i % 3).filter_map(|j| Label::new(100 + 10 * i + j)).collect();
         let next = match i {
             5 => NextHop::Nhlfe(NhlfeId(1)),
+            4 => NextHop::Lan { iface: IfIndex(1), top: Assigned::Upstream },
             _ => NextHop::Neighbor { iface: IfIndex(i % INTERFACES), mac: Mac([2, 0, 0, 0, 0, 8]) },
         };
         let nhlfe = Nhlfe { push: LabelStack::new(&push).unwrap(), next, model: MODELS[i as usize % 3] };
@@ -179,7 +180,7 @@ fn fits(op: &FwdOp) -> bool {
         FwdOp::SetBucket { .. } | FwdOp::SetProtection { .. } | FwdOp::SetWatch { .. } => false,
         FwdOp::SetInterfaceState { .. } => false,
         FwdOp::SetMroute { .. } | FwdOp::SetMulticastVrf { .. } | FwdOp::SetRpfMember { .. } => false,
-        FwdOp::SetContextIlm { .. } | FwdOp::SetLabelSpace { .. } => false,
+        FwdOp::SetContextIlm { .. } | FwdOp::SetLabelSpace { .. } | FwdOp::SetUpstreamSpace { .. } => false,
         FwdOp::SetReplication { .. } | FwdOp::SetLeg { .. } | FwdOp::SetMulticastTunnel { .. } => false,
         FwdOp::SetVsi { .. } | FwdOp::SetVsiGroup { .. } | FwdOp::SetVlanDomain { .. } => false,
         FwdOp::SetPort { .. } | FwdOp::SetMac { .. } => false,
@@ -195,6 +196,7 @@ fn same_tables(forwarder: &Forwarder<'_>, model: &Naive) {
     for iface in (0..INTERFACES).map(IfIndex) {
         assert_eq!(forwarder.interface(iface).as_ref(), model.interfaces.get(&iface));
         assert_eq!(forwarder.label_space(iface).is_some(), model.spaces.contains(&iface));
+        assert_eq!(forwarder.upstream_space(iface).is_some(), model.upstream.contains(&iface));
     }
     for id in (0..NHLFES).map(NhlfeId) {
         assert_eq!(forwarder.nhlfe(id).map(|n| n.next), model.nhlfes.get(&id).map(|n| n.next));
@@ -276,6 +278,8 @@ pub fn op(u: &mut Unstructured<'_>) -> Result<FwdOp> {
         FwdOp::SetLabelSpace { iface, .. } | FwdOp::ClearLabelSpace { iface } => {
             FwdOp::ClearLabelSpace { iface: interface_of(iface) }
         }
+        FwdOp::SetUpstreamSpace { iface, space } => FwdOp::SetUpstreamSpace { iface: interface_of(iface), space },
+        FwdOp::ClearUpstreamSpace { iface } => FwdOp::ClearUpstreamSpace { iface: interface_of(iface) },
         FwdOp::ClearInterface { iface } if u.ratio(1, 8)? => FwdOp::ClearInterface { iface: interface_of(iface) },
         FwdOp::ClearInterface { iface } => FwdOp::ClearNhlfe { id: entry(NhlfeId(iface.0)) },
         FwdOp::SetNhlfe { id, nhlfe } => {
@@ -284,6 +288,7 @@ pub fn op(u: &mut Unstructured<'_>) -> Result<FwdOp> {
             let labels: Vec<Label> = nhlfe.push.as_slice().iter().map(|&l| label(l)).filter(known).collect();
             let next = match nhlfe.next {
                 NextHop::Neighbor { iface, mac } => NextHop::Neighbor { iface: interface_of(iface), mac },
+                NextHop::Lan { iface, top } => NextHop::Lan { iface: interface_of(iface), top },
                 NextHop::Nhlfe(id) => NextHop::Nhlfe(entry(id)),
                 other => other,
             };
@@ -388,14 +393,18 @@ pub fn frame(u: &mut Unstructured<'_>) -> Result<(IfIndex, usize, Vec<u8>)> {
     let ingress = IfIndex(if u.ratio(1, 32)? { INTERFACES } else { u.int_in_range(0..=INTERFACES - 1)? });
     let headroom = if u.ratio(1, 8)? { u.int_in_range(0..=32)? } else { Frame::HEADROOM };
     let mut octets = Vec::new();
-    octets.extend(if u.ratio(1, 8)? { [0xff; 6] } else { mac(u)?.0 });
+    octets.extend(match u.int_in_range(0..=15)? {
+        0 => [0xff; 6],
+        1 => [1, 0, 0x5e, 0x80 | u.int_in_range(0..=15)?, 0, 7],
+        _ => mac(u)?.0,
+    });
     octets.extend([2, 0, 0, 0, 0, 9]);
     let ip = if u.arbitrary()? { packet4(u)? } else { packet6(u)? };
     let depth = if u.arbitrary()? { u.int_in_range(0..=10)? } else { 0 };
     // Now and then a stack of one label, so that many are popped.
     let repeated = if u.ratio(1, 8)? { Some(label(u.arbitrary()?)) } else { None };
     let ethertype: u16 = match (depth, ip[0] >> 4) {
-        _ if u.ratio(1, 16)? => *u.choose(&[0x0806, 0x8100, 0x88a8, 0x0026, 0x0800, 0x86dd])?,
+        _ if u.ratio(1, 16)? => *u.choose(&[0x0806, 0x8100, 0x88a8, 0x0026, 0x0800, 0x86dd, 0x8848])?,
         (1.., _) => 0x8847,
         (_, 6) => 0x86dd,
         _ => 0x0800,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use fwd_core::net::{IfIndex, IpPrefix, Label, Mac, NhlfeId, VrfId};
-use fwd_core::op::{FwdOp, Ilm, IlmAction, Interface, MarkPoint, NextHop, Nhlfe, RouteAction, TunnelModel};
+use fwd_core::op::{Assigned, FwdOp, Ilm, IlmAction, Interface, MarkPoint, NextHop, Nhlfe, RouteAction, TunnelModel};
 use fwd_core::wire::checksum;
 use fwd_core::{DropReason as D, PuntReason as P, Verdict};
 
@@ -18,6 +18,8 @@ pub struct Naive {
     pub routes: BTreeMap<(VrfId, IpPrefix), RouteAction>,
     /// Interfaces with a label space of their own, which holds nothing here.
     pub spaces: BTreeSet<IfIndex>,
+    /// Interfaces with a space of labels that their senders assigned, which holds nothing, either.
+    pub upstream: BTreeSet<IfIndex>,
     pub marks: BTreeMap<VrfId, u8>,
 }
 
@@ -58,7 +60,10 @@ impl Naive {
             FwdOp::ClearInterface { iface } => {
                 self.interfaces.remove(&iface);
                 self.spaces.remove(&iface);
+                self.upstream.remove(&iface);
             }
+            FwdOp::SetUpstreamSpace { iface, .. } => drop(self.upstream.insert(iface)),
+            FwdOp::ClearUpstreamSpace { iface } => drop(self.upstream.remove(&iface)),
             FwdOp::SetLabelSpace { iface, .. } => drop(self.spaces.insert(iface)),
             FwdOp::ClearLabelSpace { iface } => drop(self.spaces.remove(&iface)),
             FwdOp::SetNhlfe { id, nhlfe } => drop(self.nhlfes.insert(id, nhlfe)),
@@ -102,15 +107,19 @@ impl Naive {
         if !group && frame[..6] != port.mac.0 {
             return dropped(D::NotOurMac);
         }
+        let is_mpls = frame.starts_with(&[1, 0, 0x5e]) && frame[3] >> 4 == 8;
         match (frame[12], frame[13]) {
             (0x08, 0x06) => punted(P::Arp, (port.vrf, 14)),
             (0x81, 0x00) | (0x88, 0xa8) => dropped(D::VlanTagged),
             (0x08, 0x00) => self.ipv4(frame, 14, port.vrf, None, group),
             (0x86, 0xdd) => self.ipv6(frame, 14, port.vrf, None, group),
             (0x88, 0x47) if !port.mpls => dropped(D::MplsDisabled),
-            (0x88, 0x47) if group => dropped(D::LinkBroadcast),
+            (0x88, 0x47) if group && !is_mpls => dropped(D::LinkBroadcast),
             (0x88, 0x47) => {
-                self.labelled(frame, 14, (port.vrf, VrfId::GLOBAL, self.spaces.contains(&ingress)), None, 0)
+                self.labelled(frame, 14, (port.vrf, VrfId::GLOBAL, self.spaces.contains(&ingress), group), None, 0)
+            }
+            (0x88, 0x48) if is_mpls && port.mpls && self.upstream.contains(&ingress) => {
+                self.labelled(frame, 14, (port.vrf, VrfId::GLOBAL, true, true), None, 0)
             }
             _ => dropped(D::UnknownEthertype),
         }
@@ -120,7 +129,7 @@ impl Naive {
         &self,
         frame: &[u8],
         at: usize,
-        (vrf, above, own_space): (VrfId, VrfId, bool),
+        (vrf, above, own_space, group): (VrfId, VrfId, bool, bool),
         state: Option<State>,
         popped: usize,
     ) -> Way<(Verdict, Vec<u8>)> {
@@ -140,14 +149,15 @@ impl Naive {
             (7, _) if !bottom => {
                 let Some(&[_, _, c, _]) = frame.get(at + 4..at + 8) else { return dropped(D::Truncated) };
                 return match (c & 1, frame.get(at + 8).map(|first| first >> 4)) {
-                    (0, _) => self.labelled(frame, at + 8, (vrf, above, own_space), Some(state), popped + 1),
-                    (_, Some(6)) => self.ipv6(frame, at + 8, above, Some(state), false),
-                    _ => self.ipv4(frame, at + 8, above, Some(state), false),
+                    (0, _) => self.labelled(frame, at + 8, (vrf, above, own_space, group), Some(state), popped + 1),
+                    (_, Some(6)) => self.ipv6(frame, at + 8, above, Some(state), group),
+                    _ => self.ipv4(frame, at + 8, above, Some(state), group),
                 };
             }
             (4..=15, _) => return dropped(D::SpecialPurposeLabel),
             (_, None) => return dropped(D::UnknownLabel),
             (_, Some(Ilm { action: IlmAction::PopLookup(into), model })) => (*model, *into),
+            (_, Some(Ilm { action: IlmAction::Forward(_), .. })) if group => return dropped(D::LinkBroadcast),
             (_, Some(Ilm { action: IlmAction::Forward(id), model })) => {
                 return self.forward_label(frame, at, vrf, (*id, *model), bottom, state);
             }
@@ -167,10 +177,10 @@ impl Naive {
             TunnelModel::ShortPipe => State { ttl: own_ttl, class: own_class, phb: own_class },
         };
         match (bottom, frame[at + 4] >> 4, label) {
-            (false, _, _) => self.labelled(frame, at + 4, (vrf, into, own_space), Some(state), popped + 1),
+            (false, _, _) => self.labelled(frame, at + 4, (vrf, into, own_space, group), Some(state), popped + 1),
             (true, 6, 0) | (true, 4, 2) => dropped(D::IpVersion),
-            (true, 6, _) => self.ipv6(frame, at + 4, into, Some(state), false),
-            (true, _, _) => self.ipv4(frame, at + 4, into, Some(state), false),
+            (true, 6, _) => self.ipv6(frame, at + 4, into, Some(state), group),
+            (true, _, _) => self.ipv4(frame, at + 4, into, Some(state), group),
         }
     }
 
@@ -344,6 +354,11 @@ impl Naive {
                     return dropped(D::NoEgress);
                 }
                 NextHop::Neighbor { iface, mac } => return Ok((entries, iface, mac)),
+                NextHop::Lan { .. } if entries.iter().all(|entry| labels(entry).is_empty()) => {
+                    return dropped(D::NoNhlfe);
+                }
+                NextHop::Lan { iface, .. } if !self.interfaces.contains_key(&iface) => return dropped(D::NoEgress),
+                NextHop::Lan { iface, .. } => return Ok((entries, iface, Mac::default())),
             }
         }
         dropped(D::ChainTooDeep)
@@ -367,6 +382,14 @@ impl Naive {
         }
         if packet.len() > usize::from(port.mtu) {
             return punted(if p.fragmentable { P::FragmentationNeeded } else { P::TooBig }, p.punt);
+        }
+        let mut mac = mac;
+        if let Some(Nhlfe { next: NextHop::Lan { top, .. }, .. }) = entries.last() {
+            // RFC 5332 §8: the second label, or the only one.
+            let second = if packet[2] & 1 == 0 && packet.len() >= 8 { &packet[4..7] } else { &packet[..3] };
+            mac.0 =
+                [1, 0, 0x5e, 0x80 | second[0] >> 4, second[0] << 4 | second[1] >> 4, second[1] << 4 | second[2] >> 4];
+            ethertype = if *top == Assigned::Upstream { 0x8848 } else { 0x8847 };
         }
         let header: Vec<u8> = mac.0.into_iter().chain(port.mac.0).chain(ethertype.to_be_bytes()).collect();
         Ok((Verdict::Transmit { iface, class: p.phb }, [header, packet].concat()))

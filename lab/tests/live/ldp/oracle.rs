@@ -8,8 +8,11 @@ use std::num::{NonZeroU8, NonZeroU32};
 use std::path::PathBuf;
 use std::process::Command;
 
-use fwd_core::net::{IpPrefix, Ipv4Prefix, Ipv6Prefix, Label, Mac};
+use fwd_core::net::{IfIndex, IpPrefix, Ipv4Prefix, Ipv6Prefix, Label, LabelStack, Mac, NhlfeId, VrfId};
+use fwd_core::op::{Assigned, FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, TunnelModel};
+use fwd_core::table::{CounterMemory, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, VrfSlot};
 use fwd_core::time::Instant;
+use fwd_core::{Forwarder, Frame, Verdict};
 use lab::pcap::Writer;
 use p2mp_pw::bfd::{ControlFlags, ControlPacket, Diag, State};
 use p2mp_pw::ldp::fec::*;
@@ -25,6 +28,8 @@ pub enum Over {
     Ip(u8),
     /// Nothing: the octets begin with a label.
     Mpls,
+    /// Nothing: the octets are the frame.
+    Frame,
 }
 
 /// A frame's payload, and what tshark is to say of it: fields with all their values in order.
@@ -42,7 +47,7 @@ impl Case {
         let payload = match self.over {
             Over::Tcp(_) => "tcp.payload",
             Over::Udp(_) => "udp.payload",
-            Over::Ip(_) | Over::Mpls => "data.data",
+            Over::Ip(_) | Over::Mpls | Over::Frame => "data.data",
         };
         self.fields.push((payload.to_owned(), octets.to_owned()));
         Self { misread: true, ..self }
@@ -76,6 +81,7 @@ pub fn frame(over: Over, port: u16, octets: &[u8]) -> Vec<u8> {
             (17, [port.to_be_bytes(), to.to_be_bytes(), len.to_be_bytes(), [0, 0]].concat())
         }
         Over::Ip(protocol) => (protocol, Vec::new()),
+        Over::Frame => return octets.to_vec(),
         Over::Mpls => return [&[0; 12][..], &[0x88, 0x47], octets].concat(),
     };
     let mut frame = vec![0; 12];
@@ -372,6 +378,62 @@ fn tshark_reads_our_multipoint_messages() {
         ],
     )];
     check("mldp", &cases);
+}
+
+/// Frames to a LAN, as the forwarder writes them: the Ethertype of upstream-assigned labels, and the second label in the MAC address (RFC 5332
+/// §4, §8). What tshark makes of the payload does not matter: it is an IPv4 packet.
+#[test]
+fn tshark_reads_our_multicast_frames_of_labelled_packets() {
+    let mut interfaces = [InterfaceSlot::EMPTY; 3];
+    let (mut vrfs, mut nhlfes, mut ilm) = ([VrfSlot::EMPTY; 2], [NhlfeSlot::EMPTY; 4], [IlmSlot::EMPTY; 64]);
+    let memory = Memory {
+        interfaces: &mut interfaces,
+        vrfs: &mut vrfs,
+        nhlfes: &mut nhlfes,
+        ilm: &mut ilm,
+        ..Memory::default()
+    };
+    let mut forwarder = Forwarder::new(memory, CounterMemory::default()).unwrap();
+    let ours = Mac([2, 0, 0, 0, 0, 1]);
+    let interface = Interface { vrf: VrfId::GLOBAL, mac: ours, mtu: 1500, mpls: true };
+    for iface in [0, 1].map(IfIndex) {
+        forwarder.apply(&FwdOp::SetInterface { iface, interface }).unwrap();
+    }
+    let stacks: [(&[u32], Assigned); 2] =
+        [(&[0x12345, 0xabcde], Assigned::Upstream), (&[0x54321], Assigned::Downstream)];
+    let mut cases = Vec::new();
+    let expected: [&[(&str, &str)]; 2] = [
+        &[
+            ("eth.dst", "01:00:5e:8a:bc:de"),
+            ("eth.type", "0x8848"),
+            ("mpls.label", "74565,703710"),
+            ("mpls.bottom", "0,1"),
+            ("ip.dst", "192.0.2.3"),
+        ],
+        &[
+            ("eth.dst", "01:00:5e:85:43:21"),
+            ("eth.type", "0x8847"),
+            ("mpls.label", "344865"),
+            ("mpls.bottom", "1"),
+            ("ip.dst", "192.0.2.3"),
+        ],
+    ];
+    for ((labels, top), fields) in stacks.into_iter().zip(expected) {
+        let push: Vec<Label> = labels.iter().map(|value| label(*value)).collect();
+        let push = LabelStack::new(&push).unwrap();
+        let nhlfe = Nhlfe { push, next: NextHop::Lan { iface: IfIndex(1), top }, model: TunnelModel::Uniform };
+        forwarder.apply(&FwdOp::SetNhlfe { id: NhlfeId(0), nhlfe }).unwrap();
+        let to_lan = Ilm { action: IlmAction::Forward(NhlfeId(0)), model: TunnelModel::Uniform };
+        forwarder.apply(&FwdOp::SetIlm { label: label(40), ilm: to_lan }).unwrap();
+        let packet = frame(Over::Udp(4000), 20_000, &[0; 20]).split_off(14);
+        let arrived = [&ours.0[..], &[2, 0, 0, 0, 0, 2, 0x88, 0x47, 0, 2, 0x81, 64], &packet].concat();
+        let mut buffer = [vec![0; Frame::HEADROOM], arrived.clone()].concat();
+        let mut frame = Frame::new(&mut buffer, Frame::HEADROOM, arrived.len()).unwrap();
+        let verdict = forwarder.forward(&mut frame, IfIndex(0));
+        assert_eq!(verdict, Verdict::Transmit { iface: IfIndex(1), class: 0 });
+        cases.push(case(Over::Frame, frame.octets().to_vec(), "", fields));
+    }
+    check("lan", &cases);
 }
 
 /// BFD Control packets.

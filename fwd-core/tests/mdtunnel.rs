@@ -2,7 +2,9 @@
 
 mod router;
 
-use fwd_core::net::{IfIndex, NhlfeId, PolicerId, ReplicationId, VlinkId, VrfId};
+use std::net::IpAddr;
+
+use fwd_core::net::{IfIndex, NhlfeId, PolicerId, ReplicationId, TunnelId, VlinkId, VrfId};
 use fwd_core::op::{
     Deliver, Encapsulation, Ends, FwdOp, Interface, LegTarget, Mroute, MrouteKey, MulticastVrf, NextHop, Origin,
     PolicePoint, Policer, Rates, Rpf, TunnelModel, Unit, Vlink, VlinkOutput, VsiOrVrf,
@@ -211,6 +213,150 @@ proptest! {
         prop_assert_eq!(r.0.counters().lost(DropReason::CopyTooBig), u64::from(!fits));
         prop_assert_eq!(punted, if fits || !inner_v6 { vec![] } else { vec![PuntReason::TooBig] });
     }
+}
+
+/// The root of a tree of PIM's and the P-group, over IPv4 and IPv6.
+fn tree(v6: bool) -> (IpAddr, IpAddr) {
+    match ends(v6, 1) {
+        Ends::V4 { local, .. } => (local.into(), [239, 9, 9, 1].into()),
+        Ends::V6 { local, .. } => (local.into(), "ff3e::8000:99".parse().unwrap()),
+    }
+}
+
+/// A PE that is the root of a tree: its streams go there in GRE.
+fn root(v6: bool) -> Router {
+    let mut r = pe(Encapsulation::Gre, v6, &[]);
+    let (mut link, _) = r.0.vlink(VlinkId(0)).unwrap();
+    link.ends = match tree(v6) {
+        (IpAddr::V4(local), IpAddr::V4(remote)) => Ends::V4 { local, remote },
+        (IpAddr::V6(local), IpAddr::V6(remote)) => Ends::V6 { local, remote },
+        other => panic!("{other:?}"),
+    };
+    r.apply(FwdOp::SetVlink { id: VlinkId(0), vlink: link });
+    r
+}
+
+/// A PE that is a leaf of the tree and passes it on by its other core interface; the tree is a tunnel of the VRF.
+fn leaf(v6: bool) -> Router {
+    let mut r = Router::new();
+    let (of_tree, of_vrf) = (ReplicationId(2), ReplicationId(3));
+    for (vrf, id) in [(VrfId::GLOBAL, of_tree), (VRF, of_vrf)] {
+        r.apply(FwdOp::SetMulticastVrf { vrf, multicast: MulticastVrf { punt_no_route: false } });
+        r.apply(FwdOp::SetReplication { id, owner: VsiOrVrf::Vrf(vrf) });
+    }
+    let mroute = |from, id| Mroute {
+        rpf: Rpf::From(from),
+        replication: Some(id),
+        punt_wrong_interface: false,
+        register: false,
+        spt: None,
+    };
+    let key = match tree(v6) {
+        (IpAddr::V4(source), IpAddr::V4(group)) => MrouteKey::Source4 { source, group },
+        (IpAddr::V6(source), IpAddr::V6(group)) => MrouteKey::Source6 { source, group },
+        other => panic!("{other:?}"),
+    };
+    let of_core = mroute(Origin::Interface(IfIndex(CORE)), of_tree);
+    r.apply(FwdOp::SetMroute { vrf: VrfId::GLOBAL, key, mroute: of_core });
+    r.apply(FwdOp::SetLeg { group: of_tree, leg: 0, target: LegTarget::Decapsulate(TREE) });
+    r.apply(FwdOp::SetLeg { group: of_tree, leg: 1, target: LegTarget::Interface(IfIndex(1)) });
+    r.apply(FwdOp::SetLeg { group: of_vrf, leg: 0, target: LegTarget::Interface(IfIndex(CUSTOMER)) });
+    r.apply(FwdOp::SetMulticastTunnel { tunnel: TREE, vrf: VRF });
+    let by_tree = mroute(Origin::Tunnel(TREE), of_vrf);
+    let (source, group) = ("10.0.0.9".parse().unwrap(), GROUPS4[0].parse().unwrap());
+    r.apply(FwdOp::SetMroute { vrf: VRF, key: MrouteKey::Source4 { source, group }, mroute: by_tree });
+    let (source, group) = ("fd00::9".parse().unwrap(), GROUPS6[0].parse().unwrap());
+    r.apply(FwdOp::SetMroute { vrf: VRF, key: MrouteKey::Source6 { source, group }, mroute: by_tree });
+    r
+}
+
+/// The tunnel that a tree is.
+const TREE: TunnelId = TunnelId(3);
+
+/// What a leaf sends: the interface and the packet without its link header; and what it lost.
+fn receive(r: &mut Router, packet: &[u8]) -> Vec<(u32, Vec<u8>)> {
+    let octets = plain(packet);
+    let mut buffer = [vec![0; Frame::HEADROOM], octets.clone()].concat();
+    let mut frame = Frame::new(&mut buffer, Frame::HEADROOM, octets.len()).unwrap();
+    let Verdict::Replicate(replication) = r.0.forward(&mut frame, IfIndex(CORE)) else { panic!() };
+    let mut sent = Vec::new();
+    let mut copies = r.0.copies(&frame, replication);
+    while let Some(replica) = copies.next() {
+        let Replica::Transmit { iface, front, payload, .. } = replica else { panic!("{replica:?}") };
+        sent.push((iface.0, [&front[14..], &frame.octets()[payload]].concat()));
+    }
+    assert_eq!(frame.octets(), octets);
+    sent
+}
+
+/// A tree of PIM's in the core, of both families, for streams of both: protocol 47 from the root's address to the P-group, Protocol Type 0x0800
+/// and 0x86DD, and no key. A leaf takes the stream out, beside the routers behind it, who get the packet of the tree.
+#[test]
+fn streams_in_gre_on_a_tree() {
+    for outer_v6 in [false, true] {
+        let (from, to) = tree(outer_v6);
+        let (mut root, mut leaf) = (root(outer_v6), leaf(outer_v6));
+        for (inner_v6, kind) in [(false, [0x08, 0x00]), (true, [0x86, 0xdd])] {
+            let stream = packet(inner_v6, 0, 100);
+            let (sent, punted) = forward(&mut root, &stream);
+            assert_eq!((sent.len(), punted.len()), (1, 0));
+            let ends: (IpAddr, IpAddr) = match Ipv6::of(&sent[0]).filter(|_| outer_v6) {
+                Some(h) => (h.source().into(), h.destination().into()),
+                None => Ipv4::of(&sent[0]).map(|h| (h.source().into(), h.destination().into())).unwrap(),
+            };
+            assert_eq!(ends, (from, to));
+            let gre = [&[0, 0][..], &kind, &onward(&stream)].concat();
+            assert_eq!(outer(&sent[0]), (47, sent[0].len(), &gre[..]));
+            let mut twice = onward(&stream);
+            match inner_v6 {
+                true => Ipv6::of_mut(&mut twice).unwrap().set_hop_limit(62),
+                false => Ipv4::of_mut(&mut twice).unwrap().set_ttl(62),
+            }
+            assert_eq!(receive(&mut leaf, &sent[0]), [(CUSTOMER, twice), (1, onward(&sent[0]))]);
+        }
+        assert_eq!(leaf.0.counters().lost(DropReason::VlinkHeader), 0);
+    }
+}
+
+/// What is not as on a tree goes on to the routers behind the leaf and no further in it.
+#[test]
+fn a_leaf_takes_only_what_belongs_on_a_tree() {
+    let mut leaf = leaf(false);
+    let stream = packet(false, 0, 100);
+    let (sent, _) = forward(&mut root(false), &stream);
+    let lost = |leaf: &mut Router, packet: &[u8], reason| {
+        let before = leaf.0.counters().lost(reason);
+        let onward: Vec<u32> = receive(leaf, packet).into_iter().map(|(iface, _)| iface).collect();
+        assert_eq!((onward, leaf.0.counters().lost(reason) - before), (vec![1], 1), "{reason:?}");
+    };
+    let changed = |at: usize, octets: &[u8]| {
+        let mut packet = sent[0].clone();
+        packet[at..at + octets.len()].copy_from_slice(octets);
+        packet[10..12].fill(0);
+        Ipv4::of_mut(&mut packet).unwrap().fill_checksum();
+        packet
+    };
+    // A key; a reserved bit; labels; another version than the type says; another protocol; a fragment; a mark that the source does not know.
+    lost(&mut leaf, &changed(20, &[0x20]), DropReason::VlinkHeader);
+    lost(&mut leaf, &changed(20, &[0x40]), DropReason::VlinkHeader);
+    lost(&mut leaf, &changed(22, &[0x88, 0x47]), DropReason::VlinkPayload);
+    lost(&mut leaf, &changed(22, &[0x86, 0xdd]), DropReason::VlinkPayload);
+    lost(&mut leaf, &changed(9, &[17]), DropReason::VlinkHeader);
+    lost(&mut leaf, &changed(6, &[0x20]), DropReason::VlinkHeader);
+    lost(&mut leaf, &changed(1, &[3]), DropReason::VlinkCongestion);
+    // Another tunnel than the stream is expected by; a tunnel of no VRF.
+    for (tunnel, reason) in [(TunnelId(2), DropReason::RpfFailed), (TunnelId(4), DropReason::UnknownTunnel)] {
+        let target = LegTarget::Decapsulate(tunnel);
+        leaf.apply(FwdOp::SetMulticastTunnel { tunnel: TunnelId(2), vrf: VRF });
+        leaf.apply(FwdOp::SetLeg { group: ReplicationId(2), leg: 0, target });
+        lost(&mut leaf, &sent[0], reason);
+    }
+    // A customer has no such tree.
+    let target = LegTarget::Decapsulate(TREE);
+    leaf.apply(FwdOp::SetLeg { group: ReplicationId(2), leg: 0, target });
+    leaf.apply(FwdOp::SetLeg { group: ReplicationId(3), leg: 1, target });
+    receive(&mut leaf, &sent[0]);
+    assert_eq!(leaf.0.counters().lost(DropReason::LegUnfit), 1);
 }
 
 /// An IPv6 source behind a tunnel that is too small is told, as often as the VRF's limit allows; an IPv4 source is not (RFC 1812

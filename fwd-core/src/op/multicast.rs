@@ -131,6 +131,9 @@ pub enum LegTarget {
     Arrive(PortId),
     /// Of a labelled packet: it also ends here. The label is popped, and the label below is looked up in this label space.
     Context(LabelSpaceId),
+    /// Of a packet of the provider's own multicast ([`crate::net::VrfId::GLOBAL`]): it also ends here. It is GRE without a key, or IP in
+    /// IP, on a tree of PIM's, and the IP packet in it goes on as one that came by this tunnel, in the tunnel's VRF (RFC 6513 §12.1).
+    Decapsulate(TunnelId),
     /// This router's own software gets a copy.
     Local,
 }
@@ -344,6 +347,7 @@ impl Fields {
             LegTarget::Arrive(port) => (6, port.0),
             LegTarget::Local => (7, 0),
             LegTarget::Context(space) => (8, space.0),
+            LegTarget::Decapsulate(tunnel) => (9, tunnel.0),
         };
         Self { kind: Kind(kind), key: group.0, value, half, ..Self::default() }
     }
@@ -358,6 +362,7 @@ impl Fields {
             Kind(6) => LegTarget::Arrive(PortId(self.value)),
             Kind(7) => LegTarget::Local,
             Kind(8) => LegTarget::Context(LabelSpaceId(self.value)),
+            Kind(9) => LegTarget::Decapsulate(TunnelId(self.value)),
             Kind(other) => return Err(malformed(1, "leg", u32::from(other))),
         })
     }

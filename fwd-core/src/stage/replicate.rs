@@ -11,7 +11,7 @@ use super::exposed::{Exposed, Tunnel, class_of};
 use super::label::{Ended, Incoming, context, forward, leave_tree};
 use super::police::{self, State};
 use super::port::number;
-use super::{Below, Halt, Rewrite, Step, bridge, flow, multicast, port, punt_frame};
+use super::{Below, Halt, Rewrite, Step, bridge, flow, multicast, port, punt_frame, vlink};
 use crate::frame::Frame;
 use crate::net::{IfIndex, Mac, ReplicationId, SaId, TunnelId, VrfId};
 use crate::op::{LegTarget, Origin, VsiOrVrf};
@@ -354,6 +354,9 @@ impl<'w, 'm> Copies<'w, 'm> {
             (Packet::Routed { rewrite, .. }, LegTarget::Multicast(origin)) if self.above.is_none() => {
                 return self.cross(origin, &rewrite);
             }
+            (Packet::Routed { rewrite, .. }, LegTarget::Decapsulate(origin)) if self.above.is_none() => {
+                return self.decapsulate(origin, &rewrite);
+            }
             (Packet::Bridged(b), LegTarget::Port(id)) => port::copy(self.worker, frame, &b, id, &mut self.header),
             (Packet::Bridged(b), LegTarget::Nhlfe(id)) => port::tree(self.worker, frame, &b, id, &mut self.header),
             _ => Err(Lost::Drop(DropReason::LegUnfit)),
@@ -402,6 +405,17 @@ impl<'w, 'm> Copies<'w, 'm> {
         let ttl = rewrite.ttl.saturating_add(1);
         let tunnel = Some(Tunnel { ttl, class: exposed.class(), phb: rewrite.phb });
         self.route(multicast::Arrival { vrf, offset, tunnel, origin: Origin::Tunnel(origin) })
+    }
+
+    /// Goes on with the packet in a packet of the provider's.
+    fn decapsulate(&mut self, origin: TunnelId, rewrite: &Rewrite) -> Result<Option<Made>, Lost> {
+        if self.replication.owner != VsiOrVrf::Vrf(VrfId::GLOBAL) {
+            return Err(Lost::Drop(DropReason::ForeignGroup));
+        }
+        let bound = self.worker.tables.multicast.tunnel_vrf(origin);
+        let vrf = bound.ok_or(Lost::Drop(DropReason::UnknownTunnel))?;
+        let (offset, tunnel) = vlink::of_tree(self.frame, rewrite.strip)?;
+        self.route(multicast::Arrival { vrf, offset, tunnel: Some(tunnel), origin: Origin::Tunnel(origin) })
     }
 
     /// Goes on with a multicast packet of a VRF.

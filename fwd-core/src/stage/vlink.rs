@@ -130,6 +130,31 @@ pub(crate) fn receive(
     found.deliver(frame, &outer, id, &vlink, octets).map(Some)
 }
 
+/// The IP packet in a packet of a multicast tree that ends here (RFC 6513 §12.1.1, §12.1.2): where it begins, and what the tunnel says of its
+/// class. A tree is known by its outer addresses: GRE has no key there. Copies share the frame, into which nothing is written: where a mark
+/// of congestion would have to be (RFC 6040 §4.2), the packet is dropped.
+#[inline(never)]
+pub(crate) fn of_tree(frame: &Frame<'_>, offset: usize) -> Step<(usize, Tunnel)> {
+    let outer = Outer::read(frame, offset).filter(|outer| !outer.is_fragment).ok_or(HEADER)?;
+    let octets = frame.octets().get(outer.offset..outer.end).unwrap_or_default();
+    let found = match outer.protocol {
+        IpProtocol::GRE | IpProtocol::IPV4 | IpProtocol::IPV6 => Found::read(&outer, octets)?,
+        _ => None,
+    };
+    let of_tree = |found: &Found| matches!(found.encapsulation, Encapsulation::Gre | Encapsulation::IpInIp);
+    let found = found.filter(of_tree).ok_or(HEADER)?;
+    let version = match found.payload {
+        Some(EtherType::IPV4) => 4,
+        Some(EtherType::IPV6) => 6,
+        _ => return Err(PAYLOAD),
+    };
+    let offset = outer.offset.saturating_add(found.len);
+    match inside(frame, &outer, offset, Some(version), TunnelModel::Pipe)? {
+        (tunnel, None) => Ok((offset, tunnel)),
+        (_, Some(_)) => Err(Halt::Drop(DropReason::VlinkCongestion)),
+    }
+}
+
 /// What a tunnel's headers say.
 struct Found {
     encapsulation: Encapsulation,
@@ -233,7 +258,18 @@ impl Found {
 
 /// An IP packet at `offset`, of this version if the tunnel says one.
 fn ip(frame: &Frame<'_>, outer: &Outer, offset: usize, version: Option<u8>, vrf: VrfId, vlink: &Vlink) -> Step<Inner> {
-    let model = vlink.model;
+    let (tunnel, mark) = inside(frame, outer, offset, version, vlink.model)?;
+    Ok(Inner::Ip { vrf, tunnel, mark, check_source: vlink.check_source })
+}
+
+/// What the tunnel says of the class of the IP packet at `offset`, and the DSCP and ECN bits to be written into it.
+fn inside(
+    frame: &Frame<'_>,
+    outer: &Outer,
+    offset: usize,
+    version: Option<u8>,
+    model: TunnelModel,
+) -> Step<(Tunnel, Option<u8>)> {
     let octets = frame.octets().get(offset..outer.end).unwrap_or_default();
     let is_version = |v| octets.first().is_some_and(|first| first >> 4 == v && version.is_none_or(|said| said == v));
     let (dscp, ecn, ttl, len) = if is_version(4) {
@@ -255,8 +291,7 @@ fn ip(frame: &Frame<'_>, outer: &Outer, offset: usize, version: Option<u8>, vrf:
     let class = class_of(onward);
     let phb = if model == TunnelModel::ShortPipe { class } else { class_of(outer_dscp) };
     let tunnel = Tunnel { ttl, class, phb };
-    let mark = (mark != dscp << 2 | ecn).then_some(mark);
-    Ok(Inner::Ip { vrf, tunnel, mark, check_source: vlink.check_source })
+    Ok((tunnel, (mark != dscp << 2 | ecn).then_some(mark)))
 }
 
 const NOT_ECT: u8 = 0;

@@ -119,6 +119,7 @@ impl<'m> Replications<'m> {
             5 => LegTarget::Multicast(TunnelId(value)),
             6 => LegTarget::Arrive(PortId(value)),
             8 => LegTarget::Context(LabelSpaceId(value)),
+            9 => LegTarget::Decapsulate(TunnelId(value)),
             _ => LegTarget::Local,
         };
         Some(((head >> 16) as u16, target))
@@ -222,6 +223,7 @@ impl<'m> ReplicationWriter<'m> {
             LegTarget::Arrive(port) => (6, port.0),
             LegTarget::Local => (7, 0),
             LegTarget::Context(space) => (8, space.0),
+            LegTarget::Decapsulate(tunnel) => (9, tunnel.0),
         };
         let head = u32::from(leg) << 16 | kind;
         let link = self.find(group, leg);
@@ -266,7 +268,7 @@ mod tests {
 
     #[test]
     fn targets_and_owners_survive_their_words() {
-        let (mut groups, mut legs) = (vec![ReplicationSlot::EMPTY; 2], vec![LegSlot::EMPTY; 9]);
+        let (mut groups, mut legs) = (vec![ReplicationSlot::EMPTY; 2], vec![LegSlot::EMPTY; 10]);
         let grace = &mut Grace::new(&[]);
         let mut table = ReplicationWriter::new(&mut groups, &mut legs);
         for owner in [VsiOrVrf::Vrf(VrfId(u16::MAX)), VsiOrVrf::Vsi(VsiId(0)), VsiOrVrf::Vsi(VsiId(u16::MAX))] {
@@ -281,6 +283,7 @@ mod tests {
             LegTarget::Multicast(TunnelId(3)),
             LegTarget::Arrive(PortId(4)),
             LegTarget::Context(LabelSpaceId(5)),
+            LegTarget::Decapsulate(TunnelId(6)),
             LegTarget::Local,
         ];
         for (leg, target) in all.into_iter().enumerate().rev() {

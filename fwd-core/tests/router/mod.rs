@@ -56,6 +56,7 @@ impl Router {
                     vrfs: vec![MulticastVrfSlot::EMPTY; 4].leak(),
                     routes: vec![ExactSlot::EMPTY; 16].leak(),
                     routes6: vec![Exact6Slot::EMPTY; 16].leak(),
+                    tunnels: vec![Word::ZERO; 6].leak(),
                     groups: vec![ReplicationSlot::EMPTY; 4].leak(),
                     legs: vec![LegSlot::EMPTY; 16].leak(),
                     ..MulticastMemory::default()

@@ -257,7 +257,8 @@ pub enum TreeRequest {
     Join {
         /// The tunnel.
         tunnel: PTunnel,
-        /// The number, for [`fwd_core::op::IlmAction::Multicast`] or a leg of that name.
+        /// The number, for [`fwd_core::op::IlmAction::Multicast`] or a leg of that name; of a tree of PIM's for
+        /// [`fwd_core::op::LegTarget::Decapsulate`].
         arrives_by: TunnelId,
     },
     /// This router is a leaf: what arrives goes on by the legs of this group, still labelled. At an ASBR or ABR they are the next segment

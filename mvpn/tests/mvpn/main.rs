@@ -29,6 +29,7 @@ mod oam;
 mod operation;
 mod outputs;
 mod p_router;
+mod pim_tree;
 mod reflector;
 mod same_addresses;
 mod scale;

@@ -6,6 +6,9 @@ mod forwarder_model;
 #[path = "../../fwd-core/tests/switching/mod.rs"]
 mod switching;
 
+#[path = "../../fwd-core/tests/vsi/mod.rs"]
+mod vsi;
+
 #[path = "../../bgp-vpn/tests/session/drive.rs"]
 mod session_drive;
 
@@ -113,6 +116,11 @@ pub fn bridge_multicast(data: &[u8]) {
     if let Ok((changes, frames)) = arbitrary::Unstructured::new(data).arbitrary::<(Vec<_>, Vec<_>)>() {
         switching::leaks(&changes, &frames);
     }
+}
+
+/// Arbitrary frames, limits, static addresses, flushes and waits against two instances and a bridge of maps.
+pub fn bridge_vsi(data: &[u8]) {
+    vsi::run(data);
 }
 
 /// Arbitrary ops and frames against the forwarding plane and a naive model of it.
@@ -238,6 +246,7 @@ pub const TARGETS: &[Target] = &[
     ("bridge_forward", bridge_forward),
     ("bridge_multicast", bridge_multicast),
     ("bridge_vlink", bridge_vlink),
+    ("bridge_vsi", bridge_vsi),
     ("drive_bfd", drive_bfd),
     ("drive_gmp", drive_gmp),
     ("drive_l2tp", drive_l2tp),

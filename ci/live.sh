@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Live tests: our routers against FRR, pimd, GoBGP, ExaBGP, BIRD, OpenBGPD and strongSwan in network namespaces, with tshark as an independent decoder.
+# Live tests: our routers against FRR, pimd, GoBGP, ExaBGP, BIRD, OpenBGPD, strongSwan and libreswan in network namespaces, with tshark as an independent decoder.
 # Installs them, needs root. Where namespaces are impossible this fails: a test that could not run is no pass.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -55,6 +55,20 @@ if [ ! -x "$LAB_PIMD" ]; then
   mkdir -p "$PWD/target/pimd"
   (cd "$PWD/target/pimd" && { apt-get download -q pimd || { apt-get update -q && apt-get download -q pimd; }; })
   dpkg -x "$PWD"/target/pimd/pimd_*.deb "$PWD/target/pimd"
+fi
+
+# Libreswan and its libraries likewise: it excludes strongSwan.
+export LAB_LIBRESWAN="$PWD/target/libreswan"
+if [ ! -x "$LAB_LIBRESWAN/usr/libexec/ipsec/pluto" ]; then
+  rm -rf "$LAB_LIBRESWAN" "$PWD/target/libreswan-packages"
+  mkdir -p "$LAB_LIBRESWAN" "$PWD/target/libreswan-packages"
+  packages='libnss3-tools libnss3 libnspr4 libldns3 libunbound8 libevent-2.1-7 libevent-core-2.1-7 libevent-pthreads-2.1-7 libcurl3-nss libcap-ng0
+    libldap-2.5-0 libsasl2-2 libnghttp2-14 librtmp1 libssh2-1 libpsl5 libbrotli1 libpam0g libseccomp2'
+  # The program comes last: it is what says above that all of it is there.
+  for package in $packages libreswan; do
+    (cd "$PWD/target/libreswan-packages" && { apt-get download -q "$package" || { apt-get update -q && apt-get download -q "$package"; }; })
+    dpkg -x "$PWD/target/libreswan-packages/$package"_*.deb "$LAB_LIBRESWAN"
+  done
 fi
 
 # ExaBGP 5, which Debian has not got, in a virtual environment of Python.

@@ -1,15 +1,25 @@
-//! IKE on real UDP: a machine of `ipsec-vlink`, of either version, driven by two sockets and a clock, and ESP in UDP beside it.
+//! IKE on real UDP: a machine of `ipsec-vlink`, of either version, driven by two sockets and a clock, and ESP beside it, in UDP or without.
 
-use std::io;
+use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant as Clock};
 
 use fwd_core::time::Instant;
-use fwd_core::wire::esp::{self, Context, EspNumbering, ReplayWindow};
-use fwd_core::wire::{Esp, IpProtocol};
-use ipsec_vlink::ike::crypto::rustcrypto::{EspCipher, RustCrypto};
+use fwd_core::wire::{IpProtocol, Ipv4};
+use ipsec_vlink::ike::crypto::rustcrypto::RustCrypto;
 use ipsec_vlink::ike::event::{Event, Input, Output};
-use ipsec_vlink::ike::{ChildSa, ChildSaId, ConfigError, UdpEncapsulation, v1, v2};
+use ipsec_vlink::ike::{ChildSa, ChildSaId, ConfigError, IkeSaId, PeerId, v1, v2};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::esp::Pairs;
+
+/// The protocol number of ESP, as sockets take it.
+const ESP: i32 = IpProtocol::ESP.0 as i32;
+
+/// What answers a packet: from what it is and its octets, those of the answer, which is of the same protocol.
+pub trait Answer: FnMut(IpProtocol, &[u8]) -> Option<Vec<u8>> {}
+
+impl<F: FnMut(IpProtocol, &[u8]) -> Option<Vec<u8>>> Answer for F {}
 
 /// A machine of either version.
 pub trait Machine {
@@ -30,6 +40,16 @@ pub trait Machine {
     fn handle_timeout(&mut self, now: Instant);
     /// As its method.
     fn poll_output(&mut self) -> Option<Output>;
+    /// As its method.
+    ///
+    /// # Errors
+    /// There is no such peer or child.
+    fn connect(&mut self, now: Instant, peer: PeerId, tag: u32) -> Result<IkeSaId, ConfigError>;
+    /// As its method.
+    ///
+    /// # Errors
+    /// There is no such Child SA.
+    fn replace_child(&mut self, now: Instant, child: ChildSaId) -> Result<(), ConfigError>;
 }
 
 macro_rules! machine {
@@ -51,20 +71,17 @@ macro_rules! machine {
             fn poll_output(&mut self) -> Option<Output> {
                 self.poll_output()
             }
+            fn connect(&mut self, now: Instant, peer: PeerId, tag: u32) -> Result<IkeSaId, ConfigError> {
+                self.connect(now, peer, tag)
+            }
+            fn replace_child(&mut self, now: Instant, child: ChildSaId) -> Result<(), ConfigError> {
+                self.replace_child(now, child)
+            }
         })+
     };
 }
 
 machine!(v1, v2);
-
-/// A pair of ESP SAs in use.
-struct Pair {
-    child: ChildSa,
-    outbound: EspCipher,
-    inbound: EspCipher,
-    numbering: EspNumbering,
-    window: ReplayWindow<2>,
-}
 
 /// One machine on the two ports of an address, with the SAD that its Child SAs go to.
 pub struct IkeDriver<M> {
@@ -72,7 +89,9 @@ pub struct IkeDriver<M> {
     sockets: [UdpSocket; 2],
     addresses: [SocketAddr; 2],
     epoch: Clock,
-    pairs: Vec<Pair>,
+    /// ESP without UDP: a protocol of its own, which the kernel leaves to whoever opens a raw socket for it.
+    raw: Socket,
+    pairs: Pairs,
     events: Vec<Event>,
     /// ESP packets that were opened, and that were not.
     pub opened: (u64, u64),
@@ -84,7 +103,7 @@ impl<M: Machine> IkeDriver<M> {
     /// A machine on an address of this network namespace.
     ///
     /// # Errors
-    /// The ports are taken, or a field of the configuration is out of its range.
+    /// The ports are taken, there is no privilege for a raw socket (`CAP_NET_RAW`), or a field of the configuration is out of its range.
     pub fn new(local: IpAddr, config: M::Config, seed: &[u8]) -> io::Result<Self> {
         let ports = M::ports(&config);
         let addresses = [SocketAddr::new(local, ports.0), SocketAddr::new(local, ports.1)];
@@ -92,9 +111,12 @@ impl<M: Machine> IkeDriver<M> {
         for socket in &sockets {
             socket.set_nonblocking(true)?;
         }
+        let raw = Socket::new(Domain::for_address(addresses[0]), Type::RAW, Some(Protocol::from(ESP)))?;
+        raw.set_nonblocking(true)?;
+        raw.bind(&SocketAddr::new(local, 0).into())?;
         let ike = M::make(Instant::from_secs(1), config, seed).map_err(io::Error::other)?;
-        let (epoch, pairs, events) = (Clock::now(), Vec::new(), Vec::new());
-        Ok(Self { ike, sockets, addresses, epoch, pairs, events, opened: (0, 0), changes: (0, 0) })
+        let (epoch, pairs, events) = (Clock::now(), Pairs::default(), Vec::new());
+        Ok(Self { ike, sockets, addresses, epoch, raw, pairs, events, opened: (0, 0), changes: (0, 0) })
     }
 
     fn now(&self) -> Instant {
@@ -118,7 +140,7 @@ impl<M: Machine> IkeDriver<M> {
 
     /// The Child SAs in use, the newest last.
     pub fn children(&self) -> impl Iterator<Item = &ChildSa> {
-        self.pairs.iter().map(|p| &p.child)
+        self.pairs.children()
     }
 
     /// What has happened so far.
@@ -127,14 +149,14 @@ impl<M: Machine> IkeDriver<M> {
         &self.events
     }
 
-    /// Runs for so long, or until `done` says so. `packet` sees every packet that came in ESP, and may answer it.
+    /// Runs for so long, or until `done` says so. `packet` sees what came in every ESP packet, and may answer it.
     ///
     /// # Errors
     /// A socket fails.
     pub fn run(
         &mut self,
         time: Duration,
-        mut packet: impl FnMut(&[u8]) -> Option<Vec<u8>>,
+        mut packet: impl Answer,
         mut done: impl FnMut(&Self) -> bool,
     ) -> io::Result<bool> {
         let end = Clock::now() + time;
@@ -154,8 +176,8 @@ impl<M: Machine> IkeDriver<M> {
         }
     }
 
-    fn receive(&mut self, packet: &mut impl FnMut(&[u8]) -> Option<Vec<u8>>) -> io::Result<bool> {
-        let mut any = false;
+    fn receive(&mut self, packet: &mut impl Answer) -> io::Result<bool> {
+        let mut any = self.receive_raw(packet)?;
         let mut buffer = [0; 65_536];
         for n in 0..2 {
             match self.sockets[n].recv_from(&mut buffer) {
@@ -163,9 +185,7 @@ impl<M: Machine> IkeDriver<M> {
                     any = true;
                     let octets = &buffer[..len];
                     if n == 1 && len > 4 && !octets.starts_with(&[0; 4]) {
-                        if let Some(answer) = self.open(octets).and_then(|inner| packet(&inner)) {
-                            self.send(&answer)?;
-                        }
+                        self.esp(octets, packet)?;
                         continue;
                     }
                     let (now, to) = (self.now(), self.addresses[n]);
@@ -190,67 +210,53 @@ impl<M: Machine> IkeDriver<M> {
                 }
                 Output::Install(child) => {
                     self.changes.0 += 1;
-                    self.install(*child)?;
+                    self.pairs.install(*child)?;
                 }
                 Output::Remove(id) => {
                     self.changes.1 += 1;
-                    self.pairs.retain(|p| p.child.id != id);
+                    self.pairs.remove(id);
                 }
-                Output::Move(id, to) => self.moved(id, to),
+                Output::Move(id, to) => self.pairs.moved(id, to),
                 Output::Event(event) => self.events.push(event),
             }
         }
         Ok(())
     }
 
-    fn install(&mut self, child: ChildSa) -> io::Result<()> {
-        let outbound = EspCipher::new(&child.suite, &child.keys_out).map_err(io::Error::other)?;
-        let inbound = EspCipher::new(&child.suite, &child.keys_in).map_err(io::Error::other)?;
-        let (numbering, window) = (EspNumbering::NEW, ReplayWindow::new(64));
-        self.pairs.push(Pair { child, outbound, inbound, numbering, window });
-        Ok(())
+    /// Opens an ESP packet, and sends what `packet` answers to it.
+    fn esp(&mut self, octets: &[u8], packet: &mut impl Answer) -> io::Result<()> {
+        let Some((payload, inner)) = self.pairs.open(octets) else {
+            self.opened.1 += 1;
+            return Ok(());
+        };
+        self.opened.0 += 1;
+        match packet(payload, &inner) {
+            Some(answer) => self.send(payload, &answer),
+            None => Ok(()),
+        }
     }
 
-    fn moved(&mut self, id: ChildSaId, to: UdpEncapsulation) {
-        self.pairs.iter_mut().filter(|p| p.child.id == id).for_each(|p| p.child.encapsulation = Some(to));
-    }
-
-    /// The packet inside an ESP packet.
-    fn open(&mut self, octets: &[u8]) -> Option<Vec<u8>> {
-        let opened = self.try_open(octets);
-        let count = if opened.is_some() { &mut self.opened.0 } else { &mut self.opened.1 };
-        *count += 1;
-        opened
-    }
-
-    fn try_open(&mut self, octets: &[u8]) -> Option<Vec<u8>> {
-        let header = Esp::of(octets)?;
-        let (spi, low) = (header.spi(), header.sequence());
-        let pair = self.pairs.iter_mut().find(|p| p.child.spi_in == spi)?;
-        let extended = pair.child.suite.extended;
-        let sequence = pair.window.whole(low, extended);
-        pair.window.check(sequence).ok()?;
-        let mut packet = octets.to_vec();
-        let opened = esp::open(&mut pair.inbound, &Context { spi, sequence, extended }, &mut packet).ok()?;
-        pair.window.mark(sequence);
-        (opened.next == IpProtocol::IPV4).then(|| packet[opened.offset..][..opened.len].to_vec())
+    /// Reads one ESP packet without UDP. Before its payload a raw socket gives the IPv4 header, of IPv6 none.
+    fn receive_raw(&mut self, packet: &mut impl Answer) -> io::Result<bool> {
+        let mut buffer = [0; 65_536];
+        let octets = match self.raw.read(&mut buffer) {
+            Ok(len) => &buffer[..len],
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(e) => return Err(e),
+        };
+        let at =
+            if self.addresses[0].is_ipv4() { Ipv4::of(octets).map_or(octets.len(), |h| h.header_len()) } else { 0 };
+        self.esp(&octets[at..], packet)?;
+        Ok(true)
     }
 
     /// Sends a packet through the newest pair.
-    fn send(&mut self, inner: &[u8]) -> io::Result<()> {
-        let Some(pair) = self.pairs.last_mut() else { return Ok(()) };
-        let (spi, extended) = (pair.child.spi_out, pair.child.suite.extended);
-        let over = esp::overhead(&pair.outbound, inner.len());
-        let mut packet = vec![0; over.front];
-        packet.extend_from_slice(inner);
-        packet.resize(packet.len() + over.back, 0);
-        let Some(sequence) = pair.numbering.number(extended) else { return Ok(()) };
-        let context = Context { spi, sequence, extended };
-        esp::seal(&mut pair.outbound, &context, &mut packet, inner.len(), IpProtocol::IPV4)
-            .map_err(|e| io::Error::other(format!("{e:?}")))?;
-        if let Some(udp) = pair.child.encapsulation {
-            self.sockets[1].send_to(&packet, udp.remote)?;
-        }
+    fn send(&mut self, payload: IpProtocol, inner: &[u8]) -> io::Result<()> {
+        let Some((packet, child)) = self.pairs.seal(payload, inner)? else { return Ok(()) };
+        match child.encapsulation {
+            Some(udp) => self.sockets[1].send_to(&packet, udp.remote)?,
+            None => self.raw.send_to(&packet, &SocketAddr::new(child.remote, 0).into())?,
+        };
         Ok(())
     }
 }

@@ -14,7 +14,7 @@
 //! | `config.rs` | the configuration file of `lab peer` |
 //! | `control.rs` | what `lab peer` can be told while it runs |
 //! | `report.rs`, `screen.rs` | what it answers, and how that is printed |
-//! | `ike.rs` | IKEv2 and ESP in UDP on sockets |
+//! | `ike.rs`, `esp.rs` | IKE and ESP on sockets |
 //! | `command.rs` | `lab peer` itself |
 //! | `multicast/` | a multicast router: `lab multicast` |
 //! | `lsr/` | a label switching router: `lab lsr` |
@@ -25,6 +25,7 @@ pub mod config;
 mod connection;
 pub mod control;
 pub mod driver;
+mod esp;
 pub mod ike;
 pub mod lsr;
 mod manage;

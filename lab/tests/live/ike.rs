@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use fwd_core::wire::{Ipv4, checksum};
+use fwd_core::wire::{IpProtocol, Ipv4, checksum};
 use ipsec_vlink::ike::crypto::rustcrypto::RustCrypto;
 use ipsec_vlink::ike::crypto::{DhGroup, Encryption};
 use ipsec_vlink::ike::event::Event;
@@ -21,16 +21,16 @@ use super::raw::inside;
 use super::strongswan::StrongSwan;
 
 /// Our end, on a thread inside its node.
-struct Ours<M> {
+pub struct Ours<M> {
     driver: Arc<Mutex<IkeDriver<M>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     peer: PeerId,
 }
 
-/// The answer to an echo request for 10.1.0.1.
-fn echo(packet: &[u8]) -> Option<Vec<u8>> {
-    let header = Ipv4::of(packet)?;
+/// The answer to an echo request.
+pub fn echo(payload: IpProtocol, packet: &[u8]) -> Option<Vec<u8>> {
+    let header = Ipv4::of(packet).filter(|_| payload == IpProtocol::IPV4)?;
     let at = header.header_len();
     if header.protocol() != 1 || packet.get(at) != Some(&8) {
         return None;
@@ -66,7 +66,7 @@ impl Ours<v2::Ike<RustCrypto>> {
         let mut config = configured(node, peer, suite, esp);
         adapt(&mut config);
         let settings = v2::Config { liveness: Duration::from_secs(3), ..v2::Config::default() };
-        Self::run(node, settings, |ike| ike.add_peer(config))
+        Self::run(node, settings, echo, |ike| ike.add_peer(config))
     }
 }
 
@@ -75,12 +75,18 @@ impl Ours<v1::Ike<RustCrypto>> {
         let suites = (IkeSuite::AES_CBC_256_MODP_2048, EspSuite::AES_CBC_256_SHA2_256);
         let config = configured(node, peer, suites.0, suites.1);
         let settings = v1::Config { liveness: Duration::from_secs(3), ..v1::Config::default() };
-        Self::run(node, settings, |ike| ike.add_peer(config, mode))
+        Self::run(node, settings, echo, |ike| ike.add_peer(config, mode))
     }
 }
 
 impl<M: Machine + Send + 'static> Ours<M> {
-    fn run(node: &Node, settings: M::Config, add: impl FnOnce(&mut M) -> Result<PeerId, ConfigError>) -> Self
+    /// Runs a machine with one peer, which `add` tells it of. `answer` is what packets in ESP go to.
+    pub fn run(
+        node: &Node,
+        settings: M::Config,
+        answer: fn(IpProtocol, &[u8]) -> Option<Vec<u8>>,
+        add: impl FnOnce(&mut M) -> Result<PeerId, ConfigError>,
+    ) -> Self
     where
         M::Config: Send + 'static,
     {
@@ -94,19 +100,30 @@ impl<M: Machine + Send + 'static> Ours<M> {
         let (theirs, flag) = (Arc::clone(&driver), Arc::clone(&stop));
         let thread = std::thread::spawn(move || {
             while !flag.load(Ordering::Relaxed) {
-                theirs.lock().unwrap().run(Duration::from_millis(20), echo, |_| false).unwrap();
+                theirs.lock().unwrap().run(Duration::from_millis(20), answer, |_| false).unwrap();
                 std::thread::sleep(Duration::from_millis(1));
             }
         });
         Self { driver, stop, thread: Some(thread), peer }
     }
 
-    fn with<T>(&self, f: impl FnOnce(&mut IkeDriver<M>) -> T) -> T {
+    pub fn with<T>(&self, f: impl FnOnce(&mut IkeDriver<M>) -> T) -> T {
         f(&mut self.driver.lock().unwrap())
     }
 
-    fn until(&self, what: &str, ask: impl Fn(&IkeDriver<M>) -> bool) {
+    pub fn until(&self, what: &str, ask: impl Fn(&IkeDriver<M>) -> bool) {
         until(what, PATIENCE, || self.with(|d| if ask(d) { Ok(()) } else { Err(format!("{:?}", d.events())) }));
+    }
+
+    /// Asks for the peer's child 1.
+    pub fn connect(&self) {
+        self.with(|d| d.act(|ike, now| ike.connect(now, self.peer, 1)).unwrap());
+    }
+
+    /// Asks for another Child SA in place of the first one.
+    pub fn replace_child(&self) {
+        let child = self.with(|d| d.children().next().unwrap().id);
+        self.with(|d| d.act(|ike, now| ike.replace_child(now, child)).unwrap());
     }
 }
 
@@ -132,13 +149,11 @@ fn ikev2_with_strongswan_as_responder() {
     let swan = StrongSwan::start(&b, &a, 2, "aes128gcm16-prfsha256-x25519", "aes128gcm16", "");
     let frames = Frames::start(&a, "eth0", "udp");
     let ours = Ours::start(&a, &b, IkeSuite::AES_GCM_128_X25519, EspSuite::AES_GCM_128, |_| {});
-    let peer = ours.peer;
-    ours.with(|d| d.act(|ike, now| ike.connect(now, peer, 1)).unwrap());
+    ours.connect();
     ours.until("a child", |d| d.children().count() == 1);
     swan.ping(5).unwrap();
     decrypted_by_tshark(&ours, &frames, &a);
-    let child = ours.with(|d| d.children().next().unwrap().id);
-    ours.with(|d| d.act(|ike, now| ike.replace_child(now, child)).unwrap());
+    ours.replace_child();
     ours.until("the child replaced", |d| d.children().count() == 1 && d.changes == (2, 1));
     swan.ping(5).unwrap();
     ours.with(|d| d.act(|ike, now| ike.replace(now, IkeSaId(0))).unwrap());
@@ -212,8 +227,7 @@ fn ikev2_with_strongswan_and_another_key() {
     assert!(swan.control(&["--initiate", "--child", "net"]).is_err());
     let failed = v2::Reject::Authentication;
     ours.until("refused", |d| d.machine().counters().rejected(failed) == 1);
-    let peer = ours.peer;
-    ours.with(|d| d.act(|ike, now| ike.connect(now, peer, 1)).unwrap());
+    ours.connect();
     let refused = |e: &Event| matches!(e, Event::Closed(_, _, v2::Ended::Refused(_)));
     ours.until("refused by the peer", |d| d.events().iter().any(refused));
     assert_eq!(ours.with(|d| (d.machine().sizes(), d.changes)), ((0, 0), (0, 0)));
@@ -231,13 +245,11 @@ fn ikev1_with_strongswan_as_responder() {
         let swan = StrongSwan::start(&b, &a, 1, IKEV1.0, IKEV1.1, more);
         let frames = Frames::start(&a, "eth0", "udp");
         let ours = Ours::start_v1(&a, &b, mode);
-        let peer = ours.peer;
-        ours.with(|d| d.act(|ike, now| ike.connect(now, peer, 1)).unwrap());
+        ours.connect();
         ours.until("a child", |d| d.children().count() == 1);
         swan.ping(5).unwrap();
         decrypted_by_tshark_v1(&ours, &frames, &a);
-        let child = ours.with(|d| d.children().next().unwrap().id);
-        ours.with(|d| d.act(|ike, now| ike.replace_child(now, child)).unwrap());
+        ours.replace_child();
         ours.until("another child", |d| d.changes.0 == 2);
         swan.ping(5).unwrap();
         ours.with(|d| d.act(|ike, now| ike.replace(now, IkeSaId(0))).unwrap());

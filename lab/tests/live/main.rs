@@ -34,6 +34,7 @@ mod running;
 mod security;
 mod services;
 mod strongswan;
+mod transport_mode;
 mod uml;
 mod unknown;
 mod vpls;

@@ -1,6 +1,7 @@
 //! `FwdOp`: the only way from a control plane to the forwarding plane.
 
 mod bridge;
+mod class_map;
 mod context;
 mod encoding;
 mod mark;
@@ -12,6 +13,7 @@ pub(crate) mod vlink;
 pub use spread::Bucket;
 
 pub use bridge::{Attachment, BridgePort, Class, FlowLabels, Flush, LinkLocal, Tags, Vsi, VsiGroupKey};
+pub use class_map::ClassMap;
 pub use mark::{CodePoint, MarkPoint};
 pub use multicast::{LegTarget, Mroute, MrouteKey, MulticastVrf, Origin, Rpf};
 pub use police::{PolicePoint, Policer, Rates, TrafficType, Unit};

@@ -1,5 +1,7 @@
 //! Bridging and multicast, end to end: what frames come out where.
 
+#[path = "switching/isolation.rs"]
+mod isolation;
 #[path = "switching/qos.rs"]
 mod qos;
 mod switching;

@@ -9,7 +9,7 @@ use bgp_vpn::attr::RouteTarget;
 use bgp_vpn::attr::ext_community::L2vpnId;
 use bgp_vpn::nlri::RouteDistinguisher;
 use fwd_core::net::{IfIndex, VlanId, VsiId};
-use fwd_core::op::{Class, LinkLocal, Tags};
+use fwd_core::op::{Class, ClassMap, LinkLocal, Tags};
 
 use crate::damping::DampingConfig;
 use crate::multicast::TreeConfig;
@@ -274,8 +274,10 @@ pub struct VsiConfig {
     /// What copies of multicast may be in all, whatever they are copies of: frames that are copied more often are policed to less.
     /// Default none: no budget.
     pub copies: Option<Rate>,
-    /// The traffic class of its frames, where a circuit says none; none: the priority in the tag.
+    /// The traffic class of its frames, where a circuit says none; none: that of the priority in the tag.
     pub class: Option<Class>,
+    /// The traffic class of each priority (RFC 4761 §4.2.7, RFC 4448 §4.7). Default: the same number.
+    pub classes: ClassMap,
     /// Bandwidth in bit/s that streams are admitted to; none: no admission control.
     pub admission: Option<u64>,
     /// Limits.
@@ -307,6 +309,7 @@ impl VsiConfig {
             rates: TypeRates::NONE,
             copies: None,
             class: None,
+            classes: ClassMap::IDENTITY,
             admission: None,
             limits: VsiLimits::DEFAULT,
         }

@@ -355,6 +355,7 @@ impl VplsPe {
                 instance.config.link_local
             },
             sequence: false,
+            classes: instance.config.classes,
         }
     }
 

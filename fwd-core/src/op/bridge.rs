@@ -2,7 +2,7 @@
 
 use super::encoding::{Fields, Kind, Tag, malformed};
 use super::multicast::vsi;
-use super::{FwdOp, MrouteKey};
+use super::{ClassMap, FwdOp, MrouteKey};
 use crate::malformed::Malformed;
 use crate::net::{IfIndex, Mac, NhlfeId, PortId, ReplicationId, VlanId, VsiId};
 
@@ -30,6 +30,8 @@ pub struct Vsi {
     /// its copies, and what arrives late is dropped. One worker has to forward all frames of such an instance, with memory for
     /// counters of its ports and instances, where the numbers are kept.
     pub sequence: bool,
+    /// The classes of frames from circuits by the priority in their tag, where the port says no class.
+    pub classes: ClassMap,
 }
 
 /// What becomes of frames to 01-80-C2-00-00-00 to -0F. PAUSE (-01) is dropped always (RFC 4448 §4.4.5).
@@ -302,7 +304,7 @@ impl Fields {
         let group = |id: Option<ReplicationId>| id.map_or(0, |id| id.0);
         let mut f =
             Self { kind, half, value: s.mac_limit, aux: u32::from(s.multicast_mtu) << 16 | u32::from(s.age), ..self };
-        f.set_words(&[group(s.unknown), group(s.broadcast), group(s.multicast)]);
+        f.set_words(&[group(s.unknown), group(s.broadcast), group(s.multicast), s.classes.bits()]);
         f
     }
 
@@ -317,7 +319,7 @@ impl Fields {
             return Err(malformed(18, "flags", u32::from(self.half)));
         }
         let has = |flag: u16| self.half & flag != 0;
-        let [unknown, broadcast, multicast, ..] = self.words();
+        let [unknown, broadcast, multicast, classes, ..] = self.words();
         Ok(Vsi {
             unknown: has(HAS_UNKNOWN).then_some(ReplicationId(unknown)),
             broadcast: has(HAS_BROADCAST).then_some(ReplicationId(broadcast)),
@@ -328,6 +330,7 @@ impl Fields {
             snoop: has(SNOOP),
             link_local,
             sequence: has(SEQUENCE),
+            classes: ClassMap::from_bits(classes).ok_or(malformed(36, "classes", classes))?,
         })
     }
 
@@ -471,10 +474,13 @@ mod tests {
             snoop: true,
             link_local: LinkLocal::Drop,
             sequence: true,
+            classes: ClassMap::new([Class::default(); 8]),
         };
         let octets = FwdOp::SetVsi { vsi: VsiId(7), settings }.emit();
         assert_eq!(octets[..12], [42, 2, 0, 0, 0, 0, 0, 7, 0, 0, 0x20, 0]);
         assert_eq!(octets[18..36], [0, 27, 5, 220, 1, 44, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0]);
+        // In what it is other than the identity: all priorities in class 0.
+        assert_eq!(octets[36..40], [0, 0xfa, 0xc6, 0x88]);
     }
 
     #[test]
@@ -490,6 +496,7 @@ mod tests {
             snoop: false,
             link_local: LinkLocal::Flood,
             sequence: false,
+            classes: ClassMap::IDENTITY,
         };
         let set_vsi = FwdOp::SetVsi { vsi: VsiId(1), settings };
         let key = VsiGroupKey::Mac(Mac([1, 0, 0x5e, 1, 1, 1]));
@@ -505,6 +512,7 @@ mod tests {
             (set_vsi, 1, 1, 3, "link-local"),
             (set_vsi, 18, 18, 1, "flags"),
             (set_vsi, 27, 27, 1, "unused field"),
+            (set_vsi, 36, 36, 1, "classes"),
             (set_vsi, 4, 4, 1, "VSI"),
             (group, 1, 1, 6, "route"),
             (group, 23, 20, 2, "replication"),

@@ -7,7 +7,7 @@ use super::snoop::{Kind, look};
 use super::{Halt, Step, punt_frame};
 use crate::frame::Frame;
 use crate::net::{IfIndex, Label, Mac, PortId, ReplicationId, VlanId, VsiId};
-use crate::op::{Attachment, BridgePort, LinkLocal, Tags, TrafficType, Vsi, VsiOrVrf};
+use crate::op::{Attachment, BridgePort, ClassMap, LinkLocal, Tags, TrafficType, Vsi, VsiOrVrf};
 use crate::table::mroute::unpack;
 use crate::table::vsi::{PortState, VsiState};
 use crate::table::{Learn, Tables};
@@ -249,6 +249,8 @@ struct Met<'m> {
     way: Toward,
     /// Frames are numbered.
     sequence: bool,
+    /// What class each priority is.
+    classes: ClassMap,
 }
 
 /// Where a frame is to go.
@@ -274,7 +276,7 @@ fn toward<'m>(tables: &Tables<'m>, frame: &Frame<'_>, b: &Bridged, is_customer: 
     if way.traffic() == TrafficType::Multicast && is_too_big(rest, settings.multicast_mtu) {
         return Err(Halt::Drop(DropReason::CopyTooBig));
     }
-    Ok(Met { vsi, vsi_state, port_state, source, way, sequence: settings.sequence })
+    Ok(Met { vsi, vsi_state, port_state, source, way, sequence: settings.sequence, classes: settings.classes })
 }
 
 /// The way that was found.
@@ -299,6 +301,10 @@ fn switch(
     let met = toward(tables, frame, &b, is_customer)?;
     if met.sequence && port.control_word && !is_customer {
         in_order(state, frame, &b, met.port_state.generation())?;
+    }
+    if is_customer && port.class.is_none() {
+        // RFC 4448 §4.7: the priority says the class.
+        b.class = met.classes.class(b.class);
     }
     let (vsi, octets, traffic) = (met.vsi, b.octets(frame), met.way.traffic());
     if let Some(counters) = state.port(b.port) {

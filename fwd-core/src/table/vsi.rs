@@ -4,13 +4,13 @@ use super::mroute::Lengths;
 use super::records::{Records, Slot};
 use super::word::Word;
 use crate::net::{IfIndex, NhlfeId, PortId, ReplicationId, VlanId, VsiId};
-use crate::op::{Attachment, BridgePort, Class, FlowLabels, LinkLocal, Tags, TrafficType, Vsi};
+use crate::op::{Attachment, BridgePort, Class, ClassMap, FlowLabels, LinkLocal, Tags, TrafficType, Vsi};
 
 /// ```text
 /// word 0: age (16) | snoop (1) | link-local (2), from the lowest bit      1 to 3: groups for unknown, broadcast, multicast, from 1
-/// 4: MAC limit      5: MTU of multicast
+/// 4: MAC limit      5: MTU of multicast      6: classes of priorities (24)
 /// ```
-pub(super) const VSI_WORDS: usize = 6;
+pub(super) const VSI_WORDS: usize = 7;
 
 /// ```text
 /// word 0: VSI (16) | split horizon (8) | class from 1 (4) | learn, control word, flow label (3 bits)
@@ -133,13 +133,21 @@ pub(super) fn pack_vsi(v: &Vsi) -> [u32; VSI_WORDS] {
     };
     let group = |id: Option<ReplicationId>| id.map_or(0, |id| id.0.saturating_add(1));
     let head = u32::from(v.sequence) << 19 | link_local << 17 | u32::from(v.snoop) << 16 | u32::from(v.age);
-    [head, group(v.unknown), group(v.broadcast), group(v.multicast), v.mac_limit, u32::from(v.multicast_mtu)]
+    [
+        head,
+        group(v.unknown),
+        group(v.broadcast),
+        group(v.multicast),
+        v.mac_limit,
+        u32::from(v.multicast_mtu),
+        v.classes.bits(),
+    ]
 }
 
 /// The reverse of [`pack_vsi`].
 #[inline]
 pub(super) fn unpack_vsi(record: &[Word; VSI_WORDS]) -> Vsi {
-    let [head, unknown, broadcast, multicast, mac_limit, multicast_mtu] = record.each_ref().map(Word::peek);
+    let [head, unknown, broadcast, multicast, mac_limit, multicast_mtu, classes] = record.each_ref().map(Word::peek);
     let group = |word: u32| word.checked_sub(1).map(ReplicationId);
     Vsi {
         unknown: group(unknown),
@@ -150,6 +158,7 @@ pub(super) fn unpack_vsi(record: &[Word; VSI_WORDS]) -> Vsi {
         multicast_mtu: multicast_mtu as u16,
         snoop: head & 1 << 16 != 0,
         sequence: head & 1 << 19 != 0,
+        classes: ClassMap::from_bits(classes).unwrap_or_default(),
         link_local: match head >> 17 & 3 {
             0 => LinkLocal::Flood,
             1 => LinkLocal::Punt,
@@ -293,6 +302,7 @@ mod tests {
                 snoop: link_local == LinkLocal::Punt,
                 link_local,
                 sequence: link_local != LinkLocal::Drop,
+                classes: ClassMap::new([Class::new(6).unwrap(); 8]),
             };
             assert_eq!(unpack_vsi(&pack_vsi(&vsi).map(Word::new)), vsi);
         }

@@ -130,6 +130,7 @@ pub fn settings() -> Vsi {
         snoop: false,
         link_local: LinkLocal::Flood,
         sequence: false,
+        classes: ClassMap::IDENTITY,
     }
 }
 

@@ -250,3 +250,46 @@ fn bulk_data_takes_nothing_from_a_class_above() {
     assert_eq!((lost[5], served[5]), (0, 4000), "the class above");
     assert!(served[1] >= 1900 && lost[1] > 0, "{served:?} {lost:?}");
 }
+
+/// The classes of a customer's priorities are the instance's: in the labels of pseudowires and in tags of other circuits, octet for octet.
+/// A port that has a class keeps it, another instance has its own map, and what comes by a pseudowire has the class of its label.
+#[test]
+fn an_instance_maps_priorities_to_classes() {
+    let (mut f, vlan) = (super::vpls(), |id| VlanId::new(id).unwrap());
+    let classes = [1, 0, 2, 2, 5, 6, 7, 7].map(|class| Class::new(class).unwrap());
+    let other = ReplicationId(4);
+    apply(&mut f, [FwdOp::SetVsi { vsi: VSI, settings: Vsi { classes: ClassMap::new(classes), ..settings() } }]);
+    let of_other = Vsi { broadcast: Some(other), ..settings() };
+    apply(&mut f, [FwdOp::SetVsi { vsi: VsiId(2), settings: of_other }]);
+    apply(&mut f, [FwdOp::SetReplication { id: other, owner: VsiOrVrf::Vsi(VsiId(2)) }]);
+    for (n, vsi, iface, id) in [(0, VSI, 6, 100), (1, VSI, 7, 200), (8, VsiId(2), 8, 100), (9, VsiId(2), 8, 300)] {
+        let port = circuit(vsi, iface, Tags::Vlan(vlan(id)));
+        apply(&mut f, [FwdOp::SetPort { id: PortId(n), port }]);
+        if vsi != VSI {
+            apply(&mut f, [FwdOp::SetLeg { group: other, leg: n as u16, target: LegTarget::Port(PortId(n)) }]);
+        }
+    }
+    let tagged = |priority: u8, id: u8| [0x81, 0x00, priority << 5, id];
+    let frame = |tag: &[u8]| ethernet(Mac::BROADCAST, mac(1), &[tag, &DATA].concat());
+    let front = Ethernet::new(NEXT, OURS, EtherType::MPLS).0;
+    for priority in 0..8 {
+        let class = classes[usize::from(priority)].value();
+        let Fate::Sent(sent) = forward(&mut f, 6, &frame(&tagged(priority, 100))) else { panic!() };
+        assert_eq!(sent[&IfIndex(7)], [frame(&tagged(class, 200))], "priority {priority}");
+        let labelled = |n: u32| {
+            let entry = LabelEntry::new(label(1000 + n), class, true, 255).0;
+            [&front[..], &entry, &[0; 4], &frame(&[])].concat()
+        };
+        assert_eq!(sent[&CORE], [labelled(2), labelled(3)], "priority {priority}");
+        let Fate::Sent(sent) = forward(&mut f, 8, &frame(&tagged(priority, 100))) else { panic!() };
+        let expected = frame(&[0x81, 0x00, priority << 5 | 1, 44]);
+        assert_eq!(sent[&IfIndex(8)], [expected], "another instance");
+    }
+    // From the core: class 5 of the label, whatever the map says.
+    let Fate::Sent(sent) = forward(&mut f, 9, &super::from_core(16, &frame(&[]))) else { panic!() };
+    assert_eq!(sent[&IfIndex(7)], [frame(&tagged(5, 200))]);
+    let port = BridgePort { class: Class::new(3), ..circuit(VSI, 6, Tags::Vlan(vlan(100))) };
+    apply(&mut f, [FwdOp::SetPort { id: PortId(0), port }]);
+    let Fate::Sent(sent) = forward(&mut f, 6, &frame(&tagged(0, 100))) else { panic!() };
+    assert_eq!(sent[&IfIndex(7)], [frame(&tagged(3, 200))], "the port's own class");
+}

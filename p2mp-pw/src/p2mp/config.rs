@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use fwd_core::net::{IfIndex, LabelSpaceId, PortId};
 use fwd_core::net::{ReplicationId, VsiId};
-use fwd_core::op::{Attachment as PortAttachment, BridgePort, FlowLabels, LinkLocal, Tags, Vsi};
+use fwd_core::op::{Attachment as PortAttachment, BridgePort, ClassMap, FlowLabels, LinkLocal, Tags, Vsi};
 
 use crate::ldp::fec::{Attachment, InterfaceParameter, P2mpPw, P2mpPwError, PmsiTunnel, PwType, SelectiveTree, Vccv};
 use crate::ldp::{Tlv, TlvValue};
@@ -150,7 +150,18 @@ pub struct SpaceRange {
 pub(super) const fn instance(group: ReplicationId, sequence: bool) -> Vsi {
     let all = Some(group);
     let (mac_limit, age, snoop, link_local) = (0, 0, false, LinkLocal::Flood);
-    Vsi { unknown: all, broadcast: all, multicast: all, mac_limit, age, multicast_mtu: 0, snoop, link_local, sequence }
+    Vsi {
+        unknown: all,
+        broadcast: all,
+        multicast: all,
+        mac_limit,
+        age,
+        multicast_mtu: 0,
+        snoop,
+        link_local,
+        sequence,
+        classes: ClassMap::IDENTITY,
+    }
 }
 
 /// A port of such an instance. Frames do not go between ports of one side, but for side 0.

@@ -2,8 +2,8 @@
 
 use fwd_core::net::{Label, LabelStack, NhlfeId};
 use fwd_core::op::{
-    Attachment, BridgePort, FlowLabels, FwdOp, Ilm, IlmAction, LegTarget, LinkLocal, NextHop, Nhlfe, TunnelModel, Vsi,
-    VsiOrVrf,
+    Attachment, BridgePort, ClassMap, FlowLabels, FwdOp, Ilm, IlmAction, LegTarget, LinkLocal, NextHop, Nhlfe,
+    TunnelModel, Vsi, VsiOrVrf,
 };
 use fwd_core::time::Instant;
 
@@ -115,6 +115,7 @@ impl Pws {
                 snoop: false,
                 link_local: LinkLocal::Flood,
                 sequence: self.pws.get(&pw).is_some_and(|state| state.config.sequence),
+                classes: ClassMap::IDENTITY,
             };
             self.op(FwdOp::SetVsi { vsi: c.vsi, settings });
             self.op(FwdOp::SetReplication { id: c.replication, owner: VsiOrVrf::Vsi(c.vsi) });

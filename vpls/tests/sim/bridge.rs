@@ -8,9 +8,10 @@ use fwd_core::op::Tags;
 use proptest::prelude::*;
 use vpls::{CircuitConfig, Input, PwService, VsiConfig};
 
-use super::signalling::{floods, network, plain, ve};
-use crate::world::World;
+use super::signalling::{floods, furnish, network, plain, ve};
+use crate::world::memory::NodeMemory;
 use crate::world::packets::{frame, mac};
+use crate::world::{World, WorldIn};
 
 /// A step of a script: what happens, where, and to whom.
 type Step = (u8, usize, u32, u8, u8);
@@ -46,7 +47,9 @@ impl Reference {
 }
 
 fn run(steps: &[Step]) {
-    let mut world = network(3, |pe| ve(pe, 1));
+    let mut memory: Vec<NodeMemory> = (0..4).map(|_| NodeMemory::default()).collect();
+    let mut world = WorldIn::in_memory(&mut memory);
+    furnish(&mut world, |pe| ve(pe, 1));
     let mut ports: BTreeMap<(usize, u32), PortId> = BTreeMap::new();
     let mut instance: BTreeMap<(usize, u32), u16> = BTreeMap::new();
     let mut references: BTreeMap<u16, Reference> =
@@ -94,7 +97,7 @@ fn run(steps: &[Step]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     /// Shows: VPLS-DOM-1, VPLS-CSEC-1, VPLS-GEN-1
     #[test]

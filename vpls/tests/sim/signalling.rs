@@ -10,7 +10,7 @@ use fwd_core::op::Tags;
 use vpls::{CircuitConfig, ConfigError, EventKind, Input, PwConfig, PwService, VeConfig, VplsPe, VsiConfig};
 
 use crate::world::packets::{frame, mac};
-use crate::world::{World, address};
+use crate::world::{World, WorldIn, address};
 
 pub const VSI: VsiId = VsiId(1);
 
@@ -27,19 +27,24 @@ pub fn ve(pe: usize, vsi: u16) -> VsiConfig {
 /// PEs with one instance and two circuits each, on interfaces 1 and 2.
 pub fn network(pes: usize, config: impl Fn(usize) -> VsiConfig) -> World {
     let mut world = World::new(pes);
-    for pe in 0..pes {
+    furnish(&mut world, config);
+    world
+}
+
+/// As [`network`], of PEs that are there.
+pub fn furnish(world: &mut WorldIn<'_>, config: impl Fn(usize) -> VsiConfig) {
+    for pe in 0..world.pes.len() {
         let config = config(pe);
         let vsi = config.vsi;
         world.with(pe, |machine, now| machine.add_vsi(now, config).unwrap());
         for iface in 1..=2 {
-            circuit(&mut world, pe, vsi, iface);
+            circuit(world, pe, vsi, iface);
         }
     }
     world.pass(Duration::from_secs(3));
-    world
 }
 
-pub fn circuit(world: &mut World, pe: usize, vsi: VsiId, iface: u32) -> PortId {
+pub fn circuit(world: &mut WorldIn<'_>, pe: usize, vsi: VsiId, iface: u32) -> PortId {
     let config = CircuitConfig::new(IfIndex(iface), Tags::Any);
     world.with(pe, |machine, now| machine.add_circuit(now, vsi, config).unwrap())
 }

@@ -2,6 +2,7 @@
 //! values that the machines exchange. Shared by the simulations, the fuzz target and the scene of the first command.
 #![allow(dead_code)] // each user has a part
 
+pub mod memory;
 pub mod mldp;
 pub mod node;
 pub mod packets;
@@ -20,7 +21,8 @@ use p2mp_pw::pw;
 use vpls::bgp::{Nlri, RouteAttributes, RouteKey, Tunnel};
 use vpls::{Event, Input, Output, PeConfig, PwEvent, PwId, PwService, PwSignal, TreeEvent, TreeRequest, VplsPe};
 
-use node::{CORE, Node, P};
+use memory::NodeMemory;
+use node::{CORE, NodeIn, P};
 
 /// How PEs reach each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,11 +42,14 @@ pub enum Core {
 pub type Delivered = (usize, u32, Vec<u8>);
 
 /// The network.
-pub struct World {
+pub type World = WorldIn<'static>;
+
+/// The network in lent memory.
+pub struct WorldIn<'m> {
     pub now: Instant,
-    pub pes: Vec<Node>,
+    pub pes: Vec<NodeIn<'m>>,
     /// The P router: interface `i` leads to PE `i`.
-    pub p: P,
+    pub p: P<'m>,
     /// Routes that are advertised, by PE.
     routes: BTreeMap<(usize, RouteKey), (Nlri, RouteAttributes)>,
     /// LDP labels offered, by PE.
@@ -120,6 +125,19 @@ impl World {
 
     /// As [`Self::new`], with another way between PEs.
     pub fn with_core(pes: usize, core: Core) -> Self {
+        let memory = (0..=pes).map(|_| NodeMemory::leaked()).collect();
+        Self::build(memory, core)
+    }
+}
+
+impl<'m> WorldIn<'m> {
+    /// As [`World::new`], in memory for each of the PEs and for the P router.
+    pub fn in_memory(memory: &'m mut [NodeMemory]) -> Self {
+        Self::build(memory.iter_mut().collect(), Core::Lsp)
+    }
+
+    fn build(memory: Vec<&'m mut NodeMemory>, core: Core) -> Self {
+        let (pes, mut memory) = (memory.len() - 1, memory.into_iter());
         let router_id = |pe: usize| match address(pe) {
             IpAddr::V4(address) => address,
             IpAddr::V6(_) => unreachable!(),
@@ -137,10 +155,12 @@ impl World {
             config.probe_channel = Some(vpls::probe::CHANNELS.start() + 2);
             config
         };
+        let own = memory.next().unwrap();
+        let node = |(pe, memory)| NodeIn::in_memory(memory, VplsPe::new(Instant::ZERO, config(pe)).unwrap(), pes);
         let mut world = Self {
             now: Instant::ZERO,
-            pes: (0..pes).map(|pe| Node::new(VplsPe::new(Instant::ZERO, config(pe)).unwrap(), pes)).collect(),
-            p: P::new(pes),
+            pes: memory.enumerate().map(node).collect(),
+            p: P::new(own, pes),
             routes: BTreeMap::new(),
             offers: BTreeMap::new(),
             trees: BTreeMap::new(),
@@ -256,7 +276,7 @@ impl World {
         let end = self.now + time;
         loop {
             let of_trees = self.mldp.as_ref().and_then(mldp::Trees::next_timeout);
-            let next = self.pes.iter().filter_map(Node::next_timeout).chain(of_trees).min();
+            let next = self.pes.iter().filter_map(NodeIn::next_timeout).chain(of_trees).min();
             let Some(at) = next.filter(|at| *at <= end) else { break };
             self.now = self.now.max(at);
             if let Some(trees) = &mut self.mldp {

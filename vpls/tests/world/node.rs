@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use fwd_core::net::*;
 use fwd_core::op::*;
-use fwd_core::table::*;
 use fwd_core::time::Instant;
 use fwd_core::wire::l2tpv3::Cookie;
 use fwd_core::wire::{EtherType, Ethernet, LabelEntry};
-use fwd_core::{BridgeCounters, DropReason, Forwarder, Frame, GroupCounters, Replica, Verdict};
+use fwd_core::{DropReason, Forwarder, Frame, Replica, Verdict};
 use p2mp_pw::ldp::LdpId;
 use p2mp_pw::ldp::neighbour::{LabelRange, NhlfeRange};
 use p2mp_pw::ldp::session::{AdvertisementDiscipline, Negotiated};
 use p2mp_pw::pw::{self, PwAttachment, PwConfig, PwIndex, PwName, Pws, PwsConfig};
 use vpls::{PwId, PwService, PwSignal, VplsPe};
 
+use super::memory::NodeMemory;
 use super::{address, label};
 
 /// The interface of a PE towards the P router. Those of customers are 1 to 63.
@@ -25,13 +25,13 @@ pub const IFACES: u32 = 64;
 pub const PORTS: u32 = 512;
 /// Entries of the machine; those of the network follow.
 pub const OUR_NHLFES: u32 = 1024;
-const NHLFES: u32 = 1600;
+pub const NHLFES: u32 = 1600;
 /// Entries towards the P router, of IP.
 const IP_NEXT: NhlfeId = NhlfeId(NHLFES - 1);
-const VLINKS: u32 = 64;
+pub const VLINKS: u32 = 64;
 pub const GROUPS: u32 = 2048;
 pub const POLICERS: u32 = 64;
-const VSIS: usize = 32;
+pub const VSIS: usize = 32;
 
 pub const PE_MAC: Mac = Mac([2, 0, 0, 0, 1, 0]);
 pub const P_MAC: Mac = Mac([2, 0, 0, 0, 2, 0]);
@@ -53,9 +53,12 @@ pub fn ldp_id(pe: usize) -> LdpId {
 }
 
 /// A PE.
-pub struct Node {
+pub type Node = NodeIn<'static>;
+
+/// A PE whose tables are in lent memory.
+pub struct NodeIn<'m> {
     pub pe: VplsPe,
-    pub forwarder: Forwarder<'static>,
+    pub forwarder: Forwarder<'m>,
     pub ports: BTreeMap<PortId, BridgePort>,
     nhlfes: BTreeMap<NhlfeId, Nhlfe>,
     branches: BTreeMap<u32, NhlfeId>,
@@ -76,58 +79,17 @@ pub enum Sent {
     Nowhere,
 }
 
-fn multicast() -> MulticastMemory<'static> {
-    MulticastMemory {
-        vrfs: vec![MulticastVrfSlot::EMPTY; 1].leak(),
-        routes: vec![ExactSlot::EMPTY; 8192].leak(),
-        routes6: vec![Exact6Slot::EMPTY; 512].leak(),
-        tunnels: vec![Word::ZERO; 4].leak(),
-        groups: vec![ReplicationSlot::EMPTY; GROUPS as usize].leak(),
-        legs: vec![LegSlot::EMPTY; 32_768].leak(),
+impl Node {
+    pub fn new(pe: VplsPe, pes: usize) -> Self {
+        Self::in_memory(NodeMemory::leaked(), pe, pes)
     }
 }
 
-fn forwarder(seed: u64) -> Forwarder<'static> {
-    let bridge = BridgeMemory {
-        vsis: vec![VsiSlot::EMPTY; VSIS + 1].leak(),
-        vsi_states: vec![VsiState::EMPTY; VSIS].leak(),
-        ports: vec![PortSlot::EMPTY; PORTS as usize + 1].leak(),
-        port_states: vec![PortState::EMPTY; PORTS as usize].leak(),
-        circuits: vec![CircuitSlot::EMPTY; IFACES as usize].leak(),
-        macs: vec![MacBucket::EMPTY; 4096].leak(),
-    };
-    let memory = Memory {
-        rib4: vec![Rib4Node::EMPTY; 256].leak(),
-        fib4: vec![Word::ZERO; 8192].leak(),
-        vlinks: vec![VlinkSlot::EMPTY; VLINKS as usize + 1].leak(),
-        vlink_index: vec![Word::ZERO; 2 * VLINKS as usize].leak(),
-        interfaces: vec![InterfaceSlot::EMPTY; IFACES as usize + 1].leak(),
-        vrfs: vec![VrfSlot::EMPTY; 1].leak(),
-        nhlfes: vec![NhlfeSlot::EMPTY; NHLFES as usize + 1].leak(),
-        groups: vec![EcmpSlot::EMPTY; 4].leak(),
-        ilm: vec![IlmSlot::EMPTY; 1 << 20].leak(),
-        policers: vec![PolicerSlot::EMPTY; POLICERS as usize + 1].leak(),
-        multicast: multicast(),
-        bridge,
-        seed,
-        ..Memory::default()
-    };
-    let counters = CounterMemory {
-        groups: vec![GroupCounters::ZERO; GROUPS as usize].leak(),
-        vsis: vec![BridgeCounters::ZERO; VSIS].leak(),
-        ports: vec![BridgeCounters::ZERO; PORTS as usize].leak(),
-        buckets: vec![TokenBuckets::EMPTY; POLICERS as usize].leak(),
-        vlinks: vec![VlinkState::EMPTY; VLINKS as usize].leak(),
-        ..CounterMemory::default()
-    };
-    Forwarder::new(memory, counters).unwrap()
-}
-
-impl Node {
-    pub fn new(pe: VplsPe, pes: usize) -> Self {
+impl<'m> NodeIn<'m> {
+    pub fn in_memory(memory: &'m mut NodeMemory, pe: VplsPe, pes: usize) -> Self {
         let mut node = Self {
             pe,
-            forwarder: forwarder(7),
+            forwarder: memory.forwarder(7),
             ports: BTreeMap::new(),
             nhlfes: BTreeMap::new(),
             branches: BTreeMap::new(),
@@ -392,15 +354,15 @@ fn ends(own: IpAddr, other: IpAddr) -> Ends {
 }
 
 /// The P router.
-pub struct P {
-    forwarder: Forwarder<'static>,
+pub struct P<'m> {
+    forwarder: Forwarder<'m>,
     entries: u32,
     grafts: BTreeMap<(u32, usize), NhlfeId>,
 }
 
-impl P {
-    pub fn new(pes: usize) -> Self {
-        let mut p = Self { forwarder: forwarder(9), entries: 0, grafts: BTreeMap::new() };
+impl<'m> P<'m> {
+    pub fn new(memory: &'m mut NodeMemory, pes: usize) -> Self {
+        let mut p = Self { forwarder: memory.forwarder(9), entries: 0, grafts: BTreeMap::new() };
         for pe in 0..pes {
             let interface = Interface { vrf: VrfId::GLOBAL, mac: P_MAC, mtu: 9200, mpls: true };
             p.apply(&FwdOp::SetInterface { iface: IfIndex(u32::try_from(pe).unwrap()), interface });

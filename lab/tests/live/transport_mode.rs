@@ -63,15 +63,17 @@ begin() { swanctl --initiate --child gre; }
 /// pluto. It is unpacked and not installed: its helpers and libraries are where they would be, for the guest alone.
 const LIBRESWAN: &str = r"
 mount --bind $SWAN/usr/libexec /usr/libexec
+with() { LD_LIBRARY_PATH=$SWAN/usr/lib/x86_64-linux-gnu $*; }
 start() {
   mkdir -p /run/pluto nss
-  LD_LIBRARY_PATH=$SWAN/usr/lib/x86_64-linux-gnu $SWAN/usr/bin/certutil -N -d sql:$PWD/nss --empty-password
-  LD_LIBRARY_PATH=$SWAN/usr/lib/x86_64-linux-gnu /usr/libexec/ipsec/pluto --config $PWD/ipsec.conf --secretsfile $PWD/ipsec.secrets \
-    --nssdir $PWD/nss --rundir /run/pluto --nofork --stderrlog >pluto.log 2>&1 &
-  while ! LD_LIBRARY_PATH=$SWAN/usr/lib/x86_64-linux-gnu /usr/libexec/ipsec/addconn --config $PWD/ipsec.conf --ctlsocket /run/pluto/pluto.ctl c
-  do sleep 0.3; done
+  with $SWAN/usr/bin/certutil -N -d sql:$PWD/nss --empty-password
+  with /usr/libexec/ipsec/pluto --config $PWD/ipsec.conf --secretsfile $PWD/ipsec.secrets --nssdir $PWD/nss --rundir /run/pluto \
+    --nofork --stderrlog >pluto.log 2>&1 &
+  while ! with /usr/libexec/ipsec/addconn --config $PWD/ipsec.conf --ctlsocket /run/pluto/pluto.ctl c; do sleep 0.3; done
+  # It reads its secrets when it begins to listen, which is after connections can be added.
+  with /usr/libexec/ipsec/whack --rundir /run/pluto --listen
 }
-begin() { LD_LIBRARY_PATH=$SWAN/usr/lib/x86_64-linux-gnu /usr/libexec/ipsec/whack --rundir /run/pluto --initiate --name c; }
+begin() { with /usr/libexec/ipsec/whack --rundir /run/pluto --initiate --name c; }
 ";
 
 fn strongswan(node: &Node, version: u8) -> String {

@@ -125,8 +125,6 @@ fn script(lent: &mut Lent, joins: bool) {
 }
 
 /// Joins and leaves leave every octet of the addresses' memory as it would be without them, and of the ports' with their generations.
-///
-/// Shows: VPLS-CSEC-2
 #[test]
 fn joins_do_not_touch_the_memory_of_addresses() {
     let (mut without, mut with_joins) = (Lent::new(), Lent::new());

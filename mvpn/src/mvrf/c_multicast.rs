@@ -282,13 +282,14 @@ impl Mvrf {
             return self.end_join(shared, now, tree);
         }
         let vrf = self.config.vrf;
-        if shared.timers.get(Timer::JoinRemoval(vrf, tree)).is_some() {
+        let is_sent_still = shared.timers.get(Timer::JoinRemoval(vrf, tree)).is_some();
+        if is_sent_still {
             shared.timers.clear(Timer::JoinRemoval(vrf, tree));
         } else {
             shared.outputs.push_back(Output::Downstream { vrf, tree, joined: true });
         }
         match tree {
-            CTree::Source { group, source } => self.announce_joined(shared, now, group, source),
+            CTree::Source { group, source } => self.announce_joined(shared, now, group, source, is_sent_still),
             _ => self.update_group(shared, now, tree.group()),
         }
     }

@@ -141,6 +141,9 @@ pub struct MvpnTimers {
     pub retry: Duration,
     /// How long a source stays on the shared tree after its Source Active A-D route came (RFC 6514 §13.2.1): default 10 s.
     pub source_prune: Duration,
+    /// From the Source Active A-D route of an ASM flow to its first packet over the PMSI, so that all PEs expect it by then; the RP sends it
+    /// down the shared tree meanwhile (RFC 6514 §13.1): at most 60 s, default 1 s.
+    pub source_start: Duration,
 }
 
 impl Default for MvpnTimers {
@@ -156,6 +159,7 @@ impl Default for MvpnTimers {
             s_pmsi_timeout: secs(180),
             retry: secs(60),
             source_prune: secs(10),
+            source_start: secs(1),
         }
     }
 }
@@ -271,6 +275,9 @@ impl MvpnConfig {
         let t = &self.timers;
         if t.switch_over > Duration::from_secs(60) {
             return Err(MvpnConfigError::SwitchOver);
+        }
+        if t.source_start > Duration::from_secs(60) {
+            return Err(MvpnConfigError::SourceStart);
         }
         if t.s_pmsi_interval.is_zero() || t.s_pmsi_timeout <= t.s_pmsi_interval {
             return Err(MvpnConfigError::SPmsiTimeout);
@@ -532,6 +539,9 @@ pub enum MvpnConfigError {
     /// `timers.switch_over`.
     #[error("switch_over: more than 60 s")]
     SwitchOver,
+    /// `timers.source_start`.
+    #[error("source_start: more than 60 s")]
+    SourceStart,
     /// `timers.s_pmsi_timeout`.
     #[error("s_pmsi_timeout: not more than s_pmsi_interval, or that is 0")]
     SPmsiTimeout,

@@ -11,7 +11,7 @@ use super::c_multicast::By;
 use super::config::{AsmMode, CMulticastProtocol};
 use super::instance::{CRoute, FlowKey, Mvrf};
 use super::io::CTree;
-use super::shared::Shared;
+use super::shared::{Shared, Timer};
 use super::source_active::{shared_trees, sources_in};
 
 /// The forwarder's key of (C-S,C-G), or of (C-*,C-G).
@@ -137,6 +137,7 @@ impl Mvrf {
         let (tree, _) = self.tunnel_of(source, g);
         let wanted = tree
             .filter(|_| !self.is_kept_back(source, g) && !self.stays_here(source, g))
+            .filter(|_| !self.starts_later(shared, source, g))
             .and_then(|tree| shared.roots.get(&tree))
             .map(|root| root.group);
         if wanted == bound {
@@ -235,9 +236,10 @@ impl Mvrf {
     fn emit_route(&self, shared: &mut Shared, key: MrouteKey) {
         let Some(route) = self.c_routes.get(&key) else { return };
         let mut mroute = route.mroute;
+        let mut changes_over = false;
         if mroute.rpf == Rpf::From(self.pmsi()) {
             let (source, group) = flow_of(key).unwrap_or((None, group_of(key)));
-            mroute.rpf = self.rpf(source, group);
+            (mroute.rpf, changes_over) = self.rpf(source, group);
         }
         if mroute.spt == Some(self.config.pmsi) {
             // The first packet on the source's tree comes by a tunnel: software knows it as one from elsewhere.
@@ -245,20 +247,28 @@ impl Mvrf {
             mroute.punt_wrong_interface = true;
         } else if mroute.rpf != route.mroute.rpf {
             // Packets of a wrong PE are dropped and counted, and nobody asserts on a PMSI.
-            mroute.punt_wrong_interface = false;
+            mroute.punt_wrong_interface = changes_over;
         }
         shared.op(FwdOp::SetMroute { vrf: self.config.vrf, key, mroute });
     }
 
-    /// The RPF check of what comes from the PMSI.
-    fn rpf(&self, source: Option<IpAddr>, group: IpAddr) -> Rpf {
-        let own = self.receiving.get(&(source, group));
-        let Some(receiving) = own.or_else(|| self.receiving.get(&(None, group))) else { return Rpf::Nowhere };
-        let Some(upstream) = self.upstreams.get(&receiving.pe) else { return Rpf::Nowhere };
-        match upstream.set {
+    /// The RPF check of what comes from the PMSI, and whether the first packet that fails it is to be known of: a source stays on the
+    /// shared tree until a packet comes by its own (RFC 7761 §4.2.2), so that none is missed and none comes twice.
+    fn rpf(&self, source: Option<IpAddr>, group: IpAddr) -> (Rpf, bool) {
+        let shared = self.receiving.get(&(None, group));
+        let Some(receiving) = self.receiving.get(&(source, group)).or(shared) else { return (Rpf::Nowhere, false) };
+        let before = shared.filter(|shared| shared.pe != receiving.pe && !receiving.has_arrived);
+        let Some(upstream) = self.upstreams.get(&before.unwrap_or(receiving).pe) else { return (Rpf::Nowhere, false) };
+        let rpf = match upstream.set {
             Some((set, _)) => Rpf::AnyOf(set),
             None => Rpf::From(Origin::Tunnel(upstream.tunnel)),
-        }
+        };
+        (rpf, before.is_some())
+    }
+
+    /// Whether a source that was announced is not sent to other PEs yet.
+    fn starts_later(&self, shared: &Shared, source: Option<IpAddr>, group: IpAddr) -> bool {
+        source.is_some_and(|source| shared.timers.get(Timer::SourceStart(self.config.vrf, group, source)).is_some())
     }
 
     /// Where a flow comes from changed: so does the check of its packets.
@@ -279,6 +289,7 @@ impl Mvrf {
                         self.emit_route(shared, key);
                     }
                 }
+                self.refresh_derived(shared, group);
             }
         }
     }
@@ -302,8 +313,8 @@ impl Mvrf {
         let wanted = star.filter(|_| !is_own && self.receiving.contains_key(&(Some(source), group)));
         match wanted {
             Some(star) => {
-                let rpf = self.rpf(Some(source), group);
-                let mroute = Mroute { rpf, punt_wrong_interface: false, register: false, spt: None, ..star };
+                let (rpf, punt_wrong_interface) = self.rpf(Some(source), group);
+                let mroute = Mroute { rpf, punt_wrong_interface, register: false, spt: None, ..star };
                 self.derived.insert((group, source));
                 shared.op(FwdOp::SetMroute { vrf, key, mroute });
             }

@@ -107,6 +107,8 @@ pub(super) struct Receiving {
     pub(super) pe: PeKey,
     /// The S-PMSI that it is matched to.
     pub(super) matched: Option<SFlow>,
+    /// A packet came from there, while the shared tree came from elsewhere.
+    pub(super) has_arrived: bool,
 }
 
 /// An S-PMSI A-D route of another PE.

@@ -175,6 +175,17 @@ pub enum Input {
         /// Whether it is.
         is_active: bool,
     },
+    /// A packet of a flow came over the PMSI, or from another VRF of this PE, and failed its route's check
+    /// ([`fwd_core::PuntReason::WrongInterface`]): a PE on the shared tree takes the first packet by the source's tree as the sign to change
+    /// over, as PIM does (RFC 7761 §4.2.2). If it came by a tunnel of this VRF alone it goes through the forwarder again, after the ops that this makes.
+    Arrival {
+        /// The VRF.
+        vrf: VrfId,
+        /// C-S.
+        source: IpAddr,
+        /// C-G.
+        group: IpAddr,
+    },
     /// An MDT-SAFI route of another PE (RFC 6037), or none any more.
     Mdt {
         /// The route.
@@ -216,6 +227,7 @@ impl Input {
             | Self::SPmsiJoin { vrf, .. }
             | Self::UpstreamState { vrf, .. }
             | Self::Rate { vrf, .. }
+            | Self::Arrival { vrf, .. }
             | Self::Active { vrf, .. } => Some(*vrf),
             Self::Route { .. }
             | Self::Mdt { .. }

@@ -263,6 +263,11 @@ impl MvpnPe {
                     m.active(&mut self.shared, now, (group, source), rp, is_active);
                 }
             }
+            Input::Arrival { vrf, source, group } => {
+                if let Some(m) = self.mvrfs.get_mut(&vrf) {
+                    m.arrived(&mut self.shared, source, group);
+                }
+            }
             Input::TunnelMtu { tree, mtu } => self.tunnel_mtu(now, tree, mtu),
             Input::TreeFailed { tree } => self.tree_failed(now, tree),
             Input::Mdt { route, attributes } => self.mdt_changed(now, route, attributes.as_ref()),
@@ -351,6 +356,7 @@ impl MvpnPe {
                     shared.outputs.push_back(Output::Downstream { vrf, tree, joined: false });
                 }
                 Timer::SourcePrune(_, group, source) => m.prune_source(shared, group, source),
+                Timer::SourceStart(_, group, source) => m.rebind_tree(shared, CTree::Source { group, source }),
                 Timer::SwitchOver(_, flow) => m.switch_over(shared, now, flow),
                 Timer::Settle(_, flow) | Timer::HoldDown(_, flow) => m.hold_down_over(shared, now, flow),
                 Timer::Joins(_) => m.send_joins(shared, now),
@@ -608,6 +614,7 @@ impl Timer {
         match self {
             Self::JoinRemoval(vrf, _)
             | Self::SourcePrune(vrf, ..)
+            | Self::SourceStart(vrf, ..)
             | Self::SwitchOver(vrf, _)
             | Self::HoldDown(vrf, _)
             | Self::Retry(vrf, _)

@@ -38,6 +38,9 @@
 //! messages and reads those sent to it. Ops of that PIM go through [`Input::Program`]: a leg out of the PMSI becomes the tunnel that the flow
 //! is bound to, and an RPF check against the PMSI becomes one against the selected upstream PE. So a flow changes its tunnel by one leg, and
 //! no customer state changes.
+//!
+//! What the forwarder hands to software from a tunnel ([`fwd_core::PuntReason::WrongInterface`]) is [`Input::Arrival`], and goes through the forwarder
+//! again: it is how a PE sees that a source which it has by the shared tree now comes by its own.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod admission;

@@ -29,6 +29,8 @@ pub(super) enum Timer {
     JoinRemoval(VrfId, CTree),
     /// RFC 6514 §13.2.1: a source (second) leaves the shared tree of a group (first).
     SourcePrune(VrfId, IpAddr, IpAddr),
+    /// A source (second) of ours that was announced is sent to other PEs.
+    SourceStart(VrfId, IpAddr, IpAddr),
     /// RFC 6513 §7.1: flows move to or from an S-PMSI.
     SwitchOver(VrfId, SFlow),
     /// A flow may leave its S-PMSI.

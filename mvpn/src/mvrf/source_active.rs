@@ -143,9 +143,35 @@ impl Mvrf {
     }
 
     /// A Source Tree Join of an ASM group came for a source of ours (RFC 6514 §13.1).
-    pub(super) fn announce_joined(&mut self, shared: &mut Shared, now: Instant, group: IpAddr, source: IpAddr) {
-        if self.config.asm == AsmMode::RptSpt && !self.is_ssm(group) {
-            self.announce(shared, now, (group, source), None);
+    ///
+    /// The first join is mostly that of the RP, which lets the shared tree go with the first packet by the source's. So the first packet waits
+    /// until all PEs have heard of the source.
+    pub(super) fn announce_joined(
+        &mut self,
+        shared: &mut Shared,
+        now: Instant,
+        group: IpAddr,
+        source: IpAddr,
+        is_sent_still: bool,
+    ) {
+        if self.config.asm != AsmMode::RptSpt || self.is_ssm(group) {
+            return;
+        }
+        let is_known = self.own_sources.contains_key(&(group, source));
+        self.announce(shared, now, (group, source), None);
+        let is_announced = self.own_sources.contains_key(&(group, source));
+        if is_announced && !is_known && !is_sent_still {
+            let start = now + shared.config.timers.source_start;
+            shared.timers.set(Timer::SourceStart(self.config.vrf, group, source), start);
+        }
+    }
+
+    /// A packet failed the check of its route: it is the first by the source's tree, if the shared tree is still expected.
+    pub(super) fn arrived(&mut self, shared: &mut Shared, source: IpAddr, group: IpAddr) {
+        let flow = (Some(source), group);
+        if let Some(receiving) = self.receiving.get_mut(&flow).filter(|receiving| !receiving.has_arrived) {
+            receiving.has_arrived = true;
+            self.refresh_routes(shared, flow);
         }
     }
 

@@ -137,6 +137,7 @@ fn source_trees_only() {
 /// it down the tree.
 fn missed_at_start<A: SimAddress>(provider: Provider, asm: AsmMode) -> Vec<u32> {
     let mut world = network_of::<A>(provider, asm, 7);
+    world.puts_back = true;
     let receivers = [1, 2, 3, 5, 6];
     for pe in receivers {
         world.member((pe, VRF), None, A::asm(1), true);
@@ -152,16 +153,18 @@ fn missed_at_start<A: SimAddress>(provider: Provider, asm: AsmMode) -> Vec<u32> 
     receivers.iter().map(|pe| copies.iter().filter(|packet| !packet.contains_key(pe)).count() as u32).collect()
 }
 
-/// What is missed is bounded: no longer than routes take, of which there are three one after the other in SPT-only mode. In RPT-SPT mode the first
-/// packets come by the RP; some are missed later, from the time when the RP takes the source's own packets until a receiver's PE hears that the
-/// source is active (RFC 6514 §13.1).
+/// With shared trees no receiver misses a packet: the RP sends down what comes in Registers until the source's PE sends itself, which it does once
+/// all PEs have heard of the source, and each PE changes over with the first packet of that. In SPT-only mode what is missed is what is sent while
+/// routes go out, of which there are three one after the other.
+///
+/// Shows: MVPN-QOS-11
 #[test]
 fn what_receivers_miss_when_a_source_starts() {
     for provider in Provider::BOTH {
-        for (name, asm) in [("RPT-SPT", AsmMode::RptSpt), ("SPT-only", AsmMode::SptOnly)] {
+        for (name, asm, most) in [("RPT-SPT", AsmMode::RptSpt, 0), ("SPT-only", AsmMode::SptOnly, 60)] {
             let missed = [missed_at_start::<Ipv4Addr>(provider, asm), missed_at_start::<Ipv6Addr>(provider, asm)];
             println!("{provider:?} {name}: packets missed by each of five receivers {missed:?}, one each 10 ms");
-            assert!(missed.iter().flatten().all(|n| *n <= 60), "{provider:?} {name}: {missed:?}");
+            assert!(missed.iter().flatten().all(|n| *n <= most), "{provider:?} {name}: {missed:?}");
         }
     }
 }

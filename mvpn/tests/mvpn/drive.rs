@@ -320,7 +320,7 @@ impl Drive<'_, '_> {
                 let entry = if self.u.arbitrary()? { Some(NhlfeId(self.u.int_in_range(1..=9)?)) } else { None };
                 Input::Transport { router: self.router()?, entry }
             }
-            10 => match self.u.int_in_range(0..=5)? {
+            10 => match self.u.int_in_range(0..=6)? {
                 0 => {
                     let branches = (0..self.u.int_in_range(0..=3)?).map(NhlfeId).collect();
                     Input::Branches { tree: TreeId(self.u.int_in_range(0..=9)?), branches }
@@ -340,6 +340,7 @@ impl Drive<'_, '_> {
                     self.pe.place(self.now, vrf, flow, is_selective).unwrap();
                     return Ok(());
                 }
+                5 => Input::Arrival { vrf: self.vrf()?, source: self.source()?, group: self.group()? },
                 _ => {
                     let (vrf, source, group) = (self.vrf()?, self.source()?, self.group()?);
                     Input::Active { vrf, source, group, rp: None, is_active: self.u.arbitrary()? }

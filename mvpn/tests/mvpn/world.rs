@@ -201,6 +201,8 @@ pub struct World<A: SimAddress> {
     pub on_lans: Vec<(Place, A, A, Vec<u8>)>,
     /// Octets of customers' packets on links to an RP's CE, in either direction, Registers among them.
     pub rp_link: u64,
+    /// Whether packets that were handed to software for want of a route go through the forwarder again: they count twice there.
+    pub puts_back: bool,
     /// Trees of the other family that PEs were joined by.
     pub other_family: Vec<(usize, CTree, bool)>,
     number: u32,
@@ -272,6 +274,7 @@ impl<A: SimAddress> World<A> {
             s_pmsi_joins: 0,
             on_lans: Vec::new(),
             rp_link: 0,
+            puts_back: false,
             other_family: Vec::new(),
             number: 0,
             asn,
@@ -472,9 +475,18 @@ impl<A: SimAddress> World<A> {
 
     /// A frame arrives at a PE.
     pub(super) fn frame(&mut self, pe: usize, iface: IfIndex, octets: &[u8]) {
-        if !self.pes[pe].alive {
-            return;
+        if self.pass(pe, iface, octets) && self.puts_back {
+            // Software has made a route of it.
+            self.pass(pe, iface, octets);
         }
+    }
+
+    /// A frame goes through the forwarder. Whether it came no further than to software, which may have changed that.
+    fn pass(&mut self, pe: usize, iface: IfIndex, octets: &[u8]) -> bool {
+        if !self.pes[pe].alive {
+            return false;
+        }
+        let mut again = false;
         self.pes[pe].forwarder.set_now(self.now);
         if let (CORE, Some(number)) = (iface, octets.last_chunk::<4>()) {
             *self.reached.entry(u32::from_be_bytes(*number)).or_default().entry(pe).or_default() += 1;
@@ -508,13 +520,21 @@ impl<A: SimAddress> World<A> {
                     if reason == PuntReason::Register {
                         self.pim(pe, vrf, pim::Input::WholePacket { packet: &packet });
                     } else {
-                        let interface = if iface == CORE { super::node::pmsi(vrf) } else { iface };
+                        again = true;
+                        // What is not from the VRF's own site came over its PMSI: from another PE, or from another VRF of this one.
+                        let by_pmsi = iface != site(vrf);
+                        let interface = if by_pmsi { super::node::pmsi(vrf) } else { iface };
                         self.pim(pe, vrf, pim::Input::Data { interface, source, group });
+                        if by_pmsi && reason == PuntReason::WrongInterface {
+                            let (source, group) = (source.into(), group.into());
+                            self.input(pe, Input::Arrival { vrf, source, group });
+                        }
                     }
                 }
             }
         }
         self.drain(pe);
+        again
     }
 
     /// A host of a site sends a packet. Its number.

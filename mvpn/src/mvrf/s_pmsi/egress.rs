@@ -113,7 +113,7 @@ impl Mvrf {
                 self.release(shared, old.pe);
             }
             if let Some(pe) = held {
-                self.receiving.insert(flow, Receiving { pe, matched: None });
+                self.receiving.insert(flow, Receiving { pe, matched: None, has_arrived: false });
                 self.move_tap(shared, flow, pe, true);
                 self.by_pe.entry(pe).or_default().insert(flow);
             }

@@ -345,6 +345,8 @@ pub struct MvrfConfig {
     pub inter_area: bool,
     /// Which sites are attached.
     pub sites: Sites,
+    /// Whether the customers' Bootstrap messages cross the VPN (RFC 6513 §5.3.4); without an I-PMSI they get an S-PMSI. Default: they do not.
+    pub bootstrap: bool,
     /// Damping of C-multicast and Leaf A-D routes (RFC 7899); `None`: none.
     pub damping: Option<DampingConfig>,
     /// Limits.
@@ -387,6 +389,7 @@ impl MvrfConfig {
             inter_as: InterAs::default(),
             inter_area: false,
             sites: Sites::default(),
+            bootstrap: false,
             damping: None,
             limits: MvpnLimits::default(),
             alarm: AlarmConfig::default(),

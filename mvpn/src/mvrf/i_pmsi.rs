@@ -282,6 +282,7 @@ impl Mvrf {
         for (key, flow) in s_in {
             self.leave_s_pmsi(shared, key, flow);
             self.s_in.remove(&(key, flow));
+            self.bootstrap_changed(shared, now, key, flow);
         }
         let members: Vec<_> = self.members.iter().flat_map(|(k, m)| m.tunnels.keys().map(|f| (*k, *f))).collect();
         for (key, family) in members {

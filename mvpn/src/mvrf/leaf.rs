@@ -105,6 +105,15 @@ impl Mvrf {
         let next_hop = incoming.attributes.leaves_report_to();
         let Some(arrives_by) = self.hold(shared, now, key) else { return };
         let route = McastRoute::s_pmsi(key.rd, flow, key.address);
+        let ad = AdRoute::SPmsi { rd: key.rd, flow, originator: key.address };
+        let kind = McastKind::Leaf { key: ad, originator: shared.config.router };
+        let leaf = McastRoute { family: flow.family, kind };
+        let replicates = matches!(pmsi.tunnel, PTunnel::IngressReplication(_));
+        // The route of this PE has room for one label: that of the MVRF that came first.
+        if replicates && shared.is_of_another(self.config.vrf, &leaf) {
+            shared.reject(now, self.config.vrf, MvpnReject::TunnelInUse, route);
+            return self.release(shared, key);
+        }
         let mut joined = Joined { tunnel: None, leaf: None, has_label: false };
         if is_tree(&pmsi.tunnel) {
             if !shared.join(&pmsi.tunnel, pmsi.label, arrives_by, Some(key)) {
@@ -113,7 +122,6 @@ impl Mvrf {
             }
             joined.tunnel = Some((pmsi.tunnel.clone(), pmsi.label));
         }
-        let replicates = matches!(pmsi.tunnel, PTunnel::IngressReplication(_));
         // RFC 8534 §5.1: a leaf of a wildcard that is tracked flow by flow says so.
         if pmsi.leaf_information_required || replicates {
             let mut attributes = McastAttributes::new(shared.config.router, alloc::vec![Target::router(next_hop)]);
@@ -127,9 +135,6 @@ impl Mvrf {
             if pmsi.per_flow {
                 attributes.pmsi.get_or_insert(PmsiTunnelValue::new(PTunnel::None)).per_flow = true;
             }
-            let ad = AdRoute::SPmsi { rd: key.rd, flow, originator: key.address };
-            let leaf =
-                McastRoute { family: flow.family, kind: McastKind::Leaf { key: ad, originator: shared.config.router } };
             shared.originate(self.config.vrf, leaf, attributes);
             joined.leaf = Some(leaf);
         }

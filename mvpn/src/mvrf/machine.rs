@@ -91,8 +91,9 @@ impl MvpnPe {
     ///
     /// # Errors
     /// A value out of its range, or one that another MVRF has.
-    pub fn add_mvrf(&mut self, now: Instant, config: MvrfConfig) -> Result<(), MvpnConfigError> {
+    pub fn add_mvrf(&mut self, now: Instant, mut config: MvrfConfig) -> Result<(), MvpnConfigError> {
         config.check(&self.shared.config)?;
+        config.bind_bootstrap(self.shared.config.router);
         let vrf = config.vrf;
         if self.mvrfs.contains_key(&vrf) {
             return Err(MvpnConfigError::Vrf);
@@ -397,6 +398,11 @@ impl MvpnPe {
     pub fn import_targets(&self) -> Vec<Target> {
         let fixed = [Target::router(self.shared.config.router)];
         self.importers.keys().chain(self.joinable.keys()).copied().chain(fixed).collect()
+    }
+
+    /// An MVRF and what it shares with others.
+    pub(super) fn with_mvrf(&self, vrf: VrfId) -> Option<(&Mvrf, &Shared)> {
+        Some((self.mvrfs.get(&vrf)?, &self.shared))
     }
 
     /// The selected upstream hop of a C-root: what RPF towards it goes by (RFC 6513 §5.1).

@@ -20,6 +20,7 @@
 //! | RFC 7900 §8 | `extranet.rs` | VRFs of one PE that import from each other |
 //! | RFC 8502, RFC 8503 | `mib/`, `adverts.rs` | managed objects |
 //! | RFC 4834 §5.2.12 | `attachment.rs` | who is missing on a tunnel |
+//! | RFC 6513 §5.3.4 | `bootstrap.rs` | the customers' Bootstrap messages |
 //! | RFC 6513 §5.1 | `umh.rs` | selection of the upstream PE |
 //! | RFC 9026 §3, §4 | `standby.rs` | upstream PEs that fail |
 //! | RFC 6037, RFC 6513 §7.4.2 | `mdt.rs` | MDT-SAFI, data MDTs by S-PMSI Joins; migration |
@@ -49,6 +50,7 @@ mod alarm;
 mod as_tree;
 mod attachment;
 mod attributes;
+mod bootstrap;
 mod c_multicast;
 mod c_pim;
 mod config;

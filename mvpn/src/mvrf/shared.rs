@@ -205,6 +205,11 @@ impl Shared {
         self.to_advertise.insert(route);
     }
 
+    /// Whether a route is originated, and not by this MVRF alone.
+    pub(super) fn is_of_another(&self, vrf: VrfId, route: &McastRoute) -> bool {
+        self.originated.get(route).is_some_and(|known| known.owners.iter().any(|owner| *owner != vrf))
+    }
+
     /// An MVRF wants a route no more.
     pub(super) fn withdraw(&mut self, vrf: VrfId, route: McastRoute) {
         let Some(known) = self.originated.get_mut(&route) else { return };

@@ -150,9 +150,11 @@ impl Drive<'_, '_> {
 
     fn flow(&mut self) -> Result<SFlow> {
         let (source, group) = (self.source()?, self.group()?);
-        Ok(match self.u.int_in_range(0..=3)? {
+        Ok(match self.u.int_in_range(0..=4)? {
             0 => SFlow::all(AddressFamily::V4),
             1 => SFlow::any_source(group),
+            // Bootstrap messages of a PE.
+            2 => SFlow::source_group(self.router()?, [224, 0, 0, 13].into()),
             _ => SFlow::source_group(source, group),
         })
     }
@@ -415,6 +417,7 @@ fn config(u: &mut Unstructured<'_>, n: u16) -> Result<MvrfConfig> {
         config.damping = Some(mvpn::mvrf::DampingConfig::default());
     }
     (config.sites.senders, config.sites.receivers) = (u.ratio(7, 8)?, u.ratio(7, 8)?);
+    config.bootstrap = u.arbitrary()?;
     (config.limits.joins, config.limits.trees, config.limits.leaves) = (6, 6, 4);
     Ok(config)
 }

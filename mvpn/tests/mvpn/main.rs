@@ -3,6 +3,7 @@
 mod accounts;
 mod activation;
 mod asm;
+mod bootstrap;
 mod border;
 mod churn;
 mod codec;

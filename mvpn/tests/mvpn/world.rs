@@ -203,6 +203,8 @@ pub struct World<A: SimAddress> {
     pub rp_link: u64,
     /// Whether packets that were handed to software for want of a route go through the forwarder again: they count twice there.
     pub puts_back: bool,
+    /// What came out of tunnels for software: where, the IP packet.
+    pub control: Vec<(Place, Vec<u8>)>,
     /// Trees of the other family that PEs were joined by.
     pub other_family: Vec<(usize, CTree, bool)>,
     number: u32,
@@ -275,6 +277,7 @@ impl<A: SimAddress> World<A> {
             on_lans: Vec::new(),
             rp_link: 0,
             puts_back: false,
+            control: Vec::new(),
             other_family: Vec::new(),
             number: 0,
             asn,
@@ -515,6 +518,7 @@ impl<A: SimAddress> World<A> {
                         ce.pim.handle_input(now, pim::Input::Data { interface: IfIndex(1), source, group });
                     }
                 }
+                Sent::Software(PuntReason::Multicast, vrf, packet) => self.control.push(((pe, vrf), packet)),
                 Sent::Software(reason, vrf, packet) => {
                     let (source, group, _) = read::<A>(&packet);
                     if reason == PuntReason::Register {

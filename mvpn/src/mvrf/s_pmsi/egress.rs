@@ -12,6 +12,7 @@ use crate::mvrf::p_tunnel::PTunnel;
 use crate::mvrf::route::SFlow;
 use crate::mvrf::shared::{Shared, Timer};
 use crate::mvrf::source_active::upstream_of;
+use crate::pim::wire::AddressFamily;
 
 impl Mvrf {
     /// An S-PMSI A-D route of another PE came, changed or went.
@@ -34,7 +35,8 @@ impl Mvrf {
                 self.s_in.remove(&(key, flow));
             }
             let users = self.flows_of(key, flow);
-            return users.into_iter().for_each(|user| self.rematch(shared, now, user));
+            users.into_iter().for_each(|user| self.rematch(shared, now, user));
+            return self.bootstrap_changed(shared, now, key, flow);
         };
         if !self.config.sites.receivers {
             return;
@@ -64,6 +66,14 @@ impl Mvrf {
         for user in self.flows_of(key, flow) {
             self.rematch(shared, now, user);
         }
+        self.bootstrap_changed(shared, now, key, flow);
+    }
+
+    /// The S-PMSI of another PE's Bootstrap messages came or went (RFC 6513 §5.3.4).
+    pub(in crate::mvrf) fn bootstrap_changed(&mut self, shared: &mut Shared, now: Instant, key: PeKey, flow: SFlow) {
+        if let (true, Some(group)) = (self.carries_bootstrap(key, flow), flow.group.address()) {
+            self.update_receiving(shared, now, (flow.source, group));
+        }
     }
 
     /// The flows from another PE that an S-PMSI may be matched to.
@@ -90,6 +100,7 @@ impl Mvrf {
             _ if self.config.asm == AsmMode::RptSpt && self.shared_upstream(group).is_some() => {
                 self.best_source(group, source)
             }
+            _ if group == AddressFamily::of(group).all_pim_routers() => self.bootstrap_from(source, group),
             _ => None,
         }
     }

@@ -59,7 +59,6 @@ impl Router {
                     tunnels: vec![Word::ZERO; 6].leak(),
                     groups: vec![ReplicationSlot::EMPTY; 4].leak(),
                     legs: vec![LegSlot::EMPTY; 16].leak(),
-                    ..MulticastMemory::default()
                 },
                 policers: vec![PolicerSlot::EMPTY; 2].leak(),
                 ..Memory::default()

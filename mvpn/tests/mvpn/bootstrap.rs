@@ -57,7 +57,7 @@ impl<A: SimAddress + ZoneAddress> Domain<A> {
     fn new(provider: Provider, inclusive: Option<TunnelKind>) -> Self {
         let mut world: World<A> = World::new(provider.routers(PES), 5, |_, _| {});
         for pe in 0..PES {
-            let mut config = mvrf(pe, inclusive.clone(), TunnelKind::MldpP2mp);
+            let mut config = mvrf(pe, inclusive, TunnelKind::MldpP2mp);
             config.bootstrap = true;
             world.add_site(pe, config, false);
         }
@@ -261,7 +261,7 @@ fn forged<A: SimAddress>(world: &World<A>, pe: usize) -> Vec<u8> {
 #[test]
 fn bootstrap_messages_cross_the_vpn() {
     for inclusive in [Some(TunnelKind::MldpP2mp), None] {
-        crosses::<Ipv4Addr>(Provider::V4, inclusive.clone());
+        crosses::<Ipv4Addr>(Provider::V4, inclusive);
         crosses::<Ipv6Addr>(Provider::V6, inclusive);
     }
 }

@@ -31,7 +31,7 @@ const G4: Ipv4Addr = Ipv4Addr::new(225, 1, 1, 4);
 /// An MLDv2 report that joins a source.
 fn report6(from: u8, source: Ipv6Addr, group: Ipv6Addr, wanted: Ipv6Addr) -> Vec<u8> {
     let mut report = ReportBuf::<Ipv6Addr>::new();
-    report.push(RecordType::ALLOW, group, [wanted].into_iter());
+    report.push(RecordType::ALLOW, group, [wanted]);
     let (to, mut octets) = (Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x16), Vec::new());
     Ipv6Addr::emit_message(&Message::ReportV3(report.as_report()), source, to, &mut octets);
     build(mac(from), &[], Protocol::Mld, source.into(), to.into(), &octets)

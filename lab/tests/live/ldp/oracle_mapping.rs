@@ -27,8 +27,10 @@ fn misread(tlv: Tlv, octets: &str, fields: &[(&str, &str)]) -> Case {
     one(tlv, fields).misread(&format!("{HEADER}{octets}"))
 }
 
-/// The four forms, with the fields that say where a packet goes.
-fn forms() -> [(InterfaceAddress, &'static str, [(&'static str, &'static str); 2]); 4] {
+/// A form of an address, its type, and the fields that say where a packet goes.
+type Form = (InterfaceAddress, &'static str, [(&'static str, &'static str); 2]);
+
+fn forms() -> [Form; 4] {
     let i6 = "2001:db8:ffff::2".parse().unwrap();
     [
         (InterfaceAddress::V4 { address: B, interface: I }, "1", [("ds_ip", "192.0.2.2"), ("int_ip", "198.51.100.2")]),

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Live tests: our routers against FRR, pimd, GoBGP, ExaBGP, BIRD, OpenBGPD, strongSwan and libreswan in network namespaces, with tshark as an independent decoder.
+# Live tests: our routers against FRR, pimd, GoBGP, ExaBGP, BIRD, OpenBGPD, strongSwan, libreswan and xl2tpd in network namespaces, with tshark as an independent decoder.
 # Installs them, needs root. Where namespaces are impossible this fails: a test that could not run is no pass.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,13 +24,25 @@ if [ -n "$missing" ]; then
     libstrongswan-standard-plugins libstrongswan-extra-plugins
 fi
 
-# A Linux with MPLS and VRF devices. Its package is unpacked and not installed, because of what it depends on.
+# unpack DIRECTORY PACKAGE...: packages unpacked and not installed, because of what they depend on or exclude. The directory is there once
+# all of it is.
+unpack() {
+  local directory=$1 package
+  shift
+  rm -rf "$directory" "$directory.unready"
+  mkdir -p "$directory.unready"
+  for package; do
+    (cd "$directory.unready" && { apt-get download -q "$package" || { apt-get update -q && apt-get download -q "$package"; }; })
+    dpkg -x "$directory.unready/$package"_*.deb "$directory.unready"
+  done
+  mv "$directory.unready" "$directory"
+}
+
+# A Linux with MPLS, VRF devices, GRE, ESP and PPP.
 export LAB_UML="$PWD/target/uml"
+[ -d "$LAB_UML" ] || unpack "$LAB_UML" user-mode-linux
 if [ ! -d "$LAB_UML/modules" ]; then
-  rm -rf "$LAB_UML"
-  mkdir -p "$LAB_UML"
-  (cd "$LAB_UML" && { apt-get download -q user-mode-linux || { apt-get update -q && apt-get download -q user-mode-linux; }; })
-  dpkg -x "$LAB_UML"/user-mode-linux_*.deb "$LAB_UML"
+  rm -rf "$LAB_UML/unready"
   version=$(ls "$LAB_UML/usr/lib/uml/modules")
   mkdir -p "$LAB_UML/unready/lib/modules"
   cp -r "$LAB_UML/usr/lib/uml/modules/$version" "$LAB_UML/unready/lib/modules/"
@@ -48,28 +60,20 @@ if [ ! -x "$LAB_TRIXIE/usr/lib/frr/pim6d" ]; then
   chroot "$LAB_TRIXIE" apt-get install -q -y --no-install-recommends frr
 fi
 
-# Debian's pimd excludes frr as a package: it is unpacked and not installed.
-export LAB_PIMD="$PWD/target/pimd/usr/sbin/pimd"
-if [ ! -x "$LAB_PIMD" ]; then
-  rm -rf "$PWD/target/pimd"
-  mkdir -p "$PWD/target/pimd"
-  (cd "$PWD/target/pimd" && { apt-get download -q pimd || { apt-get update -q && apt-get download -q pimd; }; })
-  dpkg -x "$PWD"/target/pimd/pimd_*.deb "$PWD/target/pimd"
-fi
+# Debian's pimd excludes frr as a package.
+pimd="$PWD/target/pimd"
+[ -d "$pimd" ] || unpack "$pimd" pimd
+export LAB_PIMD="$pimd/usr/sbin/pimd"
 
-# Libreswan and its libraries likewise: it excludes strongSwan.
+# Libreswan, which excludes strongSwan, and its libraries.
 export LAB_LIBRESWAN="$PWD/target/libreswan"
-if [ ! -x "$LAB_LIBRESWAN/usr/libexec/ipsec/pluto" ]; then
-  rm -rf "$LAB_LIBRESWAN" "$PWD/target/libreswan-packages"
-  mkdir -p "$LAB_LIBRESWAN" "$PWD/target/libreswan-packages"
-  packages='libnss3-tools libnss3 libnspr4 libldns3 libunbound8 libevent-2.1-7 libevent-core-2.1-7 libevent-pthreads-2.1-7 libcurl3-nss libcap-ng0
-    libldap-2.5-0 libsasl2-2 libnghttp2-14 librtmp1 libssh2-1 libpsl5 libbrotli1 libpam0g libseccomp2'
-  # The program comes last: it is what says above that all of it is there.
-  for package in $packages libreswan; do
-    (cd "$PWD/target/libreswan-packages" && { apt-get download -q "$package" || { apt-get update -q && apt-get download -q "$package"; }; })
-    dpkg -x "$PWD/target/libreswan-packages/$package"_*.deb "$LAB_LIBRESWAN"
-  done
-fi
+[ -d "$LAB_LIBRESWAN" ] || unpack "$LAB_LIBRESWAN" libreswan libnss3-tools libnss3 libnspr4 libldns3 libunbound8 libevent-2.1-7 \
+  libevent-core-2.1-7 libevent-pthreads-2.1-7 libcurl3-nss libcap-ng0 libldap-2.5-0 libsasl2-2 libnghttp2-14 librtmp1 libssh2-1 libpsl5 \
+  libbrotli1 libpam0g libseccomp2
+
+# An L2TP daemon, which the guest alone is to run.
+export LAB_L2TP="$PWD/target/l2tp"
+[ -d "$LAB_L2TP" ] || unpack "$LAB_L2TP" xl2tpd ppp
 
 # ExaBGP 5, which Debian has not got, in a virtual environment of Python.
 export LAB_EXABGP="$PWD/target/exabgp/bin/exabgp"

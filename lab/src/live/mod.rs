@@ -15,6 +15,7 @@
 //! | `control.rs` | what `lab peer` can be told while it runs |
 //! | `report.rs`, `screen.rs` | what it answers, and how that is printed |
 //! | `ike.rs`, `esp.rs` | IKE and ESP on sockets |
+//! | `l2tp.rs` | L2TP version 2 and PPP on a socket |
 //! | `command.rs` | `lab peer` itself |
 //! | `multicast/` | a multicast router: `lab multicast` |
 //! | `lsr/` | a label switching router: `lab lsr` |
@@ -27,6 +28,7 @@ pub mod control;
 pub mod driver;
 mod esp;
 pub mod ike;
+pub mod l2tp;
 pub mod lsr;
 mod manage;
 pub mod meter;

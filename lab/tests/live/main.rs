@@ -15,6 +15,7 @@ mod gobgp;
 mod ike;
 mod inter_as;
 mod interop;
+mod l2tp;
 mod ldp;
 mod manage;
 mod mpls_pe;

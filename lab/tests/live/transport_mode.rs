@@ -2,18 +2,16 @@
 //! links with the same addresses, told apart by their GRE keys, share one pair of SAs.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use fwd_core::wire::{EtherType, Gre, IpProtocol};
 use ipsec_vlink::ike::crypto::rustcrypto::RustCrypto;
 use ipsec_vlink::ike::{ChildConfig, EspSuite, IkeSuite, PeerConfig, v1, v2};
 use lab::live::ike::Machine;
 
-use super::PATIENCE;
 use super::capture::Frames;
 use super::ike::{Ours, echo};
-use super::net::{Net, Node, until};
-use super::uml::{Uml, tap};
+use super::net::{Net, Node};
+use super::uml::{Uml, tap, wait};
 
 /// The keys of the links that we have. The guest has one more.
 const KEYS: [u32; 2] = [11, 12];
@@ -143,15 +141,6 @@ fn v1(node: &Node) -> Ours<v1::Ike<RustCrypto>> {
     Ours::run(node, v1::Config::default(), answer, |ike: &mut v1::Ike<_>| ike.add_peer(config, v1::Phase1::Main))
 }
 
-fn wait(file: &Path) {
-    let log = || std::fs::read_to_string(file.with_file_name("guest.log")).unwrap_or_default();
-    until(
-        &format!("the guest writes {}", file.display()),
-        PATIENCE,
-        || if file.exists() { Ok(()) } else { Err(log()) },
-    );
-}
-
 /// Both links carry pings, before and after the SAs were replaced, the third one's key is refused, nothing goes in clear, and the kernel
 /// holds the SAs that we hold.
 fn links<M: Machine + Send + 'static>(
@@ -165,7 +154,7 @@ fn links<M: Machine + Send + 'static>(
     let script = format!("{}\n{GUEST}", guest(&node));
     let _guest = Uml::start(&node, "tap0", &script);
     let frames = Frames::start(&node, "tap0", "ip");
-    wait(&node.dir.join("ready"));
+    wait(&node, "ready");
     let ours = start(&node);
     let child = || ours.until("a child", |d| d.children().count() >= 1);
     if we_begin {
@@ -176,12 +165,12 @@ fn links<M: Machine + Send + 'static>(
     }
     node.write("go", "");
     child();
-    wait(&node.dir.join("first"));
+    wait(&node, "first");
     let replaced = ours.with(|d| d.changes.0);
     ours.replace_child();
     ours.until("another child", |d| d.changes.0 > replaced);
     node.write("replaced", "");
-    wait(&node.dir.join("second"));
+    wait(&node, "second");
     let states = std::fs::read_to_string(node.dir.join("second")).unwrap();
     let newest = ours.with(|d| d.children().last().map(|c| [c.spi_in, c.spi_out]).unwrap());
     for spi in newest {

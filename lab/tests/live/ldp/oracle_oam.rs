@@ -6,11 +6,13 @@ use std::num::{NonZeroU8, NonZeroU32};
 use fwd_core::net::{IpPrefix, Ipv4Prefix, Ipv6Prefix};
 use p2mp_pw::bfd::{ControlFlags, ControlPacket, Diag, State};
 use p2mp_pw::ldp::Octets;
-use p2mp_pw::ldp::fec::{MultipointFec, MultipointKind, OpaqueElement, OpaqueValue, PwType};
+use p2mp_pw::ldp::fec::{
+    Attachment, AttachmentType, MultipointFec, MultipointKind, OpaqueElement, OpaqueValue, PwType,
+};
 use p2mp_pw::lsp_ping::{
-    DownstreamDetailed, DownstreamLabel, DownstreamMapping, DownstreamSubTlv, DsFlags, EchoMessage, GlobalFlags,
-    InterfaceAddress, InterfaceAndLabelStack, LabelProtocol, MessageType, Multipath, P2mpResponder, PwIdFec,
-    ReceivedLabel, ReplyMode, ReturnCode, RsvpLsp, RsvpP2mpLsp, TargetFec, Tlv,
+    DownstreamDetailed, DownstreamLabel, DownstreamMapping, DownstreamSubTlv, DsFlags, EchoMessage, GeneralizedPwFec,
+    GlobalFlags, InterfaceAddress, InterfaceAndLabelStack, LabelProtocol, MessageType, Multipath, P2mpResponder,
+    PwIdFec, ReceivedLabel, ReplyMode, ReturnCode, RsvpLsp, RsvpP2mpLsp, TargetFec, Tlv,
 };
 use p2mp_pw::vccv::{self, CcTypes, Payload};
 
@@ -229,8 +231,35 @@ fn tshark_reads_our_fecs_of_pseudowires_and_trees() {
         ),
         // It knows these by number and length.
         fec(TargetFec::Mldp(mldp), &[("tlv.fec.type", "19"), ("tlv.fec.len", "16")]),
+        fec(
+            TargetFec::GeneralizedPw4(generalized(A, B)),
+            &[
+                ("tlv.fec.type", "11"),
+                ("tlv.fec.len", "32"),
+                ("tlv.fec.value", "c0000201c0000202000501080000fbf400000009010400000001010400000002"),
+            ],
+        ),
+        fec(
+            TargetFec::GeneralizedPw6(generalized(A6, B6)),
+            &[
+                ("tlv.fec.type", "25"),
+                ("tlv.fec.len", "56"),
+                (
+                    "tlv.fec.value",
+                    "20010db800000000000000000000000120010db8000000000000000000000002000501080000fbf400000009010400000001010400000002",
+                ),
+            ],
+        ),
     ];
     check("echo-pw", &cases);
+}
+
+/// A pseudowire of an attachment group, between its members 1 and 2 (RFC 4446 §3.4).
+fn generalized<A>(sender: A, remote: A) -> GeneralizedPwFec<A> {
+    let attachment = |octets: &[u8]| Attachment::new(AttachmentType::TYPE_1, octets).unwrap();
+    let agi = attachment(&[0, 0, 0xfb, 0xf4, 0, 0, 0, 9]);
+    let (saii, taii) = (attachment(&[0, 0, 0, 1]), attachment(&[0, 0, 0, 2]));
+    GeneralizedPwFec { sender, remote, pw_type: PwType::ETHERNET, agi, saii, taii }
 }
 
 /// RFC 8029 §3.3 to §3.9, RFC 6425 §3.2, §3.3, RFC 5884 §6.1: TLVs beside the FEC.

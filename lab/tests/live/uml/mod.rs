@@ -1,9 +1,10 @@
-//! A Linux with MPLS and VRF devices: user-mode Linux, which runs as an ordinary process in a node, its one interface a tap of the
-//! node. `ci/live.sh` unpacks it and says in `LAB_UML` where.
+//! A Linux with MPLS, VRF devices, GRE, ESP and PPP: user-mode Linux, which runs as an ordinary process in a node, its one interface a
+//! tap of the node. `ci/live.sh` unpacks it and says in `LAB_UML` where.
 
 use std::path::PathBuf;
 
-use super::net::{Node, Process, run};
+use super::PATIENCE;
+use super::net::{Node, Process, run, until};
 
 /// A running guest. It shares this machine's files, so that `node.dir` is how it and the test tell each other things.
 pub struct Uml {
@@ -27,6 +28,14 @@ impl Uml {
             .env("TMPDIR", &node.dir);
         Self { _process: Process::start(node, &mut command) }
     }
+}
+
+/// Waits until the guest in a node has written a file.
+pub fn wait(node: &Node, file: &str) {
+    let log = || std::fs::read_to_string(node.dir.join("guest.log")).unwrap_or_default();
+    until(&format!("the guest writes {file}"), PATIENCE, || {
+        if node.dir.join(file).exists() { Ok(()) } else { Err(log()) }
+    });
 }
 
 /// A tap of a node, up, with these addresses.

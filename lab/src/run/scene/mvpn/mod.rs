@@ -55,6 +55,7 @@ fn network(seed: u64) -> World<A> {
             config.asn = 65002;
         }
     });
+    world.puts_back = true;
     for pe in 0..PES {
         let number = u32::try_from(pe).unwrap_or(0);
         let (ours, other) = (RouteTarget::two_octet_as(65001, 1), RouteTarget::two_octet_as(65001, 2));
@@ -86,6 +87,7 @@ fn two_ases(seed: u64) -> World<A> {
             (config.inclusive, config.selective) = (kind(node), kind(node));
         },
     );
+    world.puts_back = true;
     for pe in 0..3 {
         let number = u32::try_from(pe).unwrap_or(0);
         let rd = RouteDistinguisher::two_octet_as(65001, 100 + number);

@@ -10,6 +10,8 @@
 //!   UDP: over IPv6 that is RFC 7510 §3.1's exception for MPLS, and for L2TPv3 the payload's own checksums have to do.
 //! - A copy of a multicast packet that is too large for its interface is dropped and counted, IPv4's too if it might be fragmented;
 //!   of IPv6 software gets the packet, to answer it (RFC 4443 §2.4).
+//! - What leaves a tree in GRE or IP-in-IP with a congestion mark that would have to be copied inwards (RFC 6040 §4.2) is dropped and counted:
+//!   other legs share the frame.
 //! - A virtual switch instance that numbers frames takes any number from the first frame of a port (RFC 4385 §4.2 wants 1): a leaf of a
 //!   tree may come late.
 //! - Each worker polices what it forwards: where several forward the frames of one port, each lets the whole rate through.

@@ -1,6 +1,5 @@
 //! L2TP version 2 and PPP with xl2tpd and pppd, which run above a Linux that has PPP.
 
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use fwd_core::wire::IpProtocol;
@@ -94,7 +93,6 @@ fn ours(node: &Node, start: SessionStart, mut link: ppp::Config) -> Ended {
     link.demand = Some(AuthProtocol::ChapMd5);
     (link.peer, link.ours) = (credential("guest"), credential("ours"));
     let (reached, down) = (node.dir.join("reached"), node.dir.join("down"));
-    let (say, said) = mpsc::channel();
     let run = move || {
         let config = control::Config { hello: Duration::from_secs(1), ..control::Config::new(b"ours", 1, [7; 32]) };
         let mut driver = L2tpDriver::new([198, 51, 100, 1].into(), config).unwrap();
@@ -119,10 +117,9 @@ fn ours(node: &Node, start: SessionStart, mut link: ppp::Config) -> Ended {
             }
             std::thread::sleep(Duration::from_millis(2));
         }
-        say.send(Ended { events: driver.events, links: driver.link_events, packets: driver.packets }).unwrap();
+        Ended { events: driver.events, links: driver.link_events, packets: driver.packets }
     };
-    inside(node, run).join().unwrap();
-    said.recv().unwrap()
+    inside(node, run).join().unwrap()
 }
 
 /// The link came up with both proofs and the addresses, five pings were answered, and the call and its tunnel were closed by us.

@@ -10,6 +10,8 @@ mod core_captures;
 mod customer;
 mod exabgp;
 mod flood;
+#[cfg(feature = "freertr")]
+mod freertr;
 mod frr;
 mod gobgp;
 mod ike;

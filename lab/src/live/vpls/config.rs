@@ -70,6 +70,9 @@ pub struct Config {
     /// Whether LDP runs with those PEs, for discovered and configured pseudowires.
     #[serde(default)]
     pub ldp: bool,
+    /// Seconds that our Targeted Hellos hold. Default 45.
+    #[serde(default = "targeted_hold")]
+    pub targeted_hold: u16,
     /// Instances.
     #[serde(default, rename = "vsi")]
     pub vsis: Vec<Vsi>,
@@ -85,6 +88,10 @@ const fn labels() -> (u32, u32) {
 
 const fn hold() -> u64 {
     9
+}
+
+const fn targeted_hold() -> u16 {
+    45
 }
 
 const fn mtu() -> u16 {
@@ -211,6 +218,7 @@ impl Config {
         let (low, high) = config.labels;
         ensure!(first <= low && low <= high && high <= Label::MAX.value(), "labels: {low} to {high}");
         ensure!(!config.ldp || Self::LDP_LABELS[1] < low, "labels: {low} is LDP's");
+        ensure!(config.targeted_hold >= 3, "targeted-hold: below 3 s");
         ensure!(config.pes.len() < Self::PES as usize, "pe: more than {}", Self::PES);
         for pe in &config.pes {
             pe.stack().with_context(|| format!("pe {}", pe.address))?;

@@ -58,7 +58,8 @@ impl Ldp {
     pub fn new(now: Instant, config: &Config) -> anyhow::Result<Self> {
         let own = config.router_id;
         let mut discovery = DiscoveryConfig::new(LdpId::platform(own));
-        (discovery.transport_v4, discovery.targeted_hold) = (Some(own), Duration::from_secs(9));
+        discovery.transport_v4 = Some(own);
+        discovery.targeted_hold = Duration::from_secs(config.targeted_hold.into());
         let [first, last] = Config::LDP_LABELS;
         let entries = NhlfeRange { first: NhlfeId(Config::LDP_NHLFES), last: NhlfeId(Config::LDP_NHLFES + 15) };
         let groups = EcmpRange { first: EcmpId(1), last: EcmpId(1) };

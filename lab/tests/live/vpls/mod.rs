@@ -2,8 +2,10 @@
 //! BGP, and FRR's ldpd for pseudowires by LDP.
 //!
 //! GoBGP 3.10 takes label blocks and crashes when it has to send one on, so that it hears one of our PEs and reflects nothing. Neither it
-//! nor ExaBGP 5 reads the NLRI of RFC 6074; tshark does.
+//! nor ExaBGP 5 reads the NLRI of RFC 6074; tshark does, and freeRtr, with which `ci/freertr/run.sh` tries it.
 
+#[cfg(feature = "freertr")]
+mod freertr;
 mod ldp;
 mod ours;
 
@@ -201,6 +203,7 @@ fn pes_find_each_other_and_ldp_makes_their_pseudowire() {
         vsi: "vpls-id = [65001, 9]".to_owned(),
         circuits: vec!["ce0"],
         ldp: true,
+        ..Pe::default()
     };
     let frames = Frames::start(&a, "eth0", "tcp port 179 or tcp port 646");
     let (first, second) = (Ours::start(&a, &pe(&b)), Ours::start(&b, &pe(&a)));

@@ -22,6 +22,8 @@ pub struct Pe {
     pub circuits: Vec<&'static str>,
     /// Whether LDP runs.
     pub ldp: bool,
+    /// Whether its Targeted Hellos hold 45 s, not 9.
+    pub is_patient: bool,
 }
 
 /// A running `lab vpls`.
@@ -38,8 +40,9 @@ impl Deref for Ours {
 fn config(node: &Node, pe: &Pe) -> String {
     let own = node.v4;
     let mut t = format!(
-        "asn = 65001\nrouter-id = \"{own}\"\nldp = {}\n[core]\nname = \"eth0\"\naddresses = [\"{own}/24\"]\n",
-        pe.ldp
+        "asn = 65001\nrouter-id = \"{own}\"\nldp = {}\ntargeted-hold = {}\n[core]\nname = \"eth0\"\naddresses = [\"{own}/24\"]\n",
+        pe.ldp,
+        if pe.is_patient { 45 } else { 9 }
     );
     for peer in &pe.peers {
         let _ = writeln!(t, "[[peer]]\naddress = \"{peer}\"\nlocal-address = \"{own}\"");

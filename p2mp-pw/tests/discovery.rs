@@ -193,6 +193,9 @@ fn hello(flags: HelloFlags) -> Vec<u8> {
     out
 }
 
+/// A Hello that comes by an interface on which LDP does not run, such as a customer's, makes no neighbour.
+///
+/// Shows: MVPN-ISEC-1
 #[test]
 fn what_is_no_hello_for_us_is_dropped_and_counted() {
     let mut limited = config(1);

@@ -1,5 +1,6 @@
 //! What an operator says about multipoint LSPs.
 
+use alloc::collections::BTreeSet;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -10,7 +11,7 @@ use fwd_core::op::TunnelModel;
 
 use crate::ldp::neighbour::{LabelRange, NhlfeRange};
 use crate::ldp::session::ConfigError;
-use crate::ldp::{Capability, TlvType};
+use crate::ldp::{Capability, LdpId, TlvType};
 
 /// A block of replication groups that one machine numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,11 @@ pub struct MldpConfig {
     pub max_branches_of_peer: usize,
     /// Branches that one tree may have at this router. Default 1,024, at most 65,533.
     pub max_branches_of_tree: usize,
+    /// Peers of other providers, beyond the border of the AS. No tree extends to them: what they join is refused (RFC 6513 §13). Default
+    /// none.
+    pub outside: BTreeSet<LdpId>,
+    /// Those of `outside` that trees may extend to, because both providers agreed on it. Default none.
+    pub agreed: BTreeSet<LdpId>,
     /// The least time between two events about the same peer and limit. Default 60 s.
     pub event_interval: Duration,
 }
@@ -70,8 +76,15 @@ impl MldpConfig {
             max_trees: 100_000,
             max_branches_of_peer: 50_000,
             max_branches_of_tree: 1_024,
+            outside: BTreeSet::new(),
+            agreed: BTreeSet::new(),
             event_interval: Duration::from_secs(60),
         }
+    }
+
+    /// Whether trees may extend to a peer.
+    pub(super) fn may_extend_to(&self, peer: LdpId) -> bool {
+        !self.outside.contains(&peer) || self.agreed.contains(&peer)
     }
 
     /// The capabilities for the Initialization of every session (RFC 6388 §2.1, §3.1, §8.3; RFC 7140 §3.1).

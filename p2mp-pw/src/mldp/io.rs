@@ -230,6 +230,8 @@ pub enum Limit {
     Nhlfes,
     /// Replication groups of the block.
     Groups,
+    /// The border of the AS: [`MldpConfig::outside`](super::MldpConfig::outside).
+    Border,
 }
 
 /// Why a tree cannot be joined or opened.

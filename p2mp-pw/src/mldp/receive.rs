@@ -81,6 +81,9 @@ impl Mldp {
         if label.is_special_purpose() {
             // There is no penultimate hop popping: the label says the tree (RFC 6388 §2.4).
             self.release(peer, fec, label, None);
+        } else if !self.core.config.may_extend_to(peer) {
+            self.core.limited(now, peer, Limit::Border);
+            self.release(peer, fec, label, None);
         } else if up {
             self.mapping_up(now, peer, &tree, fec, label);
         } else if let Err(limit) = self.mapping_down(now, peer, &tree, mapping) {

@@ -64,6 +64,8 @@ pub fn run(data: &[u8]) {
     config.max_branches_of_tree = 3;
     config.max_branches_of_peer = 6;
     config.max_trees = 12;
+    config.outside = [peer(2), peer(3)].into();
+    config.agreed = [peer(2)].into();
     let negotiated = Negotiated {
         keepalive: Duration::from_secs(60),
         max_pdu_length: Pdu::DEFAULT_MAX_LEN,

@@ -65,7 +65,8 @@ pub enum PolicePoint {
     Vsi(VsiId, TrafficType),
     /// Multicast packets that are forwarded in a VRF, before they are replicated.
     Multicast(VrfId),
-    /// Multicast packets of a VRF that are handed to software: without a route, from a wrong interface, for a Register.
+    /// Multicast packets of a VRF that are handed to software: without a route, from a wrong interface, for a Register; and those to the
+    /// groups of a link, PIM's and group management's among them.
     Punt(VrfId),
     /// Packets that a replication group copies, before it does: of an (S,G) or the groups of a prefix; of a tunnel, as the group that these
     /// have a leg to; of one interface, by such a group with that leg alone; of a tree at a router where it branches.

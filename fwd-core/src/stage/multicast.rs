@@ -46,9 +46,16 @@ pub(crate) fn process(tables: &Tables<'_>, state: &mut State<'_>, frame: &Frame<
     let slot = multicast.vrf(at.vrf).ok_or(to_software)?;
     let punts = slot.punts().ok_or(to_software)?;
     let header = match frame.after(at.offset).first().map(|first| first >> 4) {
-        Some(6) => header6(frame, &at)?,
-        _ => header4(frame, &at)?,
+        Some(6) => header6(frame, &at),
+        _ => header4(frame, &at),
     };
+    // Protocols of the link, PIM and group management among them, are software's too.
+    let header = header.map_err(|halt| match halt {
+        Halt::Punt { .. } if !police::punt(tables, state, slot, frame.after(at.offset).len()) => {
+            Halt::Drop(DropReason::Policed)
+        }
+        halt => halt,
+    })?;
     let mut software = |reason| match police::punt(tables, state, slot, header.len) {
         true => punt(reason, at.vrf, at.offset),
         false => Halt::Drop(DropReason::Policed),

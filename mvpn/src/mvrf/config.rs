@@ -4,8 +4,9 @@ use core::net::IpAddr;
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
-use bgp_vpn::attr::RouteTarget;
+use bgp_vpn::attr::{PmsiTunnelType, RouteTarget};
 use bgp_vpn::nlri::RouteDistinguisher;
 use fwd_core::net::{IfIndex, IpPrefix, Label, VrfId};
 
@@ -16,6 +17,7 @@ use super::damping::DampingConfig;
 use super::permit::Permit;
 use super::s_pmsi::SPmsiPolicy;
 use super::standby::RootStandby;
+use super::technology::{self, TunnelTechnology};
 use super::umh::UmhSelection;
 use crate::pim::wire::AddressFamily;
 
@@ -41,6 +43,8 @@ pub enum TunnelKind {
     PimSm(IpAddr),
     /// BIDIR-PIM over GRE with this P-group.
     BidirPim(IpAddr),
+    /// Another one, of this type: one of [`MvpnConfig::technologies`].
+    Other(PmsiTunnelType),
 }
 
 /// How ASM groups cross the backbone (RFC 6514 §13, §14).
@@ -222,6 +226,8 @@ pub struct MvpnConfig {
     pub spaces: RangeInclusive<u32>,
     /// P-groups of PIM-SSM tunnels.
     pub p_groups: Option<IpPrefix>,
+    /// Technologies of P-tunnels beside this crate's own.
+    pub technologies: Vec<&'static dyn TunnelTechnology>,
     /// P-tunnels that this PE is the root of, of all MVRFs together: the state that it makes in the core. Default 10,000.
     pub tunnel_budget: usize,
     /// Timers.
@@ -241,6 +247,7 @@ impl MvpnConfig {
             tunnels: 1..=100_000,
             spaces: 100_000..=199_999,
             p_groups: None,
+            technologies: Vec::new(),
             tunnel_budget: 10_000,
             timers: MvpnTimers::default(),
         }
@@ -271,6 +278,10 @@ impl MvpnConfig {
         let same_family = |p: &IpPrefix| p.addr().is_ipv4() == router.is_ipv4() && p.addr().is_multicast();
         if self.p_groups.as_ref().is_some_and(|p| !same_family(p)) {
             return Err(MvpnConfigError::PGroups);
+        }
+        let types: BTreeSet<_> = self.technologies.iter().map(|technology| technology.tunnel_type()).collect();
+        if types.len() < self.technologies.len() || !types.iter().all(|of| technology::may_be(*of)) {
+            return Err(MvpnConfigError::Technologies);
         }
         let t = &self.timers;
         if t.switch_over > Duration::from_secs(60) {
@@ -428,6 +439,9 @@ impl MvrfConfig {
             return Err(MvpnConfigError::InterAs);
         }
         for kind in self.inclusive.iter().chain([&self.selective]).chain(&self.fallback) {
+            if matches!(kind, TunnelKind::Other(of) if technology::find(&pe.technologies, *of).is_none()) {
+                return Err(MvpnConfigError::Technologies);
+            }
             let is_good = match kind {
                 TunnelKind::PimSsm => pe.p_groups.is_some(),
                 TunnelKind::PimSm(group) | TunnelKind::BidirPim(group) => {
@@ -539,6 +553,11 @@ pub enum MvpnConfigError {
         "p_groups: missing, not multicast, of another family than router, or the group of another MVRF's shared tree"
     )]
     PGroups,
+    /// `technologies`, or the type of a tunnel.
+    #[error(
+        "technologies: two of one type, one of a type that is known without it, or a tunnel of a type that is not there"
+    )]
+    Technologies,
     /// `timers.switch_over`.
     #[error("switch_over: more than 60 s")]
     SwitchOver,

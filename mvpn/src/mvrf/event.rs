@@ -57,6 +57,9 @@ pub enum MvpnReject {
     NoLabel,
     /// An address that its field cannot hold.
     Address,
+    /// PMSI_TUNNEL of a type that is not known here, or with an identifier that is none of that type: the route is taken as withdrawn
+    /// (RFC 6514 §5).
+    TunnelType,
     /// A tunnel with an upstream-assigned label, where segments of trees are joined.
     UpstreamLabel,
 }
@@ -129,7 +132,7 @@ pub enum MvpnEvent {
         /// The tunnel.
         tunnel: PTunnel,
     },
-    /// A PE sent something else than S-PMSI Joins to their port.
+    /// A PE sent something else than S-PMSI Joins to their port, or somebody sent them who is not on the PMSI.
     BadSPmsiJoin {
         /// Where.
         vrf: VrfId,

@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use alloc::vec::Vec;
 use bgp_vpn::nlri::RouteDistinguisher;
-use fwd_core::net::{IpPrefix, LabelSpaceId, NhlfeId, ReplicationId, TunnelId, VrfId};
+use fwd_core::net::{IfIndex, IpPrefix, LabelSpaceId, NhlfeId, ReplicationId, TunnelId, VrfId};
 use fwd_core::op::FwdOp;
 
 use super::attributes::{BfdSession, McastAttributes};
@@ -193,10 +193,12 @@ pub enum Input {
         /// Its attributes: the next hop and route targets count.
         attributes: Option<McastAttributes>,
     },
-    /// What came to UDP port 3232 ([`crate::pim::wire::s_pmsi_join::SPmsiJoin`]) over the I-PMSI of a VRF. What comes from a CE is to be discarded.
+    /// What came to UDP port 3232 ([`crate::pim::wire::s_pmsi_join::SPmsiJoin`]) of a VRF. Who is no PE has no say: it counts if it came over the PMSI.
     SPmsiJoin {
         /// The VRF.
         vrf: VrfId,
+        /// The interface it came by: [`MvrfConfig::pmsi`](super::MvrfConfig::pmsi) for what came by the I-PMSI.
+        interface: IfIndex,
         /// The PE that sent it.
         pe: IpAddr,
         /// The payload.

@@ -272,9 +272,9 @@ impl MvpnPe {
             Input::TunnelMtu { tree, mtu } => self.tunnel_mtu(now, tree, mtu),
             Input::TreeFailed { tree } => self.tree_failed(now, tree),
             Input::Mdt { route, attributes } => self.mdt_changed(now, route, attributes.as_ref()),
-            Input::SPmsiJoin { vrf, pe, octets } => {
+            Input::SPmsiJoin { vrf, interface, pe, octets } => {
                 if let Some(m) = self.mvrfs.get_mut(&vrf) {
-                    m.joins_received(&mut self.shared, now, pe, &octets);
+                    m.joins_received(&mut self.shared, now, (interface, pe), &octets);
                 }
             }
             Input::UpstreamState { vrf, pe, is_up } => {
@@ -552,6 +552,11 @@ impl Mvrf {
         if !self.config.families.contains(&route.family) {
             return;
         }
+        let is_known = attributes.is_none_or(|attributes| shared.knows_tunnel(attributes));
+        if !is_known {
+            shared.reject(now, self.config.vrf, MvpnReject::TunnelType, route);
+        }
+        let attributes = attributes.filter(|_| is_known);
         match route.kind {
             McastKind::Ad(AdRoute::IntraAsIPmsi(ad)) if ad.originator != shared.config.router => {
                 self.i_pmsi_changed(shared, now, (route.family, ad), attributes);

@@ -8,6 +8,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use alloc::vec::Vec;
 use bgp_vpn::nlri::mcast_vpn::IntraAsIPmsiAd;
 use bgp_vpn::nlri::{MdtNlri, RouteDistinguisher};
+use fwd_core::net::IfIndex;
 use fwd_core::op::MrouteKey;
 use fwd_core::time::Instant;
 
@@ -196,9 +197,22 @@ impl Mvrf {
     }
 
     /// S-PMSI Joins of another PE. What follows a fault is not read.
-    pub(super) fn joins_received(&mut self, shared: &mut Shared, now: Instant, pe: IpAddr, octets: &[u8]) {
+    pub(super) fn joins_received(
+        &mut self,
+        shared: &mut Shared,
+        now: Instant,
+        (interface, pe): (IfIndex, IpAddr),
+        octets: &[u8],
+    ) {
         let (vrf, mut rest) = (self.config.vrf, octets);
         if !self.config.model.has_mdt() {
+            return;
+        }
+        // RFC 6513 §13: a CE can put any address into a packet, and a packet into no PMSI.
+        if interface != self.config.pmsi {
+            if let Some(times) = shared.bad_join(now, vrf) {
+                shared.event(MvpnEvent::BadSPmsiJoin { vrf, pe, times });
+            }
             return;
         }
         // Who is no PE of the VPN has no say.

@@ -6,7 +6,7 @@
 //! | RFC 6514 | File | What |
 //! |---|---|---|
 //! | §4 | `route.rs`, `attributes.rs` | routes and their attributes as values |
-//! | §5 | `p_tunnel.rs` | P-tunnels |
+//! | §5 | `p_tunnel.rs`, `technology.rs` | P-tunnels, those of other technologies |
 //! | §9.1 | `i_pmsi.rs` | Intra-AS I-PMSI A-D routes |
 //! | §9.2, §11.2, §12.2 | `inter_as/` | routers at the border of an AS or an area |
 //! | §9.2.3.4 | `as_tree.rs` | inter-AS trees as a PE receives them |
@@ -78,6 +78,7 @@ pub mod s_pmsi;
 mod shared;
 mod source_active;
 mod standby;
+mod technology;
 mod umh;
 
 pub use admission::Reservation;
@@ -104,4 +105,5 @@ pub use root::TreeId;
 pub use route::{AdRoute, McastKind, McastRoute, SFlow};
 pub use s_pmsi::{Audience, Move, Period, Reason, SPmsiFigures, SPmsiPolicy, Threshold, TradeOff};
 pub use standby::RootStandby;
+pub use technology::{TunnelIdentifier, TunnelTechnology};
 pub use umh::{Umh, UmhRoute, UmhSelection};

@@ -2,10 +2,12 @@
 
 use core::net::IpAddr;
 
-use bgp_vpn::attr::{PimTree, PmsiFlags, PmsiLabel, PmsiTunnel, PmsiTunnelId};
+use bgp_vpn::attr::{PimTree, PmsiFlags, PmsiLabel, PmsiTunnel, PmsiTunnelId, PmsiTunnelType};
 use bgp_vpn::nlri::MldpFec;
 use fwd_core::net::Label;
 use smallvec::SmallVec;
+
+use super::technology::{LONGEST, TunnelIdentifier};
 
 /// The name of a multipoint LSP (RFC 6388 §2.2).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,6 +69,13 @@ pub enum PTunnel {
     IngressReplication(IpAddr),
     /// Type 7.
     MldpMp2mp(MldpLsp),
+    /// Another type, of a [`TunnelTechnology`](super::TunnelTechnology).
+    Other {
+        /// The type.
+        tunnel_type: PmsiTunnelType,
+        /// Tunnel Identifier.
+        identifier: TunnelIdentifier,
+    },
 }
 
 /// PMSI_TUNNEL as a value.
@@ -89,7 +98,9 @@ impl PmsiTunnelValue {
         Self { leaf_information_required: false, per_flow: false, label: None, tunnel }
     }
 
-    /// The value of a received attribute; `None` for a type of tunnel that this crate cannot receive from.
+    /// The value of a received attribute; `None` for a type of tunnel that nothing is received from here, which makes the attribute malformed
+    /// (RFC 6514 §5): its routes are to be taken as withdrawn. A type that may be of one of [`MvpnConfig::technologies`](super::MvpnConfig::technologies)
+    /// has a value; the machine refuses it if it is not.
     #[must_use]
     pub fn from_attribute(attribute: &PmsiTunnel<'_>) -> Option<Self> {
         let lsp = |fec: MldpFec<'_>| Some(MldpLsp { root: fec.root()?, opaque: SmallVec::from_slice(fec.opaque) });
@@ -104,6 +115,9 @@ impl PmsiTunnelValue {
             PmsiTunnelId::PimSm(tree) => PTunnel::PimSm { sender: tree.source(), group: tree.group() },
             PmsiTunnelId::BidirPim(tree) => PTunnel::BidirPim { sender: tree.source(), group: tree.group() },
             PmsiTunnelId::IngressReplication(address) => PTunnel::IngressReplication(address),
+            PmsiTunnelId::Other { tunnel_type, identifier } if identifier.len() <= LONGEST => {
+                PTunnel::Other { tunnel_type, identifier: SmallVec::from_slice(identifier) }
+            }
             _ => return None,
         };
         let has = |flag| attribute.flags.contains(flag);
@@ -133,6 +147,7 @@ impl PmsiTunnelValue {
             PTunnel::PimSm { sender, group } => PmsiTunnelId::PimSm(pair(*sender, *group)?),
             PTunnel::BidirPim { sender, group } => PmsiTunnelId::BidirPim(pair(*sender, *group)?),
             PTunnel::IngressReplication(address) => PmsiTunnelId::IngressReplication(*address),
+            PTunnel::Other { tunnel_type, identifier } => PmsiTunnelId::Other { tunnel_type: *tunnel_type, identifier },
         };
         Some(then(&PmsiTunnel { flags, label, tunnel }))
     }

@@ -17,6 +17,7 @@ use super::event::MvpnLimit;
 use super::io::{Output, TreeRequest};
 use super::p_tunnel::{MldpLsp, PTunnel};
 use super::shared::Shared;
+use super::technology::{self, LONGEST};
 
 /// A tree that a PE is the root of, numbered by the PE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -197,6 +198,11 @@ impl Shared {
             }
             TunnelKind::PimSm(group) => PTunnel::PimSm { sender: root, group },
             TunnelKind::BidirPim(group) => PTunnel::BidirPim { sender: root, group },
+            TunnelKind::Other(tunnel_type) => {
+                let technology = technology::find(&self.config.technologies, tunnel_type)?;
+                let identifier = Some(technology.identifier(root, number)).filter(|id| id.len() <= LONGEST)?;
+                PTunnel::Other { tunnel_type, identifier }
+            }
         })
     }
 

@@ -21,6 +21,7 @@ use super::numbers::Numbers;
 use super::p_tunnel::PTunnel;
 use super::root::{Root, TreeId, Trunk};
 use super::route::{McastRoute, SFlow};
+use super::technology;
 
 /// What a timer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -468,6 +469,15 @@ impl Shared {
     /// How many bad S-PMSI Joins there were, if that is to be said.
     pub(super) fn bad_join(&mut self, now: Instant, vrf: VrfId) -> Option<u64> {
         self.is_news(now, News::Join(vrf))
+    }
+
+    /// Whether the P-tunnel of a route is of a type that is known here, and named as that type names tunnels.
+    pub(super) fn knows_tunnel(&self, attributes: &McastAttributes) -> bool {
+        let Some(PTunnel::Other { tunnel_type, identifier }) = attributes.pmsi.as_ref().map(|pmsi| &pmsi.tunnel) else {
+            return true;
+        };
+        let technology = technology::find(&self.config.technologies, *tunnel_type);
+        technology.is_some_and(|technology| technology.is_identifier(identifier))
     }
 
     pub(super) fn reject(&mut self, now: Instant, vrf: VrfId, reason: MvpnReject, route: McastRoute) {

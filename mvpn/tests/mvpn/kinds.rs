@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use bgp_vpn::attr::RouteTarget;
+use bgp_vpn::attr::{PmsiTunnelType, RouteTarget};
 use bgp_vpn::mib::View;
 use bgp_vpn::nlri::RouteDistinguisher;
 use fwd_core::mib::{Objects, Oid, Value};
 use fwd_core::net::VrfId;
 use fwd_core::time::Instant;
 use mvpn::mvrf::mib::MvpnMib;
-use mvpn::mvrf::{MvpnConfig, MvpnConfigError, MvpnPe, MvrfConfig, PTunnel, RootStandby, TunnelKind, UmhSelection};
+use mvpn::mvrf::{
+    MvpnConfig, MvpnConfigError, MvpnEvent, MvpnPe, MvpnReject, MvrfConfig, PTunnel, PmsiTunnelValue, RootStandby,
+    TunnelIdentifier, TunnelKind, TunnelTechnology, UmhSelection,
+};
 
 use super::node::{SimAddress, pmsi};
 use super::oam::{outside, walk};
@@ -255,4 +258,103 @@ fn an_mp2mp_lsp_is_one_vpns_and_its_pes_select_alike() {
     assert_eq!(pe.numbers_in_use(), used);
     pe.remove_mvrf(Instant::ZERO, VrfId(1)).unwrap();
     assert_eq!(pe.numbers_in_use(), [0; 4]);
+}
+
+/// A technology that `mvpn` does not know: its tunnels are named by root and number.
+#[derive(Debug)]
+struct Experiment;
+
+const EXPERIMENT: PmsiTunnelType = PmsiTunnelType(0x7b);
+
+impl TunnelTechnology for Experiment {
+    fn tunnel_type(&self) -> PmsiTunnelType {
+        EXPERIMENT
+    }
+    fn identifier(&self, root: IpAddr, number: u32) -> TunnelIdentifier {
+        let mut id = TunnelIdentifier::from_slice(&number.to_be_bytes());
+        match root {
+            IpAddr::V4(a) => id.extend_from_slice(&a.octets()),
+            IpAddr::V6(a) => id.extend_from_slice(&a.octets()),
+        }
+        id
+    }
+    fn is_identifier(&self, octets: &[u8]) -> bool {
+        matches!(octets.len(), 8 | 20)
+    }
+}
+
+fn added<A: SimAddress>(provider: Provider) {
+    // PE 3 was not told of the technology.
+    let mut world: World<A> = World::new(provider.routers(4), 3, |pe, c| {
+        if pe < 3 {
+            c.technologies = vec![&Experiment];
+        }
+    });
+    let kind = TunnelKind::Other(EXPERIMENT);
+    for pe in 0..4 {
+        let kind = if pe < 3 { kind } else { TunnelKind::MldpP2mp };
+        world.add_site(pe, mvrf(pe, Some(kind), kind), false);
+    }
+    let (source, group) = (A::host(0, 1), A::ssm(1));
+    for pe in [1, 2, 3] {
+        world.member((pe, VRF), Some(source), group, true);
+    }
+    world.run_for(SECOND * 5);
+    let delivered = |world: &mut World<A>| {
+        let number = world.send((0, VRF), source, group);
+        world.run_for(SECOND);
+        world.copies(source, group, number).into_keys().map(|(pe, _)| pe).collect::<Vec<_>>()
+    };
+    assert_eq!(delivered(&mut world), [1, 2], "{provider:?}");
+    let now = world.now;
+    world.pes[0].mvpn.place(now, VRF, super::decision::flow(group), Some(true)).unwrap();
+    world.drain(0);
+    world.run_for(SECOND * 5);
+    let carried = world.pes[0].mvpn.carried(VRF, source.into(), group.into()).unwrap();
+    assert!(carried.is_selective && matches!(carried.sent_by, Some(PTunnel::Other { tunnel_type: EXPERIMENT, .. })));
+    assert_eq!(delivered(&mut world), [1, 2], "{provider:?}");
+    // What it says is an attribute of the type, and comes back as the same value.
+    let sent: Vec<_> = world.pes[0].mvpn.originated().filter_map(|(_, a)| a.pmsi.clone()).collect();
+    assert!(sent.len() >= 2);
+    for value in sent {
+        assert_eq!(value.with_attribute(|a| a.tunnel.tunnel_type()), Some(EXPERIMENT));
+        assert_eq!(value.with_attribute(PmsiTunnelValue::from_attribute), Some(Some(value)));
+    }
+    // Who does not know the type takes the routes as withdrawn, and says so.
+    assert_eq!(world.pes[3].mvpn.members(VRF).count(), 0);
+    let is_said = |e: &MvpnEvent| matches!(e, MvpnEvent::Rejected { reason: MvpnReject::TunnelType, .. });
+    assert!(world.pes[3].events.iter().any(is_said) && !world.pes[1].events.iter().any(is_said));
+    // And an identifier that is none of the type's is as bad.
+    let (route, mut attributes) = world.pes[0]
+        .mvpn
+        .originated()
+        .find(|(route, _)| matches!(route.kind, mvpn::mvrf::McastKind::Ad(_)))
+        .map(|(route, a)| (*route, a.clone()))
+        .unwrap();
+    let members = world.pes[1].mvpn.members(VRF).count();
+    let identifier = TunnelIdentifier::from_slice(&[1, 2, 3]);
+    attributes.pmsi = Some(PmsiTunnelValue::new(PTunnel::Other { tunnel_type: EXPERIMENT, identifier }));
+    world.input(1, mvpn::mvrf::Input::Route { route, attributes: Some(attributes) });
+    assert!(world.pes[1].events.iter().any(is_said) && world.pes[1].mvpn.members(VRF).count() < members);
+}
+
+/// A type of tunnel that the crate does not know is an entry in a list and an implementation of a trait: flows go by I-PMSI and S-PMSI of it as
+/// by every tree. A PE without the entry takes such routes as withdrawn, as RFC 6514 §5 has it of a malformed attribute.
+///
+/// Shows: MVPN-TUN-2
+#[test]
+fn a_new_kind_of_tunnel_is_an_entry_and_a_trait() {
+    for provider in Provider::BOTH {
+        added::<Ipv4Addr>(provider);
+        added::<Ipv6Addr>(provider);
+    }
+    let new = |technologies: Vec<&'static dyn TunnelTechnology>| {
+        let mut config = MvpnConfig::new(Provider::V4.routers(1)[0], 65001);
+        config.technologies = technologies;
+        MvpnPe::new(Instant::ZERO, config)
+    };
+    assert_eq!(new(vec![&Experiment, &Experiment]).err(), Some(MvpnConfigError::Technologies));
+    let mut pe = new(Vec::new()).unwrap();
+    let unknown = mvrf(0, Some(TunnelKind::Other(EXPERIMENT)), TunnelKind::MldpP2mp);
+    assert_eq!(pe.add_mvrf(Instant::ZERO, unknown), Err(MvpnConfigError::Technologies));
 }

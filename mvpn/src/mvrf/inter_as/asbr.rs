@@ -17,7 +17,7 @@ use super::member::Mvpn;
 use super::tree::Tree;
 use crate::mvrf::attributes::{McastAttributes, Target};
 use crate::mvrf::config::TunnelKind;
-use crate::mvrf::event::{MvpnEvent, MvpnLimit};
+use crate::mvrf::event::{MvpnEvent, MvpnLimit, MvpnReject};
 use crate::mvrf::io::Output;
 use crate::mvrf::numbers::Numbers;
 use crate::mvrf::p_tunnel::PTunnel;
@@ -228,6 +228,12 @@ impl MvpnAsbr {
     fn path_changed(&mut self, now: Instant, from: Peer, route: McastRoute, path: Option<AsbrPath>) {
         // RFC 4271 §9.1.2: a path through this AS has come back.
         let path = path.filter(|path| !path.as_path.contains(&self.config.router.asn));
+        // RFC 6514 §5. What passes as it is, is for others to judge.
+        let is_known = path.as_ref().is_none_or(|path| self.shared.knows_tunnel(&path.attributes));
+        let path = path.filter(|path| is_known || self.is_whole(&path.attributes));
+        if !is_known && path.is_none() {
+            self.shared.reject(now, VrfId::GLOBAL, MvpnReject::TunnelType, route);
+        }
         match path {
             Some(path) => {
                 let known = self.paths.get(&route).and_then(|paths| paths.get(&from));

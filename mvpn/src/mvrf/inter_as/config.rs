@@ -84,7 +84,11 @@ impl AsbrConfig {
             match kind {
                 TunnelKind::IngressReplication | TunnelKind::MldpP2mp | TunnelKind::RsvpTeP2mp => {}
                 // What arrives labelled goes on labelled; and a segment is one PE's.
-                TunnelKind::PimSsm | TunnelKind::PimSm(_) | TunnelKind::BidirPim(_) | TunnelKind::MldpMp2mp { .. } => {
+                TunnelKind::PimSsm
+                | TunnelKind::PimSm(_)
+                | TunnelKind::BidirPim(_)
+                | TunnelKind::MldpMp2mp { .. }
+                | TunnelKind::Other(_) => {
                     return Err(AsbrConfigError::Tunnel);
                 }
             }

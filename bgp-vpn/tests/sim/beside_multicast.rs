@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use bgp_vpn::nlri::Family;
-use bgp_vpn::session::{FamilyConfig, PeerRole};
+use bgp_vpn::session::{ConfigError, FamilyConfig, PeerConfig, PeerRole};
 use bgp_vpn::speaker::PeerId;
 use bgp_vpn::vrf::LabelMode;
+use fwd_core::net::VrfId;
 
 use crate::admission::{as_path, update};
 use crate::ce::ce;
@@ -195,6 +196,8 @@ fn what_comes_later_goes_as_far_as_it_may() {
 }
 
 /// What PEs say of where multicast comes from is taken from no customer, and told to none.
+///
+/// Shows: MVPN-ISEC-1
 #[test]
 fn customers_neither_say_nor_hear_where_multicast_comes_from() {
     let (mut world, pes, rrs) = core(2, 1);
@@ -227,4 +230,33 @@ fn customers_neither_say_nor_hear_where_multicast_comes_from() {
     world.run(Duration::from_secs(60));
     assert!(said(&world, pes[1], other_side, opaque));
     assert!(!said(&world, pes[1], other_side, ROUTE_IMPORT) && !said(&world, pes[1], other_side, SOURCE_AS));
+}
+
+/// A CE's session has no MCAST-VPN, and cannot be given it; routes of the family that come even so are told to nobody, while those of a PE are.
+///
+/// Shows: MVPN-ISEC-1
+#[test]
+fn multicast_routes_of_a_ce_are_not_taken() {
+    let (mut world, ends) = network(|_| true);
+    let pe = PES[0];
+    let (_, pe_side, _) = ce(&mut world, pe, 1, 65010, &[]);
+    world.run(Duration::from_secs(60));
+    let config = PeerConfig::new(v4(77), v4(pe as u8), 65011, &[MCAST]);
+    let refused = world.nodes[pe].speaker.add_peer(world.now, PeerConfig { vrf: VrfId(1), ..config });
+    assert!(matches!(refused, Err(ConfigError::Value { field: "families", .. })), "{refused:?}");
+    let (of_pe, known) = multicast_routes();
+    let mut reach = [&[0, 1, 5, 4, 192, 0, 2, 103, 0][..], &known].concat();
+    let mut attributes = [&[0x40, 1, 1, 0][..], &as_path(&[65010]), &[0x80, 14, reach.len() as u8]].concat();
+    attributes.append(&mut reach);
+    attributes.extend_from_slice(&[&[0xc0, 16, 8][..], &TARGET].concat());
+    let heard = |world: &World, from: usize| {
+        let all = world.nodes[pe].sent.iter().chain(&world.nodes[RR].sent[from..]);
+        all.into_iter().any(|(_, octets)| octets.windows(14).any(|w| w == &known[..14]))
+    };
+    world.inject(pe, pe_side, &message(&attributes));
+    world.run(Duration::from_secs(60));
+    assert!(!heard(&world, 0));
+    world.inject(RR, ends[0], &of_pe);
+    world.run(Duration::from_secs(60));
+    assert!(heard(&world, 0));
 }

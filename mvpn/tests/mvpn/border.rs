@@ -31,10 +31,16 @@ impl<A: SimAddress> World<A> {
         tune: impl Fn(usize, &mut MvpnConfig),
         border: impl Fn(usize, &mut AsbrConfig),
     ) -> Self {
-        let mut world = Self::build(routers, ases.asn.clone(), seed, super::node::FEW, |pe, config| {
-            config.asn = if ases.abrs.is_empty() { ases.asn[pe] } else { 65001 };
-            tune(pe, config);
-        });
+        let mut world = Self::build(
+            routers,
+            ases.asn.clone(),
+            seed,
+            super::node::Room::for_vpns(super::node::FEW),
+            |pe, config| {
+                config.asn = if ases.abrs.is_empty() { ases.asn[pe] } else { 65001 };
+                tune(pe, config);
+            },
+        );
         let mut ends: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (a, b) in &ases.links {
             ends.entry(*a).or_default().push(*b);

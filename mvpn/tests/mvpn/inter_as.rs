@@ -26,16 +26,16 @@ pub fn chain() -> Ases {
 }
 
 /// The tunnels of each AS: one kind for I-PMSIs and S-PMSIs.
-type Kinds = [TunnelKind; 3];
+pub type Kinds = [TunnelKind; 3];
 
-const MIXED: Kinds = [TunnelKind::MldpP2mp, TunnelKind::RsvpTeP2mp, TunnelKind::IngressReplication];
+pub const MIXED: Kinds = [TunnelKind::MldpP2mp, TunnelKind::RsvpTeP2mp, TunnelKind::IngressReplication];
 
-fn kind_of(ases: &Ases, kinds: Kinds, node: usize) -> TunnelKind {
+pub fn kind_of(ases: &Ases, kinds: Kinds, node: usize) -> TunnelKind {
     kinds[ases.asn[node] as usize - 65001]
 }
 
 /// The chain with a site at each PE; the RP is a CE of PE 5.
-fn network<A: SimAddress>(provider: Provider, kinds: Kinds, seed: u64, tune: impl Fn(&mut MvrfConfig)) -> World<A> {
+pub fn network<A: SimAddress>(provider: Provider, kinds: Kinds, seed: u64, tune: impl Fn(&mut MvrfConfig)) -> World<A> {
     let ases = chain();
     let mut world = World::<A>::of_ases(
         provider.routers(10),
@@ -58,7 +58,7 @@ fn network<A: SimAddress>(provider: Provider, kinds: Kinds, seed: u64, tune: imp
     world
 }
 
-fn to(pes: &[usize]) -> BTreeMap<(usize, VrfId), u32> {
+pub fn to(pes: &[usize]) -> BTreeMap<(usize, VrfId), u32> {
     pes.iter().map(|pe| ((*pe, VRF), 1)).collect()
 }
 

@@ -1,7 +1,7 @@
 //! The same network with mLDP in the place of simulated trees: a P router in the middle, messages as LDP has them, and copies made where
 //! the trees branch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -23,6 +23,38 @@ pub struct Ldp {
     pub nodes: Vec<Mldp>,
     joined: BTreeMap<(usize, PTunnel), TreeId>,
     rooted: BTreeMap<(usize, TreeId), (mvpn::mvrf::TreeId, BTreeMap<u16, NhlfeId>)>,
+    /// The links that are up, and those that the routers have been told of.
+    pub links: BTreeSet<(usize, usize)>,
+    failed: BTreeSet<(usize, usize)>,
+    told: BTreeSet<(usize, usize)>,
+}
+
+impl Ldp {
+    /// The entries that a root sends by.
+    pub fn branches_of(&self, root: usize, tree: mvpn::mvrf::TreeId) -> Option<Vec<NhlfeId>> {
+        let found = self.rooted.iter().find(|((n, _), (of, _))| *n == root && *of == tree);
+        found.map(|(_, (_, legs))| legs.values().copied().collect())
+    }
+}
+
+/// A neighbour of another provider, and whether trees may extend to it.
+pub struct Agreement {
+    pub outside: usize,
+    pub agreed: bool,
+}
+
+impl Agreement {
+    pub fn apply(&self, config: &mut MldpConfig) {
+        config.outside = BTreeSet::from([id(self.outside)]);
+        if self.agreed {
+            config.agreed = config.outside.clone();
+        }
+    }
+}
+
+/// A link of the core.
+pub fn link(a: usize, b: usize) -> (usize, usize) {
+    (a.min(b), a.max(b))
 }
 
 fn id(n: usize) -> LdpId {
@@ -45,6 +77,16 @@ impl<A: SimAddress> World<A> {
 
     /// The same, with so many trees at most at router `p`.
     pub fn start_ldp_with(&mut self, p: usize, max_trees: usize) {
+        let links = (0..self.pes.len()).filter(|n| *n != p).map(|n| link(n, p)).collect();
+        self.start_ldp_on(links, |n, config| {
+            if n == p {
+                config.max_trees = max_trees;
+            }
+        });
+    }
+
+    /// Runs mLDP over the links of a core.
+    pub fn start_ldp_on(&mut self, links: BTreeSet<(usize, usize)>, tune: impl Fn(usize, &mut MldpConfig)) {
         let now = self.now;
         let label = |n| Label::new(n).unwrap();
         let config = |n: usize| {
@@ -52,34 +94,96 @@ impl<A: SimAddress> World<A> {
             let nhlfes = NhlfeRange { first: NhlfeId(1000), last: NhlfeId(1999) };
             let groups = GroupRange { first: ReplicationId(400), last: ReplicationId(899) };
             let mut config = MldpConfig::new(vec![self.routers[n]], labels, nhlfes, groups);
-            config.max_trees = if n == p { max_trees } else { config.max_trees };
+            tune(n, &mut config);
             config
         };
+        let nodes: Vec<Mldp> = (0..self.pes.len()).map(|n| Mldp::new(now, config(n)).unwrap()).collect();
+        let (failed, told) = (BTreeSet::new(), BTreeSet::new());
+        self.ldp = Some(Ldp { nodes, joined: BTreeMap::new(), rooted: BTreeMap::new(), links, failed, told });
+        self.converge();
+    }
+
+    /// A link of the core fails at once or is there again: what is sent over it is lost. The routers see it when they [`converge`](Self::converge).
+    pub fn set_core_link(&mut self, (a, b): (usize, usize), up: bool) {
+        let ldp = self.ldp.as_mut().unwrap();
+        match up {
+            true => (ldp.links.insert(link(a, b)), ldp.failed.remove(&link(a, b))),
+            false => (ldp.links.remove(&link(a, b)), ldp.failed.insert(link(a, b))),
+        };
+    }
+
+    /// The neighbours of a router in the core.
+    pub fn neighbours(&self, of: usize) -> BTreeSet<usize> {
+        let links = self.ldp.iter().flat_map(|ldp| &ldp.links).filter(|(a, b)| *a == of || *b == of);
+        links.map(|(a, b)| if *a == of { *b } else { *a }).collect()
+    }
+
+    /// The next router on the shortest way to another, as the routers know it by now.
+    pub fn next_hop(&self, from: usize, to: usize) -> Option<usize> {
+        let told = self.ldp.as_ref().map(|ldp| &ldp.told)?;
+        let next = |of: usize| told.iter().filter(move |(a, b)| *a == of || *b == of).map(move |(a, b)| a + b - of);
+        let (mut seen, mut queue) = (BTreeMap::from([(to, to)]), VecDeque::from([to]));
+        while let Some(at) = queue.pop_front() {
+            for other in next(at) {
+                if let std::collections::btree_map::Entry::Vacant(entry) = seen.entry(other) {
+                    entry.insert(at);
+                    queue.push_back(other);
+                }
+            }
+        }
+        seen.get(&from).copied()
+    }
+
+    /// All routers know which links there are: sessions with neighbours, and routes.
+    pub fn converge(&mut self) {
+        let (now, count) = (self.now, self.pes.len());
+        let Some(ldp) = &mut self.ldp else { return };
+        let (links, told) = (ldp.links.clone(), core::mem::replace(&mut ldp.told, ldp.links.clone()));
         let negotiated = Negotiated {
             keepalive: Duration::from_secs(60),
             max_pdu_length: Pdu::DEFAULT_MAX_LEN,
             discipline: AdvertisementDiscipline::DownstreamUnsolicited,
             path_vector_limit: None,
-            capabilities: config(p).capabilities(),
+            capabilities: MldpConfig::new(
+                vec![],
+                LabelRange { first: Label::FIRST_UNRESERVED, last: Label::MAX },
+                NhlfeRange { first: NhlfeId(0), last: NhlfeId(0) },
+                GroupRange { first: ReplicationId(0), last: ReplicationId(0) },
+            )
+            .capabilities(),
             graceful_restart: None,
         };
-        let count = self.pes.len();
-        let mut nodes: Vec<Mldp> = (0..count).map(|n| Mldp::new(now, config(n)).unwrap()).collect();
-        for (n, mldp) in nodes.iter_mut().enumerate() {
-            for other in (0..count).filter(|other| *other != n && (n == p || *other == p)) {
-                let next = Some(NextHop::Neighbor { iface: CORE, mac: mac(other) });
-                mldp.handle_input(now, Input::Reach { peer: id(other), next, mtu: 1600 });
-                mldp.handle_input(now, Input::PeerUp { peer: id(other), negotiated: &negotiated });
-            }
-            for root in (0..count).filter(|root| *root != n) {
-                let hop = if n == p { root } else { p };
-                let candidates = vec![Candidate { address: self.routers[hop], peer: id(hop) }];
-                let route = Some(Route::Paths { candidates, metric: 1 });
-                mldp.handle_input(now, Input::Route { root: self.routers[root], route });
+        for (a, b) in told.difference(&links) {
+            for (n, other) in [(*a, *b), (*b, *a)] {
+                ldp.nodes[n].handle_input(now, Input::PeerDown { peer: id(other), retain: None });
+                ldp.nodes[n].handle_input(now, Input::Reach { peer: id(other), next: None, mtu: 0 });
             }
         }
-        self.ldp = Some(Ldp { nodes, joined: BTreeMap::new(), rooted: BTreeMap::new() });
+        for (a, b) in links.difference(&told) {
+            for (n, other) in [(*a, *b), (*b, *a)] {
+                let next = Some(NextHop::Neighbor { iface: CORE, mac: mac(other) });
+                ldp.nodes[n].handle_input(now, Input::Reach { peer: id(other), next, mtu: 1600 });
+                ldp.nodes[n].handle_input(now, Input::PeerUp { peer: id(other), negotiated: &negotiated });
+            }
+        }
+        for n in 0..count {
+            for root in (0..count).filter(|root| *root != n) {
+                let route = self.next_hop(n, root).map(|hop| {
+                    let candidates = vec![Candidate { address: self.routers[hop], peer: id(hop) }];
+                    Route::Paths { candidates, metric: 1 }
+                });
+                let input = Input::Route { root: self.routers[root], route };
+                if let Some(ldp) = &mut self.ldp {
+                    ldp.nodes[n].handle_input(now, input);
+                }
+            }
+        }
         self.drain_ldp();
+    }
+
+    /// Whether what a router sends reaches another: over a link that did not fail.
+    pub(super) fn is_linked(&self, a: usize, b: usize) -> bool {
+        self.ldp.as_ref().is_none_or(|ldp| !ldp.failed.contains(&link(a, b)))
     }
 
     /// What a PE asks of LDP.
@@ -126,6 +230,9 @@ impl<A: SimAddress> World<A> {
 
     pub fn ldp_message(&mut self, from: usize, to: usize, message: &Message) {
         let now = self.now;
+        if !self.is_linked(from, to) || !self.pes[to].alive {
+            return;
+        }
         if let Some(ldp) = &mut self.ldp {
             ldp.nodes[to].handle_input(now, Input::Message { peer: id(from), message });
         }

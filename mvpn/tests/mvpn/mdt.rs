@@ -12,17 +12,17 @@ use mvpn::mvrf::{
 use mvpn::pim::wire::s_pmsi_join::SPmsiJoin;
 
 use super::decision::rate;
-use super::node::SimAddress;
+use super::node::{SimAddress, pmsi};
 use super::switch::stream;
 use super::world::World;
 use super::{Provider, VRF, mvrf};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// PIM's neighbours over the default MDT find each other within a Hello interval (RFC 7761 §4.11).
-const SETTLED: Duration = Duration::from_secs(40);
+pub const SETTLED: Duration = Duration::from_secs(40);
 
 /// PEs whose default MDT is a group of PIM-SM, or a source-specific one.
-fn network<A: SimAddress>(pes: usize, default: TunnelKind, model: Model) -> World<A> {
+pub fn network<A: SimAddress>(pes: usize, default: TunnelKind, model: Model) -> World<A> {
     let mut world: World<A> = World::new(Provider::V4.routers(pes), 23, |_, c| {
         c.p_groups = Some("232.100.0.0/24".parse().unwrap());
     });
@@ -107,9 +107,9 @@ fn routes_are_nlri_and_bad_joins_are_said() {
     let mut octets = Vec::new();
     SPmsiJoin::new(A::host(1, 1).into(), A::ssm(1).into(), [232, 100, 0, 9].into()).unwrap().emit(&mut octets);
     octets.extend_from_slice(&[9, 0, 16]);
-    let pe = world.routers[1];
+    let (pe, interface) = (world.routers[1], pmsi(VRF));
     for _ in 0..3 {
-        world.input(0, Input::SPmsiJoin { vrf: VRF, pe, octets: octets.clone() });
+        world.input(0, Input::SPmsiJoin { vrf: VRF, interface, pe, octets: octets.clone() });
     }
     let said = world.pes[0].events.iter().filter(|e| matches!(e, MvpnEvent::BadSPmsiJoin { times: 1, .. })).count();
     assert_eq!(said, 1, "once in a second");
@@ -121,7 +121,7 @@ fn routes_are_nlri_and_bad_joins_are_said() {
     assert_eq!(received(&world), Some(PTunnel::PimSsm { root: pe, group: [232, 100, 0, 9].into() }));
     octets.clear();
     SPmsiJoin::new(A::host(1, 1).into(), A::ssm(1).into(), [232, 100, 0, 8].into()).unwrap().emit(&mut octets);
-    world.input(0, Input::SPmsiJoin { vrf: VRF, pe: [192, 0, 2, 99].into(), octets });
+    world.input(0, Input::SPmsiJoin { vrf: VRF, interface, pe: [192, 0, 2, 99].into(), octets });
     assert_eq!(received(&world), Some(PTunnel::PimSsm { root: pe, group: [232, 100, 0, 9].into() }));
 }
 

@@ -121,10 +121,28 @@ pub fn pmsi(vrf: VrfId) -> IfIndex {
 /// How many VPNs a PE has room for, unless more is asked for.
 pub const FEW: u16 = 6;
 
-/// The groups that the customers' PIM of a VRF may use, at a PE with room for so many VPNs.
-fn groups_of(vrf: VrfId, vpns: u16) -> RangeInclusive<u32> {
+/// What a PE has room for.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    pub vpns: u16,
+    /// Streams of VPN 1, where there are many.
+    pub streams: u16,
+}
+
+impl Room {
+    pub const fn for_vpns(vpns: u16) -> Self {
+        Self { vpns, streams: 0 }
+    }
+}
+
+/// The groups that the customers' PIM of a VRF may use.
+fn groups_of(vrf: VrfId, room: Room) -> RangeInclusive<u32> {
     let n = u32::from(vrf.0);
-    let (first, count) = if vpns > FEW { (2000 + 40 * n, 40) } else { (1 + 150 * n, 150) };
+    let (first, count) = match room {
+        Room { streams: 1.., .. } => (2048, u32::from(room.streams) + 100),
+        Room { vpns, .. } if vpns > FEW => (2000 + 40 * n, 40),
+        Room { .. } => (1 + 150 * n, 150),
+    };
     first..=first + count - 1
 }
 
@@ -177,27 +195,31 @@ pub struct Pe<A: PimAddress> {
     pub ops: u64,
     pub asn: u32,
     pub alive: bool,
-    /// How many VPNs it has room for.
-    vpns: u16,
+    room: Room,
     pub labels: u32,
     pub branches: u32,
 }
 
-fn groups(vpns: u16) -> usize {
-    if vpns > FEW { 2048 + 40 * (usize::from(vpns) + 1) } else { 2048 }
+fn groups(room: Room) -> usize {
+    match room {
+        Room { streams: 1.., .. } => 2200 + usize::from(room.streams),
+        Room { vpns, .. } if vpns > FEW => 2048 + 40 * (usize::from(vpns) + 1),
+        Room { .. } => 2048,
+    }
 }
 
-fn counters(vpns: u16) -> CounterMemory<'static> {
+fn counters(room: Room) -> CounterMemory<'static> {
     CounterMemory {
-        groups: vec![GroupCounters::ZERO; groups(vpns)].leak(),
+        groups: vec![GroupCounters::ZERO; groups(room)].leak(),
         buckets: vec![TokenBuckets::EMPTY; 4].leak(),
         vlinks: vec![VlinkState::EMPTY; 32].leak(),
         ..CounterMemory::default()
     }
 }
 
-fn memory(vpns: u16) -> Memory<'static> {
-    let count = usize::from(vpns);
+fn memory(room: Room) -> Memory<'static> {
+    let count = usize::from(room.vpns);
+    let routes = 1024_usize.max(2 * usize::from(room.streams)).next_power_of_two();
     Memory {
         interfaces: vec![InterfaceSlot::EMPTY; count + 18].leak(),
         vrfs: vec![VrfSlot::EMPTY; count + 2].leak(),
@@ -210,11 +232,11 @@ fn memory(vpns: u16) -> Memory<'static> {
         vlink_index: vec![Word::ZERO; 64].leak(),
         multicast: MulticastMemory {
             vrfs: vec![MulticastVrfSlot::EMPTY; count + 2].leak(),
-            routes: vec![ExactSlot::EMPTY; 1024].leak(),
-            routes6: vec![Exact6Slot::EMPTY; 1024].leak(),
+            routes: vec![ExactSlot::EMPTY; routes].leak(),
+            routes6: vec![Exact6Slot::EMPTY; routes].leak(),
             tunnels: vec![Word::ZERO; 1024].leak(),
-            groups: vec![ReplicationSlot::EMPTY; groups(vpns)].leak(),
-            legs: vec![LegSlot::EMPTY; 2 * groups(vpns)].leak(),
+            groups: vec![ReplicationSlot::EMPTY; groups(room)].leak(),
+            legs: vec![LegSlot::EMPTY; 2 * groups(room)].leak(),
         },
         seed: 7,
         ..Memory::default()
@@ -222,7 +244,7 @@ fn memory(vpns: u16) -> Memory<'static> {
 }
 
 impl<A: SimAddress> Pe<A> {
-    pub fn new(pe: usize, router: IpAddr, vpns: u16, tune: impl FnOnce(&mut MvpnConfig)) -> Self {
+    pub fn new(pe: usize, router: IpAddr, room: Room, tune: impl FnOnce(&mut MvpnConfig)) -> Self {
         let mut config = MvpnConfig::new(router, 65001);
         config.labels = 1000..=2999;
         config.nhlfes = 200..=999;
@@ -230,7 +252,7 @@ impl<A: SimAddress> Pe<A> {
         config.tunnels = 1..=1000;
         tune(&mut config);
         let asn = config.asn;
-        let mut forwarder = Forwarder::new(memory(vpns), counters(vpns)).unwrap();
+        let mut forwarder = Forwarder::new(memory(room), counters(room)).unwrap();
         let interface = Interface { vrf: VrfId::GLOBAL, mac: mac(pe), mtu: 1600, mpls: true };
         forwarder.apply(&FwdOp::SetInterface { iface: CORE, interface }).unwrap();
         Self {
@@ -244,7 +266,7 @@ impl<A: SimAddress> Pe<A> {
             ops: 0,
             asn,
             alive: true,
-            vpns,
+            room,
             labels: LDP_LABELS,
             branches: 1000,
         }
@@ -260,7 +282,7 @@ impl<A: SimAddress> Pe<A> {
         ] {
             self.forwarder.apply(&op).unwrap();
         }
-        let mut c = PimConfig::new(vrf, A::loopback(pe, vrf.0), groups_of(vrf, self.vpns));
+        let mut c = PimConfig::new(vrf, A::loopback(pe, vrf.0), groups_of(vrf, self.room));
         c.seed = 77 + pe as u64;
         c.spt_threshold = SptThreshold::Infinity;
         let mut pim = PimRouter::new(now, c).unwrap();

@@ -379,6 +379,53 @@ mod tests {
         assert_eq!((few.misdirected, many.misdirected), (0, 0));
     }
 
+    /// One VPN, fifty and five thousand: a route costs the reflector the same memory and wire, and reaches the PEs of its VPN alone.
+    ///
+    /// Shows: MVPN-SCALE-1
+    #[test]
+    fn from_one_vpn_to_thousands() {
+        let tables = [1, 50, 5000].map(|vpns| full_table(vpns, 4, 40, 60));
+        println!("{tables:?}");
+        let [_, few, many] = tables;
+        for (table, vpns) in tables.iter().zip([1, 50, 5000]) {
+            assert_eq!((table.routes, table.misdirected), (4 * vpns, 0));
+        }
+        assert!(many.octets_each < few.octets_each * 1.1 && many.octets_each < 1000.0, "{few:?} {many:?}");
+        assert!(many.wire_each < few.wire_each * 1.05, "{few:?} {many:?}");
+    }
+
+    /// Fifty and five hundred PEs of one VPN, all of which join: the upstream PE hears of each stream once and of the last leave alone, other PEs
+    /// of none, and a join costs the reflector and the wire the same.
+    ///
+    /// Shows: MVPN-SCALE-7, MVPN-SCALE-11
+    #[test]
+    fn hundreds_of_pes_join_and_leave() {
+        let (few, many) = (joins(50, 8), joins(500, 8));
+        println!("{:.2} and {:.2} µs a path", few.micros_each, many.micros_each);
+        for j in [few, many] {
+            assert_eq!((j.upstream.announced, j.upstream.withdrawn), (8, 0), "{j:?}");
+            assert_eq!((j.other, j.leaving), (Told::default(), (0, 8)), "{j:?}");
+        }
+        assert_eq!((few.sent_each, few.upstream.octets), (many.sent_each, many.upstream.octets));
+        assert!(many.octets_each < few.octets_each * 1.1, "{few:?} {many:?}");
+    }
+
+    /// Two thousand PEs with multicast, of which half have none of the VPNs: these are told nothing, and what a PE of a VPN is told does not depend on
+    /// how many others there are.
+    ///
+    /// Shows: MVPN-SCALE-12
+    #[test]
+    fn thousands_of_enabled_pes() {
+        let (few, many) = (full_table(40, 5, 100, 200), full_table(40, 5, 1000, 2000));
+        println!("{few:?} {many:?}");
+        assert_eq!((few.routes, many.routes), (200, 200));
+        assert_eq!((few.misdirected, many.misdirected), (0, 0));
+        // A PE that has more than one VPN gets their routes in one message.
+        assert!(many.wire_each < few.wire_each * 1.25, "{few:?} {many:?}");
+        let slope = (many.octets_each - few.octets_each) / 1800.0;
+        assert!(slope < 4.0, "{slope} octets a route for each other PE");
+    }
+
     /// Ten times the PEs of a VPN join the same streams: the upstream PE hears of each stream once, other PEs of none, and leaves reach it
     /// when the last leaves; a path costs the reflector the same.
     ///

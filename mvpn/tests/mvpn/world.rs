@@ -17,7 +17,7 @@ use mvpn::pim::{self, Membership, MribRoute};
 use p2mp_pw::ldp::message::Message;
 
 use super::ldp::Ldp;
-use super::node::{CORE, FEW, Pe, Sent, SimAddress, data, read, site};
+use super::node::{CORE, FEW, Pe, Room, Sent, SimAddress, data, read, site};
 
 /// splitmix64
 #[derive(Clone)]
@@ -230,8 +230,13 @@ impl<A: SimAddress> World<A> {
 
     /// PEs with room for so many VPNs.
     pub fn with_room(routers: Vec<IpAddr>, seed: u64, vpns: u16, tune: impl Fn(usize, &mut MvpnConfig)) -> Self {
+        Self::with(routers, seed, Room::for_vpns(vpns), tune)
+    }
+
+    /// PEs with room for so much.
+    pub fn with(routers: Vec<IpAddr>, seed: u64, room: Room, tune: impl Fn(usize, &mut MvpnConfig)) -> Self {
         let asn = vec![0; routers.len()];
-        let mut world = Self::build(routers, asn, seed, vpns, tune);
+        let mut world = Self::build(routers, asn, seed, room, tune);
         for pe in 0..world.pes.len() {
             for to in (0..world.pes.len()).filter(|to| *to != pe) {
                 world.connect(pe, to);
@@ -245,10 +250,10 @@ impl<A: SimAddress> World<A> {
         routers: Vec<IpAddr>,
         asn: Vec<u32>,
         seed: u64,
-        vpns: u16,
+        room: Room,
         tune: impl Fn(usize, &mut MvpnConfig),
     ) -> Self {
-        let pes: Vec<Pe<A>> = routers.iter().enumerate().map(|(n, r)| Pe::new(n, *r, vpns, |c| tune(n, c))).collect();
+        let pes: Vec<Pe<A>> = routers.iter().enumerate().map(|(n, r)| Pe::new(n, *r, room, |c| tune(n, c))).collect();
         let (in_order, messages, sent_by) = (vec![Instant::ZERO; pes.len()], vec![0; pes.len()], vec![0; pes.len()]);
         Self {
             now: Instant::ZERO,
@@ -500,6 +505,9 @@ impl<A: SimAddress> World<A> {
                     let to = super::node::addressee(&octets);
                     self.crossed += 1;
                     self.sent_by[pe] += 1;
+                    if !self.is_linked(pe, to) {
+                        continue;
+                    }
                     if self.asn[pe] != self.asn[to] {
                         *self.packets_between.entry((pe, to)).or_default() += 1;
                     }
@@ -675,8 +683,12 @@ impl<A: SimAddress> World<A> {
                 self.branches(root, tree, branches);
             }
             What::Mdt { to, route, attributes } => self.input(to, Input::Mdt { route, attributes }),
-            What::Joins { to, vrf, pe, octets } => self.input(to, Input::SPmsiJoin { vrf, pe, octets }),
+            What::Joins { to, vrf, pe, octets } => {
+                let interface = super::node::pmsi(vrf);
+                self.input(to, Input::SPmsiJoin { vrf, interface, pe, octets });
+            }
             What::Frame { to, octets } => self.frame(to, CORE, &octets),
+            What::Lan { to: (to, _), .. } if !self.pes[to].alive => {}
             What::Lan { to: (to, vrf), from, dst, octets } => {
                 let (interface, authenticated) = (site(vrf), false);
                 self.pim(to, vrf, pim::Input::Datagram { interface, from, to: dst, octets: &octets, authenticated });

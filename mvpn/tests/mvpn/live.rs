@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     /// Two source PEs, CEs behind forty others that change their stream every 10 s, 300 streams of which few are popular: nobody loses a packet, nobody gets
-    /// one twice or one that he does not want, half of the joins wait for no message, because the stream crosses the core already, and P-tunnels are as many as
+    /// one twice or one that he does not want, two joins of five wait for no message, because the stream crosses the core already, and P-tunnels are as many as
     /// with twice the streams. `benches/mvrf_scale.rs` has it at full size: 300 PEs, 2,000 streams.
     ///
     /// Shows: MVPN-USE-2
@@ -198,7 +198,7 @@ mod tests {
             assert!(found.changes >= 100 && found.looked_at > 100, "{found:?}");
             assert_eq!((found.lost, found.twice, found.astray), (0, 0, 0));
             // In steps of 10 ms; a message of the reflector takes 10 to 200 ms.
-            assert!(found.percentile(50) <= 20 && found.percentile(99) <= 250, "{found:?}");
+            assert!(found.percentile(40) <= 10 && found.percentile(99) <= 250, "{found:?}");
             // The sources' PEs hear of the stream that is left and of the one that is joined, and of whose route counts from then on.
             assert!(found.messages[0] <= 3 * found.changes, "{found:?}");
         }

@@ -10,14 +10,12 @@ use fwd_core::time::Instant;
 use fwd_core::timers::Timers;
 use hashbrown::HashMap;
 
+use super::association::Association;
 use super::config::{
-    Config, ConfigError, Declined, Event, Input, LinkConfig, LinkId, LinkStatus, Output, PeerConfig, PeerId, PeerKind,
-    SaRequest, Security,
+    Config, ConfigError, Event, Input, LinkConfig, LinkId, LinkStatus, Output, PeerConfig, PeerId, Security,
 };
 use super::fsm::{LinkAction, LinkEvent, LinkState, transition};
-use crate::arch::{self, Architecture, Count, TunnelManager, addresses};
-use crate::correlate::{Implied, Offer, context_of};
-use crate::ike::VpnContext;
+use crate::arch::{self, Architecture, TunnelManager, addresses};
 use crate::l2tp::control::SessionUp;
 use crate::spd::{Audit, Spds};
 
@@ -100,14 +98,6 @@ impl Tunnel {
     }
 }
 
-#[derive(Debug)]
-pub(super) struct Association {
-    pub(super) request: SaRequest,
-    /// Since when it is there.
-    pub(super) up: Option<Instant>,
-    pub(super) links: BTreeSet<LinkId>,
-}
-
 /// Timers of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Timer(pub(super) LinkId);
@@ -131,14 +121,18 @@ pub struct VirtualLinks {
     /// The link of the forwarding plane that the labels of a tunnel are in, and how many links use it.
     pub(super) tunnels: BTreeMap<Tunnel, (VlinkId, usize)>,
     pub(super) associations: HashMap<SaId, Association>,
+    /// Those that IKE needs no extension for, by the addresses that they are between.
+    pub(super) plain: BTreeMap<(IpAddr, IpAddr), BTreeSet<SaId>>,
     /// The association that the links of a tunnel share.
     pub(super) shared: BTreeMap<Tunnel, SaId>,
-    next_sa: u32,
-    free_sas: Vec<SaId>,
+    pub(super) next_sa: u32,
+    pub(super) free_sas: Vec<SaId>,
     /// Keys and labels in use: whose.
-    keys: BTreeMap<(Architecture, u32), LinkId>,
-    next_key: [u32; 2],
+    pub(super) keys: BTreeMap<(Architecture, u32), LinkId>,
+    pub(super) next_key: [u32; 2],
     next_vlink: u32,
+    /// A link of each virtual link of the forwarding plane.
+    pub(super) by_vlink: HashMap<VlinkId, LinkId>,
     pub(super) timers: Timers<Timer>,
     pub(super) outputs: VecDeque<Output>,
 }
@@ -170,7 +164,9 @@ impl VirtualLinks {
             last_up: BTreeMap::new(),
             tunnels: BTreeMap::new(),
             associations: HashMap::new(),
+            plain: BTreeMap::new(),
             shared: BTreeMap::new(),
+            by_vlink: HashMap::new(),
             free_sas: Vec::new(),
             keys: BTreeMap::new(),
             timers: Timers::new(),
@@ -217,6 +213,7 @@ impl VirtualLinks {
         pair.count(cfg.security, 1);
         pair.links.insert(id);
         self.names.insert((cfg.peer, cfg.vpn, cfg.index), id);
+        self.by_vlink.entry(vlink).or_insert(id);
         if let Some(peer) = self.peers.get_mut(cfg.peer.0 as usize) {
             peer.links.insert(id);
         }
@@ -266,81 +263,30 @@ impl VirtualLinks {
         if let Some(key) = link.local_key {
             self.keys.remove(&(link.cfg.architecture, key));
         }
-        let tunnel = Tunnel::of(&link);
-        if let Some((vlink, users)) = self.tunnels.get_mut(&tunnel) {
+        self.give_up_vlink(id, &link);
+    }
+
+    /// The virtual link of a link that goes: another one of its tunnel has it from now on, or it goes too.
+    fn give_up_vlink(&mut self, id: LinkId, link: &Link) {
+        let tunnel = Tunnel::of(link);
+        let others = self.tunnels.get_mut(&tunnel).map_or(0, |(_, users)| {
             *users = users.saturating_sub(1);
-            if *users == 0 {
-                let id = *vlink;
-                self.tunnels.remove(&tunnel);
+            *users
+        });
+        if others == 0 {
+            self.by_vlink.remove(&link.vlink);
+            if let Some((id, _)) = self.tunnels.remove(&tunnel) {
                 self.outputs.push_back(Output::Program(FwdOp::ClearVlink { id }));
             }
-        }
-    }
-
-    /// Our key or label of a link: what is configured, or one that is free.
-    fn choose_key(&mut self, id: LinkId, cfg: &LinkConfig) -> Result<Option<u32>, ConfigError> {
-        let (range, which) = match cfg.architecture {
-            Architecture::Gre => (self.cfg.keys.clone(), 0),
-            Architecture::Mpls => (self.cfg.labels.clone(), 1),
-            _ => return Ok(None),
-        };
-        let is_ce = self.peer(cfg.peer).is_some_and(|peer| peer.cfg.kind == PeerKind::Ce);
-        if cfg.architecture == Architecture::Gre && is_ce {
-            return Ok(None);
-        }
-        let free = |key: u32| !self.keys.contains_key(&(cfg.architecture, key));
-        let next = self.next_key.get(which).copied().unwrap_or(range.start);
-        // One that was given up is used again only when all others were: the peer may still send with it.
-        let key = match cfg.local_key {
-            Some(key) => Some(key).filter(|key| free(*key)).ok_or(ConfigError::Key)?,
-            None => (next..range.end).chain(range.start..next).find(|key| free(*key)).ok_or(ConfigError::Full)?,
-        };
-        if cfg.local_key.is_none() {
-            if let Some(slot) = self.next_key.get_mut(which) {
-                *slot = if key + 1 < range.end { key + 1 } else { range.start };
+        } else if self.by_vlink.get(&link.vlink) == Some(&id) {
+            let (local, remote) = addresses(&link.ends);
+            let pair = self.pairs.get(&(link.cfg.architecture, local, remote));
+            let next = pair.into_iter().flat_map(|pair| &pair.links);
+            let has_it = |id: &&LinkId| self.link(**id).is_some_and(|other| other.vlink == link.vlink);
+            if let Some(next) = next.copied().find(|id| has_it(&id)) {
+                self.by_vlink.insert(link.vlink, next);
             }
         }
-        self.keys.insert((cfg.architecture, key), id);
-        Ok(Some(key))
-    }
-
-    /// The association of a link: its own, or the one that its tunnel shares.
-    pub(super) fn choose_sa(&mut self, id: LinkId, cfg: &LinkConfig, ends: &Ends) -> Result<Option<SaId>, ConfigError> {
-        if !cfg.security.protects() {
-            return Ok(None);
-        }
-        let properties = cfg.architecture.properties();
-        let tunnel = Tunnel::between(cfg, ends);
-        let is_shared = properties.child_sas == Count::One;
-        if let Some(sa) = self.shared.get(&tunnel).copied().filter(|_| is_shared) {
-            if let Some(association) = self.associations.get_mut(&sa) {
-                association.links.insert(id);
-            }
-            return Ok(Some(sa));
-        }
-        let says_context = self.peer(cfg.peer).is_some_and(|peer| peer.cfg.says_context);
-        let sa = match self.free_sas.pop() {
-            Some(sa) => sa,
-            None => {
-                let sa = SaId(u16::try_from(self.next_sa).map_err(|_| ConfigError::Full)?);
-                self.next_sa += 1;
-                sa
-            }
-        };
-        let request = SaRequest {
-            sa,
-            ends: addresses(ends),
-            mode: properties.mode,
-            selectors: cfg.architecture.selectors(ends),
-            context: (properties.ike_extension && says_context).then(|| VpnContext::link(cfg.vpn, cfg.index)),
-            integrity_only: cfg.security == Security::Integrity,
-            initiate: cfg.initiate,
-        };
-        self.associations.insert(sa, Association { request, up: None, links: BTreeSet::from([id]) });
-        if is_shared {
-            self.shared.insert(tunnel, sa);
-        }
-        Ok(Some(sa))
     }
 
     /// Takes what arrived.
@@ -378,68 +324,6 @@ impl VirtualLinks {
             self.link_event(now, id, LinkEvent::Lost);
         }
         self.consider(now, id);
-    }
-
-    fn sa_up(&mut self, now: Instant, sa: SaId, said: Option<&VpnContext>) {
-        let Some(association) = self.associations.get_mut(&sa) else {
-            return self.outputs.push_back(Output::ReleaseSa { sa });
-        };
-        // What was asked for is what must have been said; never a guess (VLINK-6.1-C2).
-        if association.request.context.as_ref() != said {
-            let links: Vec<LinkId> = association.links.iter().copied().collect();
-            self.outputs.push_back(Output::ReleaseSa { sa });
-            association.up = None;
-            for link in links {
-                self.outputs.push_back(Output::Event(Event::ContextMismatch { link }));
-                self.consider(now, link);
-            }
-            return;
-        }
-        association.up = Some(now);
-        let ends = association.request.ends;
-        let links: Vec<LinkId> = association.links.iter().copied().collect();
-        for id in links {
-            let Some(link) = self.links.get_mut(id.0 as usize).and_then(Option::as_mut) else { continue };
-            link.grace = None;
-            if link.cfg.architecture.properties().ike_extension {
-                self.last_up.insert((link.cfg.architecture, ends), sa);
-            }
-            self.consider(now, id);
-        }
-    }
-
-    /// Which association of ours a peer's request is for, so that IKE answers it with that one's number.
-    ///
-    /// # Errors
-    /// None: IKE answers TS_UNACCEPTABLE.
-    pub fn accept(&self, peer: PeerId, offer: &Offer<'_>) -> Result<SaId, Declined> {
-        let peer_cfg = &self.peer(peer).ok_or(Declined::NoLink)?.cfg;
-        // A tunnel of many links is asked for by its protocol, and says no context.
-        let by_tunnel = self.associations.values().find(|a| {
-            a.request.ends == offer.ends
-                && a.request.context.is_none()
-                && a.request.mode == offer.mode
-                && a.request.selectors == (*offer.selectors.0, *offer.selectors.1)
-        });
-        let is_link_of_ipip =
-            |id: &LinkId| self.link(*id).is_some_and(|l| l.cfg.architecture.properties().ike_extension);
-        let shared = by_tunnel.filter(|a| offer.context.is_none() && !a.links.iter().any(is_link_of_ipip));
-        if let Some(association) = shared {
-            return Ok(association.request.sa);
-        }
-        let implied = Implied { address: None, convention: peer_cfg.convention, default: peer_cfg.default_vpn };
-        let found = context_of(offer, &implied, |vpn, index| self.names.contains_key(&(peer, vpn, index)));
-        let (vpn, index, _) = found.map_err(Declined::Context)?;
-        let link = self.names.get(&(peer, vpn, index)).and_then(|id| self.link(*id)).ok_or(Declined::NoLink)?;
-        let association = link.sa.and_then(|sa| self.associations.get(&sa)).ok_or(Declined::NoLink)?;
-        let request = &association.request;
-        if request.mode != offer.mode || request.ends != offer.ends {
-            return Err(Declined::NoLink);
-        }
-        if request.selectors != (*offer.selectors.0, *offer.selectors.1) {
-            return Err(Declined::Narrowed);
-        }
-        Ok(request.sa)
     }
 
     /// Looks at what a link has, and what it needs.
@@ -560,41 +444,6 @@ impl VirtualLinks {
             self.outputs.push_back(Output::CloseSession { link: id });
         }
         self.release_sa(id);
-    }
-
-    /// Gives a link's association back; one that others have, too, stays.
-    pub(super) fn release_sa(&mut self, id: LinkId) {
-        let Some(link) = self.links.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
-        let tunnel = Tunnel::of(link);
-        let Some(sa) = link.sa.take() else { return };
-        let Some(association) = self.associations.get_mut(&sa) else { return };
-        association.links.remove(&id);
-        if association.links.is_empty() {
-            self.associations.remove(&sa);
-            if self.shared.get(&tunnel) == Some(&sa) {
-                self.shared.remove(&tunnel);
-            }
-            self.free_sas.push(sa);
-            self.outputs.push_back(Output::ReleaseSa { sa });
-        }
-    }
-
-    /// The forwarding plane has no room: the link of the op is withdrawn.
-    fn refused(&mut self, now: Instant, op: &FwdOp) {
-        let is_of = |link: &Link| match op {
-            FwdOp::SetVlink { id, .. } | FwdOp::SetVlinkOutput { id, .. } => link.vlink == *id,
-            FwdOp::SetNhlfe { id, .. } => link.entry == *id,
-            FwdOp::SetIlm { label, .. } | FwdOp::SetContextIlm { label, .. } => {
-                link.cfg.architecture == Architecture::Mpls && link.local_key == Some(label.value())
-            }
-            _ => false,
-        };
-        let of_op = |(id, link): (usize, &Option<Link>)| link.as_ref().filter(|l| is_of(l)).map(|_| LinkId(id as u32));
-        let links: Vec<LinkId> = self.links.iter().enumerate().filter_map(of_op).collect();
-        for link in links {
-            self.outputs.push_back(Output::Event(Event::Refused { link }));
-            self.link_event(now, link, LinkEvent::Lost);
-        }
     }
 
     /// Does what is due.

@@ -8,11 +8,13 @@
 //! | `fsm.rs` | the states of a link |
 //! | `config.rs` | configuration, inputs, outputs |
 //! | `machine.rs` | the machine |
+//! | `association.rs` | keys, labels and associations of links |
 //! | `install.rs` | what the forwarding plane is told of a link |
 //! | `checks.rs` | what configuration is refused |
 //! | `status.rs` | what is known of links |
 //! | `policy.rs` | the SPD of each link: protect, bypass, discard |
 
+mod association;
 mod checks;
 mod config;
 pub mod fsm;

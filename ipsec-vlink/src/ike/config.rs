@@ -193,6 +193,10 @@ pub struct PeerConfig {
     /// Whether Child SAs of other SAs with the same identities end when a new one says INITIAL_CONTACT (RFC 7296 §2.4), and whether
     /// we say so.
     pub initial_contact: bool,
+    /// Whether we ask for a ticket, with which an SA that was lost comes back without a group and without a proof (RFC 5723).
+    pub resumption: bool,
+    /// Whether clones may go to other addresses of the same two systems (RFC 7791, and RFC 4555 as far as that needs).
+    pub mobility: bool,
 }
 
 impl PeerConfig {
@@ -212,6 +216,8 @@ impl PeerConfig {
             force_encapsulation: false,
             vpn_context: false,
             initial_contact: true,
+            resumption: false,
+            mobility: false,
         }
     }
 
@@ -332,6 +338,12 @@ pub enum ConfigError {
     /// `fragment_len` is below 576 less headers, or above 65,535.
     #[error("fragment_len out of range: {0}")]
     FragmentLen(usize),
+    /// `tickets.kind`: the key has less than 16 octets, or the provider has nothing to seal tickets with.
+    #[error("tickets: key")]
+    TicketKey,
+    /// The peer's identities are not those of the SA that is to be cloned.
+    #[error("local_id, remote_id: not those of the SA to be cloned")]
+    Identities,
     /// A limit is zero.
     #[error("{0} is zero")]
     Zero(&'static str),

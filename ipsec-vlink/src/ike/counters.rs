@@ -31,11 +31,13 @@ pub enum Reject {
     Exchange,
     /// IKEv1: its hash is wrong, or its exchange has been before.
     Hash,
+    /// Its ticket is not one of ours, was used, or is too old (RFC 5723 §4.3.2).
+    Ticket,
 }
 
 impl Reject {
     /// How many causes there are.
-    pub const COUNT: usize = 14;
+    pub const COUNT: usize = 15;
 }
 
 /// What a machine has counted.
@@ -51,6 +53,8 @@ pub struct Counters {
     pub cookies: u64,
     /// IKE SAs that were established.
     pub established: u64,
+    /// IKE SAs that were resumed, those that we gave the ticket of and those that the peer did (RFC 5723).
+    pub resumed: u64,
     /// Child SAs that were installed.
     pub children: u64,
 }

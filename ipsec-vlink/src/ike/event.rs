@@ -88,6 +88,8 @@ pub enum Event {
         /// The one that it was made from.
         of: IkeSaId,
     },
+    /// An IKE SA was established by a ticket (RFC 5723).
+    Resumed(IkeSaId, PeerId),
     /// An IKE SA is no more.
     Closed(IkeSaId, PeerId, Ended),
     /// A Child SA was not made.

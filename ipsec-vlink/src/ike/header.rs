@@ -29,6 +29,8 @@ impl ExchangeType {
     pub const CREATE_CHILD_SA: Self = Self(36);
     /// INFORMATIONAL (RFC 7296 §1.4).
     pub const INFORMATIONAL: Self = Self(37);
+    /// IKE_SESSION_RESUME (RFC 5723 §4.3.2).
+    pub const IKE_SESSION_RESUME: Self = Self(38);
 }
 
 bitflags! {

@@ -12,6 +12,8 @@
 //! | 7296 §2.3 | a window may be larger than 1 | 1, as SET_WINDOW_SIZE that is not sent says |
 //! | 7296 §2.15, §2.16 | certificates and EAP | shared keys and raw public keys; certificates and EAP are read as octets and not used |
 //! | 7296 §2.19 | addresses by configuration payloads | read and not answered: links between routers have addresses |
+//! | 4555 §3.3, §3.6–§3.9 | any SA moves, additional addresses are said, paths are tried | only clones move, at once and where both ends are configured for it; COOKIE2 is answered |
+//! | 5723 §4.1 | a ticket may be promised (TICKET_ACK) | it is given or refused at once |
 //! | 7296 §2.21.1 | an error in answer to IKE_SA_INIT may be ignored for a while | ends the SA at once; its owner begins again |
 #![cfg_attr(
     not(test),

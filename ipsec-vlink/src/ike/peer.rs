@@ -1,8 +1,12 @@
 //! A configured peer, with what finds the children of its configuration.
 
 use alloc::collections::BTreeMap;
+use core::net::IpAddr;
 
-use super::config::{ChildConfig, ConfigError, PeerConfig};
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+use super::config::{ChildConfig, ConfigError, PeerConfig, PeerId};
 use super::context::VpnContext;
 
 /// A peer and the children that it may ask for.
@@ -50,5 +54,26 @@ impl Peer {
 
     pub(super) fn child_of(&self, context: &VpnContext) -> Option<&ChildConfig> {
         self.by_context.get(context).and_then(|at| self.config.children.get(*at))
+    }
+}
+
+/// Finds peers by the addresses that they are configured at.
+#[derive(Debug, Default)]
+pub(super) struct ByEnds(HashMap<(IpAddr, Option<IpAddr>), SmallVec<[PeerId; 1]>>);
+
+impl ByEnds {
+    /// Remembers a peer.
+    pub(super) fn add(&mut self, config: &PeerConfig, id: PeerId) {
+        self.0.entry((config.local, config.remote)).or_default().push(id);
+    }
+
+    /// The peers that are configured with just these addresses, the oldest first.
+    pub(super) fn of(&self, local: IpAddr, remote: Option<IpAddr>) -> impl Iterator<Item = PeerId> + '_ {
+        self.0.get(&(local, remote)).into_iter().flatten().copied()
+    }
+
+    /// The peers that a message between these addresses may be of: those at the address itself before those at any.
+    pub(super) fn at(&self, local: IpAddr, remote: IpAddr) -> impl Iterator<Item = PeerId> + '_ {
+        self.of(local, Some(remote)).chain(self.of(local, None))
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arbitrary::{Arbitrary, Unstructured};
 use fwd_core::time::Instant;
+use ipsec_vlink::ike::crypto::Secret;
 use ipsec_vlink::ike::crypto::rustcrypto::RustCrypto;
 use ipsec_vlink::ike::event::{Input, Output};
 use ipsec_vlink::ike::{ChildConfig, ChildSaId, IkeSaId, IkeSuite, PeerConfig, PeerId, v1, v2};
@@ -25,6 +26,8 @@ enum Stimulus {
     Change(u16, u8),
     Forge(bool, Vec<u8>),
     Wait(u16),
+    /// The end loses everything but its ticket (RFC 5723), and begins anew.
+    Restart(bool),
 }
 
 /// A machine of either version.
@@ -51,11 +54,11 @@ struct End {
 }
 
 impl End {
-    fn new(now: Instant, n: u8, version: u8) -> Self {
+    fn new(now: Instant, n: u8, version: u8, seed: u8) -> Self {
         let address = |n: u8| std::net::IpAddr::from([192, 0, 2, n]);
         let mut peer = PeerConfig::psk(address(n), address(3 - n), b"key");
         peer.children = vec![ChildConfig::any_v4(1)];
-        let provider = RustCrypto::new(&[n]);
+        let provider = RustCrypto::new(&[n, seed]);
         let (ike, peer) = if version == 1 {
             let config = v1::Config {
                 tries: 3,
@@ -74,12 +77,15 @@ impl End {
             let peer = ike.add_peer(peer, mode).unwrap();
             (Ike::V1(ike), peer)
         } else {
+            let kind = if n == 1 { v2::TicketKind::Value(Secret::copy(&[7; 16])) } else { v2::TicketKind::Reference };
+            peer.resumption = true;
             let config = v2::Config {
                 tries: 3,
                 half_open_limit: 8,
                 half_open_per_source: 4,
                 ike_sa_limit: 16,
                 children_per_sa: 8,
+                tickets: Some(v2::TicketConfig { limit: 4, ..v2::TicketConfig::new(kind) }),
                 ..v2::Config::default()
             };
             let mut ike = v2::Ike::new(now, config, provider).unwrap();
@@ -104,6 +110,9 @@ fn drain(ends: &mut [End; 2], flying: &mut Flying) {
             }
         }
         assert_eq!(end.live.len(), of!(end.ike, ike => ike.children()), "the SAD holds what the machine holds");
+        if let Ike::V2(ike) = &end.ike {
+            assert!(ike.tickets() <= 4, "tickets are bounded");
+        }
         let (sas, half_open) = of!(end.ike, ike => ike.sizes());
         assert!(sas <= 16 + 1 && half_open <= 8, "limits hold: {sas} {half_open}");
     }
@@ -123,7 +132,7 @@ pub fn run_v1(data: &[u8]) {
 fn run_version(data: &[u8], version: u8) {
     let mut u = Unstructured::new(data);
     let mut now = Instant::from_secs(1);
-    let mut ends = [End::new(now, 1, version), End::new(now, 2, version)];
+    let mut ends = [End::new(now, 1, version, 0), End::new(now, 2, version, 0)];
     let mut flying = Flying::new();
     // Each costs a Diffie-Hellman exchange or two.
     for _ in 0..64 {
@@ -192,6 +201,19 @@ fn apply(ends: &mut [End; 2], flying: &mut Flying, now: &mut Instant, stimulus: 
                 let next = of!(end.ike, ike => ike.next_timeout());
                 assert!(next.is_none_or(|at| at > *now), "what is due is done");
             }
+        }
+        Stimulus::Restart(n) => {
+            let end = &mut ends[usize::from(n)];
+            let peer = end.peer;
+            let Ike::V2(ike) = &mut end.ike else { return };
+            let ticket = ike.take_ticket(peer);
+            *end = End::new(*now, u8::from(n) + 1, 2, now.as_micros().to_be_bytes()[5] | 1);
+            let Ike::V2(ike) = &mut end.ike else { return };
+            if let Some(ticket) = ticket {
+                assert!(ticket.len() <= 4096);
+                ike.give_ticket(end.peer, ticket).unwrap();
+            }
+            let _ = ike.connect(*now, end.peer, 1);
         }
         Stimulus::Deliver | Stimulus::Lose => {}
     }

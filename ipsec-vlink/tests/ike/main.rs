@@ -3,6 +3,7 @@
 mod context;
 mod drive;
 mod pair;
+mod resume;
 mod v1;
 mod v2;
 

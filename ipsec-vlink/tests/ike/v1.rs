@@ -406,6 +406,45 @@ fn a_nat_is_found_kept_open_and_followed() {
     }
 }
 
+/// RFC 3947 §5.2: transport mode through a NAT, whoever asks. Selectors have the addresses from before the NAT, packets those from behind
+/// it; what NAT-OA says makes them agree.
+#[test]
+fn transport_mode_through_a_nat() {
+    for mode in MODES {
+        let mut pair = Pair::new_v1(&Config::default());
+        let outside: SocketAddr = "203.0.113.9:20000".parse().unwrap();
+        pair.nat = Some(outside);
+        let [mut a, mut b] = configs(|_| {});
+        let (inner, server) = (a.local, b.local);
+        a.children = vec![ChildConfig::transport(1, inner, server, 47)];
+        b.children = vec![ChildConfig::transport(1, server, outside.ip(), 47)];
+        b.remote = None;
+        let [id, _] = pair.peers([a, b], mode);
+        pair.ends[0].ike.connect(pair.now, id, 1).unwrap();
+        pair.seconds(5);
+        let [at_a, at_b] = [0, 1].map(|end| pair.ends[end].live()[0]);
+        let of = |from: std::net::IpAddr| TrafficSelector::host_protocol(from, 47);
+        assert_eq!(
+            (at_a.mode, &at_a.local_selectors[..], &at_a.remote_selectors[..]),
+            (Mode::Transport, &[of(inner)][..], &[of(server)][..])
+        );
+        assert_eq!(
+            (at_b.mode, &at_b.local_selectors[..], &at_b.remote_selectors[..]),
+            (Mode::Transport, &[of(server)][..], &[of(outside.ip())][..])
+        );
+        assert_eq!((at_a.spi_in, &at_a.keys_in), (at_b.spi_out, &at_b.keys_out), "{mode:?}");
+        let child = at_b.id;
+        pair.ends[1].ike.replace_child(pair.now, child).unwrap();
+        pair.seconds(5);
+        let [at_a, at_b] = [0, 1].map(|end| pair.ends[end].installed.last().unwrap());
+        assert_eq!((pair.ends[0].installed.len(), pair.ends[1].installed.len()), (2, 2), "{mode:?}");
+        assert_eq!(
+            (&at_a.local_selectors[..], &at_b.remote_selectors[..]),
+            (&[of(inner)][..], &[of(outside.ip())][..])
+        );
+    }
+}
+
 #[test]
 fn initial_contact_ends_what_the_peer_forgot() {
     for mode in MODES {

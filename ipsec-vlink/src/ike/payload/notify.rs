@@ -60,6 +60,8 @@ impl NotifyType {
     pub const TS_UNACCEPTABLE: Self = Self(38);
     /// A packet was outside its SA's selectors (RFC 7296 §3.10.1).
     pub const INVALID_SELECTORS: Self = Self(39);
+    /// The addresses are not taken (RFC 4555 §4.1.1).
+    pub const UNACCEPTABLE_ADDRESSES: Self = Self(40);
     /// Not now: a rekeying or deletion is on its way (RFC 7296 §2.25).
     pub const TEMPORARY_FAILURE: Self = Self(43);
     /// The Child SA is not there (RFC 7296 §2.25).
@@ -94,6 +96,18 @@ impl NotifyType {
     pub const UPDATE_SA_ADDRESSES: Self = Self(16400);
     /// When the peer should authenticate anew, in seconds (RFC 4478 §3).
     pub const AUTH_LIFETIME: Self = Self(16403);
+    /// Proof that the peer is at an address; it goes back as it came (RFC 4555 §4.2.5).
+    pub const COOKIE2: Self = Self(16401);
+    /// A ticket, and for how many seconds it is good (RFC 5723 §7.1).
+    pub const TICKET_LT_OPAQUE: Self = Self(16409);
+    /// A ticket, please (RFC 5723 §4.1).
+    pub const TICKET_REQUEST: Self = Self(16410);
+    /// There is a ticket, to be asked for later (RFC 5723 §4.1).
+    pub const TICKET_ACK: Self = Self(16411);
+    /// There is no ticket, or the one shown is not taken (RFC 5723 §4.1, §4.3.2).
+    pub const TICKET_NACK: Self = Self(16412);
+    /// The ticket that is shown (RFC 5723 §7.2).
+    pub const TICKET_OPAQUE: Self = Self(16413);
     /// IKE fragments are understood (RFC 7383 §2.3).
     pub const IKEV2_FRAGMENTATION_SUPPORTED: Self = Self(16430);
     /// Hashes for digital signatures (RFC 7427 §4).

@@ -13,7 +13,7 @@ use super::super::config::{ChildConfig, ConfigError, IkeSuite, PeerConfig, PeerI
 use super::super::counters::{Counters, Reject};
 use super::super::crypto::{CryptoProvider, HashId};
 use super::super::event::{Ended, Event, Input, Output};
-use super::super::peer::Peer;
+use super::super::peer::{ByEnds, Peer};
 use super::config::{Config, Phase1, check_child, check_peer};
 use super::fsm::State;
 use super::keys::IkeKeys;
@@ -87,6 +87,7 @@ pub struct Ike<P> {
     pub(super) config: Config,
     pub(super) provider: P,
     pub(super) peers: BTreeMap<PeerId, With>,
+    pub(super) by_ends: ByEnds,
     pub(super) sas: HashMap<IkeSaId, Box<IkeSa>>,
     /// By the cookie of ours.
     pub(super) by_cookie: HashMap<u64, IkeSaId>,
@@ -122,6 +123,7 @@ impl<P: CryptoProvider> Ike<P> {
             config,
             provider,
             peers: BTreeMap::new(),
+            by_ends: ByEnds::default(),
             sas: HashMap::new(),
             by_cookie: HashMap::new(),
             by_initiator: HashMap::new(),
@@ -189,16 +191,16 @@ impl<P: CryptoProvider> Ike<P> {
     /// A field of the configuration is not possible in IKEv1, or a peer with the same identities and addresses is there.
     pub fn add_peer(&mut self, config: PeerConfig, mode: Phase1) -> Result<PeerId, ConfigError> {
         check_peer(&config, &self.provider)?;
-        let same = |with: &With| {
-            let p = &with.peer.config;
-            (p.local, p.remote, &p.local_id, &p.remote_id)
-                == (config.local, config.remote, &config.local_id, &config.remote_id)
+        let same = |id: PeerId| {
+            let there = self.peers.get(&id).map(|with| &with.peer.config);
+            there.is_some_and(|p| (&p.local_id, &p.remote_id) == (&config.local_id, &config.remote_id))
         };
-        if self.peers.values().any(same) {
+        if self.by_ends.of(config.local, config.remote).any(same) {
             return Err(ConfigError::Duplicate);
         }
         let id = PeerId(self.next_peer);
         self.next_peer = self.next_peer.checked_add(1).ok_or(ConfigError::Limit("peers"))?;
+        self.by_ends.add(&config, id);
         let peer = Peer::new(config);
         self.peers.insert(id, With { peer, mode, sas: BTreeSet::new(), children: BTreeSet::new() });
         Ok(id)

@@ -21,6 +21,8 @@ pub(super) struct Message<'a> {
     pub(super) deletes: SmallVec<[Delete<'a>; 2]>,
     pub(super) vendor_ids: SmallVec<[&'a [u8]; 8]>,
     pub(super) nat_d: SmallVec<[&'a [u8]; 4]>,
+    /// The addresses of the initiator and of the responder as the sender has them (RFC 3947 §5.2).
+    pub(super) nat_oa: SmallVec<[Identification<'a>; 2]>,
     pub(super) context: Option<&'a [u8]>,
     /// The first payload was a hash: what follows it up to the padding, which the hash is over.
     pub(super) hashed: Option<&'a [u8]>,
@@ -55,13 +57,9 @@ impl<'a> Message<'a> {
             Body::Delete(_, delete) => self.deletes.push(delete),
             Body::VendorId(id) => self.vendor_ids.push(id),
             Body::NatD(hash) => self.nat_d.push(hash),
+            Body::NatOa(at) => self.nat_oa.push(at),
             Body::Unknown(PayloadType::VPN_CONTEXT_V1, record) => _ = self.context.get_or_insert(record),
-            Body::Sa(_)
-            | Body::Cert(_)
-            | Body::CertReq(_)
-            | Body::Signature(_)
-            | Body::NatOa(_)
-            | Body::Unknown(..) => {}
+            Body::Sa(_) | Body::Cert(_) | Body::CertReq(_) | Body::Signature(_) | Body::Unknown(..) => {}
         }
         Ok(())
     }

@@ -187,13 +187,8 @@ impl<P: CryptoProvider> Ike<P> {
 
     /// The peer that is configured at this pair of addresses, and that `fits`: the one at the address itself before one at any.
     pub(super) fn peer_at(&self, arrival: &Arrival<'_>, fits: impl Fn(&PeerConfig, Phase1) -> bool) -> Option<PeerId> {
-        let (local, remote) = (arrival.to.ip(), arrival.from.ip());
-        let at = |wanted| {
-            let mut peers = self.peers.iter();
-            let here = |p: &PeerConfig| p.local == local && p.remote == wanted;
-            peers.find(|(_, w)| here(&w.peer.config) && fits(&w.peer.config, w.mode)).map(|(id, _)| *id)
-        };
-        at(Some(remote)).or_else(|| at(None))
+        let fits = |id: &PeerId| self.peers.get(id).is_some_and(|with| fits(&with.peer.config, with.mode));
+        self.by_ends.at(arrival.to.ip(), arrival.from.ip()).find(fits)
     }
 
     /// Makes room for another half-open SA: the oldest of its source goes, or the oldest of all. One that a peer means is gone through in

@@ -10,6 +10,7 @@
 //! The responder installs with message 3, which shows that message 1 was no repetition of an old one.
 
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 use fwd_core::time::Instant;
 
@@ -37,14 +38,25 @@ fn wanted(config: &ChildConfig, sa: &IkeSa) -> Wanted {
     Wanted { mode: config.mode, udp: sa.encapsulate, group: config.group, lifetime: config.lifetime }
 }
 
-/// The selectors in a message, the initiator's first; those of the systems themselves where nothing is said.
-fn selectors(sa: &IkeSa, message: &Message<'_>) -> Option<(TrafficSelector, TrafficSelector)> {
+/// The selectors in a message of the initiator, the initiator's first; those of the systems themselves where nothing is said. In transport
+/// mode packets have the addresses that a NAT gave them, and selectors those that NAT-OA says (RFC 3947 §5.2): they are made to agree.
+fn selectors(sa: &IkeSa, message: &Message<'_>, mode: Mode) -> Option<(TrafficSelector, TrafficSelector)> {
     match &message.ids[..] {
         [] => {
             let (ours, theirs) = (TrafficSelector::host(sa.local.ip()), TrafficSelector::host(sa.remote.ip()));
             Some((theirs, ours))
         }
-        [(i, _), (r, _)] => Some((selector::of(i)?, selector::of(r)?)),
+        [(i, _), (r, _)] => {
+            let both = (selector::of(i)?, selector::of(r)?);
+            let [at_i, at_r] = &message.nat_oa[..] else { return Some(both) };
+            if mode != Mode::Transport || !sa.encapsulate {
+                return Some(both);
+            }
+            let seen = |ts: TrafficSelector, said: &Identification<'_>, at: SocketAddr| {
+                if said.addresses() == Some(ts.addresses()) { ts.of_host_seen_as(at.ip()) } else { ts }
+            };
+            Some((seen(both.0, at_i, sa.remote), seen(both.1, at_r, sa.local)))
+        }
         _ => None,
     }
 }
@@ -102,7 +114,7 @@ impl<P: CryptoProvider> Ike<P> {
         for id in [local, remote].into_iter().filter_map(selector::identification) {
             put(&mut w, &Body::Id(id.payload()));
         }
-        Self::put_original_addresses(&mut w, sa, config.mode);
+        Self::put_original_addresses(&mut w, sa, config.mode, true);
         Self::put_context(&mut w, sa, config.context.as_ref());
         let message_id = self.message_id(sa);
         let Ok(mut iv) = self.iv(sa, message_id) else { return };
@@ -114,12 +126,12 @@ impl<P: CryptoProvider> Ike<P> {
         self.timers.set(Timer::Quick(sa.id, message_id), now + self.config.retransmit);
     }
 
-    /// Says both addresses as they are here, for the checksums of transport mode through a NAT (RFC 3947 §5.2).
-    fn put_original_addresses(w: &mut Writer, sa: &IkeSa, mode: Mode) {
+    /// Says both addresses as they are here, those of who asked first, for transport mode through a NAT (RFC 3947 §5.2).
+    fn put_original_addresses(w: &mut Writer, sa: &IkeSa, mode: Mode, asked: bool) {
         if mode != Mode::Transport || !sa.encapsulate {
             return;
         }
-        let (i, r) = if sa.initiator { (sa.local, sa.remote) } else { (sa.remote, sa.local) };
+        let (i, r) = if asked { (sa.local, sa.remote) } else { (sa.remote, sa.local) };
         for at in [i, r] {
             let (kind, octets) = address_id(at.ip());
             put(w, &Body::NatOa(Identification::new(kind, &octets)));
@@ -207,9 +219,10 @@ impl<P: CryptoProvider> Ike<P> {
         message: &Message<'_>,
     ) -> Result<(ChildConfig, TrafficSelector, TrafficSelector), NotifyType> {
         let offer = message.sa.ok_or(NotifyType::PAYLOAD_MALFORMED_V1)?;
-        let (theirs, ours) = selectors(sa, message).ok_or(NotifyType::INVALID_ID_INFORMATION_V1)?;
         let with = self.peers.get(&sa.peer).ok_or(NotifyType::INVALID_ID_INFORMATION_V1)?;
         let fits = |config: &ChildConfig| {
+            let said = selectors(sa, message, config.mode);
+            let (theirs, ours) = said.ok_or(NotifyType::INVALID_ID_INFORMATION_V1)?;
             let both = narrowed(config, &config.local, ours).zip(narrowed(config, &config.remote, theirs));
             let (local, remote) = both.ok_or(NotifyType::INVALID_ID_INFORMATION_V1)?;
             match choose_esp(&offer, &config.suites, &wanted(config, sa)) {
@@ -265,7 +278,7 @@ impl<P: CryptoProvider> Ike<P> {
         for (_, body) in &message.ids {
             w.raw(PayloadType::ID_V1, body);
         }
-        Self::put_original_addresses(&mut w, sa, config.mode);
+        Self::put_original_addresses(&mut w, sa, config.mode, false);
         let theirs = chosen.lifetime.unwrap_or(config.lifetime);
         if config.lifetime < theirs {
             let (spi, data) = (spi_in.to_be_bytes(), lifetime_attributes(config.lifetime));

@@ -21,11 +21,21 @@ use super::machine::{Ike, Timer};
 use super::message::Message;
 use super::sa::{IkeSa, Larval, Request, Task};
 
+/// Whether the proof is that both have the keys of a ticket (RFC 5723 §4.3.3).
+fn is_resumed(sa: &IkeSa) -> bool {
+    sa.handshake.as_ref().is_some_and(|handshake| handshake.ticket.is_some())
+}
+
+/// The key of our proof, or of the peer's.
+fn proof_key(sa: &IkeSa, ours: bool) -> Result<&Secret, CryptoError> {
+    let keys = sa.keys.as_ref().ok_or(CryptoError::Length)?;
+    Ok(if ours == sa.initiator { &keys.pi } else { &keys.pr })
+}
+
 impl<P: CryptoProvider> Ike<P> {
     /// What a proof of ours, or of the peer's, is over.
     fn proof_octets(&self, sa: &IkeSa, ours: bool, id: &Identification<'_>) -> Result<Secret, CryptoError> {
-        let (handshake, keys) = sa.handshake.as_ref().zip(sa.keys.as_ref()).ok_or(CryptoError::Length)?;
-        let key = if ours == sa.initiator { &keys.pi } else { &keys.pr };
+        let (handshake, key) = (sa.handshake.as_ref().ok_or(CryptoError::Length)?, proof_key(sa, ours)?);
         let mut body = Vec::new();
         id.emit(&mut body);
         let (message, nonce) = if ours {
@@ -40,6 +50,11 @@ impl<P: CryptoProvider> Ike<P> {
     fn put_proof(&mut self, w: &mut Writer, sa: &IkeSa) -> Result<(), CryptoError> {
         let config = &self.peers.get(&sa.peer).ok_or(CryptoError::Length)?.config;
         let octets = self.proof_octets(sa, true, &config.local_id.payload())?;
+        if is_resumed(sa) {
+            let proof = self.provider.prf(sa.suite.prf, proof_key(sa, true)?, &[&octets])?;
+            put(w, &Body::Auth(Auth { method: AuthMethod::SHARED_KEY, data: &proof }));
+            return Ok(());
+        }
         match &config.auth {
             AuthConfig::Psk(psk) => {
                 let proof = psk_proof(&self.provider, sa.suite.prf, psk, &octets)?;
@@ -67,12 +82,16 @@ impl<P: CryptoProvider> Ike<P> {
     ) -> Result<(), CryptoError> {
         let octets = self.proof_octets(sa, false, id)?;
         let auth = message.auth.ok_or(CryptoError::Integrity)?;
+        let good = |proof: &[u8]| auth.method == AuthMethod::SHARED_KEY && equal(proof, auth.data);
+        if is_resumed(sa) {
+            let proof = self.provider.prf(sa.suite.prf, proof_key(sa, false)?, &[&octets])?;
+            return good(&proof).then_some(()).ok_or(CryptoError::Integrity);
+        }
         let config = &self.peers.get(&peer).ok_or(CryptoError::Length)?.config;
         match &config.auth {
             AuthConfig::Psk(psk) => {
                 let proof = psk_proof(&self.provider, sa.suite.prf, psk, &octets)?;
-                let good = auth.method == AuthMethod::SHARED_KEY && equal(&proof, auth.data);
-                good.then_some(()).ok_or(CryptoError::Integrity)
+                good(&proof).then_some(()).ok_or(CryptoError::Integrity)
             }
             AuthConfig::PublicKey { theirs, .. } => {
                 if auth.method != AuthMethod::DIGITAL_SIGNATURE || message.raw_key.is_some_and(|key| key != theirs) {
@@ -94,8 +113,7 @@ impl<P: CryptoProvider> Ike<P> {
         };
         let Some(config) = self.peers.get(&sa.peer).map(|p| &p.config) else { return };
         let (local_id, remote_id) = (config.local_id.clone(), config.remote_id.clone());
-        let others = self.sas.values().any(|other| other.peer == sa.peer && other.is_usable());
-        let first = config.initial_contact && !others && replaces.is_none();
+        let first = config.initial_contact && self.usable_sas(sa.peer).next().is_none() && replaces.is_none();
         let mut w = Writer::new();
         put(&mut w, &Body::IdI(local_id.payload()));
         put(&mut w, &Body::IdR(remote_id.payload()));
@@ -105,7 +123,10 @@ impl<P: CryptoProvider> Ike<P> {
         if first {
             notify(&mut w, &Notify::new(NotifyType::INITIAL_CONTACT, &[]));
         }
-        notify(&mut w, &Notify::new(NotifyType::CLONE_IKE_SA_SUPPORTED, &[]));
+        self.put_abilities(&mut w, sa);
+        if self.peers.get(&sa.peer).is_some_and(|p| p.config.resumption) {
+            notify(&mut w, &Notify::new(NotifyType::TICKET_REQUEST, &[]));
+        }
         self.put_child_request(&mut w, sa, &larval);
         self.request(now, sa, ExchangeType::IKE_AUTH, &w, Request::Auth(larval));
     }
@@ -120,9 +141,18 @@ impl<P: CryptoProvider> Ike<P> {
         if fits(known) {
             return Some(sa.peer);
         }
-        let mut others =
-            self.peers.iter().filter(|(_, p)| (p.config.local, p.config.remote) == (known.local, known.remote));
-        others.find(|(_, p)| fits(&p.config)).map(|(id, _)| *id)
+        if is_resumed(sa) {
+            // RFC 5723 §4.3.3: the identities are those of the ticket.
+            return None;
+        }
+        let mut others = self.by_ends.of(known.local, known.remote);
+        others.find(|id| self.peers.get(id).is_some_and(|p| fits(&p.config)))
+    }
+
+    /// The SAs with a peer that are in use, but for one that is being looked at.
+    fn usable_sas(&self, peer: PeerId) -> impl Iterator<Item = IkeSaId> + '_ {
+        let sas = self.peers.get(&peer).into_iter().flat_map(|with| &with.sas).copied();
+        sas.filter(|id| self.sas.get(id).is_some_and(|sa| sa.is_usable()))
     }
 
     pub(super) fn on_auth_request(
@@ -139,7 +169,7 @@ impl<P: CryptoProvider> Ike<P> {
             self.reject(now, arrival.from, Reject::Authentication);
             return self.end(sa, Ended::Failed(Reject::Authentication));
         };
-        sa.peer = peer;
+        self.is_of(sa, peer);
         let mut w = Writer::new();
         let Some(local_id) = self.peers.get(&peer).map(|p| p.config.local_id.clone()) else { return };
         put(&mut w, &Body::IdR(local_id.payload()));
@@ -153,7 +183,11 @@ impl<P: CryptoProvider> Ike<P> {
         if message.notify(NotifyType::INITIAL_CONTACT).is_some() {
             self.only(sa.id, peer);
         }
-        notify(&mut w, &Notify::new(NotifyType::CLONE_IKE_SA_SUPPORTED, &[]));
+        if let Some(presented) = &handshake.ticket {
+            self.resumed(sa, presented);
+        }
+        self.put_abilities(&mut w, sa);
+        self.put_ticket(now, &mut w, sa, message);
         let given = Given { ni: &handshake.nonce_theirs, nr: &handshake.nonce_ours, first: true };
         match self.answer_child(now, sa, message, &mut w, &given) {
             Ok(()) => {}
@@ -188,10 +222,22 @@ impl<P: CryptoProvider> Ike<P> {
         }
         let Some(handshake) = sa.handshake.take() else { return };
         self.established(now, sa, message);
+        if let Some(presented) = &handshake.ticket {
+            self.resumed(sa, presented);
+        }
+        self.keep_ticket(now, sa, message);
         let given = Given { ni: &handshake.nonce_ours, nr: &handshake.nonce_theirs, first: true };
         self.finish_child(now, sa, message, larval, &given);
         if let Some(old) = handshake.replaces {
             self.take_over(now, sa, old, larval.tag);
+        }
+    }
+
+    /// Appends what we can besides.
+    fn put_abilities(&self, w: &mut Writer, sa: &IkeSa) {
+        notify(w, &Notify::new(NotifyType::CLONE_IKE_SA_SUPPORTED, &[]));
+        if self.peers.get(&sa.peer).is_some_and(|p| p.config.mobility) {
+            notify(w, &Notify::new(NotifyType::MOBIKE_SUPPORTED, &[]));
         }
     }
 
@@ -201,6 +247,8 @@ impl<P: CryptoProvider> Ike<P> {
             sa.state = state;
         }
         sa.clones = message.notify(NotifyType::CLONE_IKE_SA_SUPPORTED).is_some();
+        let moves = self.peers.get(&sa.peer).is_some_and(|p| p.config.mobility);
+        sa.moves = moves && message.notify(NotifyType::MOBIKE_SUPPORTED).is_some();
         self.counters.established += 1;
         self.watch(now, sa);
         self.event(Event::Established(sa.id, sa.peer));
@@ -223,9 +271,7 @@ impl<P: CryptoProvider> Ike<P> {
 
     /// Ends the other SAs with a peer: it says that it knows of none (RFC 7296 §2.4).
     fn only(&mut self, this: IkeSaId, peer: PeerId) {
-        let mut others: Vec<IkeSaId> =
-            self.sas.values().filter(|sa| sa.peer == peer && sa.id != this && sa.is_usable()).map(|sa| sa.id).collect();
-        others.sort_unstable();
+        let others: Vec<IkeSaId> = self.usable_sas(peer).filter(|id| *id != this).collect();
         for id in others {
             self.with(id, |ike, sa| ike.end(sa, Ended::InitialContact));
         }

@@ -3,6 +3,8 @@
 use core::time::Duration;
 
 use super::super::config::ConfigError;
+use super::super::crypto::CryptoProvider;
+use super::ticket::TicketConfig;
 
 /// Configuration of a [`super::Ike`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub struct Config {
     pub keepalive: Duration,
     /// Octets of an IKE message above which it is sent in fragments to peers that know them (RFC 7383). Default 1,228.
     pub fragment_len: usize,
+    /// The tickets that peers may ask for (RFC 5723). Default: none.
+    pub tickets: Option<TicketConfig>,
 }
 
 impl Default for Config {
@@ -48,12 +52,13 @@ impl Default for Config {
             liveness: Duration::from_secs(30),
             keepalive: Duration::from_secs(20),
             fragment_len: 1228,
+            tickets: None,
         }
     }
 }
 
 impl Config {
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    pub(super) fn check(&self, provider: &impl CryptoProvider) -> Result<(), ConfigError> {
         let zeros = [
             ("ports", self.ports.0 == 0 || self.ports.1 == 0),
             ("retransmit", self.retransmit.is_zero()),
@@ -71,6 +76,6 @@ impl Config {
         if !(528..=65_535).contains(&self.fragment_len) {
             return Err(ConfigError::FragmentLen(self.fragment_len));
         }
-        Ok(())
+        self.tickets.as_ref().map_or(Ok(()), |tickets| tickets.check(provider))
     }
 }

@@ -7,10 +7,11 @@ use core::time::Duration;
 use fwd_core::time::Instant;
 
 use super::super::arrival::{self, Arrival};
-use super::super::child_sa::{ChildSaId, IkeSaId, UdpEncapsulation};
+use super::super::child_sa::{ChildSaId, IkeSaId};
+use super::super::config::PeerId;
 use super::super::counters::Reject;
 use super::super::crypto::CryptoProvider;
-use super::super::event::{Ended, Event, Output};
+use super::super::event::{Ended, Event};
 use super::super::header::{ExchangeType, Header};
 use super::super::payload::v2::Body;
 use super::super::payload::{Notify, NotifyType, Payload, PayloadType, Payloads, ProtocolId, Writer};
@@ -40,6 +41,9 @@ impl<P: CryptoProvider> Ike<P> {
         if header.exchange == ExchangeType::IKE_SA_INIT && !header.is_response() {
             return self.on_init_request(now, &arrival, payloads);
         }
+        if header.exchange == ExchangeType::IKE_SESSION_RESUME && !header.is_response() {
+            return self.on_resume_request(now, &arrival, payloads);
+        }
         let ours = if header.from_initiator() { header.responder_spi } else { header.initiator_spi };
         let Some(&id) = self.by_spi.get(&ours) else {
             return self.reject(now, from, Reject::UnknownSpi);
@@ -65,6 +69,9 @@ impl<P: CryptoProvider> Ike<P> {
         let message = Message::read(payloads).map_err(|_| Reject::Malformed)?;
         if header.exchange == ExchangeType::IKE_SA_INIT {
             return self.on_init_response(now, sa, arrival, &message);
+        }
+        if header.exchange == ExchangeType::IKE_SESSION_RESUME {
+            return self.on_resume_response(now, sa, arrival, &message);
         }
         let theirs = if sa.initiator { header.responder_spi } else { header.initiator_spi };
         if theirs != sa.spi_theirs {
@@ -149,11 +156,7 @@ impl<P: CryptoProvider> Ike<P> {
         if sa.is_half_open() {
             return;
         }
-        self.event(Event::Moved(sa.id, sa.remote));
-        let moved = UdpEncapsulation { local: sa.local, remote: sa.remote };
-        for child in sa.children.values() {
-            self.outputs.push_back(Output::Move(*child, moved));
-        }
+        self.has_moved(sa);
     }
 
     fn on_request(&mut self, now: Instant, sa: &mut IkeSa, arrival: &Arrival<'_>, message: &Message<'_>) {
@@ -170,7 +173,7 @@ impl<P: CryptoProvider> Ike<P> {
                 self.on_create_request(now, sa, header, message);
             }
             (ExchangeType::INFORMATIONAL, _) if sa.is_usable() => {
-                self.on_informational_request(now, sa, header, message);
+                self.on_informational_request(now, sa, arrival, message);
             }
             _ => self.refuse(sa, header, NotifyType::INVALID_SYNTAX, &[]),
         }
@@ -190,6 +193,8 @@ impl<P: CryptoProvider> Ike<P> {
                 let why = sa.deleted();
                 self.end(sa, why);
             }
+            Request::Move => self.on_moved(now, sa, arrival, message),
+            Request::Ticket => self.keep_ticket(now, sa, message),
             Request::Drop | Request::Liveness => {}
         }
         self.next_request(now, sa);
@@ -271,15 +276,21 @@ impl<P: CryptoProvider> Ike<P> {
     /// Sends the next request of the queue, if none is on its way.
     pub(super) fn next_request(&mut self, now: Instant, sa: &mut IkeSa) {
         while sa.outstanding.is_none() && sa.is_usable() {
-            let Some(task) = sa.queue.pop_front() else { return };
+            let Some(task) = sa.queue.pop() else { return };
             match task {
                 Task::Create(tag) => self.request_child(now, sa, tag, None),
                 Task::RekeyChild(child) => self.request_replacement(now, sa, child),
-                Task::RekeyIke => self.request_successor(now, sa, false),
-                Task::CloneIke => self.request_successor(now, sa, true),
+                Task::RekeyIke => self.request_successor(now, sa, None),
+                Task::CloneIke(target) => self.request_successor(now, sa, Some(target)),
                 Task::DeleteChild(child) => self.request_delete_child(now, sa, child),
                 Task::Drop(spi) => self.request_drop(now, sa, spi),
                 Task::DeleteIke => self.request_delete(now, sa),
+                Task::Move => self.request_move(now, sa),
+                Task::Ticket => {
+                    let mut w = Writer::new();
+                    notify(&mut w, &Notify::new(NotifyType::TICKET_REQUEST, &[]));
+                    self.request(now, sa, ExchangeType::INFORMATIONAL, &w, Request::Ticket);
+                }
                 Task::Liveness => {
                     self.request(now, sa, ExchangeType::INFORMATIONAL, &Writer::new(), Request::Liveness);
                 }
@@ -306,7 +317,10 @@ impl<P: CryptoProvider> Ike<P> {
         }
         self.close_half(sa);
         sa.state = state;
-        self.by_spi.remove(&sa.spi_ours);
+        if why != Ended::Timeout {
+            self.revoke_ticket(sa);
+        }
+        self.forget(sa);
         for child in core::mem::take(&mut sa.children).into_values() {
             self.forget_child(child);
         }
@@ -316,6 +330,27 @@ impl<P: CryptoProvider> Ike<P> {
             self.timers.clear(timer(sa.id));
         }
         self.event(Event::Closed(sa.id, sa.peer, why));
+    }
+
+    /// Nothing finds an SA any more.
+    pub(super) fn forget(&mut self, sa: &IkeSa) {
+        self.by_spi.remove(&sa.spi_ours);
+        if let Some(with) = self.peers.get_mut(&sa.peer) {
+            with.sas.remove(&sa.id);
+        }
+    }
+
+    /// An SA is of another peer at the same addresses.
+    pub(super) fn is_of(&mut self, sa: &mut IkeSa, peer: PeerId) {
+        for (id, is_there) in [(sa.peer, false), (peer, true)] {
+            let Some(with) = self.peers.get_mut(&id) else { continue };
+            if is_there {
+                with.sas.insert(sa.id)
+            } else {
+                with.sas.remove(&sa.id)
+            };
+        }
+        sa.peer = peer;
     }
 
     /// A deletion of a child was on its way when the SA ended that it was sent on: the child goes, and the successor tells the peer.

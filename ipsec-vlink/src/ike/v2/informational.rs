@@ -4,13 +4,14 @@ use alloc::vec::Vec;
 
 use fwd_core::time::Instant;
 
+use super::super::arrival::Arrival;
 use super::super::child_sa::{ChildSaId, IkeSaId};
 use super::super::crypto::CryptoProvider;
 use super::super::event::{Ended, Output};
-use super::super::header::{ExchangeType, Header};
+use super::super::header::ExchangeType;
 use super::super::payload::v2::Body;
 use super::super::payload::{Delete, NotifyType, ProtocolId, Writer};
-use super::exchange::put;
+use super::exchange::{notify, put};
 use super::fsm::{ChildEvent, ChildState, SaEvent, State, child_transition, transition};
 use super::machine::{Ike, Timer};
 use super::message::Message;
@@ -19,11 +20,12 @@ use super::sa::{IkeSa, Request, Task};
 impl<P: CryptoProvider> Ike<P> {
     pub(super) fn on_informational_request(
         &mut self,
-        _now: Instant,
+        now: Instant,
         sa: &mut IkeSa,
-        header: &Header,
+        arrival: &Arrival<'_>,
         message: &Message<'_>,
     ) {
+        let header = &arrival.header;
         let deletes_ike = message.deletes.iter().any(|d| d.protocol == ProtocolId::IKE);
         let failed = message.notify(NotifyType::AUTHENTICATION_FAILED).is_some();
         if deletes_ike || failed {
@@ -47,6 +49,14 @@ impl<P: CryptoProvider> Ike<P> {
             }
         }
         let mut w = Writer::new();
+        // RFC 4555 §3.7: it goes back as it came.
+        if let Some(cookie) = message.notify(NotifyType::COOKIE2) {
+            notify(&mut w, cookie);
+        }
+        if message.notify(NotifyType::UPDATE_SA_ADDRESSES).is_some() {
+            self.on_move(now, sa, arrival, message, &mut w);
+        }
+        self.put_ticket(now, &mut w, sa, message);
         if let Some(delete) = Delete::new(ProtocolId::ESP, 4, &spis).filter(|_| !spis.is_empty()) {
             put(&mut w, &Body::Delete(delete));
         }
@@ -78,6 +88,8 @@ impl<P: CryptoProvider> Ike<P> {
     pub(super) fn request_delete(&mut self, now: Instant, sa: &mut IkeSa) {
         let Ok(state) = transition(sa.state, SaEvent::Delete) else { return };
         sa.state = state;
+        // RFC 5723 §6.2, whether the peer hears of it or not.
+        self.revoke_ticket(sa);
         let mut w = Writer::new();
         put(&mut w, &Body::Delete(Delete::IKE));
         self.request(now, sa, ExchangeType::INFORMATIONAL, &w, Request::DeleteIke);

@@ -1,7 +1,7 @@
 //! IKE_SA_INIT (RFC 7296 §1.2), with cookies (§2.6) and another group where the first guess was wrong (§1.2, §2.7).
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
@@ -20,12 +20,12 @@ use super::super::payload::{KeyExchange, Notify, NotifyType, PayloadType, Payloa
 use super::channel::Reassembly;
 use super::exchange::{notify, put};
 use super::fsm::{SaEvent, State, transition};
-use super::keys::IkeKeys;
+use super::keys::{IkeKeys, Seed};
 use super::machine::{Ike, Timer};
 use super::message::Message;
 use super::nat;
 use super::proposal::{choose_ike, chosen_ike, ike_offer, ike_offers};
-use super::sa::{Handshake, IkeSa, Outstanding, Request};
+use super::sa::{Handshake, IkeSa, Outstanding, Presented, Request, Tasks};
 use super::{VENDOR_ID, sa};
 
 /// Octets of our nonces: at least half the key of any pseudorandom function here (RFC 7296 §2.10).
@@ -61,6 +61,9 @@ impl<P: CryptoProvider> Ike<P> {
         let id = self.new_id()?;
         let spi_ours = self.random_spi();
         self.by_spi.insert(spi_ours, id);
+        if let Some(with) = self.peers.get_mut(&peer) {
+            with.sas.insert(id);
+        }
         Ok(IkeSa {
             id,
             peer,
@@ -77,7 +80,7 @@ impl<P: CryptoProvider> Ike<P> {
             next_id: 0,
             expected_id: 0,
             outstanding: None,
-            queue: VecDeque::new(),
+            queue: Tasks::default(),
             response: Vec::new(),
             reassembly: Reassembly::default(),
             handshake: None,
@@ -90,6 +93,8 @@ impl<P: CryptoProvider> Ike<P> {
             fragments: false,
             vpn_context: false,
             clones: false,
+            moves: false,
+            ticket: None,
             hashes: Vec::new(),
             heard: true,
             replaced: false,
@@ -104,41 +109,49 @@ impl<P: CryptoProvider> Ike<P> {
         tag: u32,
         replaces: Option<IkeSaId>,
     ) -> Result<IkeSaId, ConfigError> {
+        // A new proof is not one by a ticket.
+        let ticket = if replaces.is_none() { self.good_ticket(now, peer) } else { None };
         let config = &self.peers.get(&peer).ok_or(ConfigError::NotThere)?.config;
         let remote = config.remote.ok_or(ConfigError::NoAddress)?;
-        let suite = *config.suites.first().ok_or(ConfigError::Suites)?;
+        let first = *config.suites.first().ok_or(ConfigError::Suites)?;
+        let suite = ticket.as_ref().map_or(first, |ticket| ticket.suite);
         let port = self.config.ports.0;
         let ends = (SocketAddr::new(config.local, port), SocketAddr::new(remote, port));
-        let dh = self.provider.dh_begin(suite.group).map_err(|_| ConfigError::Suite(suite))?;
+        let dh = match ticket {
+            Some(_) => None,
+            None => Some(self.provider.dh_begin(suite.group).map_err(|_| ConfigError::Suite(suite))?),
+        };
         let mut sa = self.blank(peer, true, ends, suite)?;
-        sa.handshake = Some(Box::new(Handshake {
-            dh: Some(dh),
-            nonce_ours: self.nonce(),
-            nonce_theirs: Vec::new(),
-            message_ours: Vec::new(),
-            message_theirs: Vec::new(),
-            cookie: None,
-            tag,
-            replaces,
-            source: ends.1,
-            restarts: 0,
-        }));
+        let mut handshake = Handshake::new(self.nonce(), ends.1);
+        (handshake.dh, handshake.tag, handshake.replaces) = (dh, tag, replaces);
+        handshake.ticket = ticket.map(Presented::Ours);
+        sa.handshake = Some(Box::new(handshake));
         let id = sa.id;
         self.send_init(now, &mut sa);
         self.sas.insert(id, Box::new(sa));
         Ok(id)
     }
 
-    fn send_init(&mut self, now: Instant, sa: &mut IkeSa) {
+    pub(super) fn send_init(&mut self, now: Instant, sa: &mut IkeSa) {
         let Some(peer) = self.peers.get(&sa.peer) else { return };
         let suites = peer.config.suites.clone();
         let Some(mut handshake) = sa.handshake.take() else { return };
-        let mut w = Writer::message(&sa.header(ExchangeType::IKE_SA_INIT, 0, false));
+        let shown = match &handshake.ticket {
+            Some(Presented::Ours(ticket)) => Some(&ticket.octets),
+            _ => None,
+        };
+        let exchange = if shown.is_some() { ExchangeType::IKE_SESSION_RESUME } else { ExchangeType::IKE_SA_INIT };
+        let mut w = Writer::message(&sa.header(exchange, 0, false));
         if let Some(cookie) = &handshake.cookie {
             notify(&mut w, &Notify::new(NotifyType::COOKIE, cookie));
         }
-        w.put(PayloadType::SA, false, |out| Sa::write(&ike_offers(&suites, None), out));
+        if shown.is_none() {
+            w.put(PayloadType::SA, false, |out| Sa::write(&ike_offers(&suites, None), out));
+        }
         self.put_rest(&mut w, sa, &handshake);
+        if let Some(ticket) = shown {
+            notify(&mut w, &Notify::new(NotifyType::TICKET_OPAQUE, ticket));
+        }
         let message = w.finish();
         handshake.message_ours.clone_from(&message);
         sa.handshake = Some(handshake);
@@ -176,7 +189,7 @@ impl<P: CryptoProvider> Ike<P> {
     }
 
     /// What the first message of the peer says of what it knows, and of NATs.
-    fn note(&self, sa: &mut IkeSa, message: &Message<'_>, arrival: &Arrival<'_>, spis: (u64, u64)) {
+    pub(super) fn note(&self, sa: &mut IkeSa, message: &Message<'_>, arrival: &Arrival<'_>, spis: (u64, u64)) {
         let config = self.peers.get(&sa.peer).map(|p| &p.config);
         sa.fragments = message.notify(NotifyType::IKEV2_FRAGMENTATION_SUPPORTED).is_some();
         let ours = config.is_some_and(|c| c.vpn_context);
@@ -204,6 +217,31 @@ impl<P: CryptoProvider> Ike<P> {
     }
 
     fn try_init_request(&mut self, now: Instant, arrival: &Arrival<'_>, payloads: Payloads<'_>) -> Result<(), Reject> {
+        let Some(message) = self.first_message(arrival, payloads)? else { return Ok(()) };
+        let from = arrival.from;
+        let (Some(offer), Some(ke), Some(nonce)) = (message.sa, message.ke, message.good_nonce()) else {
+            return Err(Reject::Malformed);
+        };
+        self.admit(now, arrival, &message, nonce)?;
+        let peer = self.by_ends.at(arrival.to.ip(), from.ip()).next().ok_or(Reject::UnknownPeer)?;
+        let suites = self.peers.get(&peer).map(|p| p.config.suites.clone()).unwrap_or_default();
+        let Some((suite, number, _)) = choose_ike(&offer, &suites) else {
+            self.refuse_first(arrival, NotifyType::NO_PROPOSAL_CHOSEN, &[]);
+            return Err(Reject::Proposal);
+        };
+        if ke.group != suite.group {
+            self.refuse_first(arrival, NotifyType::INVALID_KE_PAYLOAD, &suite.group.0.to_be_bytes());
+            return Ok(());
+        }
+        self.answer_init(now, arrival, &message, peer, (suite, number), (ke.data, nonce))
+    }
+
+    /// Reads the first message of an exchange that makes an SA. None: it came before, and was answered again.
+    pub(super) fn first_message<'a>(
+        &mut self,
+        arrival: &Arrival<'_>,
+        payloads: Payloads<'a>,
+    ) -> Result<Option<Message<'a>>, Reject> {
         let (from, header) = (arrival.from, &arrival.header);
         if header.responder_spi != 0 || header.message_id != 0 || !header.from_initiator() || header.initiator_spi == 0
         {
@@ -218,32 +256,18 @@ impl<P: CryptoProvider> Ike<P> {
                     sa.response = packets;
                 }
             });
-            return Ok(());
+            return Ok(None);
         }
         let message = Message::read(payloads).map_err(|_| Reject::Malformed)?;
         if let Some(kind) = message.critical {
-            self.refuse_init(arrival, NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, &[kind.0]);
+            self.refuse_first(arrival, NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, &[kind.0]);
             return Err(Reject::Malformed);
         }
-        let (Some(offer), Some(ke), Some(nonce)) = (message.sa, message.ke, message.good_nonce()) else {
-            return Err(Reject::Malformed);
-        };
-        self.admit(now, arrival, &message, nonce)?;
-        let peer = self.peer_at(arrival.to.ip(), from.ip()).ok_or(Reject::UnknownPeer)?;
-        let suites = self.peers.get(&peer).map(|p| p.config.suites.clone()).unwrap_or_default();
-        let Some((suite, number, _)) = choose_ike(&offer, &suites) else {
-            self.refuse_init(arrival, NotifyType::NO_PROPOSAL_CHOSEN, &[]);
-            return Err(Reject::Proposal);
-        };
-        if ke.group != suite.group {
-            self.refuse_init(arrival, NotifyType::INVALID_KE_PAYLOAD, &suite.group.0.to_be_bytes());
-            return Ok(());
-        }
-        self.answer_init(now, arrival, &message, peer, (suite, number), (ke.data, nonce))
+        Ok(Some(message))
     }
 
     /// Whether another half-open SA is to be made; asks for a cookie where there are many (RFC 7296 §2.6).
-    fn admit(
+    pub(super) fn admit(
         &mut self,
         now: Instant,
         arrival: &Arrival<'_>,
@@ -257,7 +281,7 @@ impl<P: CryptoProvider> Ike<P> {
             if !good {
                 let cookie = self.cookies.make(now, &mut self.provider, from, spi, nonce);
                 self.counters.cookies += 1;
-                self.refuse_init(arrival, NotifyType::COOKIE, &cookie);
+                self.refuse_first(arrival, NotifyType::COOKIE, &cookie);
                 return Err(Reject::NoCookie);
             }
         }
@@ -268,17 +292,8 @@ impl<P: CryptoProvider> Ike<P> {
         Ok(())
     }
 
-    /// The peer that is configured at this pair of addresses: the one at the address itself before one at any.
-    fn peer_at(&self, local: core::net::IpAddr, remote: core::net::IpAddr) -> Option<PeerId> {
-        let at = |wanted| {
-            let mut peers = self.peers.iter();
-            peers.find(|(_, p)| p.config.local == local && p.config.remote == wanted).map(|(id, _)| *id)
-        };
-        at(Some(remote)).or_else(|| at(None))
-    }
-
     /// Answers a first message without making an SA.
-    fn refuse_init(&mut self, arrival: &Arrival<'_>, why: NotifyType, data: &[u8]) {
+    pub(super) fn refuse_first(&mut self, arrival: &Arrival<'_>, why: NotifyType, data: &[u8]) {
         let header = Header { flags: HeaderFlags::RESPONSE, version: Header::VERSION_2, ..arrival.header };
         let mut w = Writer::message(&header);
         notify(&mut w, &Notify::new(why, data));
@@ -302,27 +317,37 @@ impl<P: CryptoProvider> Ike<P> {
         sa.spi_theirs = arrival.header.initiator_spi;
         self.note(&mut sa, message, arrival, (arrival.header.initiator_spi, 0));
         let nonce_ours = self.nonce();
-        let keys =
-            IkeKeys::derive(&self.provider, &suite, &shared, (nonce, &nonce_ours), (sa.spi_i(), sa.spi_r()), None);
+        let keys = IkeKeys::derive(
+            &self.provider,
+            &suite,
+            Seed::Shared(&shared),
+            (nonce, &nonce_ours),
+            (sa.spi_i(), sa.spi_r()),
+        );
         let Ok(keys) = keys else {
-            self.by_spi.remove(&sa.spi_ours);
+            self.forget(&sa);
             return Err(Reject::Proposal);
         };
         sa.set_keys(keys);
-        let mut handshake = Box::new(Handshake {
-            dh: Some(dh),
-            nonce_ours,
-            nonce_theirs: nonce.to_vec(),
-            message_ours: Vec::new(),
-            message_theirs: arrival.octets.to_vec(),
-            cookie: None,
-            tag: 0,
-            replaces: None,
-            source: arrival.from,
-            restarts: 0,
-        });
+        let mut handshake = Handshake::new(nonce_ours, arrival.from);
+        handshake.dh = Some(dh);
+        handshake.nonce_theirs = nonce.to_vec();
+        handshake.message_theirs = arrival.octets.to_vec();
         let mut w = Writer::message(&sa.header(ExchangeType::IKE_SA_INIT, 0, true));
         w.put(PayloadType::SA, false, |out| Sa::write(&[ike_offer(&suite, number, None)], out));
+        self.keep_half_open(now, sa, Box::new(handshake), w, arrival);
+        Ok(())
+    }
+
+    /// Answers a first message, and waits for the proof.
+    pub(super) fn keep_half_open(
+        &mut self,
+        now: Instant,
+        mut sa: IkeSa,
+        mut handshake: Box<Handshake>,
+        mut w: Writer,
+        arrival: &Arrival<'_>,
+    ) {
         self.put_rest(&mut w, &sa, &handshake);
         handshake.dh = None;
         handshake.message_ours = w.finish();
@@ -337,7 +362,6 @@ impl<P: CryptoProvider> Ike<P> {
         self.by_initiator.insert((arrival.from, sa.spi_theirs), id);
         self.timers.set(Timer::HalfOpen(id), now + self.config.half_open_lifetime);
         self.sas.insert(id, Box::new(sa));
-        Ok(())
     }
 
     pub(super) fn on_init_response(
@@ -348,7 +372,8 @@ impl<P: CryptoProvider> Ike<P> {
         message: &Message<'_>,
     ) -> Result<(), Reject> {
         let fits = arrival.header.is_response() && arrival.header.message_id == 0 && arrival.from == sa.remote;
-        if sa.state != State::InitSent || !fits {
+        let resumes = sa.handshake.as_ref().is_some_and(|h| h.ticket.is_some());
+        if sa.state != State::InitSent || !fits || resumes {
             return Err(Reject::MessageId);
         }
         if message.critical.is_some() {
@@ -370,17 +395,30 @@ impl<P: CryptoProvider> Ike<P> {
         };
         let suites = self.peers.get(&sa.peer).map(|p| p.config.suites.clone()).unwrap_or_default();
         let (suite, _) = chosen_ike(&answer, &suites).ok_or(Reject::Proposal)?;
-        let mut handshake = sa.handshake.take().ok_or(Reject::MessageId)?;
+        let handshake = sa.handshake.take().ok_or(Reject::MessageId)?;
         let keys = match &handshake.dh {
             Some(dh) if ke.group == dh.group && suite.group == dh.group && arrival.header.responder_spi != 0 => {
                 self.provider.dh_agree(dh, ke.data).and_then(|shared| {
                     let spis = (sa.spi_ours, arrival.header.responder_spi);
-                    IkeKeys::derive(&self.provider, &suite, &shared, (&handshake.nonce_ours, nonce), spis, None)
+                    let nonces = (&handshake.nonce_ours[..], nonce);
+                    IkeKeys::derive(&self.provider, &suite, Seed::Shared(&shared), nonces, spis)
                 })
             }
             _ => Err(super::super::crypto::CryptoError::PublicValue),
         };
-        let Ok(keys) = keys else {
+        self.answered(now, sa, arrival, message, (handshake, keys.ok().map(|keys| (suite, keys)), nonce))
+    }
+
+    /// The first message is answered, and the keys are made: the proof goes.
+    pub(super) fn answered(
+        &mut self,
+        now: Instant,
+        sa: &mut IkeSa,
+        arrival: &Arrival<'_>,
+        message: &Message<'_>,
+        (mut handshake, keys, nonce): (Box<Handshake>, Option<(IkeSuite, IkeKeys)>, &[u8]),
+    ) -> Result<(), Reject> {
+        let Some((suite, keys)) = keys else {
             sa.handshake = Some(handshake);
             return Err(Reject::Malformed);
         };
@@ -404,7 +442,7 @@ impl<P: CryptoProvider> Ike<P> {
     }
 
     /// Makes the first message anew, with a cookie or with another group.
-    fn restart(
+    pub(super) fn restart(
         &mut self,
         now: Instant,
         sa: &mut sa::IkeSa,

@@ -60,23 +60,34 @@ impl Cut<'_> {
     }
 }
 
+/// What the keys of a new IKE SA are made of, besides nonces and SPIs.
+#[derive(Clone, Copy)]
+pub(super) enum Seed<'a> {
+    /// What both ends share by a group (RFC 7296 §2.14).
+    Shared(&'a Secret),
+    /// The same, and SK_d of the SA that it takes over from, with its function (RFC 7296 §2.18).
+    Successor(&'a Secret, &'a Secret, PrfId),
+    /// SK_d of the SA that is resumed (RFC 5723 §5.1).
+    Resumed(&'a Secret),
+}
+
 impl IkeKeys {
-    /// The keys of a new IKE SA; `old` is SK_d of the SA that it takes over from, with its function (RFC 7296 §2.18).
+    /// The keys of a new IKE SA.
     ///
     /// # Errors
     /// The provider lacks the function.
     pub(super) fn derive(
         provider: &impl CryptoProvider,
         suite: &IkeSuite,
-        shared: &Secret,
+        seed: Seed<'_>,
         (ni, nr): (&[u8], &[u8]),
         (spi_i, spi_r): (u64, u64),
-        old: Option<(&Secret, PrfId)>,
     ) -> Result<Self, CryptoError> {
         let nonces = [ni, nr].concat();
-        let seed = match old {
-            None => provider.prf(suite.prf, &nonces, &[shared])?,
-            Some((d, prf)) => provider.prf(prf, d, &[shared, &nonces])?,
+        let seed = match seed {
+            Seed::Shared(shared) => provider.prf(suite.prf, &nonces, &[shared])?,
+            Seed::Successor(shared, d, prf) => provider.prf(prf, d, &[shared, &nonces])?,
+            Seed::Resumed(d) => provider.prf(suite.prf, d, &[b"Resumption", &nonces])?,
         };
         let prf_len = suite.prf.output_len().ok_or(CryptoError::Unsupported)?;
         let integrity = suite.integrity.key_len().ok_or(CryptoError::Unsupported)?;

@@ -1,7 +1,7 @@
 //! The machine: peers, their IKE SAs and Child SAs, and what an operator does to them.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use core::net::{IpAddr, SocketAddr};
 
 use fwd_core::time::Instant;
@@ -13,12 +13,13 @@ use super::super::config::{ChildConfig, ConfigError, PeerConfig, PeerId};
 use super::super::counters::{Counters, Reject};
 use super::super::crypto::{CryptoProvider, HashId};
 use super::super::event::{Event, Input, Output};
-use super::super::peer::Peer;
+use super::super::peer::{ByEnds, Peer};
 use super::config::Config;
 use super::cookie::Cookies;
 use super::fsm::State;
 use super::keys::IkeKeys;
 use super::sa::{Child, IkeSa, Task};
+use super::ticket::{Ticket, Tickets};
 
 /// What runs out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +32,22 @@ pub(super) enum Timer {
     ReplaceChild(ChildSaId),
     /// A request that the peer asked to wait with (RFC 7296 §2.25).
     Retry(IkeSaId),
+}
+
+/// A peer, with its SAs.
+#[derive(Debug)]
+pub(super) struct With {
+    pub(super) peer: Peer,
+    pub(super) sas: BTreeSet<IkeSaId>,
+    /// What it gave to come back with (RFC 5723).
+    pub(super) ticket: Option<Ticket>,
+}
+
+impl core::ops::Deref for With {
+    type Target = Peer;
+    fn deref(&self) -> &Peer {
+        &self.peer
+    }
 }
 
 /// IKEv2 with any number of peers (RFC 7296).
@@ -76,7 +93,8 @@ pub(super) enum Timer {
 pub struct Ike<P> {
     pub(super) config: Config,
     pub(super) provider: P,
-    pub(super) peers: BTreeMap<PeerId, Peer>,
+    pub(super) peers: BTreeMap<PeerId, With>,
+    pub(super) by_ends: ByEnds,
     pub(super) sas: HashMap<IkeSaId, Box<IkeSa>>,
     pub(super) by_spi: HashMap<u64, IkeSaId>,
     /// Half-open SAs, and those that a repeated IKE_SA_INIT may be for: by the initiator's address and SPI.
@@ -86,6 +104,7 @@ pub struct Ike<P> {
     pub(super) children: HashMap<ChildSaId, Child>,
     pub(super) by_spi_in: HashMap<u32, ChildSaId>,
     pub(super) cookies: Cookies,
+    pub(super) tickets: Tickets,
     pub(super) timers: Timers<Timer>,
     pub(super) outputs: VecDeque<Output>,
     pub(super) counters: Counters,
@@ -101,16 +120,18 @@ impl<P: CryptoProvider> Ike<P> {
     /// # Errors
     /// A field of the configuration is out of its range.
     pub fn new(now: Instant, config: Config, mut provider: P) -> Result<Self, ConfigError> {
-        config.check()?;
+        config.check(&provider)?;
         // NAT detection and cookies need it (RFC 7296 §2.23).
         if provider.hash(HashId::SHA1, &[]).is_err() {
             return Err(ConfigError::Zero("provider: SHA-1"));
         }
         let cookies = Cookies::new(now, &mut provider);
+        let tickets = Tickets::new(config.tickets.clone(), &mut provider);
         Ok(Self {
             config,
             provider,
             peers: BTreeMap::new(),
+            by_ends: ByEnds::default(),
             sas: HashMap::new(),
             by_spi: HashMap::new(),
             by_initiator: HashMap::new(),
@@ -119,6 +140,7 @@ impl<P: CryptoProvider> Ike<P> {
             children: HashMap::new(),
             by_spi_in: HashMap::new(),
             cookies,
+            tickets,
             timers: Timers::new(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
@@ -175,17 +197,17 @@ impl<P: CryptoProvider> Ike<P> {
     /// A field of the configuration is not possible, or a peer with the same identities and addresses is there.
     pub fn add_peer(&mut self, config: PeerConfig) -> Result<PeerId, ConfigError> {
         config.check(&self.provider)?;
-        let same = |p: &Peer| {
-            let p = &p.config;
-            (p.local, p.remote, &p.local_id, &p.remote_id)
-                == (config.local, config.remote, &config.local_id, &config.remote_id)
+        let same = |id: PeerId| {
+            let there = self.peers.get(&id).map(|p| &p.config);
+            there.is_some_and(|p| (&p.local_id, &p.remote_id) == (&config.local_id, &config.remote_id))
         };
-        if self.peers.values().any(same) {
+        if self.by_ends.of(config.local, config.remote).any(same) {
             return Err(ConfigError::Duplicate);
         }
         let id = PeerId(self.next_peer);
         self.next_peer = self.next_peer.checked_add(1).ok_or(ConfigError::Limit("peers"))?;
-        self.peers.insert(id, Peer::new(config));
+        self.by_ends.add(&config, id);
+        self.peers.insert(id, With { peer: Peer::new(config), sas: BTreeSet::new(), ticket: None });
         Ok(id)
     }
 
@@ -194,9 +216,9 @@ impl<P: CryptoProvider> Ike<P> {
     /// # Errors
     /// A field of the configuration is not possible, or the tag is taken.
     pub fn add_child(&mut self, peer: PeerId, child: ChildConfig) -> Result<(), ConfigError> {
-        let peer = self.peers.get_mut(&peer).ok_or(ConfigError::NotThere)?;
-        peer.config.check_child(&child, &self.provider)?;
-        peer.add(child)
+        let with = self.peers.get_mut(&peer).ok_or(ConfigError::NotThere)?;
+        with.config.check_child(&child, &self.provider)?;
+        with.peer.add(child)
     }
 
     /// Asks a peer for the child of this tag; an IKE SA is made first where there is none.
@@ -204,14 +226,12 @@ impl<P: CryptoProvider> Ike<P> {
     /// # Errors
     /// There is no such peer or child, the peer has no address, or a limit is reached.
     pub fn connect(&mut self, now: Instant, peer: PeerId, tag: u32) -> Result<IkeSaId, ConfigError> {
-        let config = self.peers.get(&peer).ok_or(ConfigError::NotThere)?;
-        config.child(tag).ok_or(ConfigError::NotThere)?;
-        let usable = |sa: &IkeSa| {
-            sa.peer == peer
-                && !matches!(sa.state, State::Replaced | State::Deleting | State::Dead | State::InitReceived)
-        };
+        let with = self.peers.get(&peer).ok_or(ConfigError::NotThere)?;
+        with.peer.child(tag).ok_or(ConfigError::NotThere)?;
+        let ended = |s: State| matches!(s, State::Replaced | State::Deleting | State::Dead | State::InitReceived);
+        let usable = |id: &IkeSaId| self.sas.get(id).is_some_and(|sa| !ended(sa.state));
         // The lowest, so that every run does the same.
-        let there = self.sas.values().filter(|sa| usable(sa)).map(|sa| sa.id).min();
+        let there = with.sas.iter().copied().find(usable);
         if let Some(id) = there {
             self.with(id, |ike, sa| {
                 if sa.handshake.as_ref().is_none_or(|h| h.tag != tag) {
@@ -251,7 +271,7 @@ impl<P: CryptoProvider> Ike<P> {
     /// There is no such SA, or its peer cannot.
     pub fn clone_sa(&mut self, now: Instant, ike: IkeSaId) -> Result<(), ConfigError> {
         self.sas.get(&ike).filter(|sa| sa.clones).ok_or(ConfigError::NotThere)?;
-        self.ask(now, ike, Task::CloneIke);
+        self.ask(now, ike, Task::CloneIke(None));
         Ok(())
     }
 

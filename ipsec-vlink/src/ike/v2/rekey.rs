@@ -14,11 +14,11 @@ use super::super::payload::v2::{Body, Sa};
 use super::super::payload::{KeyExchange, Notify, NotifyType, PayloadType, Writer};
 use super::exchange::{notify, put};
 use super::fsm::{SaEvent, State, transition};
-use super::keys::IkeKeys;
+use super::keys::{IkeKeys, Seed};
 use super::machine::{Ike, Timer};
 use super::message::Message;
 use super::proposal::{choose_ike, chosen_ike, ike_offer, ike_offers};
-use super::sa::{Collision, IkeSa, Request, Successor, Task};
+use super::sa::{Collision, IkeSa, Request, Successor, Target, Task};
 
 /// What the keys of a successor are made of.
 struct Made<'a> {
@@ -32,7 +32,9 @@ struct Made<'a> {
 }
 
 impl<P: CryptoProvider> Ike<P> {
-    pub(super) fn request_successor(&mut self, now: Instant, sa: &mut IkeSa, clone: bool) {
+    /// Asks for a successor, or, with the addresses that it is for if they are others, for a clone.
+    pub(super) fn request_successor(&mut self, now: Instant, sa: &mut IkeSa, clone: Option<Option<Target>>) {
+        let (clone, target) = (clone.is_some(), clone.flatten());
         if sa.state != State::Established || (clone && !sa.clones) {
             return;
         }
@@ -40,7 +42,7 @@ impl<P: CryptoProvider> Ike<P> {
         // The group in use is one that the peer knows.
         let Ok(dh) = self.provider.dh_begin(sa.suite.group) else { return };
         let spi = self.random_spi();
-        let successor = Successor { spi, nonce: self.nonce(), dh, clone };
+        let successor = Successor { spi, nonce: self.nonce(), dh, clone, target };
         let mut offered: Vec<IkeSuite> = suites.into_iter().filter(|s| s.group == sa.suite.group).collect();
         offered.truncate(255);
         let mut w = Writer::new();
@@ -133,9 +135,13 @@ impl<P: CryptoProvider> Ike<P> {
             let new = self.succeed(now, sa, &made)?;
             Some((new, ours.nonce.as_slice().min(nonce).to_vec()))
         });
-        let Some((new, lowest)) = new else { return self.successor_refused(now, sa, message, ours.clone) };
+        let Some((new, lowest)) = new else { return self.successor_refused(now, sa, message, ours) };
         if ours.clone {
-            return self.event(Event::Cloned { new, of: sa.id });
+            self.event(Event::Cloned { new, of: sa.id });
+            if let Some(target) = ours.target {
+                self.send_to(now, new, target);
+            }
+            return;
         }
         if sa.is_replaced() {
             // The peer has taken its own.
@@ -154,8 +160,12 @@ impl<P: CryptoProvider> Ike<P> {
         }
     }
 
-    fn successor_refused(&mut self, now: Instant, sa: &mut IkeSa, message: &Message<'_>, clone: bool) {
-        if clone {
+    fn successor_refused(&mut self, now: Instant, sa: &mut IkeSa, message: &Message<'_>, ours: &Successor) {
+        if ours.clone {
+            // RFC 7791 §5.3: later, if it may be.
+            if message.notify(NotifyType::TEMPORARY_FAILURE).is_some() {
+                self.put_off(now, sa, Task::CloneIke(ours.target));
+            }
             return;
         }
         if let Ok(state) = transition(sa.state, SaEvent::ReplaceRefused) {
@@ -179,10 +189,9 @@ impl<P: CryptoProvider> Ike<P> {
         let keys = IkeKeys::derive(
             &self.provider,
             &made.suite,
-            &made.shared,
+            Seed::Successor(&made.shared, &old.d, sa.suite.prf),
             made.nonces,
             (i, r),
-            Some((&old.d, sa.suite.prf)),
         );
         let keys = keys.ok()?;
         let mut new = self.blank(sa.peer, made.initiator, (sa.local, sa.remote), made.suite).ok()?;
@@ -193,7 +202,8 @@ impl<P: CryptoProvider> Ike<P> {
         new.state = State::Established;
         new.set_keys(keys);
         (new.encapsulate, new.behind_nat, new.peer_behind_nat) = (sa.encapsulate, sa.behind_nat, sa.peer_behind_nat);
-        (new.fragments, new.vpn_context, new.clones) = (sa.fragments, sa.vpn_context, sa.clones);
+        (new.fragments, new.vpn_context) = (sa.fragments, sa.vpn_context);
+        (new.clones, new.moves) = (sa.clones, sa.moves);
         let id = new.id;
         self.watch(now, &new);
         self.sas.insert(id, Box::new(new));
@@ -212,7 +222,12 @@ impl<P: CryptoProvider> Ike<P> {
             }
         }
         successor.children.append(&mut sa.children);
-        successor.queue.extend(sa.queue.drain(..).filter(|task| !matches!(task, Task::RekeyIke | Task::Liveness)));
+        while let Some(task) = sa.queue.pop() {
+            if !matches!(task, Task::RekeyIke | Task::Liveness) {
+                successor.ask(task);
+            }
+        }
+        self.replace_ticket(sa, successor);
         // What it was to ask goes at once.
         self.timers.set(Timer::Retry(successor.id), Instant::ZERO);
         sa.replaced = true;

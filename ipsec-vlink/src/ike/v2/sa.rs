@@ -1,9 +1,11 @@
 //! What is known of one IKE SA, and of one Child SA.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
+
+use fwd_core::time::Instant;
 
 use super::super::child_sa::{ChildSaId, IkeSaId};
 use super::super::config::{IkeSuite, PeerId};
@@ -14,19 +16,52 @@ use super::super::payload::PayloadType;
 use super::channel::{Channel, Reassembly};
 use super::fsm::{ChildState, State};
 use super::keys::IkeKeys;
+use super::ticket::{Ticket, TicketId};
+
+/// Which addresses a clone is for, by the peer that is configured with them, and which child it asks for there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Target {
+    pub(super) peer: PeerId,
+    pub(super) tag: u32,
+}
 
 /// Something to ask of the peer, when no other request is on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Task {
     Create(u32),
     RekeyChild(ChildSaId),
     RekeyIke,
-    CloneIke,
+    CloneIke(Option<Target>),
     DeleteChild(ChildSaId),
     /// A Child SA that the peer has made and we have not.
     Drop(u32),
     DeleteIke,
     Liveness,
+    /// Says that the SA is at other addresses.
+    Move,
+    /// Asks for a ticket.
+    Ticket,
+}
+
+/// What is to be asked, each once, in order.
+#[derive(Debug, Default)]
+pub(super) struct Tasks {
+    order: VecDeque<Task>,
+    waiting: BTreeSet<Task>,
+}
+
+impl Tasks {
+    pub(super) fn push(&mut self, task: Task) {
+        if self.waiting.insert(task) {
+            self.order.push_back(task);
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Task> {
+        let task = self.order.pop_front()?;
+        self.waiting.remove(&task);
+        Some(task)
+    }
 }
 
 /// A Child SA in the making, at the end that asked for it.
@@ -46,6 +81,8 @@ pub(super) struct Successor {
     pub(super) nonce: Vec<u8>,
     pub(super) dh: DhKey,
     pub(super) clone: bool,
+    /// Where the clone goes.
+    pub(super) target: Option<Target>,
 }
 
 /// What a request on its way is about.
@@ -59,6 +96,8 @@ pub(super) enum Request {
     Drop,
     DeleteIke,
     Liveness,
+    Move,
+    Ticket,
 }
 
 /// A request on its way.
@@ -88,6 +127,35 @@ pub(super) struct Handshake {
     pub(super) source: SocketAddr,
     /// How often the first message was made anew: for a cookie, for another group.
     pub(super) restarts: u8,
+    /// With it there is no group, and the proof is that both have its keys.
+    pub(super) ticket: Option<Presented>,
+}
+
+impl Handshake {
+    pub(super) const fn new(nonce_ours: Vec<u8>, source: SocketAddr) -> Self {
+        Self {
+            dh: None,
+            nonce_ours,
+            nonce_theirs: Vec::new(),
+            message_ours: Vec::new(),
+            message_theirs: Vec::new(),
+            cookie: None,
+            tag: 0,
+            replaces: None,
+            source,
+            restarts: 0,
+            ticket: None,
+        }
+    }
+}
+
+/// The ticket that an exchange resumes by (RFC 5723).
+#[derive(Debug)]
+pub(super) enum Presented {
+    /// Shown by us.
+    Ours(Ticket),
+    /// Shown by the peer: its number, how long it would be good, and our SPI of the SA that it is of.
+    Theirs { id: TicketId, expires: Instant, old: u64 },
 }
 
 /// A replacement of an IKE SA by a peer's request, while ours is on its way (RFC 7296 §2.8.1).
@@ -114,7 +182,7 @@ pub(super) struct IkeSa {
     pub(super) next_id: u32,
     pub(super) expected_id: u32,
     pub(super) outstanding: Option<Outstanding>,
-    pub(super) queue: VecDeque<Task>,
+    pub(super) queue: Tasks,
     pub(super) response: Vec<Vec<u8>>,
     pub(super) reassembly: Reassembly,
     pub(super) handshake: Option<Box<Handshake>>,
@@ -132,6 +200,9 @@ pub(super) struct IkeSa {
     pub(super) fragments: bool,
     pub(super) vpn_context: bool,
     pub(super) clones: bool,
+    pub(super) moves: bool,
+    /// The ticket that we gave, and how long it is good.
+    pub(super) ticket: Option<(TicketId, Instant)>,
     pub(super) hashes: Vec<HashId>,
     /// Whether the peer was heard since liveness was last looked at.
     pub(super) heard: bool,
@@ -200,9 +271,7 @@ impl IkeSa {
 
     /// Puts a task into the queue once.
     pub(super) fn ask(&mut self, task: Task) {
-        if !self.queue.contains(&task) {
-            self.queue.push_back(task);
-        }
+        self.queue.push(task);
     }
 }
 

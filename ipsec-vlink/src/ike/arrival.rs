@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 use super::counters::Reject;
 use super::event::Output;
 use super::header::Header;
+use super::payload::Payloads;
 
 /// A message that came, and where.
 #[derive(Clone, Copy)]
@@ -15,8 +16,23 @@ pub(super) struct Arrival<'a> {
     pub(super) header: Header,
 }
 
+/// Reads the datagram that came to a machine of this major version, `second` being the port behind NATs; `None`: a keepalive.
+pub(super) fn read(
+    major: u8,
+    second: u16,
+    (from, to): (SocketAddr, SocketAddr),
+    octets: &[u8],
+) -> Result<Option<(Arrival<'_>, Payloads<'_>)>, Reject> {
+    let Some(octets) = message(second, to, octets)? else { return Ok(None) };
+    let (header, payloads) = Payloads::of(octets).map_err(|_| Reject::Malformed)?;
+    if header.major() != major {
+        return Err(Reject::Version);
+    }
+    Ok(Some((Arrival { from, to, octets, header }, payloads)))
+}
+
 /// The message in a datagram that came to `to`, of which `second` is the port behind NATs; `None`: a keepalive (RFC 3948 §2.3).
-pub(super) fn message(second: u16, to: SocketAddr, octets: &[u8]) -> Result<Option<&[u8]>, Reject> {
+fn message(second: u16, to: SocketAddr, octets: &[u8]) -> Result<Option<&[u8]>, Reject> {
     match octets {
         _ if to.port() != second => Ok(Some(octets)),
         [0xff] => Ok(None),

@@ -1,5 +1,9 @@
 //! What the machines of both versions refuse, and how they count.
 
+use core::time::Duration;
+
+use fwd_core::time::Instant;
+
 /// Why a datagram was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reject {
@@ -60,6 +64,15 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// Counts a datagram that is not taken; whether it is to be said, which is so once a second per cause.
+    pub(super) fn reject(&mut self, now: Instant, quiet_until: &mut [Instant; Reject::COUNT], cause: Reject) -> bool {
+        if let Some(count) = self.rejected.get_mut(cause as usize) {
+            *count = count.saturating_add(1);
+        }
+        let until = quiet_until.get_mut(cause as usize).filter(|until| **until <= now);
+        until.map(|until| *until = now + Duration::from_secs(1)).is_some()
+    }
+
     /// How many datagrams were not taken for this cause.
     #[must_use]
     pub fn rejected(&self, cause: Reject) -> u64 {

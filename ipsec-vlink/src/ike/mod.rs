@@ -33,6 +33,7 @@ pub mod context;
 pub mod counters;
 pub mod crypto;
 pub mod event;
+mod fresh;
 pub mod header;
 pub mod payload;
 mod peer;

@@ -31,21 +31,15 @@ pub(super) const AGAIN: Duration = Duration::from_secs(30);
 
 impl<P: CryptoProvider> Ike<P> {
     pub(super) fn on_datagram(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, octets: &[u8]) {
-        let octets = match arrival::message(self.config.ports.1, to, octets) {
-            Ok(Some(message)) => message,
+        let (arrival, payloads) = match arrival::read(1, self.config.ports.1, (from, to), octets) {
+            Ok(Some(read)) => read,
             Ok(None) => return,
             Err(cause) => return self.reject(now, from, cause),
         };
-        let Ok((header, payloads)) = Payloads::of(octets) else {
-            return self.reject(now, from, Reject::Malformed);
-        };
-        if header.major() != 1 {
-            return self.reject(now, from, Reject::Version);
-        }
+        let header = &arrival.header;
         if !HeaderFlags::ENCRYPTION.contains(header.flags) {
             return self.reject(now, from, Reject::Exchange);
         }
-        let arrival = Arrival { from, to, octets, header };
         let begins = matches!(header.exchange, ExchangeType::IDENTITY_PROTECTION | ExchangeType::AGGRESSIVE);
         if begins && header.responder_spi == 0 {
             if let Err(cause) = self.on_first(now, &arrival, payloads) {
@@ -53,7 +47,7 @@ impl<P: CryptoProvider> Ike<P> {
             }
             return;
         }
-        let Some(id) = self.sa_of(&header) else {
+        let Some(id) = self.sa_of(header) else {
             return self.reject(now, from, Reject::UnknownSpi);
         };
         self.with(id, |this, sa| {

@@ -13,6 +13,7 @@ use super::super::config::{ChildConfig, ConfigError, IkeSuite, PeerConfig, PeerI
 use super::super::counters::{Counters, Reject};
 use super::super::crypto::{CryptoProvider, HashId};
 use super::super::event::{Ended, Event, Input, Output};
+use super::super::fresh;
 use super::super::peer::{ByEnds, Peer};
 use super::config::{Config, Phase1, check_child, check_peer};
 use super::fsm::State;
@@ -330,25 +331,14 @@ impl<P: CryptoProvider> Ike<P> {
 
     /// Counts a datagram that is not taken, and says so once a second per cause.
     pub(super) fn reject(&mut self, now: Instant, from: SocketAddr, cause: Reject) {
-        if let Some(count) = self.counters.rejected.get_mut(cause as usize) {
-            *count = count.saturating_add(1);
-        }
-        if let Some(until) = self.quiet_until.get_mut(cause as usize).filter(|until| **until <= now) {
-            *until = now + core::time::Duration::from_secs(1);
+        if self.counters.reject(now, &mut self.quiet_until, cause) {
             self.event(Event::Rejected(from, cause));
         }
     }
 
     /// A cookie of ours: random, which is all that RFC 2408 §2.5.3 asks for here, where each is looked up.
     pub(super) fn new_cookie(&mut self) -> u64 {
-        loop {
-            let mut octets = [0; 8];
-            self.provider.random(&mut octets);
-            let cookie = u64::from_be_bytes(octets);
-            if cookie != 0 && !self.by_cookie.contains_key(&cookie) {
-                return cookie;
-            }
-        }
+        fresh::ike_spi(&mut self.provider, |spi| self.by_cookie.contains_key(spi))
     }
 
     /// A duration of 80 to 90 per cent of `d`: what is replaced, is replaced before it runs out at either end.

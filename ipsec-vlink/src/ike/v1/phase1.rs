@@ -14,6 +14,7 @@ use super::super::config::{AuthConfig, ConfigError, IkeSuite, PeerConfig, PeerId
 use super::super::counters::Reject;
 use super::super::crypto::{CryptoProvider, Secret, equal};
 use super::super::event::{Ended, Event};
+use super::super::fresh;
 use super::super::header::{ExchangeType, Header};
 use super::super::payload::v1::{Body, DOI_IPSEC, ProposalOffer, Sa};
 use super::super::payload::{Delete, Notify, NotifyType, PayloadType, Payloads, ProtocolId, Writer};
@@ -29,17 +30,12 @@ use super::proposal::Chosen;
 use super::sa::{Flight, Handshake, IkeSa};
 use super::{VENDOR_ID_DPD, VENDOR_ID_NAT_T, nat};
 
-/// Octets of our nonces.
-const NONCE_LEN: usize = 32;
-
 /// The longest first message that is read: what it holds must be kept until the proof.
 const MAX_FIRST: usize = 4096;
 
 impl<P: CryptoProvider> Ike<P> {
     pub(super) fn nonce(&mut self) -> Vec<u8> {
-        let mut nonce = alloc::vec![0; NONCE_LEN];
-        self.provider.random(&mut nonce);
-        nonce
+        fresh::nonce(&mut self.provider)
     }
 
     pub(super) fn peer(&self, sa: &IkeSa) -> Option<&PeerConfig> {

@@ -21,6 +21,7 @@ use super::super::context::VpnContext;
 use super::super::counters::Reject;
 use super::super::crypto::{CryptoProvider, Secret};
 use super::super::event::Event;
+use super::super::fresh;
 use super::super::header::{ExchangeType, HeaderFlags};
 use super::super::payload::v1::{Body, DOI_IPSEC, address_id};
 use super::super::payload::{Identification, Notify, NotifyType, PayloadType, Payloads, ProtocolId, Writer};
@@ -71,14 +72,7 @@ fn narrowed(config: &ChildConfig, ours: &[TrafficSelector], theirs: TrafficSelec
 impl<P: CryptoProvider> Ike<P> {
     /// A fresh SPI for packets received (RFC 4303 §2.1: above 255).
     fn new_spi(&mut self) -> u32 {
-        loop {
-            let mut octets = [0; 4];
-            self.provider.random(&mut octets);
-            let spi = u32::from_be_bytes(octets);
-            if spi > 255 && !self.by_spi_in.contains_key(&spi) {
-                return spi;
-            }
-        }
+        fresh::esp_spi(&mut self.provider, |spi| self.by_spi_in.contains_key(spi))
     }
 
     /// Begins a Quick Mode.

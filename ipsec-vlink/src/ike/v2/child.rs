@@ -11,6 +11,7 @@ use super::super::config::ChildConfig;
 use super::super::context::VpnContext;
 use super::super::crypto::{CryptoProvider, DhGroup, Secret};
 use super::super::event::{Event, Output};
+use super::super::fresh;
 use super::super::header::{ExchangeType, Header};
 use super::super::payload::v2::{Body, Sa};
 use super::super::payload::{KeyExchange, Notify, NotifyType, PayloadType, ProtocolId, Selectors, Writer};
@@ -95,14 +96,7 @@ fn narrowed(
 impl<P: CryptoProvider> Ike<P> {
     /// A fresh SPI for packets received (RFC 4303 §2.1: above 255).
     fn new_spi(&mut self) -> u32 {
-        loop {
-            let mut octets = [0; 4];
-            self.provider.random(&mut octets);
-            let spi = u32::from_be_bytes(octets);
-            if spi > 255 && !self.by_spi_in.contains_key(&spi) {
-                return spi;
-            }
-        }
+        fresh::esp_spi(&mut self.provider, |spi| self.by_spi_in.contains_key(spi))
     }
 
     /// A Child SA in the making; `None`: there is no such child, or its group cannot be had.

@@ -26,18 +26,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 impl<P: CryptoProvider> Ike<P> {
     pub(super) fn on_datagram(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, octets: &[u8]) {
-        let octets = match arrival::message(self.config.ports.1, to, octets) {
-            Ok(Some(message)) => message,
+        let (arrival, payloads) = match arrival::read(2, self.config.ports.1, (from, to), octets) {
+            Ok(Some(read)) => read,
             Ok(None) => return,
             Err(cause) => return self.reject(now, from, cause),
         };
-        let Ok((header, payloads)) = Payloads::of(octets) else {
-            return self.reject(now, from, Reject::Malformed);
-        };
-        if header.major() != 2 {
-            return self.reject(now, from, Reject::Version);
-        }
-        let arrival = Arrival { from, to, octets, header };
+        let header = &arrival.header;
         if header.exchange == ExchangeType::IKE_SA_INIT && !header.is_response() {
             return self.on_init_request(now, &arrival, payloads);
         }

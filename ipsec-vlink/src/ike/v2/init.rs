@@ -14,6 +14,7 @@ use super::super::config::{ConfigError, IkeSuite, PeerId};
 use super::super::counters::Reject;
 use super::super::crypto::{CryptoProvider, DhGroup, HashId};
 use super::super::event::Ended;
+use super::super::fresh;
 use super::super::header::{ExchangeType, Header, HeaderFlags};
 use super::super::payload::v2::{Body, Sa};
 use super::super::payload::{KeyExchange, Notify, NotifyType, PayloadType, Payloads, Writer};
@@ -28,17 +29,12 @@ use super::proposal::{choose_ike, chosen_ike, ike_offer, ike_offers};
 use super::sa::{Handshake, IkeSa, Outstanding, Presented, Request, Tasks};
 use super::{VENDOR_ID, sa};
 
-/// Octets of our nonces: at least half the key of any pseudorandom function here (RFC 7296 §2.10).
-pub(super) const NONCE_LEN: usize = 32;
-
 /// How often a first message may be made anew.
 const RESTARTS: u8 = 3;
 
 impl<P: CryptoProvider> Ike<P> {
     pub(super) fn nonce(&mut self) -> Vec<u8> {
-        let mut nonce = alloc::vec![0; NONCE_LEN];
-        self.provider.random(&mut nonce);
-        nonce
+        fresh::nonce(&mut self.provider)
     }
 
     fn new_id(&mut self) -> Result<IkeSaId, ConfigError> {

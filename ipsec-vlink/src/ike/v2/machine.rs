@@ -13,6 +13,7 @@ use super::super::config::{ChildConfig, ConfigError, PeerConfig, PeerId};
 use super::super::counters::{Counters, Reject};
 use super::super::crypto::{CryptoProvider, HashId};
 use super::super::event::{Event, Input, Output};
+use super::super::fresh;
 use super::super::peer::{ByEnds, Peer};
 use super::config::Config;
 use super::cookie::Cookies;
@@ -364,25 +365,14 @@ impl<P: CryptoProvider> Ike<P> {
 
     /// Counts a datagram that is not taken, and says so once a second per cause.
     pub(super) fn reject(&mut self, now: Instant, from: SocketAddr, cause: Reject) {
-        if let Some(count) = self.counters.rejected.get_mut(cause as usize) {
-            *count = count.saturating_add(1);
-        }
-        if let Some(until) = self.quiet_until.get_mut(cause as usize).filter(|until| **until <= now) {
-            *until = now + core::time::Duration::from_secs(1);
+        if self.counters.reject(now, &mut self.quiet_until, cause) {
             self.event(Event::Rejected(from, cause));
         }
     }
 
     /// A random number of 64 bits that is not 0.
     pub(super) fn random_spi(&mut self) -> u64 {
-        loop {
-            let mut octets = [0; 8];
-            self.provider.random(&mut octets);
-            let spi = u64::from_be_bytes(octets);
-            if spi != 0 && !self.by_spi.contains_key(&spi) {
-                return spi;
-            }
-        }
+        fresh::ike_spi(&mut self.provider, |spi| self.by_spi.contains_key(spi))
     }
 
     /// A duration of 90 to 100 per cent of `d` (RFC 7296 §2.8: jitter).

@@ -4,6 +4,7 @@ mod context;
 mod drive;
 mod pair;
 mod resume;
+mod scale;
 mod v1;
 mod v2;
 

@@ -8,6 +8,7 @@ mod duplicates;
 mod nat;
 mod policy;
 mod router;
+mod scale;
 mod spy;
 mod state;
 mod wire;

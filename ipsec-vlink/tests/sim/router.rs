@@ -33,8 +33,6 @@ use crate::spy::{Log, Spy};
 pub const CORE: u32 = 0;
 /// Entries to neighbours are those of their numbers, entries to sites are from here on.
 const FIRST_SITE_ENTRY: u32 = 200;
-/// Entries of links are from here on.
-const FIRST_LINK_ENTRY: u32 = 4000;
 
 /// The hashes of L2TP.
 pub struct Md5Sha1;
@@ -90,6 +88,13 @@ pub struct Size {
     pub links: usize,
 }
 
+impl Size {
+    /// Entries of links are from here on.
+    fn first_link_entry(self) -> u32 {
+        FIRST_SITE_ENTRY + u32::from(self.vrfs) + 1
+    }
+}
+
 pub struct Router {
     pub n: usize,
     pub links: VirtualLinks,
@@ -111,16 +116,21 @@ pub struct Router {
     pub installed: BTreeMap<SaId, ChildSa>,
     pub children: BTreeMap<ChildSaId, SaId>,
     pub vpns: HashMap<LinkId, (VpnId, u32)>,
+    /// Links by what both ends call them.
+    named: HashMap<(VpnId, u32), Vec<LinkId>>,
     /// By which address a peer is known in IKE, where it is not the one that it is seen by.
     pub names: HashMap<IpAddr, IpAddr>,
     pub ike_sent: usize,
     pub l2tp_sent: usize,
+    /// Keys and labels that were said, in whatever protocol.
+    pub keys_sent: usize,
     /// Classes that have associations of their own, besides the one of all others (RFC 4301 §4.1).
     pub classes: Vec<u8>,
     /// Whether the forwarding plane is told what ESP says of a packet. It must be.
     pub tells_association: bool,
     ike_peers: HashMap<(IpAddr, IpAddr), IkePeerId>,
     tags: BTreeMap<u32, (SaRequest, Option<u8>)>,
+    tag_of: HashMap<(SaId, Option<u8>), u32>,
     sessions: HashMap<l2tp::SessionId, LinkId>,
     by_link: HashMap<LinkId, l2tp::SessionId>,
     /// A link of each control connection, by the peer's address.
@@ -162,7 +172,7 @@ fn forwarder(size: Size) -> Forwarder<'static> {
     let memory = Memory {
         interfaces: vec![InterfaceSlot::EMPTY; vrfs + 1].leak(),
         vrfs: vec![VrfSlot::EMPTY; vrfs].leak(),
-        nhlfes: vec![NhlfeSlot::EMPTY; FIRST_LINK_ENTRY as usize + n].leak(),
+        nhlfes: vec![NhlfeSlot::EMPTY; size.first_link_entry() as usize + n].leak(),
         first_label: Label::FIRST_UNRESERVED,
         ilm: vec![IlmSlot::EMPTY; n + 16].leak(),
         rib4: vec![Rib4Node::EMPTY; 4 * n + 16 * vrfs + 200].leak(),
@@ -184,7 +194,7 @@ impl Router {
     pub fn new(now: Instant, n: usize, size: Size) -> Self {
         let l2tp = l2tp::Config::new(format!("pe{n}").as_bytes(), n as u32 + 1, [n as u8 + 1; 32]);
         let links = Config {
-            first_nhlfe: NhlfeId(FIRST_LINK_ENTRY),
+            first_nhlfe: NhlfeId(size.first_link_entry()),
             labels: 16..16 + size.links as u32 + 16,
             bind_timeout: std::time::Duration::from_secs(120),
             ..Config::default()
@@ -207,13 +217,16 @@ impl Router {
             installed: BTreeMap::new(),
             children: BTreeMap::new(),
             vpns: HashMap::new(),
+            named: HashMap::new(),
             names: HashMap::new(),
             ike_sent: 0,
             l2tp_sent: 0,
+            keys_sent: 0,
             classes: Vec::new(),
             tells_association: true,
             ike_peers: HashMap::new(),
             tags: BTreeMap::new(),
+            tag_of: HashMap::new(),
             sessions: HashMap::new(),
             by_link: HashMap::new(),
             tunnels: HashMap::new(),
@@ -413,8 +426,9 @@ impl Router {
         }
     }
 
-    fn say_key(&self, link: LinkId, key: Option<u32>, sent: &mut Vec<Sent>) {
+    fn say_key(&mut self, link: LinkId, key: Option<u32>, sent: &mut Vec<Sent>) {
         if let Some(name) = self.vpns.get(&link) {
+            self.keys_sent += 1;
             sent.push(Sent::Key { name: *name, key });
         }
     }
@@ -432,7 +446,7 @@ impl Router {
     }
 
     fn negotiate_class(&mut self, now: Instant, request: &SaRequest, class: Option<u8>) {
-        let known = self.tags.iter().find(|(_, of)| (&of.0, of.1) == (request, class)).map(|(tag, _)| *tag);
+        let known = self.tag_of.get(&(request.sa, class)).copied().filter(|tag| self.tags[tag].0 == *request);
         let (local, remote) = request.ends;
         let peer = *self.ike_peers.entry(request.ends).or_insert_with(|| {
             let mut cfg = IkePeer::psk(local, remote, &self.secret);
@@ -458,6 +472,7 @@ impl Router {
             };
             self.ike.add_child(peer, child).unwrap();
             self.tags.insert(tag, (request.clone(), class));
+            self.tag_of.insert((request.sa, class), tag);
             tag
         });
         if initiate {
@@ -575,6 +590,12 @@ impl Router {
     /// What this link is called by both ends.
     pub fn name_link(&mut self, link: LinkId, vpn: VpnId, index: u32) {
         self.vpns.insert(link, (vpn, index));
+        self.named.entry((vpn, index)).or_default().push(link);
+    }
+
+    /// Its links of this name.
+    pub fn named(&self, name: (VpnId, u32)) -> &[LinkId] {
+        self.named.get(&name).map_or(&[], Vec::as_slice)
     }
 
     /// Adds a peer of L2TP at this address.

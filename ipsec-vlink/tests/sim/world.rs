@@ -14,9 +14,6 @@ use ipsec_vlink::vlink::{ConfigError, Input, LinkConfig, LinkId, PeerConfig, Pee
 use crate::nat::Nat;
 use crate::router::{CORE, Fate, Router, Sent, Size, ethernet, mac};
 
-/// How long a message is on its way.
-const DELAY: Duration = Duration::from_millis(10);
-
 enum Flying {
     Ike { from: SocketAddr, to: SocketAddr, octets: Vec<u8> },
     Frame(Vec<u8>),
@@ -34,6 +31,8 @@ pub struct World {
     pub cut: bool,
     /// Out of so many messages of IKE and L2TP one is lost; 0: none.
     pub loss: u64,
+    /// How long a message is on its way; 10 ms.
+    pub delay: Duration,
     flying: Vec<(Instant, Flying)>,
     random: u64,
 }
@@ -89,6 +88,7 @@ impl World {
             nat: None,
             cut: false,
             loss: 0,
+            delay: Duration::from_millis(10),
             flying: Vec::new(),
             random: 77,
         }
@@ -205,7 +205,7 @@ impl World {
                     wire.push(octets.clone());
                 }
                 if !is_lost {
-                    self.flying.push((self.now + DELAY, Flying::Ike { from, to, octets }));
+                    self.flying.push((self.now + self.delay, Flying::Ike { from, to, octets }));
                 }
             }
             Sent::Frame(frame) => {
@@ -213,23 +213,21 @@ impl World {
                     wire.push(frame.clone());
                 }
                 if !is_lost {
-                    self.flying.push((self.now + DELAY, Flying::Frame(frame)));
+                    self.flying.push((self.now + self.delay, Flying::Frame(frame)));
                 }
             }
             Sent::Key { name, key } if !self.cut => {
                 for m in (0..self.routers.len()).filter(|m| *m != n) {
                     let router = &mut self.routers[m];
-                    let of: Vec<LinkId> =
-                        router.vpns.iter().filter(|(_, other)| **other == name).map(|(link, _)| *link).collect();
-                    for link in of {
+                    for link in router.named(name).to_vec() {
                         router.links.handle_input(self.now, Input::RemoteKey { link, key });
                     }
                 }
                 // Who comes later is told what was said before.
                 for m in (0..self.routers.len()).filter(|m| key.is_some() && *m != n) {
-                    let theirs = self.routers[m].vpns.iter().filter(|(_, other)| **other == name);
-                    let theirs = theirs.filter_map(|(link, _)| self.routers[m].links.local_key(*link)).next();
-                    let ours = self.routers[n].vpns.iter().find(|(_, other)| **other == name).map(|(link, _)| *link);
+                    let theirs = self.routers[m].named(name).iter();
+                    let theirs = theirs.filter_map(|link| self.routers[m].links.local_key(*link)).next();
+                    let ours = self.routers[n].named(name).first().copied();
                     if let (Some(key), Some(link)) = (theirs, ours) {
                         self.routers[n].links.handle_input(self.now, Input::RemoteKey { link, key: Some(key) });
                     }

@@ -484,12 +484,12 @@ impl<'m> Worker<'m> {
     /// [`Self::lookup4`] of many addresses in one VRF; as many as the shorter of the two holds. Their loads overlap.
     pub fn lookup4_batch(&self, vrf: VrfId, addrs: &[Ipv4Addr], actions: &mut [Option<RouteAction>]) {
         let _pin = self.pin();
-        let roots = [self.tables.root4(vrf); BATCH];
+        let root = self.tables.root4(vrf);
         for (addrs, actions) in addrs.chunks(BATCH).zip(actions.chunks_mut(BATCH)) {
             let mut keys = [0; BATCH];
             keys.iter_mut().zip(addrs).for_each(|(key, addr)| *key = addr.to_bits());
             let mut routes = [0; BATCH];
-            self.tables.fib4.lookup_batch(&roots, &keys, &mut routes);
+            self.tables.fib4.lookup_one(root, &keys, &mut routes);
             actions.iter_mut().zip(routes).for_each(|(action, route)| *action = vrf::unpack(route));
         }
     }
@@ -497,12 +497,12 @@ impl<'m> Worker<'m> {
     /// [`Self::lookup6`] of many addresses in one VRF.
     pub fn lookup6_batch(&self, vrf: VrfId, addrs: &[Ipv6Addr], actions: &mut [Option<RouteAction>]) {
         let _pin = self.pin();
-        let roots = [self.tables.root6(vrf); BATCH];
+        let root = self.tables.root6(vrf);
         for (addrs, actions) in addrs.chunks(BATCH).zip(actions.chunks_mut(BATCH)) {
             let mut keys = [0; BATCH];
             keys.iter_mut().zip(addrs).for_each(|(key, addr)| *key = addr.to_bits());
             let mut routes = [0; BATCH];
-            self.tables.fib6.lookup_batch(&roots, &keys, &mut routes);
+            self.tables.fib6.lookup_one(root, &keys, &mut routes);
             actions.iter_mut().zip(routes).for_each(|(action, route)| *action = vrf::unpack(route));
         }
     }

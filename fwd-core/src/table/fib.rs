@@ -10,19 +10,28 @@
 //! An entry of zero is a place that no route of the node's own lengths covers: there the inherited route holds, which the
 //! node has from above; an entry with the top bit is a route; any other is the place of a node. A look-up takes three
 //! loads that depend on each other where a VRF has a direct root, a table of 2^18 entries in place of the first three levels;
-//! a VRF gets one, while there are any, when it has [`DIRECT_FROM`] routes, and gives it back with its last.
+//! a VRF gets one, while there are any, when it has [`DIRECT_FROM`] routes, and gives it back with its last. Where more memory is
+//! lent, `fib_front4.rs` and `fib_front6.rs` save most of these loads of a VRF with a direct root.
 //!
 //! A change writes the node anew, one block, and publishes its place in the entry above. Entries change in place only from a
 //! route to another or to none, inherited routes always: so a look-up's answer is decided by one load of a node that was
 //! current when the look-up began or later. A route covers the places of one node and is handed down to the nodes below,
 //! so the cost of a change is that of the places it covers: one for most, 2^18 at most, for a default route over a direct root.
 
-use super::fib_node::{STRIDE, VALUE, is_node, step};
+use super::fib_front4::{self, ASK, FRONT4_LEN};
+use super::fib_front6::Front6;
+use super::fib_node::{ROUTE, STRIDE, VALUE, is_node, step};
 use super::key::Key;
 use super::word::Word;
 
 /// Set in the root of a VRF that is the number of a direct root.
 pub(super) const DIRECT: u32 = 1 << 30;
+/// Set beside it: look-ups begin in what stands in front. Of IPv4, its number stands above that of the direct root.
+pub(super) const FRONT: u32 = 1 << 29;
+/// The number of a direct root.
+pub(super) const NUMBER: u32 = 0xff;
+/// Where the number of what stands in front begins.
+pub(super) const FRONT_SHIFT: u32 = 8;
 /// Bits of a direct root.
 pub(super) const DIRECT_BITS: u8 = 18;
 /// Entries of a direct root.
@@ -37,24 +46,83 @@ pub(super) const LEVELS: usize = 22;
 pub(crate) struct Fib<'m> {
     pub(super) words: &'m [Word],
     pub(super) direct: &'m [Word],
+    pub(super) front4: &'m [Word],
+    pub(super) front6: Option<Front6<'m>>,
+}
+
+/// The lanes of a batch that have to go on.
+#[derive(Clone, Copy)]
+struct Waiting<const N: usize> {
+    lanes: [u8; N],
+    many: usize,
+}
+
+impl<const N: usize> Waiting<N> {
+    const NONE: Self = Self { lanes: [0; N], many: 0 };
+
+    /// Notes a lane, if it has to, without a branch.
+    #[inline(always)]
+    fn note(&mut self, lane: u8, waits: bool) {
+        if let Some(slot) = self.lanes.get_mut(self.many) {
+            *slot = lane;
+        }
+        self.many = self.many.wrapping_add(usize::from(waits));
+    }
+
+    #[inline(always)]
+    fn get(&self) -> &[u8] {
+        self.lanes.get(..self.many).unwrap_or_default()
+    }
 }
 
 impl<'m> Fib<'m> {
     /// The route of the longest prefix that holds `key`, if any; `root` is the VRF's.
     #[inline]
     pub(crate) fn lookup<K: Key>(self, root: u32, key: K) -> u32 {
+        if let Some(table) = self.front4(root) {
+            let route = fib_front4::get(table, key.twenty_four());
+            if route != ASK {
+                return route;
+            }
+        }
         let (entry, depth) = self.first(root, key);
         self.rest(entry, key, depth)
     }
 
-    /// The entry that a look-up begins with, and its depth.
+    /// The direct root of a VRF that has one.
+    #[inline(always)]
+    pub(super) fn direct_root(self, root: u32) -> Option<&'m [Word; DIRECT_LEN]> {
+        let first = ((root & NUMBER) as usize).wrapping_mul(DIRECT_LEN);
+        self.direct.get(first..).filter(|_| root & DIRECT != 0)?.first_chunk()
+    }
+
+    /// What stands in front of the trie of a VRF's IPv4 routes.
+    #[inline(always)]
+    fn front4(self, root: u32) -> Option<&'m [Word; FRONT4_LEN]> {
+        if root & (DIRECT | FRONT) != DIRECT | FRONT {
+            return None;
+        }
+        self.front4_table(root >> FRONT_SHIFT & NUMBER)
+    }
+
+    pub(super) fn front4_table(self, number: u32) -> Option<&'m [Word; FRONT4_LEN]> {
+        self.front4.get((number as usize).wrapping_mul(FRONT4_LEN)..)?.first_chunk()
+    }
+
+    /// The entry that a look-up in the trie begins with, and its depth.
     #[inline(always)]
     fn first<K: Key>(self, root: u32, key: K) -> (u32, u8) {
-        if root & DIRECT == 0 {
-            return (root, 0);
+        let Some(direct) = self.direct_root(root) else { return (root, 0) };
+        let entry = direct.get(key.eighteen() as usize).map_or(0, Word::load);
+        if let Some(front) = self.front6.filter(|_| root & FRONT != 0 && is_node(entry)) {
+            for depth in [42, 30] {
+                let node = front.get(root & NUMBER, key.high(), depth);
+                if node != 0 {
+                    return (node, depth);
+                }
+            }
         }
-        let at = ((root & VALUE) as usize).wrapping_mul(DIRECT_LEN).wrapping_add(key.eighteen() as usize);
-        (self.direct.get(at).map_or(0, Word::load), DIRECT_BITS)
+        (entry, DIRECT_BITS)
     }
 
     #[inline(always)]
@@ -72,43 +140,130 @@ impl<'m> Fib<'m> {
     /// Looks up at most 256 addresses, each in the VRF with this root, level by level, so that their loads overlap.
     #[inline]
     pub(crate) fn lookup_batch<K: Key, const N: usize>(self, roots: &[u32; N], keys: &[K; N], routes: &mut [u32; N]) {
-        let mut waiting = [0_u8; N];
-        let mut many = 0_usize;
+        let root = roots.first().copied().unwrap_or(0);
+        let is_one = roots.iter().fold(0, |differ, each| differ | (each ^ root)) == 0;
+        if is_one {
+            self.lookup_one(root, keys, routes);
+        } else {
+            self.lookup_each(roots, keys, routes);
+        }
+    }
+
+    /// [`Self::lookup_batch`] in one VRF.
+    #[inline]
+    pub(crate) fn lookup_one<K: Key, const N: usize>(self, root: u32, keys: &[K; N], routes: &mut [u32; N]) {
+        if let Some(table) = self.front4(root) {
+            self.lookup_front4(root, table, keys, routes);
+        } else if let Some(direct) = self.direct_root(root) {
+            self.lookup_direct(root, direct, keys, routes);
+        } else {
+            self.lookup_each(&[root; N], keys, routes);
+        }
+    }
+
+    /// Addresses in VRFs of any kind.
+    fn lookup_each<K: Key, const N: usize>(self, roots: &[u32; N], keys: &[K; N], routes: &mut [u32; N]) {
+        let mut waiting = Waiting::NONE;
         let mut depths = [0_u8; N];
         let begin = roots.iter().zip(keys).zip(routes.iter_mut()).zip(&mut depths);
-        for ((((root, key), entry), depth), at) in begin.zip(0_u8..) {
-            (*entry, *depth) = self.first(*root, *key);
-            many = wait(&mut waiting, many, at, *entry);
+        for ((((&root, &key), entry), depth), lane) in begin.zip(0_u8..) {
+            let route = self.front4(root).map_or(ASK, |table| fib_front4::get(table, key.twenty_four()));
+            (*entry, *depth) = if route == ASK { self.first(root, key) } else { (ROUTE | route, 0) };
+            waiting.note(lane, is_node(*entry));
         }
-        for _ in 0..LEVELS {
-            if many == 0 {
-                break;
+        self.go_on(waiting, keys, depths, routes);
+    }
+
+    /// Addresses in one VRF, which has a table in front.
+    #[inline(always)]
+    fn lookup_front4<K: Key, const N: usize>(
+        self,
+        root: u32,
+        table: &[Word; FRONT4_LEN],
+        keys: &[K; N],
+        routes: &mut [u32; N],
+    ) {
+        let mut ask = false;
+        for (route, key) in routes.iter_mut().zip(keys) {
+            *route = fib_front4::get(table, key.twenty_four());
+            ask |= *route == ASK;
+        }
+        if ask {
+            for (route, &key) in routes.iter_mut().zip(keys).filter(|(route, _)| **route == ASK) {
+                let (entry, depth) = self.first(root, key);
+                *route = self.rest(entry, key, depth);
             }
-            let mut still = 0_usize;
-            for i in 0..many {
-                let Some(&at) = waiting.get(i) else { break };
-                let lane = usize::from(at);
-                if let (Some(key), Some(entry), Some(depth)) =
-                    (keys.get(lane), routes.get_mut(lane), depths.get_mut(lane))
-                {
-                    *entry = step(self.words, *entry, key.six(*depth)).unwrap_or(0);
-                    *depth = depth.wrapping_add(STRIDE);
-                    still = wait(&mut waiting, still, at, *entry);
+        }
+    }
+
+    /// Addresses in one VRF, which has a direct root.
+    #[inline(always)]
+    fn lookup_direct<K: Key, const N: usize>(
+        self,
+        root: u32,
+        direct: &[Word; DIRECT_LEN],
+        keys: &[K; N],
+        routes: &mut [u32; N],
+    ) {
+        for (entry, key) in routes.iter_mut().zip(keys) {
+            *entry = direct.get(key.eighteen() as usize).map_or(0, Word::load);
+        }
+        let mut waiting = Waiting::NONE;
+        let Some(front) = self.front6.filter(|_| root & FRONT != 0) else {
+            for ((entry, key), lane) in routes.iter_mut().zip(keys).zip(0_u8..) {
+                // What is no node is left as it is: place 0 is none, and can be read.
+                let node = if is_node(*entry) { *entry } else { 0 };
+                let next = step(self.words, node, key.six(DIRECT_BITS)).unwrap_or(0);
+                *entry = if node == 0 { *entry } else { next };
+                waiting.note(lane, is_node(*entry));
+            }
+            return self.go_on(waiting, keys, [DIRECT_BITS.wrapping_add(STRIDE); N], routes);
+        };
+        for (entry, lane) in routes.iter().zip(0_u8..) {
+            waiting.note(lane, is_node(*entry));
+        }
+        let (mut depths, mut asked) = ([DIRECT_BITS; N], waiting);
+        for depth in [42, 30] {
+            let mut missed = Waiting::NONE;
+            for &lane in asked.get() {
+                let at = usize::from(lane);
+                if let (Some(entry), Some(key), Some(begin)) = (routes.get_mut(at), keys.get(at), depths.get_mut(at)) {
+                    let node = front.get(root & NUMBER, key.high(), depth);
+                    (*entry, *begin) = if node == 0 { (*entry, *begin) } else { (node, depth) };
+                    missed.note(lane, node == 0);
                 }
             }
-            many = still;
+            asked = missed;
+        }
+        self.go_on(waiting, keys, depths, routes);
+    }
+
+    /// Takes the lanes that wait from node to node.
+    #[inline(always)]
+    fn go_on<K: Key, const N: usize>(
+        self,
+        mut waiting: Waiting<N>,
+        keys: &[K; N],
+        mut depths: [u8; N],
+        routes: &mut [u32; N],
+    ) {
+        for _ in 0..LEVELS {
+            if waiting.many == 0 {
+                break;
+            }
+            let mut still = Waiting::NONE;
+            for &lane in waiting.get() {
+                let at = usize::from(lane);
+                if let (Some(key), Some(entry), Some(depth)) = (keys.get(at), routes.get_mut(at), depths.get_mut(at)) {
+                    *entry = step(self.words, *entry, key.six(*depth)).unwrap_or(0);
+                    *depth = depth.wrapping_add(STRIDE);
+                    still.note(lane, is_node(*entry));
+                }
+            }
+            waiting = still;
         }
         routes.iter_mut().for_each(|entry| *entry &= VALUE);
     }
-}
-
-/// Notes a lane that has to go on, if its entry is a node, without a branch; how many are noted then.
-#[inline(always)]
-fn wait(waiting: &mut [u8], many: usize, lane: u8, entry: u32) -> usize {
-    if let Some(slot) = waiting.get_mut(many) {
-        *slot = lane;
-    }
-    many.wrapping_add(usize::from(is_node(entry)))
 }
 
 impl Fib<'_> {

@@ -95,14 +95,11 @@ pub(super) fn step(words: &[Word], place: u32, slot: u32) -> Option<u32> {
     let run = head.run_of(slot);
     let narrow = head.rest >> 31;
     let word = node.get((run >> narrow).wrapping_add(HEAD) as usize)?.load();
-    let entry = if narrow == 0 { word } else { half(word, run) };
+    // Without branches, which could not be foreseen.
+    let entry = word.wrapping_shr((run & narrow) << 4) & u32::MAX.wrapping_shr(narrow << 4);
     // The inherited route is read after the entry: it is right for as long as the entry is zero.
     let inherited = Head { rest: third.peek(), ..head }.inherited();
-    Some(match (entry, narrow) {
-        (0, _) => inherited,
-        (_, 0) => entry,
-        _ => ROUTE | entry,
-    })
+    Some(if entry == 0 { inherited } else { entry | narrow << 31 })
 }
 
 /// Writes an entry into whole runs of a node in place, if they are whole and no reader could be misled.

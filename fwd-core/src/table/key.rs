@@ -15,10 +15,14 @@ pub trait Key: Copy + Eq + Default + core::fmt::Debug {
     fn six(self, at: u8) -> u32;
     /// The first 18 bits.
     fn eighteen(self) -> u32;
+    /// The first 24 bits.
+    fn twenty_four(self) -> u32;
+    /// The first 64 bits; those that it does not have are zero.
+    fn high(self) -> u64;
 }
 
 macro_rules! key {
-    ($bits:ident) => {
+    ($bits:ident, $high:expr) => {
         impl Key for $bits {
             const WIDTH: u8 = $bits::BITS as u8;
 
@@ -39,6 +43,10 @@ macro_rules! key {
 
             #[inline]
             fn six(self, at: u8) -> u32 {
+                // Wide shifts are slow, and seldom needed.
+                if at <= 58 {
+                    return (self.high().wrapping_shl(u32::from(at)) >> 58) as u32;
+                }
                 (self.wrapping_shl(u32::from(at)) >> ($bits::BITS - 6)) as u32
             }
 
@@ -46,12 +54,22 @@ macro_rules! key {
             fn eighteen(self) -> u32 {
                 (self >> ($bits::BITS - 18)) as u32
             }
+
+            #[inline]
+            fn twenty_four(self) -> u32 {
+                (self >> ($bits::BITS - 24)) as u32
+            }
+
+            #[inline]
+            fn high(self) -> u64 {
+                $high(self)
+            }
         }
     };
 }
 
-key!(u32);
-key!(u128);
+key!(u32, |key: u32| u64::from(key) << 32);
+key!(u128, |key: u128| (key >> 64) as u64);
 
 #[cfg(test)]
 mod tests {
@@ -65,10 +83,13 @@ mod tests {
         assert_eq!((u32::MAX.truncate(0), u32::MAX.truncate(8), u32::MAX.truncate(32)), (0, 0xff00_0000, u32::MAX));
         assert_eq!((key.six(0), key.six(26), key.six(30), key.eighteen()), (32, 1, 16, 1 << 17));
 
+        assert_eq!((key.twenty_four(), key.high()), (1 << 23, 0x8000_0001 << 32));
+
         let key = 1 << 127 | 1_u128;
         assert!(key.bit(0) && !key.bit(1) && key.bit(127));
         assert_eq!((key.common(1 << 127), key.common(0), key.common(key)), (127, 0, 128));
         assert_eq!((u128::MAX.truncate(0), u128::MAX.truncate(8)), (0, 0xff << 120));
         assert_eq!((u128::MAX.truncate(128), key.six(0), key.six(126), key.eighteen()), (u128::MAX, 32, 16, 1 << 17));
+        assert_eq!((key.twenty_four(), key.high(), u128::MAX.high()), (1 << 23, 1 << 63, u64::MAX));
     }
 }

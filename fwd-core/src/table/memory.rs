@@ -4,6 +4,8 @@ use core::fmt;
 
 use super::bridge::BridgeTables;
 use super::fib::DIRECT_LEN;
+use super::fib_front4::FRONT4_LEN;
+use super::fib_front6::front6_words;
 use super::fib_writer::FibWriter;
 use super::grace::Grace;
 use super::ilm::IlmTable;
@@ -48,6 +50,11 @@ pub struct Sizes {
     pub direct4: usize,
     /// VRFs that look IPv6 addresses up in a direct root.
     pub direct6: usize,
+    /// VRFs with a direct root and 65,536 IPv4 routes or more that have a table in front of it, 32 MiB each: nearly every
+    /// look-up is one load then.
+    pub front4: usize,
+    /// IPv6 routes, of VRFs with a direct root, whose look-ups are to need few loads: 7 octets each, 256 KiB at least.
+    pub front6: usize,
     /// Readers beside the writer.
     pub readers: usize,
 }
@@ -92,6 +99,18 @@ impl Sizes {
         words(self.routes6, 132, 8)
     }
 
+    /// Words in front of the IPv4 routes.
+    #[must_use]
+    pub const fn front4_words(&self) -> usize {
+        self.front4.saturating_mul(FRONT4_LEN)
+    }
+
+    /// Words in front of the IPv6 routes.
+    #[must_use]
+    pub const fn front6_words(&self) -> usize {
+        front6_words(self.front6)
+    }
+
     /// Notes of what readers may still look at; none without readers.
     #[must_use]
     pub const fn retired(&self) -> usize {
@@ -109,6 +128,7 @@ impl Sizes {
         let sum = sum.saturating_add(self.rib6_nodes().saturating_mul(size_of::<Rib6Node>()));
         let direct = self.direct4.saturating_add(self.direct6).saturating_mul(DIRECT_LEN);
         let words = self.fib4_words().saturating_add(self.fib6_words()).saturating_add(direct);
+        let words = words.saturating_add(self.front4_words()).saturating_add(self.front6_words());
         let sum = sum.saturating_add(words.saturating_mul(size_of::<Word>()));
         let sum = sum.saturating_add(self.retired().saturating_mul(size_of::<Retired>()));
         sum.saturating_add(self.readers.saturating_mul(size_of::<ReaderSlot>()))
@@ -130,6 +150,8 @@ impl Sizes {
         routes6: 0,
         direct4: 0,
         direct6: 0,
+        front4: 0,
+        front6: 0,
         readers: 0,
     };
 }
@@ -171,12 +193,16 @@ pub struct Memory<'m> {
     pub fib4: &'m mut [Word],
     /// Direct roots for VRFs with many IPv4 routes, [`Sizes::direct_words`] for each; 16 are used at most.
     pub direct4: &'m mut [Word],
+    /// What stands in front of the direct roots of VRFs with very many IPv4 routes, [`Sizes::front4_words`]; 16 are used at most.
+    pub front4: &'m mut [Word],
     /// IPv6 routes of all VRFs.
     pub rib6: &'m mut [Rib6Node],
     /// Words for their look-up.
     pub fib6: &'m mut [Word],
     /// Direct roots for VRFs with many IPv6 routes.
     pub direct6: &'m mut [Word],
+    /// What stands in front of the direct roots of IPv6 routes, [`Sizes::front6_words`]: a power of two is used.
+    pub front6: &'m mut [Word],
     /// Notes of parts of route tables that readers may still look at. None without readers; with readers, at least
     /// [`Memory::RETIRED_MIN`]: the more, the more routes change while a reader is inside a batch.
     pub retired: &'m mut [Retired],
@@ -235,9 +261,11 @@ impl Default for Memory<'_> {
             rib4: &mut [],
             fib4: &mut [],
             direct4: &mut [],
+            front4: &mut [],
             rib6: &mut [],
             fib6: &mut [],
             direct6: &mut [],
+            front6: &mut [],
             retired: &mut [],
             vlinks: &mut [],
             vlink_index: &mut [],
@@ -303,8 +331,8 @@ impl<'m> Writer<'m> {
             groups: Groups(memory.groups),
             pairs: Pairs(memory.pairs),
             ilm: IlmTable { first: memory.first_label, slots: memory.ilm },
-            fib4: FibWriter::new(Rib::new(memory.rib4), memory.fib4, memory.direct4, retired4),
-            fib6: FibWriter::new(Rib::new(memory.rib6), memory.fib6, memory.direct6, retired6),
+            fib4: FibWriter::new(Rib::new(memory.rib4), memory.fib4, [memory.direct4, memory.front4], retired4),
+            fib6: FibWriter::new(Rib::new(memory.rib6), memory.fib6, [memory.direct6, memory.front6], retired6),
             multicast: MulticastTables::new(memory.multicast, memory.seed),
             bridge: BridgeTables::new(memory.bridge, memory.seed),
             policers: PolicerWriter::new(memory.policers),

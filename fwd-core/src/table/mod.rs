@@ -27,6 +27,9 @@
 mod apply;
 mod bridge;
 mod fib;
+mod fib_front;
+mod fib_front4;
+mod fib_front6;
 mod fib_node;
 mod fib_writer;
 pub(crate) mod grace;

@@ -27,31 +27,38 @@ const SIZES: Sizes = Sizes {
     direct4: 1,
     direct6: 1,
     readers: 2,
+    ..Sizes::NONE
 };
+/// The same with tables in front of the direct roots.
+const FRONT: Sizes = Sizes { front4: 1, front6: 1 << 18, ..SIZES };
 const VRF: VrfId = VrfId(1);
 const OURS: Mac = Mac([2, 0, 0, 0, 0, 1]);
 const BATCH: usize = 64;
 
-fn memory() -> Memory<'static> {
+fn memory(sizes: Sizes) -> Memory<'static> {
     Memory {
-        readers: vec![ReaderSlot::EMPTY; SIZES.readers].leak(),
-        interfaces: vec![InterfaceSlot::EMPTY; SIZES.interface_slots()].leak(),
-        vrfs: vec![VrfSlot::EMPTY; SIZES.vrfs].leak(),
-        nhlfes: vec![NhlfeSlot::EMPTY; SIZES.nhlfe_slots()].leak(),
-        ilm: vec![Word::ZERO; SIZES.labels].leak(),
-        rib4: vec![Rib4Node::EMPTY; SIZES.rib4_nodes()].leak(),
-        fib4: vec![Word::ZERO; SIZES.fib4_words()].leak(),
+        readers: vec![ReaderSlot::EMPTY; sizes.readers].leak(),
+        interfaces: vec![InterfaceSlot::EMPTY; sizes.interface_slots()].leak(),
+        vrfs: vec![VrfSlot::EMPTY; sizes.vrfs].leak(),
+        nhlfes: vec![NhlfeSlot::EMPTY; sizes.nhlfe_slots()].leak(),
+        ilm: vec![Word::ZERO; sizes.labels].leak(),
+        rib4: vec![Rib4Node::EMPTY; sizes.rib4_nodes()].leak(),
+        fib4: vec![Word::ZERO; sizes.fib4_words()].leak(),
         direct4: vec![Word::ZERO; Sizes::direct_words(1)].leak(),
-        rib6: vec![Rib6Node::EMPTY; SIZES.rib6_nodes()].leak(),
-        fib6: vec![Word::ZERO; SIZES.fib6_words()].leak(),
+        front4: vec![Word::ZERO; sizes.front4_words()].leak(),
+        front6: vec![Word::ZERO; sizes.front6_words()].leak(),
+        rib6: vec![Rib6Node::EMPTY; sizes.rib6_nodes()].leak(),
+        fib6: vec![Word::ZERO; sizes.fib6_words()].leak(),
         direct6: vec![Word::ZERO; Sizes::direct_words(1)].leak(),
-        retired: vec![Retired::EMPTY; SIZES.retired()].leak(),
+        retired: vec![Retired::EMPTY; sizes.retired()].leak(),
         ..Memory::default()
     }
 }
 
 /// Tables with the routes of the data in one VRF.
 pub struct Plane {
+    name: &'static str,
+    sizes: Sizes,
     writer: Writer<'static>,
     worker: Worker<'static>,
 }
@@ -74,15 +81,44 @@ fn set6(&(prefix, hop): &(fwd_core::net::Ipv6Prefix, u32)) -> FwdOp {
     FwdOp::SetRoute6 { vrf: VRF, prefix, action: RouteAction::Forward(NhlfeId(hop)) }
 }
 
+/// Look-ups in batches and what they come to; a function by itself, in which instructions can be counted.
+#[inline(never)]
+fn batch4(worker: &Worker<'_>, addrs: &[Ipv4Addr]) -> u64 {
+    let mut actions = [None; BATCH];
+    let mut digest = 0;
+    for addrs in addrs.chunks(BATCH) {
+        worker.lookup4_batch(VRF, addrs, &mut actions);
+        digest += actions.iter().map(|&action| hop(action)).sum::<u64>();
+    }
+    digest
+}
+
+/// As [`batch4`].
+#[inline(never)]
+fn batch6(worker: &Worker<'_>, addrs: &[Ipv6Addr]) -> u64 {
+    let mut actions = [None; BATCH];
+    let mut digest = 0;
+    for addrs in addrs.chunks(BATCH) {
+        worker.lookup6_batch(VRF, addrs, &mut actions);
+        digest += actions.iter().map(|&action| hop(action)).sum::<u64>();
+    }
+    digest
+}
+
 impl Plane {
-    pub fn new(data: &Data) -> Self {
-        let mut writer = Writer::new(memory()).expect("memory");
+    /// With tables in front of the direct roots, or without.
+    pub fn new(data: &Data, is_front: bool) -> Self {
+        let (name, sizes) = if is_front { ("fwd-core, front", FRONT) } else { ("fwd-core", SIZES) };
+        let mut writer = Writer::new(memory(sizes)).expect("memory");
         let worker = writer.worker(CounterMemory::default()).expect("a reader");
         let start = Instant::now();
         data.v4.iter().map(set4).chain(data.v6.iter().map(set6)).for_each(|op| writer.apply(&op).expect("room"));
         let seconds = start.elapsed().as_secs_f64();
-        println!("filled in {seconds:.2} s, {:.2} M routes/s", (data.v4.len() + data.v6.len()) as f64 / seconds / 1e6);
-        Self { writer, worker }
+        println!(
+            "{name}: filled in {seconds:.2} s, {:.2} M routes/s",
+            (data.v4.len() + data.v6.len()) as f64 / seconds / 1e6
+        );
+        Self { name, sizes, writer, worker }
     }
 
     /// Octets per route of what look-ups touch, and of what the writer keeps besides.
@@ -92,12 +128,13 @@ impl Plane {
         let direct = Sizes::direct_words(1);
         let per = |octets: usize, routes: usize| octets as f64 / routes as f64;
         for (name, fib, rib, routes) in [
-            ("IPv4", fib4, rib4 * size_of::<Rib4Node>(), data.v4.len()),
-            ("IPv6", fib6, rib6 * size_of::<Rib6Node>(), data.v6.len()),
+            ("IPv4", fib4 + self.sizes.front4_words(), rib4 * size_of::<Rib4Node>(), data.v4.len()),
+            ("IPv6", fib6 + self.sizes.front6_words(), rib6 * size_of::<Rib6Node>(), data.v6.len()),
         ] {
             let touched = (fib + direct) * size_of::<Word>();
             println!(
-                "{name}   fwd-core: {:.2} octets per route ({:.2} MiB with 1 MiB of direct root); writer's routes {:.1} more",
+                "{name}   {}: {:.2} octets per route ({:.2} MiB with 1 MiB of direct root); writer's routes {:.1} more",
+                self.name,
                 per(touched, routes),
                 touched as f64 / f64::from(1 << 20),
                 per(rib, routes)
@@ -107,36 +144,23 @@ impl Plane {
 
     pub fn lookups(&self, data: &Data) -> Digests {
         let mut digests = [[0; 3]; 2];
-        let mut actions = [None; BATCH];
         for ((name, trace), digest) in data.traces4.iter().zip(&mut digests[0]) {
             let addrs: Vec<Ipv4Addr> = trace.iter().map(|&bits| Ipv4Addr::from_bits(bits)).collect();
-            let one = least(addrs.len(), || addrs.iter().map(|&a| hop(self.worker.lookup4(VRF, a))).sum());
-            let batch = least(addrs.len(), || {
-                let chunk = |addrs: &[Ipv4Addr], actions: &mut [Option<RouteAction>; BATCH]| {
-                    self.worker.lookup4_batch(VRF, addrs, actions);
-                    actions.iter().map(|&action| hop(action)).sum::<u64>()
-                };
-                addrs.chunks(BATCH).map(|addrs| chunk(addrs, &mut actions)).sum()
-            });
+            let one = least(&addrs, |addrs| addrs.iter().map(|&a| hop(self.worker.lookup4(VRF, a))).sum());
+            let batch = least(&addrs, |addrs| batch4(&self.worker, addrs));
             assert_eq!(one.1, batch.1);
             *digest = one.1;
-            row("IPv4", "fwd-core, one by one", name, one);
-            row("IPv4", "fwd-core, batches of 64", name, batch);
+            row("IPv4", &format!("{}, one by one", self.name), name, one);
+            row("IPv4", &format!("{}, batches of 64", self.name), name, batch);
         }
         for ((name, trace), digest) in data.traces6.iter().zip(&mut digests[1]) {
             let addrs: Vec<Ipv6Addr> = trace.iter().map(|&bits| Ipv6Addr::from_bits(bits)).collect();
-            let one = least(addrs.len(), || addrs.iter().map(|&a| hop(self.worker.lookup6(VRF, a))).sum());
-            let batch = least(addrs.len(), || {
-                let chunk = |addrs: &[Ipv6Addr], actions: &mut [Option<RouteAction>; BATCH]| {
-                    self.worker.lookup6_batch(VRF, addrs, actions);
-                    actions.iter().map(|&action| hop(action)).sum::<u64>()
-                };
-                addrs.chunks(BATCH).map(|addrs| chunk(addrs, &mut actions)).sum()
-            });
+            let one = least(&addrs, |addrs| addrs.iter().map(|&a| hop(self.worker.lookup6(VRF, a))).sum());
+            let batch = least(&addrs, |addrs| batch6(&self.worker, addrs));
             assert_eq!(one.1, batch.1);
             *digest = one.1;
-            row("IPv6", "fwd-core, one by one", name, one);
-            row("IPv6", "fwd-core, batches of 64", name, batch);
+            row("IPv6", &format!("{}, one by one", self.name), name, one);
+            row("IPv6", &format!("{}, batches of 64", self.name), name, batch);
         }
         digests
     }
@@ -175,7 +199,8 @@ impl Plane {
             let seconds = start.elapsed().as_secs_f64();
             stop.store(true, Ordering::Relaxed);
             println!(
-                "IPv4   fwd-core: {:.2} M updates/s while a reader looked up {:.0} M/s; {busy} waits for it",
+                "IPv4   {}: {:.2} M updates/s while a reader looked up {:.0} M/s; {busy} waits for it",
+                self.name,
                 2.0 * ROUNDS as f64 / seconds / 1e6,
                 looked_up.load(Ordering::Relaxed) as f64 / seconds / 1e6
             );
@@ -193,7 +218,7 @@ fn interface(vrf: u16, mpls: bool) -> Interface {
 
 /// A PE: interface 0 to the core, 1 to a customer. 10.0.0.0/8 of the customer is behind two labels; label 200 ends here.
 fn pe() -> (Writer<'static>, Worker<'static>) {
-    let mut writer = Writer::new(memory()).expect("memory");
+    let mut writer = Writer::new(memory(SIZES)).expect("memory");
     let counters = CounterMemory { vrfs: vec![VrfCounters::ZERO; SIZES.vrfs].leak(), ..CounterMemory::default() };
     let worker = writer.worker(counters).expect("a reader");
     let to = |iface| NextHop::Neighbor { iface: IfIndex(iface), mac: Mac([2, 0, 0, 0, 0, 2]) };
@@ -234,7 +259,7 @@ pub fn labels() {
         Some(IlmAction::Forward(id)) => u64::from(id.0),
         _ => 0,
     };
-    row("ILM", "fwd-core, 64k labels", "random", least(labels.len(), || labels.iter().map(|&l| value(l)).sum()));
+    row("ILM", "fwd-core, 64k labels", "random", least(&labels, |labels| labels.iter().map(|&l| value(l)).sum()));
 }
 
 /// Packets of 64 octets through all stages, hot, beside merely touching the octets that must be read and written.

@@ -24,10 +24,10 @@ pub fn lookups(data: &Data, digests: &Digests) {
     for ((name, trace), digest) in data.traces4.iter().zip(digests[0]) {
         let addrs: Vec<Ipv4Addr> = trace.iter().map(|&bits| Ipv4Addr::from_bits(bits)).collect();
         let found = |addr| treebitmap.longest_match(addr).map_or(0, |(_, _, &hop)| u64::from(hop));
-        let treebitmap = least(addrs.len(), || addrs.iter().map(|&a| found(a)).sum());
+        let treebitmap = least(&addrs, |addrs| addrs.iter().map(|&a| found(a)).sum());
         let hosts: Vec<Ipv4Net> = addrs.iter().map(|&addr| addr.into()).collect();
         let trie =
-            least(hosts.len(), || hosts.iter().filter_map(|h| trie.get_lpm(h)).map(|(_, &hop)| u64::from(hop)).sum());
+            least(&hosts, |hosts| hosts.iter().filter_map(|h| trie.get_lpm(h)).map(|(_, &hop)| u64::from(hop)).sum());
         assert_eq!((treebitmap.1, trie.1), (digest, digest));
         row("IPv4", "treebitmap 0.5", name, treebitmap);
         row("IPv4", "prefix-trie 0.10", name, trie);
@@ -41,10 +41,10 @@ pub fn lookups(data: &Data, digests: &Digests) {
     for ((name, trace), digest) in data.traces6.iter().zip(digests[1]) {
         let addrs: Vec<Ipv6Addr> = trace.iter().map(|&bits| Ipv6Addr::from_bits(bits)).collect();
         let found = |addr| treebitmap.longest_match(addr).map_or(0, |(_, _, &hop)| u64::from(hop));
-        let treebitmap = least(addrs.len(), || addrs.iter().map(|&a| found(a)).sum());
+        let treebitmap = least(&addrs, |addrs| addrs.iter().map(|&a| found(a)).sum());
         let hosts: Vec<Ipv6Net> = addrs.iter().map(|&addr| addr.into()).collect();
         let trie =
-            least(hosts.len(), || hosts.iter().filter_map(|h| trie.get_lpm(h)).map(|(_, &hop)| u64::from(hop)).sum());
+            least(&hosts, |hosts| hosts.iter().filter_map(|h| trie.get_lpm(h)).map(|(_, &hop)| u64::from(hop)).sum());
         assert_eq!((treebitmap.1, trie.1), (digest, digest));
         row("IPv6", "treebitmap 0.5", name, treebitmap);
         row("IPv6", "prefix-trie 0.10", name, trie);

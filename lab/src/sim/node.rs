@@ -139,9 +139,11 @@ pub fn memory<'m>(arena: &'m Bump, sizes: &Sizes) -> Memory<'m> {
         rib4: arena.alloc_slice_fill_with(sizes.rib4_nodes(), |_| Rib4Node::EMPTY),
         fib4: arena.alloc_slice_fill_with(sizes.fib4_words(), |_| Word::ZERO),
         direct4: arena.alloc_slice_fill_with(Sizes::direct_words(sizes.direct4), |_| Word::ZERO),
+        front4: arena.alloc_slice_fill_with(sizes.front4_words(), |_| Word::ZERO),
         rib6: arena.alloc_slice_fill_with(sizes.rib6_nodes(), |_| Rib6Node::EMPTY),
         fib6: arena.alloc_slice_fill_with(sizes.fib6_words(), |_| Word::ZERO),
         direct6: arena.alloc_slice_fill_with(Sizes::direct_words(sizes.direct6), |_| Word::ZERO),
+        front6: arena.alloc_slice_fill_with(sizes.front6_words(), |_| Word::ZERO),
         ..Memory::default()
     }
 }

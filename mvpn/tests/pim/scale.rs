@@ -200,6 +200,70 @@ pub fn states(count: u32, churn: u32, seconds: u32) -> States {
     States { octets: held.bytes_current / i64::from(count), join, joined, left, second, worst, expiry }
 }
 
+/// What it costs that one of many CEs leaves a stream that all of them have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leave {
+    /// Ops: the leg of the CE goes.
+    pub ops: usize,
+    /// From the Prune to the op.
+    pub delay: Duration,
+    /// PIM messages sent for it.
+    pub messages: usize,
+    /// Allocations.
+    pub allocations: u64,
+}
+
+/// A CE on each of so many interfaces of a VRF, all with the same (S,G); one prunes.
+pub fn leave(ces: u32) -> Leave {
+    let now = Instant::from_micros(1);
+    let mut config = PimConfig::new(VrfId(1), LOOPBACK, 1..=1000);
+    config.limits = PimLimits { states: 300_000, ..PimLimits::default() };
+    let mut pim = PimRouter::new(now, config).unwrap();
+    let upstream = 1;
+    for n in upstream..=ces + upstream {
+        pim.add_interface(now, interface(n)).unwrap();
+        let from = Ipv4Addr::from_bits((10 << 24) + n * 256 + 2);
+        let options = vec![HelloOption::Holdtime(65535), HelloOption::DrPriority(1)];
+        let octets = Message::Hello(Hello { options }).to_packet(from.into(), ALL.into());
+        let input = Input::Datagram { interface: IfIndex(n), from, to: ALL, octets: &octets, authenticated: false };
+        pim.handle_input(now, input);
+        drain(&mut pim, now);
+    }
+    let send = |pim: &mut PimRouter<Ipv4Addr>, n: u32, join| {
+        let (from, to) = (Ipv4Addr::from_bits((10 << 24) + n * 256 + 2), Ipv4Addr::from_bits((10 << 24) + n * 256 + 1));
+        let octets = join_prune(from, to, 0, 1, join);
+        let input = Input::Datagram { interface: IfIndex(n), from, to: ALL, octets: &octets, authenticated: false };
+        pim.handle_input(now, input);
+    };
+    for n in upstream + 1..=ces + upstream {
+        send(&mut pim, n, true);
+        drain(&mut pim, now);
+    }
+    let mut found = Leave { ops: 0, delay: Duration::ZERO, messages: 0, allocations: 0 };
+    let mut at = now;
+    found.allocations = allocation_counter::measure(|| {
+        send(&mut pim, upstream + 1, false);
+        loop {
+            while let Some(output) = pim.poll_output() {
+                match output {
+                    Output::Program(_) => found.ops += 1,
+                    Output::Datagram { .. } => found.messages += 1,
+                    _ => {}
+                }
+            }
+            // Hellos of the interfaces are not of the leave.
+            if found.ops > 0 || at > now + Duration::from_secs(5) {
+                break;
+            }
+            at = pim.next_timeout().unwrap_or(at).max(at);
+            pim.handle_timeout(at);
+        }
+    })
+    .count_total;
+    found.delay = at - now;
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,6 +276,27 @@ mod tests {
         assert_eq!((found.up, found.lost), (549, 0));
         // Eight periods, and a triggered Hello to each.
         assert!((549 * 8..=549 * 10).contains(&found.sent), "{}", found.sent);
+    }
+
+    /// VRFs with 1, 500 and 2,000 CEs beside 49 with 10: no neighbour is lost, each costs a Hello every 30 s and no more. A CE that leaves a stream costs
+    /// one op at once, whatever the number of those that stay; of the heap it asks a list of interfaces that grows by doubling.
+    ///
+    /// Shows: MVPN-SCALE-5, MVPN-SCALE-6
+    #[test]
+    fn ces_of_a_vrf_cost_the_same_each() {
+        for (big, seconds) in [(1, 240), (500, 240), (2000, 120)] {
+            let ces: Vec<u32> = std::iter::once(big).chain(std::iter::repeat_n(10, 49)).collect();
+            let found = neighbors(&ces, seconds);
+            let (all, periods) = (u64::from(big) + 490, seconds / 30);
+            assert_eq!((found.up as u64, found.lost), (all, 0));
+            assert!((all * periods..=all * (periods + 2)).contains(&found.sent), "{big}: {}", found.sent);
+        }
+        let (few, many, most) = (leave(50), leave(500), leave(2000));
+        println!("{few:?} {many:?} {most:?}");
+        for found in [few, many, most] {
+            assert_eq!((found.ops, found.delay), (1, Duration::ZERO));
+            assert!(found.allocations <= 2 * few.allocations, "{few:?} {found:?}");
+        }
     }
 
     /// A tenth of 100,000 (S,G) with a tenth of the churn: no state too many or too few, a bounded size of each, and an Expiry Timer among

@@ -333,7 +333,8 @@ mod tests {
         let mut c = Counters::new();
         c.count(&Verdict::Transmit { iface: IfIndex(1), class: 0 });
         let rewrite = Rewrite { strip: 0, end: 0, below: Below::Frame, ttl: 0, phb: 0, punt: (VrfId::GLOBAL, 0) };
-        let packet = Packet::Routed { rewrite, origin: Origin::Interface(IfIndex(1)), mac: Mac::default() };
+        let packet =
+            Packet::Routed { rewrite, origin: Origin::Interface(IfIndex(1)), mac: Mac::default(), stays_out: false };
         let group = (ReplicationId(1), VsiOrVrf::Vrf(VrfId::GLOBAL));
         c.count(&Verdict::Replicate(Replication::new(group.0, group.1, packet, false)));
         for reason in PuntReason::ALL {

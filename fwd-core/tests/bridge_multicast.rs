@@ -254,6 +254,41 @@ fn what_does_not_come_from_where_it_should_is_not_forwarded() {
     assert_eq!(forward(&mut f, 3, &multicast(SOURCE, 9)), Fate::Punt(PuntReason::Multicast));
 }
 
+/// RFC 6513 §11.2: a bidirectional tree across a backbone. The tunnel tells the partition, and what came by one does not return into it.
+#[test]
+fn packets_of_a_bidirectional_tree_do_not_return_into_the_backbone() {
+    let (set, tunnel) = (RpfSetId(4), |n| Origin::Tunnel(TunnelId(n)));
+    for rpf in [Rpf::Bidirectional(set), Rpf::AnyOf(set)] {
+        let mut f = mvpn(|mroute| Mroute { rpf, ..mroute });
+        let backbone = ReplicationId(7);
+        apply(&mut f, [FwdOp::SetReplication { id: backbone, owner: VsiOrVrf::Vrf(VrfId(1)) }]);
+        // The leg to the core is one of the backbone's.
+        let leg = |group, leg, target| FwdOp::SetLeg { group, leg, target };
+        apply(&mut f, [leg(backbone, 0, LegTarget::Nhlfe(NhlfeId(5)))]);
+        apply(&mut f, [leg(ReplicationId(3), 3, LegTarget::Group(backbone))]);
+        for from in [Origin::Interface(IfIndex(0)), Origin::Interface(IfIndex(1)), tunnel(1)] {
+            apply(&mut f, [FwdOp::SetRpfMember { set, from }]);
+        }
+        for n in [1, 2] {
+            let ilm = Ilm { action: IlmAction::Multicast(TunnelId(n)), model: TunnelModel::Uniform };
+            apply(&mut f, [FwdOp::SetMulticastTunnel { tunnel: TunnelId(n), vrf: VrfId(1) }]);
+            apply(&mut f, [FwdOp::SetIlm { label: label(100 + n), ilm }]);
+        }
+        // Up and down, and not where it came from.
+        assert_eq!(exits(&forward(&mut f, 0, &multicast(SOURCE, 9))), [1, 2, 9]);
+        assert_eq!(exits(&forward(&mut f, 1, &multicast(SOURCE, 9))), [0, 2, 9]);
+        let arriving = |n: u32| {
+            let front = Ethernet::new(OURS, NEXT, EtherType::MPLS).0;
+            let entry = LabelEntry::new(label(100 + n), 0, true, 64).0;
+            [&front[..], &entry, &multicast(SOURCE, 9)[14..]].concat()
+        };
+        let expected: &[u32] = if rpf == Rpf::AnyOf(set) { &[0, 1, 2, 9] } else { &[0, 1, 2] };
+        assert_eq!(exits(&forward(&mut f, 9, &arriving(1))), expected, "{rpf:?}");
+        // Of another partition.
+        assert_eq!(forward(&mut f, 9, &arriving(2)), Fate::Drop(DropReason::RpfFailed));
+    }
+}
+
 #[test]
 fn ranges_of_groups_are_matched_after_groups_and_channels() {
     let mut f = mvpn(|mroute| mroute);

@@ -89,6 +89,9 @@ pub enum Rpf {
     From(Origin),
     /// From a member of this set: the RPF interface and those where this router is the designated forwarder (RFC 5015 §3.3).
     AnyOf(RpfSetId),
+    /// As `AnyOf`, of a bidirectional tree that crosses a backbone of tunnels (RFC 6513 §11.2): what came by a tunnel takes no leg that is a
+    /// group, so that it does not return into the backbone.
+    Bidirectional(RpfSetId),
 }
 
 /// Where a multicast packet came from.
@@ -163,6 +166,7 @@ const RPF_NOWHERE: u8 = 1;
 const RPF_INTERFACE: u8 = 2;
 const RPF_TUNNEL: u8 = 3;
 const RPF_SET: u8 = 4;
+const RPF_BIDIRECTIONAL: u8 = 5;
 
 const HAS_REPLICATION: u16 = 1;
 const PUNT_WRONG_INTERFACE: u16 = 2;
@@ -249,6 +253,7 @@ fn set_mroute(f: &Fields) -> Result<FwdOp, Malformed> {
         RPF_ANY => Rpf::Any,
         RPF_NOWHERE => Rpf::Nowhere,
         RPF_SET => Rpf::AnyOf(RpfSetId(f.aux)),
+        RPF_BIDIRECTIONAL => Rpf::Bidirectional(RpfSetId(f.aux)),
         kind => Rpf::From(f.origin(kind, f.aux, 2)?),
     };
     let [spt, _] = f.tail;
@@ -306,6 +311,7 @@ impl Fields {
             Rpf::Nowhere => (RPF_NOWHERE, 0),
             Rpf::From(origin) => origin_fields(origin),
             Rpf::AnyOf(set) => (RPF_SET, set.0),
+            Rpf::Bidirectional(set) => (RPF_BIDIRECTIONAL, set.0),
         };
         let flag = |is_set: bool, flag: u16| if is_set { flag } else { 0 };
         let half = flag(mroute.replication.is_some(), HAS_REPLICATION)

@@ -90,15 +90,16 @@ pub(crate) fn process(tables: &Tables<'_>, state: &mut State<'_>, frame: &Frame<
     let of_group = police::group(tables, state, group, header.len).map_err(Halt::Drop)?;
     // What comes out of a tunnel is marked where it went in.
     let of_vrf = || tables.vrfs.get(at.vrf).filter(|_| at.tunnel.is_none()).and_then(VrfSlot::mark);
-    let packet = rewrite(&at, &header, of_group.or_else(of_vrf))?;
+    let stays_out = matches!((mroute.rpf, at.origin), (Rpf::Bidirectional(_), Origin::Tunnel(_)));
+    let packet = rewrite(&at, &header, of_group.or_else(of_vrf), stays_out)?;
     if let Some(counters) = state.group(group) {
         counters.count_in(header.len);
     }
     Ok(Replication::new(group, owner, packet, register))
 }
 
-/// TTL and class of the copies.
-fn rewrite(at: &Arrival, header: &Header, mark: Option<u8>) -> Step<Packet> {
+/// TTL and class of the copies, and whether they stay out of tunnels.
+fn rewrite(at: &Arrival, header: &Header, mark: Option<u8>, stays_out: bool) -> Step<Packet> {
     let tunnel = at.tunnel.unwrap_or(unlabelled(header.ttl, header.dscp));
     let (dscp, phb) = match mark {
         Some(code) => (Some(code).filter(|code| *code != header.dscp), class_of(code)),
@@ -116,7 +117,7 @@ fn rewrite(at: &Arrival, header: &Header, mark: Option<u8>) -> Step<Packet> {
         phb,
         punt: (at.vrf, at.offset),
     };
-    Ok(Packet::Routed { rewrite, origin: at.origin, mac: group_mac(header.group) })
+    Ok(Packet::Routed { rewrite, origin: at.origin, mac: group_mac(header.group), stays_out })
 }
 
 /// Checks an IPv4 header as unicast's is (RFC 1812 §5.2.2, §5.3.7); 224.0.0.0/24 is never forwarded (RFC 5771 §4).
@@ -195,7 +196,7 @@ fn is_expected(tables: &Tables<'_>, mroute: &Mroute, origin: Origin) -> bool {
         Rpf::Any => true,
         Rpf::Nowhere => false,
         Rpf::From(expected) => expected == origin,
-        Rpf::AnyOf(set) => tables.multicast.routes.is_member(set, origin),
+        Rpf::AnyOf(set) | Rpf::Bidirectional(set) => tables.multicast.routes.is_member(set, origin),
     }
 }
 

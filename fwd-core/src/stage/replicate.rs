@@ -35,8 +35,8 @@ pub struct Replication {
 /// What is copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Packet {
-    /// An IP packet.
-    Routed { rewrite: Rewrite, origin: Origin, mac: Mac },
+    /// An IP packet; `stays_out`: no leg that is a group is its.
+    Routed { rewrite: Rewrite, origin: Origin, mac: Mac, stays_out: bool },
     /// A labelled packet.
     Labelled { at: Incoming, entry: LabelEntry, tunnel: Tunnel },
     /// An Ethernet frame.
@@ -313,8 +313,9 @@ impl<'w, 'm> Copies<'w, 'm> {
         let tables = &self.worker.tables;
         match (self.replication.packet, target) {
             (_, LegTarget::Local) => return Ok(Some(Made::Punt(self.software(PuntReason::Local).into()))),
+            (Packet::Routed { stays_out: true, .. }, LegTarget::Group(_)) => return Err(Lost::Skip),
             (_, LegTarget::Group(id)) => return self.nest(id),
-            (Packet::Routed { rewrite, origin, mac }, LegTarget::Interface(iface)) => {
+            (Packet::Routed { rewrite, origin, mac, .. }, LegTarget::Interface(iface)) => {
                 if origin == Origin::Interface(iface) {
                     return Err(Lost::Skip);
                 }

@@ -263,6 +263,7 @@ pub(super) fn pack(mroute: &Mroute) -> Result<Value, ApplyError> {
         Rpf::From(Origin::Interface(iface)) => (2, iface.0),
         Rpf::From(Origin::Tunnel(tunnel)) => (3, tunnel.0),
         Rpf::AnyOf(set) => (4, set.0),
+        Rpf::Bidirectional(set) => (5, set.0),
     };
     let flag = |is_set: bool, flag: u32| if is_set { flag } else { 0 };
     let flags = flag(mroute.punt_wrong_interface, PUNT_WRONG)
@@ -280,6 +281,7 @@ pub(crate) fn unpack([head, value, spt]: Value) -> Mroute {
             2 => Rpf::From(Origin::Interface(IfIndex(value))),
             3 => Rpf::From(Origin::Tunnel(TunnelId(value))),
             4 => Rpf::AnyOf(RpfSetId(value)),
+            5 => Rpf::Bidirectional(RpfSetId(value)),
             _ => Rpf::Nowhere,
         },
         replication: (head >> 8).checked_sub(1).map(ReplicationId),

@@ -55,6 +55,9 @@ mod pim_drive;
 #[path = "../../mvpn/tests/gmp/drive.rs"]
 mod gmp_drive;
 
+#[path = "../../mvpn/tests/msdp/drive.rs"]
+mod msdp_drive;
+
 #[path = "../../vpls/tests/sim/drive.rs"]
 mod vpls_drive;
 
@@ -126,6 +129,11 @@ pub fn bridge_vsi(data: &[u8]) {
 /// Arbitrary ops and frames against the forwarding plane and a naive model of it.
 pub fn bridge_forward(data: &[u8]) {
     forwarder_model::run(data);
+}
+
+/// Arbitrary stimuli against an MSDP speaker.
+pub fn drive_msdp(data: &[u8]) {
+    msdp_drive::run(data);
 }
 
 /// Arbitrary stimuli against the router side of IGMP or MLD.
@@ -249,6 +257,7 @@ pub const TARGETS: &[Target] = &[
     ("bridge_vsi", bridge_vsi),
     ("drive_bfd", drive_bfd),
     ("drive_gmp", drive_gmp),
+    ("drive_msdp", drive_msdp),
     ("drive_l2tp", drive_l2tp),
     ("drive_ppp", drive_ppp),
     ("drive_ike", drive_ike),

@@ -1,5 +1,8 @@
 //! MSDP speakers joined by perfect connections, in virtual time.
 
+#[path = "msdp/drive.rs"]
+mod drive;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -330,4 +333,50 @@ fn rps_without_an_entry_make_room_for_others() {
         assert_eq!(untracked, usize::from(rp - 2) / 3 * 3);
     }
     assert_eq!(announce(1, 226).0, 2);
+}
+
+/// RFC 9081 §3: what another PE of the VPN knows goes to the peers with the RP that it names, also to those whose session comes up later, for as long
+/// as the route is there; the PE's own PIM and the other PEs have it from the route.
+///
+/// Shows: MVPN-RP-4
+#[test]
+fn what_other_pes_know_goes_to_the_peers() {
+    let mut net = Net::new(3);
+    net.peer(1, 2, |_| {});
+    let (one, rp) = (speaker_address(1), Ipv4Addr::new(203, 0, 113, 9));
+    // The peers' route to the RP is by the PE.
+    net.rpf.insert((speaker_address(2), rp), one);
+    net.rpf.insert((speaker_address(3), rp), one);
+    let mesh = |rp, active| Input::Mesh { source: source(1), group: group(1), rp, active };
+    net.input(one, mesh(Some(rp), true));
+    net.settle();
+    assert_eq!([1, 2].map(|n| net.knows(n)), [0, 1]);
+    let cached = |net: &Net, n: u8| net.speakers[&speaker_address(n)].cached().next();
+    assert_eq!(cached(&net, 2), Some((rp, group(1), source(1))));
+    net.secs(1000);
+    assert_eq!(net.knows(2), 1, "it is repeated");
+    net.peer(1, 3, |_| {});
+    assert_eq!(cached(&net, 3), Some((rp, group(1), source(1))));
+    net.input(one, mesh(Some(rp), false));
+    net.secs(211);
+    assert_eq!([2, 3].map(|n| net.knows(n)), [0, 0]);
+    // The route names no RP: it is this one.
+    net.input(one, mesh(None, true));
+    net.settle();
+    assert_eq!(cached(&net, 2), Some((one, group(1), source(1))));
+    // Groups that are never announced.
+    let input = Input::Mesh { source: source(1), group: Ipv4Addr::new(232, 1, 1, 1), rp: None, active: true };
+    net.input(one, input);
+    net.settle();
+    assert_eq!(net.knows(2), 1);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2000))]
+
+    /// Whatever comes, what PIM was told is what is cached, and it ends.
+    #[test]
+    fn arbitrary_stimuli(data in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..2000)) {
+        drive::run(&data);
+    }
 }

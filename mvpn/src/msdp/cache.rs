@@ -39,6 +39,11 @@ fn permits(lines: &[FilterLine<Ipv4Addr>], entry: SaEntry) -> bool {
     lines.iter().find(matches).is_none_or(|line| line.permit)
 }
 
+/// RFC 4611 §3.2.1: groups of the link and of the SSM range are never announced.
+pub(super) fn may_announce(group: Ipv4Addr) -> bool {
+    group.is_multicast() && !group.is_link_scope_group() && !group.is_ssm_group()
+}
+
 impl MsdpSpeaker {
     /// A Source-Active of a peer.
     pub(super) fn source_active(&mut self, from: Ipv4Addr, rp: Ipv4Addr, entries: Vec<SaEntry>, data: Vec<u8>) {
@@ -112,8 +117,7 @@ impl MsdpSpeaker {
         let SaEntry { group, source } = key.entry;
         let limits = self.config.limits;
         let Some(peer) = self.peers.get_mut(&from) else { return };
-        // RFC 4611 §3.2.1: groups of the link and of the SSM range are never announced.
-        if !group.is_multicast() || group.is_link_scope_group() || group.is_ssm_group() || !source.is_host() {
+        if !may_announce(group) || !source.is_host() {
             return;
         }
         if !permits(&peer.config.import, key.entry) {

@@ -1,4 +1,5 @@
-//! Multicast Source Discovery Protocol (RFC 3618): RPs tell each other of active sources; also between Anycast-RPs (RFC 3446).
+//! Multicast Source Discovery Protocol (RFC 3618): RPs tell each other of active sources; also between Anycast-RPs (RFC 3446), and
+//! beyond the PEs of a multicast VPN (RFC 9081).
 //!
 //! | File | What |
 //! |---|---|

@@ -8,10 +8,11 @@ use core::time::Duration;
 use fwd_core::time::Instant;
 use fwd_core::timers::Timers;
 
-use super::cache::{Cached, Key};
+use super::cache::{Cached, Key, may_announce};
 use super::config::{MsdpConfig, MsdpConfigError, MsdpPeerConfig, MsdpTimers};
 use super::fsm::{PeerAction, PeerEvent, PeerState, transition};
 use super::tlv::{MAX_LEN, SaEntry, Tlv, emit_source_active, frame_len};
+use crate::address::Address;
 
 /// Packets with data that wait for a peer.
 pub(super) const DATA: usize = 16;
@@ -62,6 +63,18 @@ pub enum Input<'a> {
         active: bool,
         /// A packet of it, or nothing.
         data: &'a [u8],
+    },
+    /// Another PE of the VPN says by a Source Active A-D route that a source sends, or has ceased to: as a Source-Active from within the mesh
+    /// group of the PEs (RFC 9081 §3). It is passed on to the peers, and lasts until it is said to have ceased; PIM and the other PEs know it.
+    Mesh {
+        /// The source.
+        source: Ipv4Addr,
+        /// The group.
+        group: Ipv4Addr,
+        /// The RP that knows it; `None`: the route does not say, and it is this one.
+        rp: Option<Ipv4Addr>,
+        /// Whether it sends.
+        active: bool,
     },
 }
 
@@ -185,9 +198,10 @@ pub struct MsdpSpeaker {
     pub(super) now: Instant,
     pub(super) peers: BTreeMap<Ipv4Addr, Peer>,
     pub(super) cache: BTreeMap<Key, Cached>,
-    own: BTreeSet<SaEntry>,
-    /// Where the next batch of own sources begins.
-    cursor: Option<SaEntry>,
+    /// Sources of this domain, and those that other PEs of the VPN have.
+    own: BTreeSet<Key>,
+    /// Where the next batch of them begins.
+    cursor: Option<Key>,
     pub(super) rpf: BTreeMap<Ipv4Addr, Option<Option<Ipv4Addr>>>,
     pub(super) waiting: VecDeque<(Ipv4Addr, Ipv4Addr, Vec<SaEntry>, Vec<u8>)>,
     pub(super) timers: Timers<Timer>,
@@ -309,7 +323,16 @@ impl MsdpSpeaker {
                     self.source_active(from, rp, entries, data);
                 }
             }
-            Input::Source { source, group, active, data } => self.own_source(SaEntry { group, source }, active, data),
+            Input::Source { source, group, active, data } => {
+                let key = Key { rp: self.config.originator, entry: SaEntry { group, source } };
+                self.own_source(key, active, data);
+            }
+            Input::Mesh { source, group, rp, active } => {
+                let rp = rp.unwrap_or(self.config.originator);
+                if rp.is_host() && may_announce(group) {
+                    self.own_source(Key { rp, entry: SaEntry { group, source } }, active, &[]);
+                }
+            }
         }
     }
 
@@ -465,14 +488,13 @@ impl MsdpSpeaker {
         }
     }
 
-    /// A source of our own domain (RFC 3618 §5.1: at once when it is new).
-    fn own_source(&mut self, entry: SaEntry, active: bool, data: &[u8]) {
+    /// A source of our own domain, or of the VPN (RFC 3618 §5.1: at once when it is new).
+    fn own_source(&mut self, key: Key, active: bool, data: &[u8]) {
         if !active {
-            self.own.remove(&entry);
+            self.own.remove(&key);
             return;
         }
-        if self.own.insert(entry) {
-            let key = Key { rp: self.config.originator, entry };
+        if self.own.insert(key) {
             let peers: Vec<Ipv4Addr> = self.peers.keys().copied().collect();
             for peer in peers {
                 self.tell(peer, key, data);
@@ -480,16 +502,16 @@ impl MsdpSpeaker {
         }
     }
 
-    /// The next batch of our own sources, so that all are told once in a period (RFC 3618 §5.2).
+    /// The next batch of what this speaker brings in, so that all are told once in a period (RFC 3618 §5.2).
     fn advertise(&mut self) {
         let after = self.cursor.take();
-        let later = |entry: &&SaEntry| after.is_none_or(|after| **entry > after);
-        let batch: Vec<SaEntry> = self.own.iter().filter(later).take(BATCH).copied().collect();
+        let later = |key: &&Key| after.is_none_or(|after| **key > after);
+        let batch: Vec<Key> = self.own.iter().filter(later).take(BATCH).copied().collect();
         self.cursor = batch.last().copied().filter(|last| self.own.last() != Some(last));
         let peers: Vec<Ipv4Addr> = self.peers.keys().copied().collect();
         for peer in peers {
-            for &entry in &batch {
-                self.tell(peer, Key { rp: self.config.originator, entry }, &[]);
+            for &key in &batch {
+                self.tell(peer, key, &[]);
             }
         }
         let batches = u32::try_from(self.own.len().div_ceil(BATCH)).unwrap_or(u32::MAX).max(1);
@@ -503,8 +525,7 @@ impl MsdpSpeaker {
         let of_mesh =
             |from: &Ipv4Addr| mesh.is_some() && self.peers.get(from).is_some_and(|p| p.config.mesh_group == mesh);
         let cached = self.cache.iter().filter(|(_, c)| c.from != address && !of_mesh(&c.from)).map(|(key, _)| *key);
-        let own = self.own.iter().map(|&entry| Key { rp: self.config.originator, entry });
-        let keys: Vec<Key> = cached.chain(own).collect();
+        let keys: Vec<Key> = cached.chain(self.own.iter().copied()).collect();
         for key in keys {
             self.tell(address, key, &[]);
         }

@@ -36,6 +36,7 @@
 //! | 6514 §14.2 | a PE sends PIM Joins towards active sources behind its own CEs | left to the customers' PIM, which knows its own sources |
 //! | 6513 §7.4.2.2 | a leaf leaves an S-PMSI that brought no packet for S-PMSI_TIMEOUT | after that time without an S-PMSI Join: packets are the forwarder's |
 //! | 9026 §4.1 | the P-tunnel of the standby PE is joined with its route | its I-PMSI is; an S-PMSI of it once it is selected |
+//! | 7582 §3.2.1.1 | packets of a group take the group's own S-PMSI | those of a PE where nobody joined the group, and its route is one for a whole range, take that for all groups: who receives the one receives the other |
 //! | 7900 §2.3 | several VRFs of a PE may take packets from one P-tunnel | one: the tunnel of another is refused and said |
 #![no_std]
 

@@ -69,7 +69,7 @@ impl Mvrf {
         [
             (MvpnLimit::Members, self.members.len(), l.members),
             (MvpnLimit::Joins, self.joins.len(), l.joins),
-            (MvpnLimit::SPmsis, self.s_in.len(), l.s_pmsis),
+            (MvpnLimit::SPmsis, self.s_pmsis_known(), l.s_pmsis),
             (MvpnLimit::Sources, self.sources.len(), l.sources),
             (MvpnLimit::Trees, self.trees.len(), l.trees),
             (MvpnLimit::OwnSources, self.own_sources.len(), l.own_sources),

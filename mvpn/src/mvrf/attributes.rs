@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use bgp_vpn::attr::Ipv6ExtCommunity;
 use bgp_vpn::attr::ext_community::{AddressCommunity, AddressTarget, ExtCommunity, RouteTarget};
 
+use fwd_core::net::Label;
+
 use super::p_tunnel::PmsiTunnelValue;
 
 /// A route target of either attribute.
@@ -90,6 +92,8 @@ pub struct McastAttributes {
     pub segmented_next_hop: Option<IpAddr>,
     /// BFD Discriminator of a P2MP session.
     pub bfd: Option<BfdSession>,
+    /// PE Distinguisher Labels (RFC 6514 §8): the labels of the PMSI's LSP that stand for PEs.
+    pub pe_labels: Vec<(IpAddr, Label)>,
 }
 
 impl McastAttributes {
@@ -111,6 +115,7 @@ impl McastAttributes {
             rp: None,
             segmented_next_hop: None,
             bfd: None,
+            pe_labels: Vec::new(),
         }
     }
 }

@@ -128,6 +128,7 @@ impl Mvrf {
             Some(source) => self.update_source(shared, now, group, source),
             None => self.update_group(shared, now, group),
         }
+        self.bidir_join_changed(shared, now, tree);
     }
 
     /// A tree that nobody wants is forgotten, once its figure of merit says nothing any more.
@@ -169,7 +170,8 @@ impl Mvrf {
         if self.config.protocol == CMulticastProtocol::Pim || import.address == shared.config.router {
             return None;
         }
-        if matches!(tree, CTree::Shared { .. }) && self.config.asm == AsmMode::SptOnly {
+        let is_shared = matches!(tree, CTree::Shared { group, .. } if !self.is_bidir(*group));
+        if is_shared && self.config.asm == AsmMode::SptOnly {
             return None;
         }
         let asn = source_as.unwrap_or(shared.config.asn);
@@ -212,10 +214,12 @@ impl Mvrf {
     /// Routes to the roots in a prefix changed (RFC 6514 §11.1.4).
     pub(super) fn roots_changed(&mut self, shared: &mut Shared, now: Instant, prefix: &IpPrefix) {
         let range = prefix.addr()..=last_of(prefix);
+        self.rpas_changed(shared, now, range.clone());
         let trees: Vec<CTree> = self.by_root.range(range).flat_map(|(_, trees)| trees.iter().copied()).collect();
         for tree in trees {
             self.update_tree(shared, now, tree);
             self.update_join(shared, now, tree);
+            self.bidir_join_changed(shared, now, tree);
             if self.standby_joins.contains(&tree) {
                 self.rebind_tree(shared, tree);
             }
@@ -292,6 +296,7 @@ impl Mvrf {
             CTree::Source { group, source } => self.announce_joined(shared, now, group, source, is_sent_still),
             _ => self.update_group(shared, now, tree.group()),
         }
+        self.bidir_join_changed(shared, now, tree);
     }
 
     fn end_join(&mut self, shared: &mut Shared, now: Instant, tree: CTree) {
@@ -307,6 +312,7 @@ impl Mvrf {
                 self.update_group(shared, now, tree.group());
             }
         }
+        self.bidir_join_changed(shared, now, tree);
     }
 }
 

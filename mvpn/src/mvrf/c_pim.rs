@@ -40,6 +40,8 @@ impl<A: PimAddress> PmsiLink<A> {
         config.point_to_point = self.neighbor.is_some();
         // Each PE sends its own Joins, which say the RP.
         config.tracking_support = true;
+        // With BGP between the PEs partitions replace the election (RFC 6513 §11).
+        config.df_election = self.neighbor.is_none();
         config.triggered_hello_delay = core::time::Duration::ZERO;
         config
     }
@@ -57,7 +59,12 @@ impl<A: PimAddress> PmsiLink<A> {
     /// The neighbour's Hello: to be taken as a message to all PIM routers, once the interface is there.
     #[must_use]
     pub fn hello(&self) -> Vec<u8> {
-        let options = [HelloOption::Holdtime(u16::MAX), HelloOption::DrPriority(0), HelloOption::GenerationId(1)];
+        let options = [
+            HelloOption::Holdtime(u16::MAX),
+            HelloOption::DrPriority(0),
+            HelloOption::GenerationId(1),
+            HelloOption::BidirectionalCapable,
+        ];
         Message::Hello(Hello { options: options.into() }).to_packet(self.from().into(), A::ALL_PIM_ROUTERS.into())
     }
 

@@ -13,6 +13,7 @@ use fwd_core::net::{IfIndex, IpPrefix, Label, VrfId};
 use super::admission::Reservation;
 use super::alarm::AlarmConfig;
 use super::attributes::{BfdSession, Target};
+use super::bidir::{BidirModel, FIRST_PARTITION_LSP};
 use super::damping::DampingConfig;
 use super::permit::Permit;
 use super::s_pmsi::SPmsiPolicy;
@@ -337,6 +338,12 @@ pub struct MvrfConfig {
     pub umh: UmhSelection,
     /// How ASM groups cross the backbone, where joins go by BGP.
     pub asm: AsmMode,
+    /// How the customers' bidirectional groups cross the backbone; `None`: they do not. All PEs of the MVPN need the same. Groups in
+    /// [`SPmsiPolicy::always`] get S-PMSIs of their own, but not with [`BidirModel::Hierarchical`].
+    pub bidir: Option<BidirModel>,
+    /// Whether what Source Active A-D routes of other PEs say is said for MSDP too ([`super::Output::SourceActive`]), in SPT-only mode. Default:
+    /// it is not.
+    pub msdp: bool,
     /// How joins reach other PEs. All PEs of the MVPN need the same.
     pub protocol: CMulticastProtocol,
     /// How PEs find each other. All PEs of the MVPN need the same, or `Both`.
@@ -391,6 +398,8 @@ impl MvrfConfig {
             s_pmsi: SPmsiPolicy::default(),
             umh: UmhSelection::default(),
             asm: AsmMode::default(),
+            bidir: None,
+            msdp: false,
             protocol: CMulticastProtocol::default(),
             model: Model::default(),
             standby: None,
@@ -453,7 +462,7 @@ impl MvrfConfig {
                 return Err(MvpnConfigError::PGroups);
             }
         }
-        self.check_mp2mp()?;
+        self.check_mp2mp(pe)?;
         let is_mldp = |kind: &TunnelKind| *kind == TunnelKind::MldpP2mp;
         if self.aggregated && !self.inclusive.iter().chain([&self.selective]).all(is_mldp) {
             return Err(MvpnConfigError::Aggregated);
@@ -488,13 +497,17 @@ impl MvrfConfig {
         if model.has_mdt() && !fits {
             return Err(MvpnConfigError::Model);
         }
-        Ok(())
+        BidirModel::check(self, protocol)
     }
 
     /// RFC 6513 §9.1.2: where a tunnel does not tell who sent, all PEs have to select the same one, and but one may send.
-    fn check_mp2mp(&self) -> Result<(), MvpnConfigError> {
-        let Some(TunnelKind::MldpMp2mp { root, .. }) = self.inclusive else { return Ok(()) };
-        if root.is_unspecified() || root.is_multicast() || root.is_loopback() {
+    fn check_mp2mp(&self, pe: &MvpnConfig) -> Result<(), MvpnConfigError> {
+        let Some(TunnelKind::MldpMp2mp { root, lsp }) = self.inclusive else { return Ok(()) };
+        if root == pe.router && lsp >= FIRST_PARTITION_LSP
+            || root.is_unspecified()
+            || root.is_multicast()
+            || root.is_loopback()
+        {
             return Err(MvpnConfigError::Mp2mp);
         }
         match self.umh == UmhSelection::Installed || self.standby == Some(RootStandby::Hot) {
@@ -603,7 +616,7 @@ pub enum MvpnConfigError {
     Selective,
     /// `inclusive` by an MP2MP LSP.
     #[error(
-        "inclusive: an MP2MP LSP of a root that is no unicast address, or of another MVRF, or with an upstream PE by the installed route or a hot standby: it does not tell who sent"
+        "inclusive: an MP2MP LSP of a root that is no unicast address, or of another MVRF, or one of this PE from 2^31 up, which are those of partitions, or with an upstream PE by the installed route or a hot standby: it does not tell who sent"
     )]
     Mp2mp,
     /// `inter_as`.
@@ -612,6 +625,9 @@ pub enum MvpnConfigError {
     /// `protocol`.
     #[error("protocol: PIM needs an inclusive tunnel")]
     Protocol,
+    /// `bidir`.
+    #[error("bidir: an LSP of a root that is no unicast address, or PIM between the PEs")]
+    Bidir,
     /// `damping`.
     #[error("damping: half-life above 60 s, cutoff above 50,000, or reuse not below cutoff")]
     Damping,

@@ -60,6 +60,9 @@ pub enum MvpnReject {
     /// PMSI_TUNNEL of a type that is not known here, or with an identifier that is none of that type: the route is taken as withdrawn
     /// (RFC 6514 §5).
     TunnelType,
+    /// An S-PMSI of bidirectional groups: a PE or a label twice among PE Distinguisher Labels (RFC 7582 §3.2.2.1), or another MVRF of this PE
+    /// has its tunnel or answers it.
+    Bidir,
     /// A tunnel with an upstream-assigned label, where segments of trees are joined.
     UpstreamLabel,
 }

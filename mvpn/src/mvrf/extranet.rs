@@ -19,6 +19,7 @@ use super::instance::{FlowKey, Joiner, Mvrf, PeKey};
 use super::io::CTree;
 use super::limits::Held;
 use super::machine::MvpnPe;
+use super::route::McastRoute;
 use super::shared::Shared;
 use super::source_active::shared_trees;
 use super::umh::Umh;
@@ -35,6 +36,8 @@ pub(super) enum Crossing {
     Tap { to: RouteDistinguisher, from: VrfId, flow: FlowKey, tunnel: Option<TunnelId> },
     /// A source of an MVRF, by group and source, is active, or no more: for those that import its routes.
     Source { from: VrfId, flow: (IpAddr, IpAddr), present: bool },
+    /// A Leaf A-D route that this MVRF waited for is free: no other answers the S-PMSI any more.
+    Answer { vrf: VrfId, route: McastRoute },
     /// A tunnel that nothing crosses by any more.
     Drop(TunnelId),
 }
@@ -56,6 +59,11 @@ impl MvpnPe {
                     }
                 }
                 Crossing::Source { from, flow, present } => self.source_crosses(now, from, flow, present),
+                Crossing::Answer { vrf, route } => {
+                    if let Some(m) = self.mvrfs.get_mut(&vrf) {
+                        m.answer_again(&mut self.shared, now, route);
+                    }
+                }
                 Crossing::Drop(tunnel) => self.shared.drop_tunnel(tunnel),
             }
         }

@@ -65,6 +65,8 @@ impl Mvrf {
             FwdOp::ClearLeg { group, leg } => self.clear_leg(shared, now, group, leg),
             FwdOp::SetMroute { key, mroute, .. } => self.set_mroute(shared, now, key, mroute),
             FwdOp::ClearMroute { key, .. } => self.clear_mroute(shared, now, key),
+            FwdOp::SetRpfMember { set, from } => self.set_member(shared, set, from, true),
+            FwdOp::ClearRpfMember { set, from } => self.set_member(shared, set, from, false),
             _ => shared.op(op),
         }
     }
@@ -160,6 +162,7 @@ impl Mvrf {
         let old_rate = self.c_routes.get(&key).map(|route| route.rate);
         self.c_routes.insert(key, CRoute { mroute, rate: old_rate.unwrap_or(0) });
         self.c_by_group.entry(group_of(key)).or_default().insert(key);
+        self.bidir_rpf(shared, key);
         if let Some(id) = mroute.replication {
             self.bind_leg(shared, id);
         }
@@ -178,6 +181,7 @@ impl Mvrf {
                 if self.config.asm == AsmMode::SptOnly {
                     self.update_group(shared, now, group);
                 }
+                self.bidir_route_changed(shared, now, group);
             }
             None => {}
         }
@@ -206,8 +210,13 @@ impl Mvrf {
                 self.update_derived(shared, group, source);
                 self.update_s_pmsi(shared, now, source, group);
             }
-            Some((None, group)) if self.config.asm == AsmMode::SptOnly => self.update_group(shared, now, group),
-            _ => {}
+            Some((None, group)) => {
+                if self.config.asm == AsmMode::SptOnly {
+                    self.update_group(shared, now, group);
+                }
+                self.bidir_route_changed(shared, now, group);
+            }
+            None => {}
         }
     }
 
@@ -233,9 +242,9 @@ impl Mvrf {
     }
 
     /// Writes a route of the customers' PIM.
-    fn emit_route(&self, shared: &mut Shared, key: MrouteKey) {
+    pub(super) fn emit_route(&self, shared: &mut Shared, key: MrouteKey) {
         let Some(route) = self.c_routes.get(&key) else { return };
-        let mut mroute = route.mroute;
+        let mut mroute = Mroute { rpf: self.bidirectional(key, route.mroute.rpf), ..route.mroute };
         let mut changes_over = false;
         if mroute.rpf == Rpf::From(self.pmsi()) {
             let (source, group) = flow_of(key).unwrap_or((None, group_of(key)));

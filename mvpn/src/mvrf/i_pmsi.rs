@@ -11,6 +11,7 @@ use super::attributes::McastAttributes;
 use super::config::{InterAs, MvpnConfigError, TunnelKind};
 use super::event::{MvpnLimit, MvpnReject};
 use super::instance::{Member, Mvrf, PeKey, SPmsiOut};
+use super::io::Output;
 use super::p_tunnel::{MldpLsp, PTunnel, PmsiTunnelValue};
 use super::root::TreeId;
 use super::route::{McastRoute, SFlow};
@@ -41,6 +42,7 @@ impl Mvrf {
             }
         }
         self.start_families(shared, now);
+        self.update_distinguisher(shared, now, shared.config.router);
         Ok(())
     }
 
@@ -49,6 +51,7 @@ impl Mvrf {
         if !self.config.families.contains(&family) {
             self.config.families.push(family);
             self.start_families(shared, now);
+            self.announce_all_bidir(shared);
         }
     }
 
@@ -172,6 +175,7 @@ impl Mvrf {
             self.refresh_routes(shared, flow);
         }
         self.trees_towards(shared, now, key.address);
+        self.update_distinguisher(shared, now, key.address);
     }
 
     fn learn_member(
@@ -244,6 +248,9 @@ impl Mvrf {
 
     /// The tree of the inclusive tunnel or S-PMSI that a flow takes from this PE, and whether it is an S-PMSI (RFC 6625 §3.1).
     pub(super) fn tunnel_of(&self, source: Option<IpAddr>, group: IpAddr) -> (Option<TreeId>, bool) {
+        if let Some(rpa) = self.rpa_of(group) {
+            return (self.bidir_tree(group, rpa), true);
+        }
         match self.s_pmsi_of(source, group) {
             Some((_, out)) => (Some(out.tree), true),
             None => (self.inclusive, false),
@@ -303,6 +310,10 @@ impl Mvrf {
         for id in groups {
             self.program(shared, now, fwd_core::op::FwdOp::ClearReplication { id });
         }
+        self.stop_bidir(shared, now);
+        for ((group, source), rp) in core::mem::take(&mut self.told_sources) {
+            shared.outputs.push_back(Output::SourceActive { vrf, source, group, rp, is_active: false });
+        }
         let mine: Vec<McastRoute> = shared.originated().map(|(route, _)| *route).collect();
         for route in mine {
             shared.withdraw(self.config.vrf, route);
@@ -320,6 +331,7 @@ impl Mvrf {
             shared.drop_tunnel(tunnel);
         }
         shared.timers.retain(|timer| timer.vrf() != vrf);
+        shared.wait_no_more(vrf);
     }
 }
 

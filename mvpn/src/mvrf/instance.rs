@@ -1,6 +1,6 @@
 //! An MVRF: what a PE knows of one multicast VPN.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -15,6 +15,7 @@ use super::adverts::{AdvertType, Received};
 use super::alarm::Alarm;
 use super::as_tree::AsTree;
 use super::attributes::{BfdSession, McastAttributes, Target};
+use super::bidir::Bidir;
 use super::config::{InterAs, MvpnConfig, MvrfConfig};
 use super::damping::Merit;
 use super::event::MvpnLimit;
@@ -180,7 +181,7 @@ pub struct Carried {
     pub mtu: Option<u16>,
     /// Sent: the leaves, where the root knows them.
     pub leaves: Vec<IpAddr>,
-    /// Received: the selected upstream PE.
+    /// Received: the selected upstream PE; of a bidirectional group that of the partition, if it is another.
     pub from: Option<IpAddr>,
     /// Received: the tunnel that it is expected by.
     pub received_by: Option<PTunnel>,
@@ -220,6 +221,10 @@ pub(super) struct Mvrf {
     pub(super) figures: SPmsiFigures,
     /// Source Active A-D routes of others: who says so, by group and source.
     pub(super) sources: BTreeMap<(IpAddr, IpAddr), BTreeSet<PeKey>>,
+    /// The RPs that they name (RFC 9081 §3), by group, source and PE.
+    pub(super) source_rps: BTreeMap<(IpAddr, IpAddr, PeKey), Ipv4Addr>,
+    /// What was said for MSDP: the RP of each group and source.
+    pub(super) told_sources: BTreeMap<(IpAddr, IpAddr), Option<Ipv4Addr>>,
     /// Source Active A-D routes of ours: the newer, the higher.
     pub(super) own_sources: BTreeMap<(IpAddr, IpAddr), u64>,
     /// Sources pruned off the shared tree on the PMSI.
@@ -251,6 +256,8 @@ pub(super) struct Mvrf {
     pub(super) standby_joins: BTreeSet<CTree>,
     /// BFD sessions of other PEs.
     pub(super) watched: BTreeMap<IpAddr, BfdSession>,
+    /// The customers' bidirectional groups.
+    pub(super) bidir: Bidir,
     /// Alarms that were said.
     pub(super) alarms: BTreeMap<MvpnLimit, Alarm>,
     /// A-D routes of PMSIs that came, by type and PE.
@@ -288,6 +295,8 @@ impl Mvrf {
             reached_weight: 0,
             figures: SPmsiFigures::default(),
             sources: BTreeMap::new(),
+            source_rps: BTreeMap::new(),
+            told_sources: BTreeMap::new(),
             own_sources: BTreeMap::new(),
             pruned: BTreeSet::new(),
             taps: BTreeMap::new(),
@@ -306,6 +315,7 @@ impl Mvrf {
             mcast_members: BTreeMap::new(),
             standby_joins: BTreeSet::new(),
             watched: BTreeMap::new(),
+            bidir: Bidir::default(),
             alarms: BTreeMap::new(),
             adverts: BTreeMap::new(),
             reserved: 0,
@@ -392,11 +402,17 @@ impl Mvrf {
 
     /// Selects the upstream PE of a tree.
     pub(super) fn select(&self, tree: &CTree) -> Option<Umh> {
-        self.umh.select(tree.root(), tree.group(), self.config.umh)
+        match tree {
+            CTree::Shared { group, rp } if self.is_bidir(*group) => self.select_rpa(*rp),
+            _ => self.umh.select(tree.root(), tree.group(), self.config.umh),
+        }
     }
 
     /// How a flow is carried.
     pub(super) fn carried(&self, shared: &Shared, source: IpAddr, group: IpAddr) -> Carried {
+        if let Some(rpa) = self.rpa_of(group) {
+            return self.carried_both_ways(shared, group, rpa);
+        }
         let key = Some(super::forwarding::mroute_key(Some(source), group));
         let sends = self.c_groups.values().any(|g| g.key == key && g.pmsi.is_some());
         let (tree, is_selective) = self.tunnel_of(Some(source), group);

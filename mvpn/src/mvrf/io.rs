@@ -102,6 +102,15 @@ pub enum Input {
         /// Whether there is one.
         reachable: bool,
     },
+    /// The RPA of a range of groups of the customers' BIDIR-PIM, or none any more; of several ranges the longest counts.
+    BidirRange {
+        /// The VRF.
+        vrf: VrfId,
+        /// The groups.
+        range: IpPrefix,
+        /// The RPA.
+        rpa: Option<IpAddr>,
+    },
     /// The customers' PIM joined or pruned a tree on the PMSI.
     Tree {
         /// The VRF.
@@ -223,6 +232,7 @@ impl Input {
         match self {
             Self::Umh { vrf, .. }
             | Self::Local { vrf, .. }
+            | Self::BidirRange { vrf, .. }
             | Self::Tree { vrf, .. }
             | Self::Pruned { vrf, .. }
             | Self::Program { vrf, .. }
@@ -326,6 +336,20 @@ pub enum Output {
         vrf: VrfId,
         /// The payload.
         octets: Vec<u8>,
+    },
+    /// A Source Active A-D route of another PE says that a source of an ASM group is active, or none does any more: for MSDP
+    /// ([`crate::msdp::Input::Mesh`], RFC 9081 §3). If the RP changes, what was said with the old one is taken back first.
+    SourceActive {
+        /// The VRF.
+        vrf: VrfId,
+        /// C-S.
+        source: IpAddr,
+        /// C-G.
+        group: IpAddr,
+        /// The RP that knows the source, as the route says.
+        rp: Option<core::net::Ipv4Addr>,
+        /// Whether it is.
+        is_active: bool,
     },
     /// Run the tail of this BFD session, or of none any more; [`Input::UpstreamState`] tells what it says.
     Watch {

@@ -112,6 +112,7 @@ impl Mvrf {
         // The route of this PE has room for one label: that of the MVRF that came first.
         if replicates && shared.is_of_another(self.config.vrf, &leaf) {
             shared.reject(now, self.config.vrf, MvpnReject::TunnelInUse, route);
+            shared.wait_for(self.config.vrf, leaf);
             return self.release(shared, key);
         }
         let mut joined = Joined { tunnel: None, leaf: None, has_label: false };
@@ -140,6 +141,18 @@ impl Mvrf {
         }
         if let Some(incoming) = self.s_in.get_mut(&(key, flow)) {
             incoming.joined = Some(joined);
+        }
+    }
+
+    /// Another MVRF of this PE answered an S-PMSI, and does not any more: this one may, if it still receives it.
+    pub(super) fn answer_again(&mut self, shared: &mut Shared, now: Instant, route: McastRoute) {
+        let McastKind::Leaf { key: AdRoute::SPmsi { rd, flow, originator }, .. } = route.kind else { return };
+        let key = PeKey { address: originator, rd };
+        if self.is_bidir_flow(&flow) {
+            return self.update_bidir_leaf(shared, now, key, flow);
+        }
+        if self.s_in.get(&(key, flow)).is_some_and(|s| !s.is_withdrawn && !s.users.is_empty()) {
+            self.join_s_pmsi(shared, now, key, flow);
         }
     }
 

@@ -42,7 +42,10 @@ impl Mvrf {
             Held::Members => (self.members.len(), l.members),
             Held::Joins => (self.joins.len(), l.joins),
             // Those that are withdrawn go by themselves.
-            Held::SPmsis => (self.s_in.values().filter(|s| !s.is_withdrawn).count(), l.s_pmsis),
+            Held::SPmsis => {
+                let of_flows = self.s_in.values().filter(|s| !s.is_withdrawn).count();
+                (of_flows.saturating_add(self.bidir.offer_count()), l.s_pmsis)
+            }
             Held::Sources => (self.sources.len(), l.sources),
             Held::Leaves => (self.leaf_count, l.leaves),
         };
@@ -66,8 +69,9 @@ impl Mvrf {
         for route in routes {
             let is_too_many = match (Held::of(route), route.kind) {
                 (_, McastKind::Ad(AdRoute::SPmsi { rd, flow, originator })) => {
-                    let known = self.s_in.get(&(PeKey { address: originator, rd }, flow));
-                    let drops = s_pmsis > 0 && known.is_some_and(|s| !s.is_withdrawn);
+                    let key = PeKey { address: originator, rd };
+                    let known = self.s_in.get(&(key, flow)).is_some_and(|s| !s.is_withdrawn);
+                    let drops = s_pmsis > 0 && (known || self.bidir.has_offer(key, flow));
                     s_pmsis = s_pmsis.saturating_sub(usize::from(drops));
                     drops
                 }

@@ -1,11 +1,12 @@
 //! The machine: a PE and its MVRFs.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use bgp_vpn::attr::ext_community::VrfRouteImport;
 use bgp_vpn::nlri::RouteDistinguisher;
+use bgp_vpn::nlri::mcast_vpn::CGroup;
 use fwd_core::net::VrfId;
 use fwd_core::op::FwdOp;
 use fwd_core::time::Instant;
@@ -237,6 +238,11 @@ impl MvpnPe {
                     m.roots_changed(&mut self.shared, now, &prefix);
                 }
             }
+            Input::BidirRange { vrf, range, rpa } => {
+                if let Some(m) = self.mvrfs.get_mut(&vrf) {
+                    m.set_bidir_range(&mut self.shared, now, range, rpa);
+                }
+            }
             Input::Tree { vrf, tree, joined } => {
                 if let Some(m) = self.mvrfs.get_mut(&vrf) {
                     m.set_tree(&mut self.shared, now, tree, By::Pim, joined);
@@ -365,6 +371,8 @@ impl MvpnPe {
                 Timer::Retry(_, flow) => m.retry(shared, now, flow),
                 Timer::Period(_, index) => m.period_changed(shared, now, index),
                 Timer::Leave(_, key, flow) => m.leave_over(shared, key, flow),
+                Timer::BidirCarry(_, key, flow) => m.carry_channel(shared, key, flow),
+                Timer::BidirLeave(_, key, flow) => m.left_channel(shared, key, flow),
                 Timer::Damped(_, tree) | Timer::Forget(_, tree) => m.update_tree(shared, now, tree),
                 Timer::Alarm(_) => {}
             }
@@ -503,7 +511,12 @@ impl MvpnPe {
                 let ours = Target::router(self.shared.config.router);
                 let is_ours = attributes.targets.contains(&ours)
                     && matches!(key, AdRoute::SPmsi { originator, .. } if originator == self.shared.config.router);
-                self.by_rd.get(&key.rd()).filter(|_| is_ours).copied().into_iter().collect()
+                let of_rd = self.by_rd.get(&key.rd()).filter(|_| is_ours).copied();
+                // RFC 7740 §2.1: all PEs of a partition look at what answers its S-PMSI.
+                let importing = attributes.targets.iter().filter_map(|t| self.importers.get(t)).flatten().copied();
+                let has_bidir = |vrf: &VrfId| self.mvrfs.get(vrf).is_some_and(|m| m.config.bidir.is_some());
+                let of_groups = importing.filter(|vrf| may_be_bidir(&key) && has_bidir(vrf));
+                of_rd.into_iter().chain(of_groups).collect::<BTreeSet<VrfId>>().into_iter().collect()
             }
             McastKind::Ad(_) | McastKind::SourceActive(_) => {
                 let all = attributes.targets.iter().filter_map(|t| self.importers.get(t)).flatten();
@@ -540,6 +553,11 @@ impl MvpnPe {
     }
 }
 
+/// Whether an A-D route may be one of bidirectional groups.
+const fn may_be_bidir(key: &AdRoute) -> bool {
+    matches!(key, AdRoute::SPmsi { flow: SFlow { source: None, group: CGroup::AnyBidir | CGroup::Group(_), .. }, .. })
+}
+
 impl Mvrf {
     /// A route of another PE came, changed or went.
     pub(super) fn route_changed(
@@ -563,17 +581,21 @@ impl Mvrf {
             }
             McastKind::Ad(AdRoute::SPmsi { rd, flow, originator }) if originator != shared.config.router => {
                 let key = PeKey { address: originator, rd };
+                if flow.group == CGroup::AnyBidir {
+                    return self.bidir_offer_changed(shared, now, (key, flow), attributes.cloned());
+                }
                 self.s_pmsi_changed(shared, now, key, flow, attributes.cloned());
+                self.group_offer_changed(shared, now, key, flow);
             }
             McastKind::Ad(AdRoute::InterAsIPmsi(ad)) => {
                 self.as_changed(shared, now, route.family, ad, attributes);
             }
             McastKind::Leaf { key, originator } => {
-                self.leaf_changed(shared, now, (route, key, originator), attributes);
+                self.any_leaf_changed(shared, now, (route, key, originator), attributes)
             }
             McastKind::SourceActive(sa) => {
-                let next_hop = attributes.map(|a| a.next_hop);
-                self.source_active(shared, now, (sa.group, sa.source), sa.rd, next_hop);
+                let said = attributes.map(|a| (a.next_hop, a.rp));
+                self.source_active(shared, now, (sa.group, sa.source), sa.rd, said);
             }
             McastKind::SharedTreeJoin(join) | McastKind::SourceTreeJoin(join) => {
                 // RFC 6514 §11.1.3: from another AS it has the RD of an Inter-AS I-PMSI A-D route.
@@ -582,7 +604,9 @@ impl Mvrf {
                     return shared.reject(now, self.config.vrf, MvpnReject::Rd, route);
                 }
                 let tree = match route.kind {
-                    McastKind::SharedTreeJoin(_) if self.config.asm == AsmMode::SptOnly => {
+                    McastKind::SharedTreeJoin(_)
+                        if self.config.asm == AsmMode::SptOnly && !self.is_bidir(join.group) =>
+                    {
                         return shared.reject(now, self.config.vrf, MvpnReject::SharedTree, route);
                     }
                     McastKind::SharedTreeJoin(_) => CTree::Shared { group: join.group, rp: join.source },
@@ -606,15 +630,18 @@ impl Mvrf {
         now: Instant,
         flow: (IpAddr, IpAddr),
         rd: RouteDistinguisher,
-        next_hop: Option<IpAddr>,
+        said: Option<(IpAddr, Option<Ipv4Addr>)>,
     ) {
+        let next_hop = said.map(|(next_hop, _)| next_hop);
         let says = self.sources.get(&flow).into_iter().flatten();
         let old: Option<PeKey> = says.copied().find(|key| key.rd == rd);
         if let Some(old) = old.filter(|old| Some(old.address) != next_hop) {
             self.source_changed(shared, now, flow, old, false);
         }
         if let Some(address) = next_hop.filter(|address| *address != shared.config.router) {
-            self.source_changed(shared, now, flow, PeKey { address, rd }, true);
+            let key = PeKey { address, rd };
+            self.set_source_rp(flow, key, said.and_then(|(_, rp)| rp));
+            self.source_changed(shared, now, flow, key, true);
         }
     }
 }
@@ -634,6 +661,8 @@ impl Timer {
             | Self::Settle(vrf, _)
             | Self::Period(vrf, _)
             | Self::Leave(vrf, ..)
+            | Self::BidirCarry(vrf, ..)
+            | Self::BidirLeave(vrf, ..)
             | Self::Damped(vrf, _)
             | Self::Forget(vrf, _)
             | Self::Alarm(vrf) => *vrf,

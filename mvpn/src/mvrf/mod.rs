@@ -25,6 +25,7 @@
 //! | RFC 9026 §3, §4 | `standby.rs` | upstream PEs that fail |
 //! | RFC 6037, RFC 6513 §7.4.2 | `mdt.rs` | MDT-SAFI, data MDTs by S-PMSI Joins; migration |
 //! | RFC 6513 §6.4, RFC 7988 | `root.rs` | tunnels that this PE is the root of |
+//! | RFC 6513 §11.2, RFC 7582, RFC 7740 | `bidir/` | the customers' bidirectional groups |
 //! | RFC 6513 §9.1.1 | `forwarding.rs` | the customers' routes, with the PMSI resolved to tunnels |
 //!
 //! # Tunnels
@@ -50,6 +51,7 @@ mod alarm;
 mod as_tree;
 mod attachment;
 mod attributes;
+mod bidir;
 mod bootstrap;
 mod c_multicast;
 mod c_pim;
@@ -86,6 +88,7 @@ pub use adverts::{AdvertType, Received, Sent};
 pub use alarm::{AlarmConfig, Usage};
 pub use attachment::{LeafAudit, RootAudit};
 pub use attributes::{BfdSession, McastAttributes, Target};
+pub use bidir::BidirModel;
 pub use c_pim::PmsiLink;
 pub use config::{
     AsmMode, CMulticastProtocol, InterAs, Model, MvpnConfig, MvpnConfigError, MvpnLimits, MvpnTimers, MvrfConfig,

@@ -46,8 +46,10 @@ pub(super) struct Root {
     pub(super) kind: TunnelKind,
     pub(super) tunnel: PTunnel,
     pub(super) group: ReplicationId,
-    /// The upstream-assigned label, where the tunnel is the LSP that MVRFs share.
+    /// The upstream-assigned label, where the tunnel is a label in another LSP.
     pub(super) label: Option<Label>,
+    /// The LSP of the provider's that it is a label in.
+    trunk: Option<TreeId>,
     /// The most octets of a customer's packet, if known.
     pub(super) mtu: Option<u16>,
     legs: BTreeMap<LegKey, Leg>,
@@ -55,11 +57,13 @@ pub(super) struct Root {
     free_legs: Vec<u16>,
 }
 
-/// The P2MP LSP that MVRFs of this PE share (RFC 6513 §6.3).
+/// An LSP that several tunnels are labels in: the P2MP LSP that MVRFs of this PE share (RFC 6513 §6.3), or the MP2MP LSP that partitions do
+/// (RFC 7582 §3.2.2).
 #[derive(Clone, Debug)]
 pub(super) struct Trunk {
-    tree: TreeId,
     tunnel: PTunnel,
+    /// Whether it is the one that MVRFs share, with labels of this PE.
+    is_shared: bool,
     branches: Vec<NhlfeId>,
     mtu: Option<u16>,
     /// Those that go by it.
@@ -67,6 +71,11 @@ pub(super) struct Trunk {
 }
 
 impl Root {
+    fn new(vrf: VrfId, kind: TunnelKind, tunnel: PTunnel, group: ReplicationId) -> Self {
+        let (legs, free_legs) = (BTreeMap::new(), Vec::new());
+        Self { vrf, kind, tunnel, group, label: None, trunk: None, mtu: None, legs, next_leg: 0, free_legs }
+    }
+
     fn leg_number(&mut self) -> Option<u16> {
         self.free_legs.pop().or_else(|| {
             let number = self.next_leg;
@@ -114,68 +123,121 @@ impl Shared {
             self.free_p_group(&tunnel);
             return None;
         };
-        let tree = TreeId(number);
+        Some(self.open_root(TreeId(number), vrf, kind, tunnel, group))
+    }
+
+    fn open_root(
+        &mut self,
+        tree: TreeId,
+        vrf: VrfId,
+        kind: TunnelKind,
+        tunnel: PTunnel,
+        group: ReplicationId,
+    ) -> TreeId {
         if kind != TunnelKind::IngressReplication {
             self.outputs.push_back(Output::Tree(TreeRequest::Root { tree, tunnel: tunnel.clone() }));
         }
-        let (legs, free_legs) = (BTreeMap::new(), Vec::new());
-        self.roots
-            .insert(tree, Root { vrf, kind, tunnel, group, label: None, mtu: None, legs, next_leg: 0, free_legs });
+        self.roots.insert(tree, Root::new(vrf, kind, tunnel, group));
+        tree
+    }
+
+    /// A tunnel that has a name already: the part of a partition's tunnel that this PE sends by. None if the budget or the numbers are used up.
+    pub(super) fn new_part(&mut self, now: Instant, vrf: VrfId, kind: TunnelKind, tunnel: PTunnel) -> Option<TreeId> {
+        if self.tunnels_rooted() >= self.config.tunnel_budget {
+            self.limit(now, vrf, MvpnLimit::TunnelBudget);
+            return None;
+        }
+        let group = self.new_group(now, vrf)?;
+        let tree = TreeId(self.free_tree());
+        Some(self.open_root(tree, vrf, kind, tunnel, group))
+    }
+
+    /// A tunnel that is a label of another router in an MP2MP LSP (RFC 7582 §3.2.2).
+    pub(super) fn new_inner(
+        &mut self,
+        now: Instant,
+        vrf: VrfId,
+        kind: TunnelKind,
+        (outer, label): (PTunnel, Label),
+    ) -> Option<TreeId> {
+        let group = self.new_group(now, vrf)?;
+        let known = self.trunks.iter().find(|(_, trunk)| trunk.tunnel == outer).map(|(tree, _)| *tree);
+        let Some(trunk) = known.or_else(|| self.new_trunk(now, vrf, outer, false)) else {
+            self.op(FwdOp::ClearReplication { id: group });
+            self.groups.give_back(group.0);
+            return None;
+        };
+        self.enter_trunk(now, trunk, Root { label: Some(label), ..Root::new(vrf, kind, PTunnel::None, group) })
+    }
+
+    /// An LSP that tunnels are labels in.
+    fn new_trunk(&mut self, now: Instant, vrf: VrfId, tunnel: PTunnel, is_shared: bool) -> Option<TreeId> {
+        if self.tunnels_rooted() >= self.config.tunnel_budget {
+            self.limit(now, vrf, MvpnLimit::TunnelBudget);
+            return None;
+        }
+        let tree = TreeId(self.free_tree());
+        self.outputs.push_back(Output::Tree(TreeRequest::Root { tree, tunnel: tunnel.clone() }));
+        let (branches, members) = (Vec::new(), BTreeSet::new());
+        self.trunks.insert(tree, Trunk { tunnel, is_shared, branches, mtu: None, members });
+        Some(tree)
+    }
+
+    /// A tunnel is a label in an LSP that is there.
+    fn enter_trunk(&mut self, now: Instant, of: TreeId, root: Root) -> Option<TreeId> {
+        let tree = TreeId(self.free_tree());
+        let trunk = self.trunks.get_mut(&of)?;
+        trunk.members.insert(tree);
+        let (tunnel, branches, mtu) = (trunk.tunnel.clone(), trunk.branches.clone(), trunk.mtu);
+        self.roots.insert(tree, Root { tunnel, mtu, trunk: Some(of), ..root });
+        self.set_branches(now, tree, &branches);
         Some(tree)
     }
 
     /// P-tunnels that this PE is the root of: one for all that share an LSP.
     pub(super) fn tunnels_rooted(&self) -> usize {
-        let shared = self.trunk.as_ref().map_or(0, |trunk| trunk.members.len().saturating_sub(1));
+        let shared: usize = self.trunks.values().map(|trunk| trunk.members.len().saturating_sub(1)).sum();
         self.roots.len().saturating_sub(shared)
     }
 
     /// A tunnel that is a label in the LSP that MVRFs share.
     fn new_member(&mut self, now: Instant, vrf: VrfId) -> Option<TreeId> {
-        if self.trunk.is_none() {
-            if self.tunnels_rooted() >= self.config.tunnel_budget {
-                self.limit(now, vrf, MvpnLimit::TunnelBudget);
-                return None;
+        let known = self.trunks.iter().find(|(_, trunk)| trunk.is_shared).map(|(tree, _)| *tree);
+        let trunk = match known {
+            Some(trunk) => trunk,
+            None => {
+                let lsp = MldpLsp::generic(self.config.router, self.free_tree());
+                self.new_trunk(now, vrf, PTunnel::MldpP2mp(lsp), true)?
             }
-            let number = self.free_tree();
-            let (tree, tunnel) = (TreeId(number), self.p_tunnel(TunnelKind::MldpP2mp, number)?);
-            self.outputs.push_back(Output::Tree(TreeRequest::Root { tree, tunnel: tunnel.clone() }));
-            self.trunk = Some(Trunk { tree, tunnel, branches: Vec::new(), mtu: None, members: BTreeSet::new() });
-        }
+        };
         let Some(label) = self.labels.take().and_then(Label::new) else {
             self.limit(now, vrf, MvpnLimit::Numbers);
-            self.end_trunk();
+            self.end_trunk(trunk);
             return None;
         };
         let Some(group) = self.new_group(now, vrf) else {
             self.labels.give_back(label.value());
-            self.end_trunk();
+            self.end_trunk(trunk);
             return None;
         };
-        let tree = TreeId(self.free_tree());
-        let trunk = self.trunk.as_mut()?;
-        trunk.members.insert(tree);
-        let (tunnel, branches, mtu) = (trunk.tunnel.clone(), trunk.branches.clone(), trunk.mtu);
-        let (kind, legs, free_legs) = (TunnelKind::MldpP2mp, BTreeMap::new(), Vec::new());
-        self.roots
-            .insert(tree, Root { vrf, kind, tunnel, group, label: Some(label), mtu, legs, next_leg: 0, free_legs });
-        self.set_branches(now, tree, &branches);
-        Some(tree)
+        let root = Root::new(vrf, TunnelKind::MldpP2mp, PTunnel::None, group);
+        self.enter_trunk(now, trunk, Root { label: Some(label), ..root })
     }
 
-    /// The shared LSP goes with the last that goes by it.
-    fn end_trunk(&mut self) {
-        if let Some(trunk) = self.trunk.take_if(|trunk| trunk.members.is_empty()) {
-            self.outputs.push_back(Output::Tree(TreeRequest::Remove { tree: trunk.tree }));
+    /// A shared LSP goes with the last that goes by it.
+    fn end_trunk(&mut self, tree: TreeId) {
+        if self.trunks.get(&tree).is_some_and(|trunk| trunk.members.is_empty()) {
+            self.trunks.remove(&tree);
+            self.outputs.push_back(Output::Tree(TreeRequest::Remove { tree }));
         }
     }
 
     /// The lowest number that no tree has, after those given last.
-    fn free_tree(&mut self) -> u32 {
+    pub(super) fn free_tree(&mut self) -> u32 {
         loop {
             self.next_tree = self.next_tree.wrapping_add(1);
             let tree = TreeId(self.next_tree);
-            if !self.roots.contains_key(&tree) && self.trunk.as_ref().is_none_or(|trunk| trunk.tree != tree) {
+            if !self.roots.contains_key(&tree) && !self.trunks.contains_key(&tree) {
                 return self.next_tree;
             }
         }
@@ -232,10 +294,13 @@ impl Shared {
         self.free_p_group(&root.tunnel);
         self.op(FwdOp::ClearReplication { id: root.group });
         self.groups.give_back(root.group.0);
-        if let (Some(label), Some(trunk)) = (root.label, &mut self.trunk) {
-            trunk.members.remove(&tree);
-            self.drop_upstream_label(label);
-            self.end_trunk();
+        if let (Some(label), Some(of)) = (root.label, root.trunk) {
+            let trunk = self.trunks.get_mut(&of);
+            let is_ours = trunk.is_some_and(|trunk| trunk.members.remove(&tree) && trunk.is_shared);
+            if is_ours {
+                self.drop_upstream_label(label);
+            }
+            self.end_trunk(of);
         } else if root.kind != TunnelKind::IngressReplication {
             self.outputs.push_back(Output::Tree(TreeRequest::Remove { tree }));
         }
@@ -243,7 +308,7 @@ impl Shared {
 
     /// The size of a tunnel, its upstream-assigned label aside. The tunnels of MVRFs that it is the size of.
     pub(super) fn set_mtu(&mut self, tree: TreeId, mtu: Option<u16>) -> Vec<TreeId> {
-        let trees = match self.trunk.as_mut().filter(|trunk| trunk.tree == tree) {
+        let trees = match self.trunks.get_mut(&tree) {
             Some(trunk) => {
                 trunk.mtu = mtu.map(|mtu| mtu.saturating_sub(LABEL));
                 trunk.members.iter().copied().collect()
@@ -273,7 +338,7 @@ impl Shared {
 
     /// The tunnels that a tree of the provider stands for.
     pub(super) fn trees_of(&self, tree: TreeId) -> Vec<TreeId> {
-        match self.trunk.as_ref().filter(|trunk| trunk.tree == tree) {
+        match self.trunks.get(&tree) {
             Some(trunk) => trunk.members.iter().copied().collect(),
             None => alloc::vec![tree],
         }
@@ -381,7 +446,7 @@ impl Shared {
 
     /// The branches of a multipoint LSP: new ones are added before old ones go.
     pub(super) fn set_branches(&mut self, now: Instant, tree: TreeId, branches: &[NhlfeId]) {
-        if let Some(trunk) = self.trunk.as_mut().filter(|trunk| trunk.tree == tree) {
+        if let Some(trunk) = self.trunks.get_mut(&tree) {
             trunk.branches = branches.to_vec();
             let members: Vec<TreeId> = trunk.members.iter().copied().collect();
             return members.into_iter().for_each(|member| self.set_branches(now, member, branches));

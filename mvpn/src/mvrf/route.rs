@@ -43,6 +43,12 @@ impl SFlow {
         Self { family, source: None, group: CGroup::Any }
     }
 
+    /// (C-*,C-*-BIDIR): all bidirectional groups that match no other S-PMSI (RFC 7582 §2).
+    #[must_use]
+    pub const fn all_bidir(family: AddressFamily) -> Self {
+        Self { family, source: None, group: CGroup::AnyBidir }
+    }
+
     /// The S-PMSIs that (C-S,C-G), or (C-*,C-G) without a source, may be matched to, the best first (RFC 6625 §3.1, §3.2.1).
     #[must_use]
     pub fn candidates(source: Option<IpAddr>, group: IpAddr, is_ssm: bool) -> [Option<Self>; 3] {

@@ -14,7 +14,7 @@ use super::adverts::SentByVrf;
 use super::attributes::McastAttributes;
 use super::config::MvpnConfig;
 use super::event::{MvpnEvent, MvpnLimit, MvpnReject};
-use super::extranet::Crossings;
+use super::extranet::{Crossing, Crossings};
 use super::instance::PeKey;
 use super::io::{CTree, Output, TreeRequest};
 use super::numbers::Numbers;
@@ -48,6 +48,10 @@ pub(super) enum Timer {
     Period(VrfId, usize),
     /// A leaf leaves an S-PMSI.
     Leave(VrfId, PeKey, SFlow),
+    /// A group of a partition goes by its own S-PMSI.
+    BidirCarry(VrfId, PeKey, SFlow),
+    /// A tunnel of a partition is left.
+    BidirLeave(VrfId, PeKey, SFlow),
     /// RFC 7899: the withdrawal of a tree's route.
     Damped(VrfId, CTree),
     /// RFC 7899: the figure of merit of a tree that nobody wants.
@@ -110,6 +114,8 @@ pub(super) struct Shared {
     pub(super) outputs: VecDeque<Output>,
     /// What MVRFs have to say to each other.
     pub(super) crossings: Crossings,
+    /// Routes that have room for what one MVRF says, and the MVRFs that would say something else, once that one is silent.
+    waiting: BTreeMap<McastRoute, BTreeSet<VrfId>>,
     /// Labels that are withdrawn, and whether they have an entry here: it goes, and they are free, once that is said.
     late: VecDeque<(Label, bool)>,
     originated: BTreeMap<McastRoute, Originated>,
@@ -122,8 +128,8 @@ pub(super) struct Shared {
     pub(super) next_tree: u32,
     arrivals: BTreeMap<PTunnel, Arrivals>,
     spaces: BTreeMap<PTunnel, Space>,
-    /// The LSP that MVRFs share.
-    pub(super) trunk: Option<Trunk>,
+    /// LSPs that several tunnels are labels in.
+    pub(super) trunks: BTreeMap<TreeId, Trunk>,
     news: BTreeMap<News, (Option<Instant>, u64)>,
     /// What was refused, by limit.
     refused: BTreeMap<(VrfId, MvpnLimit), u64>,
@@ -156,6 +162,7 @@ impl Shared {
             timers: Timers::new(),
             outputs: VecDeque::new(),
             crossings: Crossings::new(),
+            waiting: BTreeMap::new(),
             late: VecDeque::new(),
             originated: BTreeMap::new(),
             advertised: BTreeSet::new(),
@@ -167,7 +174,7 @@ impl Shared {
             next_tree: 0,
             arrivals: BTreeMap::new(),
             spaces: BTreeMap::new(),
-            trunk: None,
+            trunks: BTreeMap::new(),
             news: BTreeMap::new(),
             refused: BTreeMap::new(),
             refusals: 0,
@@ -211,6 +218,19 @@ impl Shared {
         self.originated.get(route).is_some_and(|known| known.owners.iter().any(|owner| *owner != vrf))
     }
 
+    /// An MVRF is told ([`Crossing::Answer`]) when no other originates a route any more.
+    pub(super) fn wait_for(&mut self, vrf: VrfId, route: McastRoute) {
+        self.waiting.entry(route).or_default().insert(vrf);
+    }
+
+    /// An MVRF waits for a route no more.
+    pub(super) fn wait_no_more(&mut self, vrf: VrfId) {
+        self.waiting.retain(|_, vrfs| {
+            vrfs.remove(&vrf);
+            !vrfs.is_empty()
+        });
+    }
+
     /// An MVRF wants a route no more.
     pub(super) fn withdraw(&mut self, vrf: VrfId, route: McastRoute) {
         let Some(known) = self.originated.get_mut(&route) else { return };
@@ -220,6 +240,9 @@ impl Shared {
         }
         self.originated.remove(&route);
         self.to_advertise.remove(&route);
+        for vrf in self.waiting.remove(&route).unwrap_or_default() {
+            self.crossings.push_back(Crossing::Answer { vrf, route });
+        }
         if self.advertised.contains(&route) {
             self.to_withdraw.insert(route);
         }

@@ -25,7 +25,7 @@ impl Mvrf {
         from: PeKey,
         present: bool,
     ) {
-        if self.is_ssm(group) {
+        if self.is_ssm(group) || present && self.is_bidir(group) {
             return;
         }
         if present {
@@ -38,8 +38,46 @@ impl Mvrf {
             if says.is_empty() {
                 self.sources.remove(&(group, source));
             }
+            self.source_rps.remove(&(group, source, from));
         }
+        self.tell_msdp(shared, group, source);
         self.update_source(shared, now, group, source);
+    }
+
+    /// The RP that a PE's Source Active A-D route names.
+    pub(super) fn set_source_rp(&mut self, (group, source): (IpAddr, IpAddr), of: PeKey, rp: Option<Ipv4Addr>) {
+        // Only of a source that there is room for.
+        let is_kept = self.sources.contains_key(&(group, source)) || self.sources.len() < self.config.limits.sources;
+        let may_be = !self.is_ssm(group) && !self.is_bidir(group);
+        match rp.filter(|_| self.config.msdp && is_kept && may_be) {
+            Some(rp) => self.source_rps.insert((group, source, of), rp),
+            None => self.source_rps.remove(&(group, source, of)),
+        };
+    }
+
+    /// Says for MSDP what PEs say of a source: the best route's RP, or another's where that one names none (RFC 9081 §3).
+    fn tell_msdp(&mut self, shared: &mut Shared, group: IpAddr, source: IpAddr) {
+        if !self.config.msdp || self.config.asm != AsmMode::SptOnly {
+            return;
+        }
+        let wanted = self.sources.get(&(group, source)).map(|says| {
+            let of = |key: &PeKey| self.source_rps.get(&(group, source, *key)).copied();
+            let best = self.best_source(group, source);
+            best.as_ref().and_then(of).or_else(|| says.iter().rev().find_map(of))
+        });
+        let flow = (group, source);
+        let told = self.told_sources.get(&flow).copied();
+        if told == wanted {
+            return;
+        }
+        let vrf = self.config.vrf;
+        let say = |rp, is_active| Output::SourceActive { vrf, source, group, rp, is_active };
+        shared.outputs.extend(told.map(|rp| say(rp, false)));
+        shared.outputs.extend(wanted.map(|rp| say(rp, true)));
+        match wanted {
+            Some(rp) => self.told_sources.insert(flow, rp),
+            None => self.told_sources.remove(&flow),
+        };
     }
 
     /// Who is to send a source's packets, of those that say it is active: the selected upstream PE if it is one of them, so that all PEs
@@ -154,7 +192,7 @@ impl Mvrf {
         source: IpAddr,
         is_sent_still: bool,
     ) {
-        if self.config.asm != AsmMode::RptSpt || self.is_ssm(group) {
+        if self.config.asm != AsmMode::RptSpt || self.is_ssm(group) || self.is_bidir(group) {
             return;
         }
         let is_known = self.own_sources.contains_key(&(group, source));

@@ -34,6 +34,7 @@ impl Mvrf {
         if !self.umh.set_down(pe, !is_up) {
             return;
         }
+        self.all_rpas_changed(shared, now);
         let trees: Vec<CTree> = self.trees.keys().copied().collect();
         trees.into_iter().for_each(|tree| self.update_tree(shared, now, tree));
         let waiting: Vec<CTree> = self.standby_joins.iter().copied().collect();
@@ -44,7 +45,9 @@ impl Mvrf {
     pub(super) fn update_standby(&mut self, shared: &mut Shared, tree: CTree) {
         let vrf = self.config.vrf;
         let Some(known) = self.trees.get(&tree) else { return };
-        let first = known.umh.filter(|_| self.config.standby.is_some()).and_then(|umh| umh.pe());
+        // A partition has one upstream PE.
+        let may = self.config.standby.is_some() && !self.is_bidir(tree.group());
+        let first = known.umh.filter(|_| may).and_then(|umh| umh.pe());
         let second = first.and_then(|pe| self.umh.select_but(tree.root(), tree.group(), self.config.umh, pe));
         let made = second.filter(|umh| *umh != Umh::Local).and_then(|umh| self.c_multicast(shared, &tree, &umh));
         let old = known.standby;

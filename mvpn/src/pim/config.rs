@@ -373,6 +373,9 @@ pub struct PimInterfaceConfig<A: PimAddress> {
     pub point_to_point: bool,
     /// No PIM message is sent or taken: hosts only. This router is then the DR.
     pub passive: bool,
+    /// A designated forwarder is elected for each RPA of BIDIR-PIM (RFC 5015 §3.5). Default yes. Without, this router is one where the interface
+    /// is not its own way to the RPA: others of the link are told by other means whether they may take what it sends (RFC 6513 §11.2).
+    pub df_election: bool,
     /// Only messages that the embedder says are authenticated are taken (RFC 5796).
     pub authenticated: bool,
     /// Whether receivers behind the interface are served: Joins and members.
@@ -413,6 +416,7 @@ impl<A: PimAddress> PimInterfaceConfig<A> {
             tracking_support: false,
             point_to_point: false,
             passive: false,
+            df_election: true,
             authenticated: false,
             receivers: true,
             senders: true,

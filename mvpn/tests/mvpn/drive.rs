@@ -11,14 +11,16 @@ use bgp_vpn::mib::View;
 use bgp_vpn::nlri::RouteDistinguisher;
 use bgp_vpn::nlri::mcast_vpn::CMulticast;
 use fwd_core::mib::{Objects, Oid};
-use fwd_core::net::{IfIndex, IpPrefix, Ipv4Prefix, Label, LabelSpaceId, NhlfeId, ReplicationId, TunnelId, VrfId};
+use fwd_core::net::{
+    IfIndex, IpPrefix, Ipv4Prefix, Label, LabelSpaceId, NhlfeId, ReplicationId, RpfSetId, TunnelId, VrfId,
+};
 use fwd_core::op::{FwdOp, IlmAction, LegTarget, Mroute, MrouteKey, Origin, Rpf, VsiOrVrf};
 use fwd_core::time::Instant;
 use mvpn::mvrf::mib::{MvpnMib, Outside};
 use mvpn::mvrf::{
-    AdRoute, AsmMode, Audience, CTree, Input, McastAttributes, McastKind, McastRoute, MldpLsp, MvpnConfig, MvpnLimit,
-    MvpnLimits, MvpnPe, MvrfConfig, Output, PTunnel, PmsiTunnelValue, SFlow, Target, Threshold, TreeId, TunnelKind,
-    UmhRoute,
+    AdRoute, AsmMode, Audience, BidirModel, CTree, Input, McastAttributes, McastKind, McastRoute, MldpLsp, MvpnConfig,
+    MvpnLimit, MvpnLimits, MvpnPe, MvrfConfig, Output, PTunnel, PmsiTunnelValue, SFlow, Target, Threshold, TreeId,
+    TunnelKind, UmhRoute,
 };
 use mvpn::pim::wire::AddressFamily;
 
@@ -35,6 +37,9 @@ struct Told {
     mroutes: BTreeMap<(VrfId, MrouteKey), Mroute>,
     advertised: BTreeMap<McastRoute, McastAttributes>,
     trees: BTreeSet<TreeId>,
+    sets: BTreeSet<(RpfSetId, Origin)>,
+    /// Sources said for MSDP.
+    sources: BTreeSet<(VrfId, IpAddr, IpAddr)>,
 }
 
 impl Told {
@@ -79,7 +84,20 @@ impl Told {
             FwdOp::SetContextIlm { space, label, .. } => assert!(self.contexts.insert((space, label))),
             FwdOp::ClearContextIlm { space, label } => assert!(self.contexts.remove(&(space, label))),
             FwdOp::SetMulticastTunnel { tunnel, .. } => assert!(self.tunnels.insert(tunnel)),
-            FwdOp::ClearMulticastTunnel { tunnel } => assert!(self.tunnels.remove(&tunnel)),
+            FwdOp::ClearMulticastTunnel { tunnel } => {
+                assert!(self.tunnels.remove(&tunnel));
+                assert!(self.sets.iter().all(|(_, from)| *from != Origin::Tunnel(tunnel)), "{tunnel} is in a set");
+            }
+            FwdOp::SetRpfMember { set, from } => {
+                if let Origin::Tunnel(tunnel) = from {
+                    assert!(self.tunnels.contains(&tunnel), "{set:?} has no tunnel {tunnel}");
+                    assert!(self.sets.insert((set, from)), "{set:?} has {tunnel} already");
+                }
+            }
+            FwdOp::ClearRpfMember { set, from } => {
+                let is_there = self.sets.remove(&(set, from));
+                assert!(is_there || matches!(from, Origin::Interface(_)), "{set:?} has no {from:?}");
+            }
             FwdOp::SetMroute { vrf, key, mroute } => {
                 assert!(mroute.replication.is_none_or(|id| self.groups.contains_key(&id)), "{key:?} with no group");
                 if let Rpf::From(Origin::Tunnel(tunnel)) = mroute.rpf {
@@ -106,6 +124,11 @@ impl Told {
                         assert!(self.labels.contains(label), "{label} is advertised before it works");
                     }
                     self.advertised.insert(route, attributes);
+                }
+                Output::SourceActive { vrf, source, group, is_active, .. } => {
+                    let flow = (vrf, source, group);
+                    let changed = if is_active { self.sources.insert(flow) } else { self.sources.remove(&flow) };
+                    assert!(changed, "{flow:?} is said twice");
                 }
                 Output::Withdraw(route) => {
                     self.advertised.remove(&route).expect("a route that was advertised");
@@ -150,9 +173,10 @@ impl Drive<'_, '_> {
 
     fn flow(&mut self) -> Result<SFlow> {
         let (source, group) = (self.source()?, self.group()?);
-        Ok(match self.u.int_in_range(0..=4)? {
+        Ok(match self.u.int_in_range(0..=5)? {
             0 => SFlow::all(AddressFamily::V4),
             1 => SFlow::any_source(group),
+            3 => SFlow::all_bidir(AddressFamily::V4),
             // Bootstrap messages of a PE.
             2 => SFlow::source_group(self.router()?, [224, 0, 0, 13].into()),
             _ => SFlow::source_group(source, group),
@@ -171,7 +195,8 @@ impl Drive<'_, '_> {
             3 => v4(McastKind::SourceTreeJoin(join)),
             4 => v4(McastKind::SharedTreeJoin(join)),
             5 => {
-                let key = AdRoute::SPmsi { rd, flow, originator: OURS.into() };
+                let of = if self.u.arbitrary()? { self.router()? } else { OURS.into() };
+                let key = AdRoute::SPmsi { rd, flow, originator: of };
                 v4(McastKind::Leaf { key, originator })
             }
             _ => self.u.arbitrary()?,
@@ -188,11 +213,12 @@ impl Drive<'_, '_> {
             _ => vec![target(1), Target::router(OURS.into())],
         };
         let mut attributes = McastAttributes::new(next_hop, targets);
+        attributes.rp = if self.u.arbitrary()? { Some([10, 0, 9, self.u.int_in_range(1..=2)?].into()) } else { None };
         if self.u.arbitrary()? {
             let tunnel = match self.u.int_in_range(0..=3)? {
                 0 => PTunnel::IngressReplication(next_hop),
                 1 => PTunnel::MldpP2mp(MldpLsp::generic(next_hop, self.u.int_in_range(1..=3)?)),
-                2 => PTunnel::MldpMp2mp(MldpLsp::generic(OURS.into(), self.u.int_in_range(1..=3)?)),
+                2 => PTunnel::MldpMp2mp(MldpLsp::generic(self.router()?, self.u.int_in_range(1..=3)?)),
                 _ => PTunnel::None,
             };
             attributes.pmsi = Some(PmsiTunnelValue {
@@ -202,17 +228,34 @@ impl Drive<'_, '_> {
                 tunnel,
             });
         }
+        if self.u.ratio(1, 4)? {
+            for _ in 0..self.u.int_in_range(1..=3)? {
+                let label = Label::new(self.u.int_in_range(6000..=6005)?).unwrap();
+                attributes.pe_labels.push((self.router()?, label));
+            }
+        }
         Ok(attributes)
     }
 
     fn program(&mut self) -> Result<()> {
         let (vrf, source, group) = (self.vrf()?, self.source()?, self.group()?);
         let (IpAddr::V4(source), IpAddr::V4(group)) = (source, group) else { return Ok(()) };
-        let key = match self.u.arbitrary()? {
-            true => MrouteKey::Source4 { source, group },
-            false => MrouteKey::Group4 { group: Ipv4Prefix::host(group) },
+        let key = match self.u.int_in_range(0..=4)? {
+            0 | 1 => MrouteKey::Source4 { source, group },
+            2 => MrouteKey::Group4 { group: Ipv4Prefix::new([239, 1, 1, 0].into(), 24).unwrap() },
+            _ => MrouteKey::Group4 { group: Ipv4Prefix::host(group) },
         };
         let pmsi = IfIndex(100 + u32::from(vrf.0));
+        // Sets of each VRF's PIM.
+        let set = RpfSetId(900_000 + 10 * u32::from(vrf.0) + self.u.int_in_range(0..=1_u32)?);
+        if self.u.arbitrary()? {
+            let from = Origin::Interface(pmsi);
+            let op = match self.u.arbitrary()? {
+                true => FwdOp::SetRpfMember { set, from },
+                false => FwdOp::ClearRpfMember { set, from },
+            };
+            self.pe.handle_input(self.now, Input::Program { vrf, op });
+        }
         let mut ops = Vec::new();
         match self.flows.remove(&(vrf, key)) {
             Some(id) => ops.extend([FwdOp::ClearMroute { vrf, key }, FwdOp::ClearReplication { id }]),
@@ -225,7 +268,10 @@ impl Drive<'_, '_> {
                     ops.push(FwdOp::SetLeg { group: id, leg: 0, target: LegTarget::Interface(pmsi) });
                 }
                 ops.push(FwdOp::SetLeg { group: id, leg: 1, target: LegTarget::Interface(IfIndex(10)) });
-                let rpf = Rpf::From(Origin::Interface(if from_pmsi { pmsi } else { IfIndex(11) }));
+                let rpf = match key {
+                    MrouteKey::Group4 { .. } if self.u.arbitrary()? => Rpf::AnyOf(set),
+                    _ => Rpf::From(Origin::Interface(if from_pmsi { pmsi } else { IfIndex(11) })),
+                };
                 let spt = if self.u.arbitrary()? { Some(pmsi) } else { None };
                 let mroute = Mroute { rpf, replication: Some(id), punt_wrong_interface: true, register: false, spt };
                 ops.push(FwdOp::SetMroute { vrf, key, mroute });
@@ -322,7 +368,7 @@ impl Drive<'_, '_> {
                 let entry = if self.u.arbitrary()? { Some(NhlfeId(self.u.int_in_range(1..=9)?)) } else { None };
                 Input::Transport { router: self.router()?, entry }
             }
-            10 => match self.u.int_in_range(0..=6)? {
+            10 => match self.u.int_in_range(0..=7)? {
                 0 => {
                     let branches = (0..self.u.int_in_range(0..=3)?).map(NhlfeId).collect();
                     Input::Branches { tree: TreeId(self.u.int_in_range(0..=9)?), branches }
@@ -341,6 +387,13 @@ impl Drive<'_, '_> {
                     let is_selective = if self.u.arbitrary()? { Some(self.u.arbitrary()?) } else { None };
                     self.pe.place(self.now, vrf, flow, is_selective).unwrap();
                     return Ok(());
+                }
+                6 => {
+                    let len = if self.u.arbitrary()? { 24 } else { 8 };
+                    let range = IpPrefix::V4(Ipv4Prefix::new([239, 1, 1, 0].into(), len).unwrap());
+                    let rpa =
+                        if self.u.ratio(3, 4)? { Some([10, 0, self.u.int_in_range(0..=2)?, 1].into()) } else { None };
+                    Input::BidirRange { vrf: self.vrf()?, range, rpa }
                 }
                 5 => Input::Arrival { vrf: self.vrf()?, source: self.source()?, group: self.group()? },
                 _ => {
@@ -398,6 +451,7 @@ fn config(u: &mut Unstructured<'_>, n: u16) -> Result<MvrfConfig> {
     config.selective = *u.choose(&kinds)?;
     let is_mldp = |kind: &TunnelKind| *kind == TunnelKind::MldpP2mp;
     config.aggregated = config.inclusive.iter().chain([&config.selective]).all(is_mldp) && u.arbitrary()?;
+    config.msdp = u.arbitrary()?;
     config.asm = if u.arbitrary()? { AsmMode::SptOnly } else { AsmMode::RptSpt };
     config.s_pmsi.threshold = Some(Threshold { up: 1000, down: 500 });
     config.s_pmsi.explicit_tracking = u.arbitrary()?;
@@ -418,6 +472,13 @@ fn config(u: &mut Unstructured<'_>, n: u16) -> Result<MvrfConfig> {
     }
     (config.sites.senders, config.sites.receivers) = (u.ratio(7, 8)?, u.ratio(7, 8)?);
     config.bootstrap = u.arbitrary()?;
+    config.bidir = match u.int_in_range(0..=4)? {
+        0 | 1 => None,
+        2 => Some(BidirModel::IngressReplication),
+        3 => Some(BidirModel::FlatMp2mp),
+        _ => Some(BidirModel::Hierarchical { root: if u.arbitrary()? { OURS } else { [192, 0, 2, 2] }.into(), lsp: 9 }),
+    };
+    config.s_pmsi.always = vec!["239.1.1.0/30".parse().unwrap()];
     (config.limits.joins, config.limits.trees, config.limits.leaves) = (6, 6, 4);
     Ok(config)
 }
@@ -443,6 +504,8 @@ fn steps(u: &mut Unstructured<'_>) -> Result<()> {
     let told = &drive.told;
     assert!(told.advertised.is_empty(), "{:?}", told.advertised);
     assert!(told.mroutes.is_empty() && told.groups.is_empty() && told.nhlfes.is_empty(), "{:?}", told.mroutes);
+    assert!(told.sources.is_empty(), "{:?}", told.sources);
+    assert!(told.sets.is_empty(), "{:?}", told.sets);
     assert!(told.labels.is_empty() && told.tunnels.is_empty() && told.trees.is_empty() && told.contexts.is_empty());
     Ok(())
 }

@@ -11,7 +11,7 @@ use fwd_core::net::{IpPrefix, Ipv4Prefix, Label, LabelStack, NhlfeId, VrfId};
 use fwd_core::op::{FwdOp, Ilm, IlmAction, NextHop, Nhlfe, RouteAction, TunnelModel};
 use fwd_core::time::Instant;
 use mvpn::mvrf::{
-    AsmMode, Input, McastAttributes, McastKind, McastRoute, MldpLsp, MvpnConfig, MvpnEvent, MvpnPe, MvpnReject,
+    AsmMode, CTree, Input, McastAttributes, McastKind, McastRoute, MldpLsp, MvpnConfig, MvpnEvent, MvpnPe, MvpnReject,
     MvrfConfig, Output, PTunnel, PmsiTunnelValue, SFlow, Target, TreeRequest, TunnelKind, UmhRoute,
 };
 use mvpn::pim::wire::AddressFamily;
@@ -242,6 +242,55 @@ fn two_vpns_without_labels() {
     advertise(1, false);
     advertise(2, false);
     assert_eq!(advertise(2, true), (1, vec![]));
+}
+
+/// Two VRFs of a PE receive an S-PMSI of another by ingress replication. The Leaf A-D route has room for one label: the first VRF has it, and once
+/// that one leaves, the second.
+#[test]
+fn the_second_vrf_answers_when_the_first_leaves() {
+    let mut pe = MvpnPe::new(Instant::ZERO, MvpnConfig::new([192, 0, 2, 1].into(), 65001)).unwrap();
+    let (root, rd): (IpAddr, _) = ([192, 0, 2, 9].into(), RouteDistinguisher::two_octet_as(65001, 1));
+    let (source, group): (IpAddr, IpAddr) = ([10, 1, 0, 1].into(), [232, 1, 1, 1].into());
+    let vrfs = [3, 4].map(VrfId);
+    let tree = CTree::Source { group, source };
+    for vrf in vrfs {
+        pe.add_mvrf(Instant::ZERO, importer(1, vrf, &[1])).unwrap();
+        let import = Some(VrfRouteImport { address: root, local: 1 });
+        let route = Some(UmhRoute { import, source_as: None, next_hop: root, is_installed: true });
+        pe.handle_input(Instant::ZERO, Input::Umh { vrf, prefix: "10.1.0.0/16".parse().unwrap(), rd, route });
+        pe.handle_input(Instant::ZERO, Input::Tree { vrf, tree, joined: true });
+    }
+    let mut attributes = McastAttributes::new(root, vec![target(1)]);
+    let mut pmsi = PmsiTunnelValue::new(PTunnel::IngressReplication(root));
+    pmsi.leaf_information_required = true;
+    attributes.pmsi = Some(pmsi);
+    let route = McastRoute::s_pmsi(rd, SFlow::source_group(source, group), root);
+    pe.handle_input(Instant::ZERO, Input::Route { route, attributes: Some(attributes) });
+    let mut tunnels = BTreeMap::new();
+    let mut arrives_in = BTreeMap::new();
+    // The VRF that what comes by the label of the Leaf A-D route arrives in.
+    let mut answered = |pe: &mut MvpnPe| {
+        while let Some(output) = pe.poll_output() {
+            match output {
+                Output::Program(FwdOp::SetMulticastTunnel { tunnel, vrf }) => {
+                    tunnels.insert(tunnel, vrf);
+                }
+                Output::Program(FwdOp::SetIlm { label, ilm: Ilm { action: IlmAction::Multicast(tunnel), .. } }) => {
+                    arrives_in.insert(label, tunnels[&tunnel]);
+                }
+                _ => {}
+            }
+        }
+        let mut leaves = pe.originated().filter(|(r, _)| matches!(r.kind, McastKind::Leaf { .. }));
+        let label = leaves.next().and_then(|(_, a)| a.pmsi.as_ref()?.label);
+        label.map(|label| arrives_in[&label])
+    };
+    assert_eq!(answered(&mut pe), Some(vrfs[0]));
+    for (n, left) in vrfs.into_iter().enumerate() {
+        pe.handle_input(Instant::ZERO, Input::Tree { vrf: left, tree, joined: false });
+        pe.handle_timeout(Instant::from_secs(20));
+        assert_eq!(answered(&mut pe), vrfs.get(n + 1).copied());
+    }
 }
 
 /// What a PE's unicast says of a prefix of another VPN, and what is for multicast alone (RFC 6514 §7, §10).

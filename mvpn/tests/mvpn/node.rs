@@ -17,7 +17,7 @@ use mvpn::address::Address;
 use mvpn::mvrf::inter_as::MvpnAsbr;
 use mvpn::mvrf::{BfdSession, CMulticastProtocol, MvpnConfig, MvpnEvent, MvpnPe, MvrfConfig, PmsiLink};
 use mvpn::pim::rp_set::{RpMode, StaticRp};
-use mvpn::pim::{PimAddress, PimConfig, PimInterfaceConfig, PimRouter, SptThreshold};
+use mvpn::pim::{BidirConfig, PimAddress, PimConfig, PimInterfaceConfig, PimRouter, SptThreshold};
 
 /// Customers' addresses of the simulated network.
 pub trait SimAddress: PimAddress {
@@ -29,6 +29,11 @@ pub trait SimAddress: PimAddress {
     fn ssm(n: u8) -> Self;
     fn asm(n: u8) -> Self;
     fn rp() -> Self;
+    /// The n-th group of the k-th RPA.
+    fn bidir(k: u8, n: u16) -> Self;
+    /// All groups of the k-th RPA.
+    fn bidir_range(k: u8) -> <Self as Address>::Prefix;
+    fn rpa(k: u8) -> Self;
 }
 
 fn octet(n: usize) -> u8 {
@@ -77,6 +82,16 @@ impl SimAddress for Ipv4Addr {
     fn rp() -> Self {
         Self::new(10, 254, 0, 1)
     }
+    fn bidir(k: u8, n: u16) -> Self {
+        let [high, low] = n.to_be_bytes();
+        Self::new(239, 100 + k, high, low)
+    }
+    fn bidir_range(k: u8) -> <Self as Address>::Prefix {
+        Self::bidir(k, 0).prefix(16).unwrap()
+    }
+    fn rpa(k: u8) -> Self {
+        Self::new(10, 254, 100, k)
+    }
 }
 
 impl SimAddress for Ipv6Addr {
@@ -103,6 +118,15 @@ impl SimAddress for Ipv6Addr {
     }
     fn rp() -> Self {
         Self::new(0x2001, 0xdb8, 0xfffe, 0, 0, 0, 0, 1)
+    }
+    fn bidir(k: u8, n: u16) -> Self {
+        Self::new(0xff0e, 0, 0, 0, 0, 0, 0x100 + u16::from(k), n)
+    }
+    fn bidir_range(k: u8) -> <Self as Address>::Prefix {
+        Self::bidir(k, 0).prefix(112).unwrap()
+    }
+    fn rpa(k: u8) -> Self {
+        Self::new(0x2001, 0xdb8, 0xfffe, 1, 0, 0, 0, u16::from(k))
     }
 }
 
@@ -285,6 +309,7 @@ impl<A: SimAddress> Pe<A> {
         let mut c = PimConfig::new(vrf, A::loopback(pe, vrf.0), groups_of(vrf, self.room));
         c.seed = 77 + pe as u64;
         c.spt_threshold = SptThreshold::Infinity;
+        c.bidir = config.bidir.map(|_| BidirConfig::new(5000 + 20 * u32::from(vrf.0)..=5019 + 20 * u32::from(vrf.0)));
         let mut pim = PimRouter::new(now, c).unwrap();
         let lan = PimInterfaceConfig::new(site(vrf), A::site(pe, 1), vec![A::subnet(pe)]);
         pim.add_interface(now, lan).unwrap();
@@ -372,6 +397,16 @@ impl<A: SimAddress> Pe<A> {
         }
         sent
     }
+}
+
+/// Ranges of bidirectional groups, with their RPAs.
+pub fn set_rpas<A: SimAddress>(pim: &mut PimRouter<A>, rpas: u8, now: Instant) {
+    pim.update_rp_set(now, |set| {
+        for k in 0..rpas {
+            let (range, address) = (A::bidir_range(k), A::rpa(k));
+            set.set_static(StaticRp { range, address, mode: RpMode::Bidir, overrides: false }).unwrap();
+        }
+    });
 }
 
 fn set_rp<A: SimAddress>(pim: &mut PimRouter<A>) {

@@ -44,6 +44,9 @@ impl<A: SimAddress> World<A> {
                     self.push(at, What::Joins { to, vrf, pe: from, octets: octets.clone() });
                 }
             }
+            Output::SourceActive { source, group, rp, is_active, .. } => {
+                self.for_msdp.push((pe, (source, group, rp, is_active)));
+            }
             Output::Watch { pe: head, session, .. } => {
                 self.pes[pe].watched.insert(head, session);
             }

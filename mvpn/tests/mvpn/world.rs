@@ -2,7 +2,7 @@
 //! time, and a core that delays packets.
 
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use bgp_vpn::nlri::RouteDistinguisher;
@@ -207,6 +207,8 @@ pub struct World<A: SimAddress> {
     pub control: Vec<(Place, Vec<u8>)>,
     /// Trees of the other family that PEs were joined by.
     pub other_family: Vec<(usize, CTree, bool)>,
+    /// What PEs said for MSDP: the PE; source, group, RP, whether it is active.
+    pub for_msdp: Vec<(usize, (IpAddr, IpAddr, Option<Ipv4Addr>, bool))>,
     number: u32,
     /// The AS of each router: routes stay within it but at its border.
     pub(super) asn: Vec<u32>,
@@ -284,6 +286,7 @@ impl<A: SimAddress> World<A> {
             puts_back: false,
             control: Vec::new(),
             other_family: Vec::new(),
+            for_msdp: Vec::new(),
             number: 0,
             asn,
             lans: BTreeMap::new(),
@@ -310,6 +313,23 @@ impl<A: SimAddress> World<A> {
             }
         }
         self.drain(pe);
+    }
+
+    /// Turns bidirectional groups on in a VRF: PIM and the provider side are told the same.
+    pub fn set_rpas(&mut self, (pe, vrf): Place, rpas: u8) {
+        let now = self.now;
+        super::node::set_rpas(&mut self.pes[pe].sites.get_mut(&vrf).unwrap().pim, rpas, now);
+        for k in 0..rpas {
+            let (range, rpa) = (A::bidir_range(k).into(), Some(A::rpa(k).into()));
+            self.input(pe, Input::BidirRange { vrf, range, rpa });
+        }
+        self.drain(pe);
+    }
+
+    /// The link of an RPA is behind a site, or not any more; both machines of the PE hear of it at once.
+    pub fn set_rpl(&mut self, (pe, vrf): Place, k: u8, reachable: bool) {
+        self.set_prefix(pe, vrf, A::rpa(k).prefix(A::BITS).unwrap().into(), reachable);
+        self.retrack(pe, vrf);
     }
 
     /// A unicast route of a site, advertised to all VRFs that import it.
@@ -453,7 +473,8 @@ impl<A: SimAddress> World<A> {
 
     /// The route of a VRF's multicast RIB.
     pub(super) fn tell_route(&mut self, pe: usize, vrf: VrfId, address: A) {
-        let group = A::asm(1).into();
+        // RFC 6513 §11.2.1: an RPA has one upstream PE, whatever the group.
+        let group = if (0..20).any(|k| A::rpa(k) == address) { address.into() } else { A::asm(1).into() };
         let of = &self.pes[pe].sites[&vrf];
         let route = match self.pes[pe].mvpn.upstream(vrf, address.into(), group) {
             Some(Umh::Remote { import, .. }) => {

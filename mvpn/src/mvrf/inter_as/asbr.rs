@@ -122,6 +122,7 @@ impl MvpnAsbr {
                     | Output::AdvertiseMdt { .. }
                     | Output::WithdrawMdt(_)
                     | Output::SPmsiJoin { .. }
+                    | Output::SourceActive { .. }
                     | Output::Watch { .. } => {}
                 }
             }

@@ -44,7 +44,7 @@ impl Mvrf {
         if !attributes.targets.is_empty() {
             shared.timers.clear(Timer::SPmsiTimeout(self.config.vrf, key, flow));
         }
-        if !self.s_in.contains_key(&(key, flow)) && self.s_in.len() >= self.config.limits.s_pmsis {
+        if !self.s_in.contains_key(&(key, flow)) && self.s_pmsis_known() >= self.config.limits.s_pmsis {
             return shared.limit(now, self.config.vrf, MvpnLimit::SPmsis);
         }
         shared.timers.clear(Timer::Leave(self.config.vrf, key, flow));
@@ -69,6 +69,11 @@ impl Mvrf {
         self.bootstrap_changed(shared, now, key, flow);
     }
 
+    /// S-PMSI A-D routes of other PEs.
+    pub(in crate::mvrf) fn s_pmsis_known(&self) -> usize {
+        self.s_in.len().saturating_add(self.bidir.offer_count())
+    }
+
     /// The S-PMSI of another PE's Bootstrap messages came or went (RFC 6513 §5.3.4).
     pub(in crate::mvrf) fn bootstrap_changed(&mut self, shared: &mut Shared, now: Instant, key: PeKey, flow: SFlow) {
         if let (true, Some(group)) = (self.carries_bootstrap(key, flow), flow.group.address()) {
@@ -88,6 +93,9 @@ impl Mvrf {
 
     /// The PE's VRF that a flow has to come from.
     fn expected(&self, (source, group): FlowKey) -> Option<PeKey> {
+        if self.is_bidir(group) {
+            return None;
+        }
         let Some(source) = source else {
             return match self.config.asm {
                 AsmMode::RptSpt => self.shared_upstream(group),

@@ -137,6 +137,10 @@ impl Mvrf {
     /// An S-PMSI is wanted, or not.
     pub(super) fn set_wanted(&mut self, shared: &mut Shared, now: Instant, flow: SFlow, reason: Option<Reason>) {
         let is_wanted = reason.is_some();
+        // Those of bidirectional groups are their RPA's upstream PE's, and come by themselves.
+        if is_wanted && self.is_bidir_flow(&flow) {
+            return;
+        }
         if is_wanted && !self.s_out.contains_key(&flow) {
             if !self.config.sites.senders {
                 return;

@@ -106,7 +106,15 @@ impl<A: PimAddress> Network<A> {
 
     /// The acting DF of a link.
     pub(super) fn df(&self, rpa: A, i: IfIndex) -> Option<A> {
-        self.rpas.get(&rpa)?.elections.get(&i)?.df.map(|(address, _)| address)
+        let of = self.rpas.get(&rpa)?;
+        match of.elections.get(&i) {
+            Some(election) => election.df.map(|(address, _)| address),
+            // Where none is elected, the one on the way to the RPA.
+            None => {
+                let is_elected = self.interfaces.get(&i).is_none_or(|x| x.config.df_election);
+                self.rpf(rpa).next_hop.filter(|_| !is_elected && self.rpa_interface(rpa) == Some(i))
+            }
+        }
     }
 
     /// I_am_DF(RPA,I). Where no other router can be there is no election.
@@ -114,7 +122,10 @@ impl<A: PimAddress> Network<A> {
         let Some(of) = self.rpas.get(&rpa) else { return false };
         match of.elections.get(&i) {
             Some(election) => election.state.is_acting(),
-            None => self.interfaces.get(&i).is_some_and(|x| x.config.passive) && is_path(self.df_metric(rpa, i)),
+            None => {
+                let is_alone = |x: &super::network::Interface<A>| x.config.passive || !x.config.df_election;
+                self.interfaces.get(&i).is_some_and(is_alone) && is_path(self.df_metric(rpa, i))
+            }
         }
     }
 }

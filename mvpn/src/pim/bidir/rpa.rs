@@ -73,7 +73,7 @@ impl<A: PimAddress> PimRouter<A> {
             .net
             .interfaces
             .iter()
-            .filter(|(i, x)| !x.config.passive && rpl != Some(**i))
+            .filter(|(i, x)| !x.config.passive && x.config.df_election && rpl != Some(**i))
             .map(|(i, _)| *i)
             .collect();
         let Some(of) = self.net.rpas.get_mut(&rpa) else { return };

@@ -272,14 +272,14 @@ fn packets_of_a_bidirectional_tree_do_not_return_into_the_backbone() {
         for n in [1, 2] {
             let ilm = Ilm { action: IlmAction::Multicast(TunnelId(n)), model: TunnelModel::Uniform };
             apply(&mut f, [FwdOp::SetMulticastTunnel { tunnel: TunnelId(n), vrf: VrfId(1) }]);
-            apply(&mut f, [FwdOp::SetIlm { label: label(100 + n), ilm }]);
+            apply(&mut f, [FwdOp::SetIlm { label: label(15 + n), ilm }]);
         }
         // Up and down, and not where it came from.
         assert_eq!(exits(&forward(&mut f, 0, &multicast(SOURCE, 9))), [1, 2, 9]);
         assert_eq!(exits(&forward(&mut f, 1, &multicast(SOURCE, 9))), [0, 2, 9]);
         let arriving = |n: u32| {
             let front = Ethernet::new(OURS, NEXT, EtherType::MPLS).0;
-            let entry = LabelEntry::new(label(100 + n), 0, true, 64).0;
+            let entry = LabelEntry::new(label(15 + n), 0, true, 64).0;
             [&front[..], &entry, &multicast(SOURCE, 9)[14..]].concat()
         };
         let expected: &[u32] = if rpf == Rpf::AnyOf(set) { &[0, 1, 2, 9] } else { &[0, 1, 2] };

@@ -94,6 +94,15 @@ pub enum Outcome {
         /// The IP packet.
         packet: Vec<u8>,
     },
+    /// It is for a router itself, in a VRF: unicast, or multicast that goes no further.
+    Local {
+        /// Which router.
+        router: usize,
+        /// The VRF.
+        vrf: u16,
+        /// The IP packet.
+        packet: Vec<u8>,
+    },
     /// A router dropped it.
     Dropped(usize, DropReason),
     /// A router's ESP did not take it.
@@ -166,22 +175,24 @@ impl World {
 
     /// Makes two routers each other's peers.
     pub fn peer(&mut self, a: usize, b: usize, change: impl Fn(usize, &mut PeerConfig)) -> [PeerId; 2] {
-        [(a, b), (b, a)].map(|(us, them)| {
-            let (protected, clear) = (ends(us, them, 1, 1), ends(us, them, 2, 1));
-            let router = &mut self.routers[us];
-            let address = l2tp::Address { ip: addresses(&clear).1, port: None };
-            let mut cfg = l2tp::PeerConfig::v3(address);
-            cfg.initiate = us < them;
-            cfg.delivery.window = 64;
-            // One control connection for what is protected, one for what is not, are two peers of L2TP.
-            let id = router.l2tp.add_peer(cfg).ok();
-            let mut cfg =
-                PeerConfig { clear: Some(clear), l2tp: id, ..PeerConfig::pe(protected, NhlfeId(them as u32)) };
-            change(us, &mut cfg);
-            let id = router.links.add_peer(cfg);
-            router.peers.insert(id, them);
-            id
-        })
+        [(a, b), (b, a)].map(|(us, them)| self.peer_end(us, them, &change))
+    }
+
+    /// Makes a router a peer of another, which need not know.
+    pub fn peer_end(&mut self, us: usize, them: usize, change: impl Fn(usize, &mut PeerConfig)) -> PeerId {
+        let (protected, clear) = (ends(us, them, 1, 1), ends(us, them, 2, 1));
+        let router = &mut self.routers[us];
+        let address = l2tp::Address { ip: addresses(&clear).1, port: None };
+        let mut cfg = l2tp::PeerConfig::v3(address);
+        cfg.initiate = us < them;
+        cfg.delivery.window = 64;
+        // One control connection for what is protected, one for what is not, are two peers of L2TP.
+        let id = router.l2tp.add_peer(cfg).ok();
+        let mut cfg = PeerConfig { clear: Some(clear), l2tp: id, ..PeerConfig::pe(protected, NhlfeId(them as u32)) };
+        change(us, &mut cfg);
+        let id = router.links.add_peer(cfg);
+        router.peers.insert(id, them);
+        id
     }
 
     /// Adds both ends of a link.
@@ -200,12 +211,21 @@ impl World {
         for end in [1, 0] {
             let mut cfg = LinkConfig { peer: peers[end], initiate: end == 0, ..cfg.clone() };
             change(end, &mut cfg);
-            let vpn = (cfg.vpn, cfg.index);
-            let router = &mut self.routers[routers[end]];
-            ids[end] = router.links.add_link(self.now, cfg)?;
-            router.vpns.insert(ids[end], vpn);
+            ids[end] = self.link_end(routers[end], cfg)?;
         }
         Ok(ids)
+    }
+
+    /// Adds one end of a link.
+    ///
+    /// # Errors
+    /// What the machine refuses.
+    pub fn link_end(&mut self, router: usize, cfg: LinkConfig) -> Result<LinkId, ConfigError> {
+        let name = (cfg.vpn, cfg.index);
+        let router = &mut self.routers[router];
+        let id = router.links.add_link(self.now, cfg)?;
+        router.vpns.insert(id, name);
+        Ok(id)
     }
 
     /// Runs the machines for this long.
@@ -496,6 +516,11 @@ impl World {
                     }
                     octets = frame.octets().to_vec();
                     continue;
+                }
+                Verdict::Punt { reason: PuntReason::Local | PuntReason::Multicast, vrf, offset }
+                    if vrf != VrfId::GLOBAL =>
+                {
+                    return Outcome::Local { router: n, vrf: vrf.0, packet: frame.octets()[offset..].to_vec() };
                 }
                 Verdict::Punt { reason, .. } | Verdict::PuntFrame { reason, .. } => return Outcome::Punted(n, reason),
                 Verdict::Drop(reason) => return Outcome::Dropped(n, reason),

@@ -68,7 +68,8 @@ impl<'m> Front6<'m> {
         let Some((bucket, tag)) = self.slot_of(number, high, depth) else { return 0 };
         let [a, b, c, d, places @ ..] = bucket;
         let [a, b, c, d] = [a, b, c, d].map(|word| word.load() == tag);
-        let at = usize::from(b) | usize::from(c) << 1 | usize::from(d) * 3;
+        // One tag at most is equal.
+        let at = usize::from(b | d) | (usize::from(c | d) << 1);
         let place = places.get(at & 3).map_or(0, Word::load);
         if (a | b | c | d) & is_node(place) { place } else { 0 }
     }

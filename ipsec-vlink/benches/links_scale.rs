@@ -19,7 +19,6 @@ use ipsec_vlink::vlink::{LinkId, Security};
 #[allow(dead_code, unused_imports)]
 #[path = "../tests/sim/nat.rs"]
 mod nat;
-#[allow(dead_code, unused_imports)]
 #[path = "../tests/ike/pair.rs"]
 mod pair;
 #[allow(dead_code)]

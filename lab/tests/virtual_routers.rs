@@ -324,8 +324,8 @@ fn joined(architecture: Architecture, security: Security) -> Option<(Net, Vec<[L
     }
     net.world.run(Duration::from_secs(3));
     for (vrf, ids) in (1..=VRFS).zip(&links) {
-        for end in 0..2 {
-            net.attach(end, vrf, 1 - end, ids[end]);
+        for (end, id) in (0..).zip(ids) {
+            net.attach(end, vrf, 1 - end, *id);
         }
     }
     Some((net, links))

@@ -65,6 +65,7 @@ pub struct Counters {
 
 impl Counters {
     /// Counts a datagram that is not taken; whether it is to be said, which is so once a second per cause.
+    #[allow(clippy::arithmetic_side_effects)] // the sum of an instant and a time saturates
     pub(super) fn reject(&mut self, now: Instant, quiet_until: &mut [Instant; Reject::COUNT], cause: Reject) -> bool {
         if let Some(count) = self.rejected.get_mut(cause as usize) {
             *count = count.saturating_add(1);

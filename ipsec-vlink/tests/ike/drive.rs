@@ -32,8 +32,8 @@ enum Stimulus {
 
 /// A machine of either version.
 enum Ike {
-    V1(v1::Ike<RustCrypto>),
-    V2(v2::Ike<RustCrypto>),
+    V1(Box<v1::Ike<RustCrypto>>),
+    V2(Box<v2::Ike<RustCrypto>>),
 }
 
 /// Asks the machine, whichever it is.
@@ -75,7 +75,7 @@ impl End {
             peer.suites = vec![IkeSuite { group: IkeSuite::AES_GCM_128_X25519.group, ..suite }];
             let mode = if n == 1 { v1::Phase1::Main } else { v1::Phase1::Aggressive };
             let peer = ike.add_peer(peer, mode).unwrap();
-            (Ike::V1(ike), peer)
+            (Ike::V1(Box::new(ike)), peer)
         } else {
             let kind = if n == 1 { v2::TicketKind::Value(Secret::copy(&[7; 16])) } else { v2::TicketKind::Reference };
             peer.resumption = true;
@@ -91,7 +91,7 @@ impl End {
             let mut ike = v2::Ike::new(now, config, provider).unwrap();
             peer.suites.truncate(1);
             let peer = ike.add_peer(peer).unwrap();
-            (Ike::V2(ike), peer)
+            (Ike::V2(Box::new(ike)), peer)
         };
         Self { ike, peer, at: SocketAddr::new(address(n), 500), live: BTreeSet::new() }
     }

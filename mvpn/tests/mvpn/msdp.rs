@@ -104,7 +104,8 @@ impl Pe {
 fn source_actives_cross_the_vpn_as_routes() {
     let mut near = Pe::new(1, RP);
     let mut far = Pe::new(2, Ipv4Addr::new(10, 2, 0, 9));
-    (near.routes.clear(), far.routes.clear());
+    near.routes.clear();
+    far.routes.clear();
     let mut octets = Vec::new();
     emit_source_active(RP, &[SaEntry { group: GROUP, source: SOURCE }], &[], &mut octets);
     near.msdp.handle_input(NOW, msdp::Input::Stream { peer: RP, octets: &octets });

@@ -158,6 +158,9 @@ pub const HOP: Duration = Duration::from_millis(5);
 /// Where a copy of a packet was delivered.
 pub type Place = (usize, VrfId);
 
+/// Source, group, RP, whether it is active.
+pub type ForMsdp = (IpAddr, IpAddr, Option<Ipv4Addr>, bool);
+
 pub struct World<A: SimAddress> {
     pub now: Instant,
     pub pes: Vec<Pe<A>>,
@@ -207,8 +210,8 @@ pub struct World<A: SimAddress> {
     pub control: Vec<(Place, Vec<u8>)>,
     /// Trees of the other family that PEs were joined by.
     pub other_family: Vec<(usize, CTree, bool)>,
-    /// What PEs said for MSDP: the PE; source, group, RP, whether it is active.
-    pub for_msdp: Vec<(usize, (IpAddr, IpAddr, Option<Ipv4Addr>, bool))>,
+    /// What PEs said for MSDP.
+    pub for_msdp: Vec<(usize, ForMsdp)>,
     number: u32,
     /// The AS of each router: routes stay within it but at its border.
     pub(super) asn: Vec<u32>,

@@ -423,7 +423,7 @@ mod tests {
         let member = FwdOp::SetRpfMember { set: RpfSetId(1), from: Origin::Interface(IfIndex(1)) };
         for (op, offset, value, field) in [
             (set, 1, 5, "route"),
-            (set, 2, 5, "RPF"),
+            (set, 2, 6, "RPF"),
             (set, 3, 129, "prefix length"),
             (set, 4, 1, "VRF"),
             (set, 8, 1, "unused field"),

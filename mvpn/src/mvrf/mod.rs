@@ -21,6 +21,7 @@
 //! | RFC 8502, RFC 8503 | `mib/`, `adverts.rs` | managed objects |
 //! | RFC 4834 §5.2.12 | `attachment.rs` | who is missing on a tunnel |
 //! | RFC 6513 §5.3.4 | `bootstrap.rs` | the customers' Bootstrap messages |
+//! | §9.1.2, §11.3, §12.3, §13.2 | `import.rs` | which MVRFs a route is for, and what it changes there |
 //! | RFC 6513 §5.1 | `umh.rs` | selection of the upstream PE |
 //! | RFC 9026 §3, §4 | `standby.rs` | upstream PEs that fail |
 //! | RFC 6037, RFC 6513 §7.4.2 | `mdt.rs` | MDT-SAFI, data MDTs by S-PMSI Joins; migration |
@@ -62,6 +63,7 @@ mod event;
 mod extranet;
 mod forwarding;
 mod i_pmsi;
+mod import;
 mod instance;
 pub mod inter_as;
 mod io;

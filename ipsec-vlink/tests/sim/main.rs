@@ -7,6 +7,7 @@ mod contexts;
 mod duplicates;
 mod nat;
 mod policy;
+mod replicated;
 mod router;
 mod scale;
 mod spy;

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use fwd_core::net::{IfIndex, Label, LabelStack, Mac, NhlfeId, SaId, VpnId, VrfId};
 use fwd_core::op::{FwdOp, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
 use fwd_core::table::{
-    CounterMemory, ExactSlot, IlmSlot, InterfaceSlot, Memory, MulticastMemory, NhlfeSlot, Rib4Node, VlinkSlot,
-    VlinkState, VrfSlot, Word,
+    CounterMemory, ExactSlot, IlmSlot, InterfaceSlot, LegSlot, Memory, MulticastMemory, MulticastVrfSlot, NhlfeSlot,
+    PolicerSlot, ReplicationSlot, Rib4Node, TokenBuckets, VlinkSlot, VlinkState, VrfSlot, Word,
 };
 use fwd_core::time::Instant;
 use fwd_core::{DropReason, Forwarder, Frame, PuntReason, Verdict, VrfCounters};
@@ -78,6 +78,8 @@ pub enum Fate {
     Unprotected,
     /// Software's, of another kind.
     Punted(PuntReason),
+    /// Of each copy.
+    Copies(Vec<Fate>),
 }
 
 /// What a router is made with.
@@ -179,12 +181,21 @@ fn forwarder(size: Size) -> Forwarder<'static> {
         fib4: vec![Word::ZERO; 40 * n + 800 * vrfs + 40_000].leak(),
         vlinks: vec![VlinkSlot::EMPTY; n].leak(),
         vlink_index: vec![Word::ZERO; 4 * n].leak(),
-        multicast: MulticastMemory { routes: vec![ExactSlot::EMPTY; 2 * n].leak(), ..MulticastMemory::default() },
+        multicast: MulticastMemory {
+            vrfs: vec![MulticastVrfSlot::EMPTY; vrfs.min(4)].leak(),
+            routes: vec![ExactSlot::EMPTY; 2 * n].leak(),
+            tunnels: vec![Word::ZERO; 4].leak(),
+            groups: vec![ReplicationSlot::EMPTY; 2].leak(),
+            legs: vec![LegSlot::EMPTY; 8].leak(),
+            ..MulticastMemory::default()
+        },
+        policers: vec![PolicerSlot::EMPTY; 3].leak(),
         ..Memory::default()
     };
     let counters = CounterMemory {
         vrfs: vec![VrfCounters::ZERO; vrfs].leak(),
         vlinks: vec![VlinkState::EMPTY; n].leak(),
+        buckets: vec![TokenBuckets::EMPTY; 2].leak(),
         ..CounterMemory::default()
     };
     Forwarder::new(memory, counters).expect("the tables are sized for it")
@@ -269,7 +280,7 @@ impl Router {
         self.apply(&FwdOp::SetNhlfe { id: NhlfeId(id), nhlfe });
     }
 
-    fn apply(&mut self, op: &FwdOp) {
+    pub fn apply(&mut self, op: &FwdOp) {
         self.forwarder.apply(op).expect("the tables are sized for it");
     }
 
@@ -322,7 +333,7 @@ impl Router {
                     }
                     Fate::Dropped(why)
                 }
-                Verdict::Replicate(_) => Fate::Punted(PuntReason::Multicast),
+                Verdict::Replicate(replication) => Fate::Copies(self.copies(&frame, replication)),
             };
         }
         Fate::Dropped(DropReason::ChainTooDeep)

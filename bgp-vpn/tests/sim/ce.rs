@@ -101,12 +101,23 @@ fn a_site_of_origin_does_not_get_its_own_routes_back() {
     assert_eq!(prefixes(&world, a, VrfId::GLOBAL), ["10.0.0.0/16"]);
 }
 
+/// A CE says a route target of another VPN: it is taken off, the route is its own VPN's, and the other VPN, at the same PE and at the other
+/// one, has its own routes and no more.
+///
+/// Shows: L3VPN-TSK-4
 #[test]
 fn a_customer_cannot_choose_route_targets() {
     let (mut world, pes) = vpn(LabelMode::PerVrf);
     let (_, pe_side, _) = ce(&mut world, pes[0], 1, 65010, &[]);
+    let other: &[&str] = &["65001:66"];
+    site(&mut world, pes[0], 2, (other, other), LabelMode::PerVrf, &["10.1.0.0/16"]);
+    site(&mut world, pes[1], 2, (other, other), LabelMode::PerVrf, &["10.2.0.0/16"]);
+    world.reach_all();
     world.run(Duration::from_secs(5));
-    // An UPDATE of the CE with a route target of another VPN.
+    let of_other = |world: &World| pes.map(|pe| prefixes(world, pe, VrfId(2)));
+    let before = of_other(&world);
+    assert_eq!(before[0], ["10.1.0.0/16", "10.2.0.0/16"]);
+    // An UPDATE of the CE with a route target of that VPN.
     let session = world.nodes[pes[0]].speaker.peer_negotiated(pe_side).unwrap().clone();
     assert!(session.four_octet_as);
     let attributes = [
@@ -123,8 +134,14 @@ fn a_customer_cannot_choose_route_targets() {
     world.inject(pes[0], pe_side, &update);
     world.settle();
     let exported = world.nodes[pes[0]].speaker.vpn_routes();
-    assert_eq!(exported.len(), 1);
-    assert_eq!(exported[0].targets, ["65001:1".parse().unwrap()]);
+    let leaked: Vec<_> = exported.iter().filter(|r| r.prefix.to_string() == "10.0.0.0/8").collect();
+    assert_eq!(leaked.len(), 1);
+    assert_eq!(leaked[0].targets, ["65001:1".parse().unwrap()]);
+    assert_eq!(prefixes(&world, pes[1], VrfId(1)), ["10.0.0.0/8"], "its own VPN has the route");
+    assert_eq!(of_other(&world), before);
+    let to = |vrf, address: &str| world.send(pes[1], vrf, address.parse().unwrap());
+    assert_eq!(to(2, "10.3.0.1"), Delivery::Dropped);
+    assert_eq!(to(2, "10.1.0.1"), Delivery::Circuit(pes[0], circuit_of(2, pes[0])), "the second VPN goes on");
 }
 
 /// Two VRFs of one PE, each with a CE, one limited to 1,000 routes.
@@ -159,7 +176,7 @@ fn ops_of(world: &World, pe: usize, vrf: u16) -> Vec<FwdOp> {
     world.nodes[pe].ops.iter().filter(of).copied().collect()
 }
 
-/// Shows: L3VPN-REF-9
+/// Shows: L3VPN-REF-9, L3VPN-TSK-4
 #[test]
 fn a_flood_from_a_ce_stops_at_its_vrfs_limit() {
     let (mut calm, pe, _, b) = limited();

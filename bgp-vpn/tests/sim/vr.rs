@@ -178,6 +178,8 @@ const MESH: &[&str] = &["65001:1"];
 
 /// Three PEs with a virtual router of each of two VPNs, whose route targets are even the same: the VPN-ID alone keeps them apart. A fourth
 /// comes with configuration of its own only; one goes, then a whole PE.
+///
+/// Shows: L3VPN-TSK-4
 #[test]
 fn virtual_routers_of_equal_vpn_ids_find_each_other() {
     let mut p = Provider::new();

@@ -2,6 +2,7 @@
 //! draft has them (draft-duffy §6).
 
 mod alive;
+mod attacks;
 mod ce;
 mod contexts;
 mod duplicates;

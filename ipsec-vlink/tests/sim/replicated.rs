@@ -7,7 +7,7 @@ use fwd_core::op::{
     VsiOrVrf,
 };
 use fwd_core::wire::Ipv4;
-use fwd_core::{DropReason, Frame, PuntReason, Replica, Replication, Verdict};
+use fwd_core::{DropReason, Frame, Verdict};
 use ipsec_vlink::arch::Architecture;
 use ipsec_vlink::ike::Mode;
 use ipsec_vlink::sad::Reject;
@@ -26,29 +26,6 @@ const VRF: VrfId = VrfId(1);
 const GROUP: ReplicationId = ReplicationId(0);
 /// The label that each egress PE told both ingress PEs: nothing but the link tells their copies apart.
 const LABEL: u32 = 5000;
-
-impl Router {
-    /// The copies of a packet; each goes through the association of the link that it leaves by.
-    pub fn copies(&mut self, frame: &Frame<'_>, replication: Replication) -> Vec<Fate> {
-        let (mut fates, mut copies) = (Vec::new(), self.forwarder.copies(frame, replication));
-        while let Some(replica) = copies.next() {
-            let Replica::Transmit { iface, class, front, payload, protection } = replica else {
-                fates.push(Fate::Punted(PuntReason::Multicast));
-                continue;
-            };
-            let octets = [front, &frame.octets()[payload]].concat();
-            let mut buffer = [&[0; Frame::HEADROOM][..], &octets, &[0; 64]].concat();
-            let mut copy = Frame::new(&mut buffer, Frame::HEADROOM, octets.len()).unwrap();
-            let done = protection.map_or(Ok(()), |(sa, offset)| self.sad.protect(sa, class, &mut copy, offset));
-            fates.push(match (done, iface.0) {
-                (Err(_), _) => Fate::Unprotected,
-                (Ok(()), CORE) => Fate::Core(copy.octets().to_vec()),
-                (Ok(()), vrf) => Fate::Site { vrf: vrf as u16, packet: octets[14..].to_vec() },
-            });
-        }
-        fates
-    }
-}
 
 fn label() -> Label {
     Label::new(LABEL).unwrap()

@@ -1,5 +1,8 @@
 //! One router: virtual links, IKE, L2TP, security associations and a forwarding plane, as an embedder would join them.
 
+#[path = "copies.rs"]
+mod copies;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -1,4 +1,4 @@
-//! freeRtr, the router that speaks most of what we do: VPLS by RFC 6074 and RFC 4761, multicast VPN. `ci/freertr/run.sh` builds it.
+//! freeRtr, which speaks VPLS by RFC 6074 and by RFC 4761. `ci/freertr/run.sh` builds it.
 
 use std::path::Path;
 

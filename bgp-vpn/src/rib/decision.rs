@@ -80,9 +80,21 @@ pub(crate) fn ousts(best: &Candidate, added: &Candidate) -> Option<bool> {
     if best_of(&[*best, *added]) == Some(0) {
         return Some(false);
     }
-    let before_med = |c: &Candidate| (c.llgr_stale, !c.local, u32::MAX - c.local_pref, c.as_path_len, c.origin);
     let of = |c: &Candidate| (c.neighbor_as, c.med);
     if before_med(best) != before_med(added) || of(best) == of(added) { Some(true) } else { None }
+}
+
+/// Whether a path that goes, and was not the best, may have kept another from being the best: all must be compared again.
+///
+/// It can have removed others in step c) alone, those of its neighbouring AS whose MULTI_EXIT_DISC is greater; these lose to the best
+/// before that step where it did, and to a best of the same AS in it.
+pub(crate) fn shields(best: &Candidate, gone: &Candidate) -> bool {
+    before_med(best) == before_med(gone) && best.neighbor_as != gone.neighbor_as
+}
+
+/// The rank of a path before step c).
+fn before_med(c: &Candidate) -> (bool, bool, u32, u16, u8) {
+    (c.llgr_stale, !c.local, u32::MAX - c.local_pref, c.as_path_len, c.origin)
 }
 
 /// Keeps those whose rank is the least.
@@ -186,6 +198,18 @@ mod tests {
             let best = there[best_of(there).unwrap()];
             if let Some(ousted) = ousts(&best, added) {
                 prop_assert_eq!(all[best_of(&all).unwrap()], if ousted { *added } else { best });
+            }
+        }
+
+        #[test]
+        fn a_path_that_goes_and_shields_none_leaves_the_best(mut all in proptest::collection::vec(candidate(), 2..9)) {
+            for (i, c) in all.iter_mut().enumerate() {
+                c.path_id = i as u64;
+            }
+            let best = all[best_of(&all).unwrap()];
+            let gone = all.pop().unwrap();
+            if gone != best && !shields(&best, &gone) {
+                prop_assert_eq!(all[best_of(&all).unwrap()], best);
             }
         }
 

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::{
     AdjIn, AdjOut, Audience, BitSet, Candidate, Concern, Dest, Key, Listener, Path, PathKey, Source, Table, Touched,
-    best_of, ousts,
+    best_of, ousts, shields,
 };
 use crate::attr::ext_community::RouteTarget;
 use crate::nlri::{Family, Safi};
@@ -71,6 +71,17 @@ impl Adj {
             }
         }
     }
+}
+
+/// What became of the paths of a destination since its best was chosen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Change {
+    /// [`Rib::put`] added one.
+    Added,
+    /// [`Rib::take`] took this one.
+    Taken(Path),
+    /// Something else: one was replaced, or what paths are worth changed.
+    Any,
 }
 
 /// A table, its best paths, and its peers.
@@ -192,6 +203,32 @@ impl<K: Key> Rib<K> {
             d.set_best(Some(d.paths().len() - 1));
         }
         Some(d.best().copied())
+    }
+
+    /// Chooses after [`Self::take`] took a path, which was `taken`. `None`: all must be compared.
+    fn choose_left(&self, dest: u32, taken: &Path, judge: impl Fn(&Path) -> Option<Candidate>) -> Option<Option<Path>> {
+        // There is none if it was the best that went.
+        let best = self.table.get(dest).best()?;
+        match judge(taken) {
+            Some(taken) if shields(&judge(best)?, &taken) => None,
+            _ => Some(Some(*best)),
+        }
+    }
+
+    /// Chooses the best path after a change, looking at no more paths than the change asks for: among the paths of a thousand peers
+    /// one that comes or goes is compared with the best alone, wherever that decides.
+    pub(crate) fn choose_after(
+        &mut self,
+        dest: u32,
+        change: Change,
+        judge: impl Fn(&Path) -> Option<Candidate>,
+    ) -> Option<Path> {
+        let chosen = match change {
+            Change::Added => self.choose_added(dest, &judge),
+            Change::Taken(taken) => self.choose_left(dest, &taken, &judge),
+            Change::Any => None,
+        };
+        chosen.unwrap_or_else(|| self.choose(dest, judge))
     }
 
     /// Tells every peer of the table that a destination changed; who has something to be told goes into `wake`.

@@ -17,7 +17,7 @@ use super::routing::Routing;
 use super::tables::{AddressFamily, TableKind};
 use crate::attr::{AttrFlags, AttrType, Community};
 use crate::nlri::Afi;
-use crate::rib::{AttrId, Edits, Path, Source, Touched};
+use crate::rib::{AttrId, Change, Edits, Path, Source, Touched};
 
 impl PeerState {
     /// When stale routes of the peer are to be looked at next.
@@ -142,7 +142,7 @@ impl Routing {
                 };
                 let before = of.rib.best(dest);
                 let old = of.rib.put(dest, path);
-                self.opaque_changed(table, dest, before, Touched::by(&path, old.as_ref()));
+                self.opaque_changed(table, dest, before, (Change::Any, Touched::by(&path, old.as_ref())));
                 if let Some(old) = old {
                     self.shared.release(&old);
                 }

@@ -10,7 +10,7 @@ use super::io::PeerId;
 use super::routing::{Routing, admit, left};
 use super::tables::{TableKind, Tables};
 use crate::nlri::{Family, Framing, NlriFormat, OpaqueNlri};
-use crate::rib::{AttrId, Form, LabelRef, NextHopId, OctetKey, Path, Rib, Source, Touched};
+use crate::rib::{AttrId, Change, Form, LabelRef, NextHopId, OctetKey, Path, Rib, Source, Touched};
 use crate::session::FamilyConfig;
 
 /// The table of a family whose NLRI are octets.
@@ -107,7 +107,8 @@ impl Routing {
         rib.table.get_mut(dest).key.announced(nlri.octets);
         let before = rib.best(dest);
         let old = rib.put(dest, path);
-        self.opaque_changed(table, dest, before, Touched::by(&path, old.as_ref()));
+        let change = if old.is_none() { Change::Added } else { Change::Any };
+        self.opaque_changed(table, dest, before, (change, Touched::by(&path, old.as_ref())));
         if let Some(old) = old {
             self.shared.release(&old);
         }
@@ -125,15 +126,21 @@ impl Routing {
         let before = rib.best(dest);
         let Some(old) = rib.take(dest, source, path_id) else { return };
         self.asks.extend(left(rib, slot, dest, source));
-        self.opaque_changed(table, dest, before, Touched::Path((source, path_id)));
+        self.opaque_changed(table, dest, before, (Change::Taken(old), Touched::Path((source, path_id))));
         self.shared.release(&old);
     }
 
     /// Decides about a destination anew, and tells peers if another path is best.
-    pub(crate) fn opaque_changed(&mut self, table: u16, dest: u32, before: Option<Path>, touched: Touched) {
+    pub(crate) fn opaque_changed(
+        &mut self,
+        table: u16,
+        dest: u32,
+        before: Option<Path>,
+        (change, touched): (Change, Touched),
+    ) {
         let (shared, wake) = (&self.shared, &mut self.wake);
         let Some(OpaqueTable { rib, .. }) = self.tables.opaque.get_mut(usize::from(table)) else { return };
-        let best = rib.choose(dest, |path| shared.judge(path));
+        let best = rib.choose_after(dest, change, |path| shared.judge(path));
         let changed = best != before;
         let concerns = if changed { shared.concerns([before, best]) } else { SmallVec::new() };
         rib.mark_change(dest, (changed, false), touched, Some(&concerns), wake);
@@ -149,7 +156,7 @@ impl Routing {
                 let hop = |path: &Path| self.shared.attributes.get(path.attr).next_hop;
                 if rib.table.get(dest).paths().iter().any(|path| moved.binary_search(&hop(path)).is_ok()) {
                     let before = rib.best(dest);
-                    self.opaque_changed(table, dest, before, Touched::Any);
+                    self.opaque_changed(table, dest, before, (Change::Any, Touched::Any));
                 }
             }
         }

@@ -4,15 +4,17 @@
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant as Clock};
 
 use anyhow::{Context, ensure};
+use fwd_core::Forwarder;
 use fwd_core::net::{IfIndex, Mac, PortId, VsiId};
-use fwd_core::op::Tags;
+use fwd_core::op::{FwdOp, Tags};
 use fwd_core::table::MacBucket;
 use fwd_core::time::Instant;
 use vpls::multicast::{TreeConfig, TunnelKind};
-use vpls::{CircuitConfig, Input, Output, VsiConfig, VsiLimits};
+use vpls::{CircuitConfig, Input, Output, VplsPe, VsiConfig, VsiLimits};
 
 use self::sweep::{Metric, config, group, pe};
 use crate::run::scene::vpls::world::World;
@@ -93,8 +95,8 @@ fn reference() {
 fn sweeps(most: u16) -> anyhow::Result<()> {
     println!("one PE; each line is one quantity, the others stay");
     println!(
-        "  {:<42} {:>6} {:>9} {:>12} {:>9} {:>13} {:>18}",
-        "quantity", "of it", "us each", "octets each", "ops each", "UPDATEs each", "UPDATE octets each"
+        "  {:<42} {:>6} {:>9} {:>8} {:>12} {:>9} {:>13} {:>18}",
+        "quantity", "of it", "us each", "to first", "octets each", "ops each", "UPDATEs each", "UPDATE octets each"
     );
     // Kept, so that what one holds is not counted as free for the next.
     let mut built = Vec::new();
@@ -111,31 +113,37 @@ fn sweeps(most: u16) -> anyhow::Result<()> {
             built.push((metric, n, octets, swept));
         }
     }
-    // Timed when all are there: what rounds give back would be there for the next to use.
-    for (metric, n, octets, swept) in &built {
-        let us = time(*metric, *n)?;
-        println!("  {:<42} {n:>6} {us:>9.1} {octets:>12} {}", metric.name(), swept.per_unit());
+    // Timed when all are there: what turns give back would be there for the next to use.
+    for of_metric in built.chunk_by(|(a, ..), (b, ..)| a == b) {
+        let sizes: Vec<u32> = of_metric.iter().map(|(_, n, ..)| *n).collect();
+        let Some((metric, ..)) = of_metric.first() else { continue };
+        let us = times(*metric, &sizes)?;
+        for ((_, n, octets, swept), us_each) in of_metric.iter().zip(&us) {
+            let to_first = us_each / us[0];
+            println!("  {:<42} {n:>6} {us_each:>9.1} {to_first:>8.2} {octets:>12} {}", metric.name(), swept.per_unit());
+        }
     }
     Ok(())
 }
 
-/// Rounds that a build is timed in, and how long each is at least: the system counts processor time by its tick.
-const ROUNDS: usize = 9;
-const ROUND: Duration = Duration::from_millis(200);
+/// Turns that each size of a quantity gets.
+const TURNS: usize = 25;
 
-/// Processor time in microseconds that one of a quantity takes to build and to take down, the median of the rounds.
-fn time(metric: Metric, n: u32) -> anyhow::Result<f64> {
-    let mut rounds = Vec::new();
-    for _ in 0..ROUNDS {
-        let (clock, begin, mut units) = (Clock::now(), cpu()?, 0.0);
-        while units == 0.0 || clock.elapsed() < ROUND {
-            drop(metric.build(n)?);
-            units += f64::from(n);
+/// Microseconds that one of a quantity takes to build and to take down, for each size: the shortest of the turns. Sizes take turns, so that
+/// what else the machine does meets all of them, and each turn builds as many units of each, so that it is as long.
+fn times(metric: Metric, sizes: &[u32]) -> anyhow::Result<Vec<f64>> {
+    let mut shortest = vec![f64::INFINITY; sizes.len()];
+    for _ in 0..TURNS {
+        for (n, shortest) in sizes.iter().zip(&mut shortest) {
+            let (begin, mut units) = (Clock::now(), 0);
+            while units < metric.base() * 10 {
+                drop(metric.build(*n)?);
+                units += n;
+            }
+            *shortest = shortest.min(begin.elapsed().as_secs_f64() * 1e6 / f64::from(units));
         }
-        rounds.push((cpu()? - begin) as f64 / 1e3 / units);
     }
-    rounds.sort_by(f64::total_cmp);
-    Ok(rounds[ROUNDS / 2])
+    Ok(shortest)
 }
 
 /// Trees that a PE roots: RFC 7117 §3.5 says VPLSs / aggregation factor for one root whose trees reach all PEs.
@@ -227,76 +235,109 @@ fn copies() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Unicast in one thread, with and without 10,000 joins a second that another thread takes.
+/// Joins a second that the customer sends in each second turn, how long a turn is, and the frames of a burst that is timed.
+const JOINS: u64 = 10_000;
+const TURN: Duration = Duration::from_millis(100);
+const BURST: u32 = 1000;
+
+/// Whether joins come in the turn that it is after `elapsed`.
+fn joins_come(elapsed: Duration) -> bool {
+    elapsed.as_millis() / TURN.as_millis() % 2 == 1
+}
+
+/// Unicast in one thread, in turns without and with 10,000 joins a second that another thread takes.
 fn isolation(seconds: u64) -> anyhow::Result<()> {
-    println!("unicast between two circuits, frames for each second of processor time");
-    let mut rates = Vec::new();
-    for joins in [0_u32, 10_000, 0, 10_000] {
-        let mut world = World::new(2);
-        let limits =
-            VsiLimits { records: u32::MAX, records_per_circuit: u32::MAX, groups_per_circuit: 4096, ..roomy() };
-        let _ = world.with(0, |pe, now| pe.add_vsi(now, VsiConfig { limits, ..config(0, 1) }));
-        for iface in 1..=2 {
-            let circuit = CircuitConfig::new(IfIndex(iface), Tags::Any);
-            let _ = world.with(0, |pe, now| pe.add_circuit(now, VsiId(1), circuit));
-        }
-        world.send(0, 2, &frame(Mac::BROADCAST, mac(2)));
-        let octets = frame(mac(2), mac(1));
-        let stop = AtomicBool::new(false);
-        let (sender, ops) = std::sync::mpsc::channel();
-        let mut machine = world.pes[0].pe.clone();
-        let rate = std::thread::scope(|scope| -> anyhow::Result<f64> {
-            let control = scope.spawn(|| {
-                let (begin, mut n) = (Clock::now(), 0_u32);
-                while !stop.load(Ordering::Relaxed) {
-                    let due = u64::from(joins) * u64::try_from(begin.elapsed().as_millis()).unwrap_or(0) / 1000;
-                    while u64::from(n) < due {
-                        let now = Instant::from_secs(10) + begin.elapsed();
-                        machine
-                            .handle_input(now, Input::Frame { port: PortId(0), octets: &join(7, group(n % 10_000)) });
-                        while let Some(output) = machine.poll_output() {
-                            if let Output::Program(op) = output {
-                                let _ = sender.send(op);
-                            }
-                        }
-                        n += 1;
-                    }
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-                n
-            });
-            let forwarder = &mut world.pes[0].forwarder;
-            let (clock, mut spent, mut frames, mut applied) = (Clock::now(), 0_u64, 0_u64, 0_u64);
-            let mut buffer = vec![0; fwd_core::Frame::HEADROOM];
-            while clock.elapsed() < Duration::from_secs(seconds) {
-                // The tables change between bursts, as by a writer beside the reader; the time that takes is the writer's.
-                while let Ok(op) = ops.try_recv() {
-                    forwarder.apply(&op).map_err(|e| anyhow::anyhow!("{op:?}: {e}"))?;
-                    applied += 1;
-                }
-                let begin = cpu()?;
-                for _ in 0..10_000 {
-                    buffer.truncate(fwd_core::Frame::HEADROOM);
-                    buffer.extend_from_slice(&octets);
-                    let mut frame = fwd_core::Frame::new(&mut buffer, fwd_core::Frame::HEADROOM, octets.len())
-                        .context("a frame")?;
-                    let verdict = forwarder.forward(&mut frame, IfIndex(1));
-                    ensure!(matches!(verdict, fwd_core::Verdict::Transmit { .. }), "{verdict:?}");
-                    frames += 1;
-                }
-                spent += cpu()? - begin;
-            }
-            stop.store(true, Ordering::Relaxed);
-            let taken = control.join().unwrap_or(0);
-            println!(
-                "  {joins:>6} joins/s ({taken} taken, {applied} operations): {:.2} M/s",
-                frames as f64 / spent as f64 * 1e3
-            );
-            Ok(frames as f64 / spent as f64)
-        })?;
-        rates.push(rate);
+    println!("unicast between two circuits, by turns of 100 ms without and with {JOINS} joins a second");
+    let mut world = World::new(2);
+    let limits = VsiLimits { records: u32::MAX, records_per_circuit: u32::MAX, groups_per_circuit: 4096, ..roomy() };
+    let _ = world.with(0, |pe, now| pe.add_vsi(now, VsiConfig { limits, ..config(0, 1) }));
+    for iface in 1..=2 {
+        let circuit = CircuitConfig::new(IfIndex(iface), Tags::Any);
+        let _ = world.with(0, |pe, now| pe.add_circuit(now, VsiId(1), circuit));
     }
-    let (without, with) = (rates[0].max(rates[2]), rates[1].max(rates[3]));
-    println!("  with joins {:.1} per cent of without", with / without * 100.0);
-    Ok(())
+    world.send(0, 2, &frame(Mac::BROADCAST, mac(2)));
+    let octets = frame(mac(2), mac(1));
+    let (stop, begin) = (AtomicBool::new(false), Clock::now());
+    let (sender, ops) = std::sync::mpsc::channel();
+    let mut machine = world.pes[0].pe.clone();
+    std::thread::scope(|scope| {
+        let control = scope.spawn(|| customers_join(&mut machine, begin, &stop, &sender));
+        let measured = bursts(&mut world.pes[0].forwarder, &octets, &ops, begin, Duration::from_secs(seconds));
+        stop.store(true, Ordering::Relaxed);
+        let taken = control.join().unwrap_or(0);
+        let (bursts, applied) = measured?;
+        let [without, with] = bursts.map(|mut bursts| {
+            bursts.sort_unstable();
+            let median = bursts.get(bursts.len() / 2).map_or(f64::NAN, Duration::as_secs_f64);
+            (f64::from(BURST) / median / 1e6, bursts.len())
+        });
+        println!("  without joins: {:.2} M/s, the median of {} bursts", without.0, without.1);
+        println!("  with ({taken} taken, {applied} operations): {:.2} M/s, the median of {} bursts", with.0, with.1);
+        println!("  with joins {:.1} per cent of without", with.0 / without.0 * 100.0);
+        Ok(())
+    })
+}
+
+/// How long each burst took, of the turns without joins and of those with, and the operations that were applied.
+fn bursts(
+    forwarder: &mut Forwarder<'_>,
+    octets: &[u8],
+    ops: &Receiver<FwdOp>,
+    begin: Clock,
+    time: Duration,
+) -> anyhow::Result<([Vec<Duration>; 2], u64)> {
+    let (mut bursts, mut applied) = ([Vec::new(), Vec::new()], 0_u64);
+    while begin.elapsed() < time {
+        // The tables change between bursts, as by a writer beside the reader; the time that takes is the writer's.
+        while let Ok(op) = ops.try_recv() {
+            forwarder.apply(&op).map_err(|e| anyhow::anyhow!("{op:?}: {e}"))?;
+            applied += 1;
+        }
+        let turn = joins_come(begin.elapsed());
+        let took = burst(forwarder, octets)?;
+        if turn == joins_come(begin.elapsed()) {
+            bursts[usize::from(turn)].push(took);
+        }
+    }
+    Ok((bursts, applied))
+}
+
+/// Takes joins as they come due, in the turns that have any, and hands the operations on. How many it took.
+fn customers_join(machine: &mut VplsPe, begin: Clock, stop: &AtomicBool, to: &Sender<FwdOp>) -> u64 {
+    let (mut n, mut last) = (0_u64, begin.elapsed());
+    let mut due = Duration::ZERO;
+    while !stop.load(Ordering::Relaxed) {
+        let elapsed = begin.elapsed();
+        if joins_come(elapsed) {
+            due += elapsed - last;
+        }
+        last = elapsed;
+        while u128::from(n) < due.as_millis() * u128::from(JOINS) / 1000 {
+            let octets = join(7, group(u32::try_from(n % 10_000).unwrap_or(0)));
+            machine.handle_input(Instant::from_secs(10) + elapsed, Input::Frame { port: PortId(0), octets: &octets });
+            while let Some(output) = machine.poll_output() {
+                if let Output::Program(op) = output {
+                    let _ = to.send(op);
+                }
+            }
+            n += 1;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    n
+}
+
+/// How long a burst of one frame takes.
+fn burst(forwarder: &mut Forwarder<'_>, octets: &[u8]) -> anyhow::Result<Duration> {
+    let mut buffer = vec![0; fwd_core::Frame::HEADROOM];
+    let begin = Clock::now();
+    for _ in 0..BURST {
+        buffer.truncate(fwd_core::Frame::HEADROOM);
+        buffer.extend_from_slice(octets);
+        let mut frame =
+            fwd_core::Frame::new(&mut buffer, fwd_core::Frame::HEADROOM, octets.len()).context("a frame")?;
+        let verdict = forwarder.forward(&mut frame, IfIndex(1));
+        ensure!(matches!(verdict, fwd_core::Verdict::Transmit { .. }), "{verdict:?}");
+    }
+    Ok(begin.elapsed())
 }

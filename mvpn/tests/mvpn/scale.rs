@@ -110,7 +110,7 @@ fn measured(n: u32, pe: &mut MvpnPe, mut each: impl FnMut(&mut MvpnPe, u32)) -> 
 
 /// SC-2, SC-4: MVRFs with other PEs in each.
 pub fn i_pmsi(vrfs: u32, pes: u32) -> Cost {
-    let mut machine = pe(vrfs, |_| {});
+    let mut machine = pe(vrfs, |c| c.limits.members = 20_000);
     measured(vrfs * pes, &mut machine, |machine, i| {
         let (vpn, n) = (1 + i % vrfs, 2 + i / vrfs);
         let route = McastRoute::i_pmsi(V4, rd(vpn, n), router(n));
@@ -243,7 +243,7 @@ pub fn churn(streams: u32, changes: u32, seconds: u32, damping: Option<DampingCo
 
 /// P-tunnels with upstream labels or without: what the tunnels of an MVPN's source PEs cost an egress PE.
 pub fn source_pes(pes: u32, kind: TunnelKind) -> Cost {
-    let mut machine = pe(1, |c| c.inclusive = Some(kind));
+    let mut machine = pe(1, |c| (c.inclusive, c.limits.members) = (Some(kind), 20_000));
     measured(pes, &mut machine, |machine, i| {
         let n = i + 2;
         let route = McastRoute::i_pmsi(V4, rd(1, n), router(n));

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use bgp_vpn::nlri::RouteDistinguisher;
 use bgp_vpn::nlri::mcast_vpn::InterAsIPmsiAd;
 use fwd_core::net::{Label, TunnelId};
+use fwd_core::op::{FwdOp, Origin};
 use fwd_core::time::Instant;
 
 use super::attributes::{McastAttributes, Target};
@@ -17,7 +18,7 @@ use super::instance::Mvrf;
 use super::io::CTree;
 use super::p_tunnel::{PTunnel, PmsiTunnelValue};
 use super::route::{AdRoute, McastKind, McastRoute};
-use super::shared::Shared;
+use super::shared::{Shared, Timer};
 use super::umh::Umh;
 use crate::pim::wire::AddressFamily;
 
@@ -36,12 +37,38 @@ pub(super) struct AsTree {
     routes: BTreeMap<RouteDistinguisher, BTreeMap<AddressFamily, Said>>,
     /// What its packets arrive by, and how many PEs of the AS need it, the tree itself included.
     tunnel: Option<(TunnelId, usize)>,
+    reception: Reception,
+    /// The way that it is still received by, and what its packets arrive by: the ASBR of the other has to send first (RFC 7988 §10).
+    old: Option<(TunnelId, Reception)>,
+}
+
+/// What is done to receive a tree by one of its routes.
+#[derive(Clone, Debug, Default)]
+struct Reception {
+    by: Option<RouteDistinguisher>,
     joined: BTreeMap<PTunnel, Option<Label>>,
     label: Option<Label>,
     leaves: BTreeSet<McastRoute>,
 }
 
+impl Reception {
+    fn is_idle(&self) -> bool {
+        self.label.is_none() && self.joined.is_empty() && self.leaves.is_empty()
+    }
+}
+
 impl AsTree {
+    /// Whether an RD is that of one of its routes.
+    pub(super) fn has_way(&self, rd: RouteDistinguisher) -> bool {
+        self.routes.contains_key(&rd)
+    }
+
+    /// What its packets are expected by.
+    fn expected_by(&self) -> Option<TunnelId> {
+        let old = self.old.as_ref().map(|(tunnel, _)| *tunnel);
+        old.or(self.tunnel.map(|(tunnel, _)| tunnel))
+    }
+
     /// The RD of C-multicast routes to the AS, and the router that they are for.
     fn way(&self) -> Option<(RouteDistinguisher, IpAddr)> {
         let (rd, said) = self.routes.first_key_value()?;
@@ -63,9 +90,9 @@ impl Mvrf {
     pub(super) fn hold_as(&mut self, shared: &mut Shared, now: Instant, asn: u32) -> Option<TunnelId> {
         let tree = self.ases.entry(asn).or_default();
         match &mut tree.tunnel {
-            Some((tunnel, uses)) => {
+            Some((_, uses)) => {
                 *uses = uses.saturating_add(1);
-                Some(*tunnel)
+                tree.expected_by()
             }
             None => {
                 let tunnel = shared.new_tunnel(now, self.config.vrf);
@@ -88,7 +115,13 @@ impl Mvrf {
                 tree.tunnel = None;
             }
         }
-        if tree.is_over() {
+        let is_over = tree.is_over();
+        if let Some((tunnel, old)) = tree.old.take_if(|_| tree.tunnel.is_none()) {
+            shared.timers.clear(Timer::AsParting(self.config.vrf, asn));
+            self.end_reception(shared, tunnel, old);
+            shared.drop_tunnel(tunnel);
+        }
+        if is_over {
             self.ases.remove(&asn);
         }
     }
@@ -139,12 +172,18 @@ impl Mvrf {
         let Some(tree) = self.ases.get(&asn) else { return };
         let receives = self.config.sites.receivers;
         let first = tree.routes.first_key_value().filter(|_| receives);
+        let by = first.map(|(rd, _)| *rd);
         let said: Vec<(RouteDistinguisher, AddressFamily, Said)> = first
             .into_iter()
             .flat_map(|(rd, families)| families.iter().map(|(family, said)| (*rd, *family, said.clone())))
             .filter(|(.., said)| said.pmsi.is_some())
             .collect();
-        let was = tree.label.is_some() || !tree.joined.is_empty() || !tree.leaves.is_empty();
+        let was = !tree.reception.is_idle();
+        let old_is_over = tree.old.as_ref().is_some_and(|(_, old)| !old.by.is_some_and(|rd| tree.has_way(rd)));
+        let moves = was && tree.reception.by != by && tree.reception.by.is_some_and(|rd| tree.has_way(rd));
+        if old_is_over || tree.old.is_some() && (moves || said.is_empty()) {
+            self.as_parted(shared, asn);
+        }
         if said.is_empty() {
             self.forget_as(shared, asn, was);
             return;
@@ -152,22 +191,57 @@ impl Mvrf {
         if !was && self.hold_as(shared, now, asn).is_none() {
             return;
         }
+        if moves {
+            self.part_as(shared, now, asn);
+        }
         let Some(mut tree) = self.ases.remove(&asn) else { return };
-        let Some((arrives_by, _)) = tree.tunnel else { return };
-        self.join_as(shared, now, &mut tree, &said, arrives_by);
-        self.announce_as(shared, now, &mut tree, (asn, &said), arrives_by);
-        let is_idle = tree.label.is_none() && tree.joined.is_empty() && tree.leaves.is_empty();
+        if let Some((arrives_by, _)) = tree.tunnel {
+            let mut reception = core::mem::take(&mut tree.reception);
+            reception.by = by;
+            self.join_as(shared, now, &mut reception, &said, arrives_by);
+            self.announce_as(shared, now, &mut reception, (asn, &said), arrives_by);
+            tree.reception = reception;
+        }
+        let is_idle = tree.reception.is_idle();
         self.ases.insert(asn, tree);
         if is_idle {
             self.release_as(shared, asn);
         }
     }
 
+    /// A better way to an AS: the tree is received by both for a while, and what comes by the new one does not count yet.
+    fn part_as(&mut self, shared: &mut Shared, now: Instant, asn: u32) {
+        let Some(tree) = self.ases.get_mut(&asn) else { return };
+        let Some((old, uses)) = tree.tunnel else { return };
+        let Some(new) = shared.new_tunnel(now, self.config.vrf) else { return };
+        tree.tunnel = Some((new, uses));
+        tree.old = Some((old, core::mem::take(&mut tree.reception)));
+        let until = now + shared.config.timers.switch_over;
+        shared.timers.set(Timer::AsParting(self.config.vrf, asn), until);
+    }
+
+    /// Now it does, and the old one is left.
+    pub(super) fn as_parted(&mut self, shared: &mut Shared, asn: u32) {
+        shared.timers.clear(Timer::AsParting(self.config.vrf, asn));
+        let Some(tree) = self.ases.get_mut(&asn) else { return };
+        let Some((old, reception)) = tree.old.take() else { return };
+        let Some((new, _)) = tree.tunnel else { return };
+        for upstream in self.upstreams.values_mut().filter(|upstream| upstream.asn == Some(asn)) {
+            if let Some((set, other)) = upstream.set.as_mut().filter(|(_, other)| *other == old) {
+                shared.op(FwdOp::SetRpfMember { set: *set, from: Origin::Tunnel(new) });
+                shared.op(FwdOp::ClearRpfMember { set: *set, from: Origin::Tunnel(old) });
+                *other = new;
+            }
+        }
+        self.end_reception(shared, old, reception);
+        shared.drop_tunnel(old);
+    }
+
     fn join_as(
         &self,
         shared: &mut Shared,
         now: Instant,
-        tree: &mut AsTree,
+        tree: &mut Reception,
         said: &[(RouteDistinguisher, AddressFamily, Said)],
         arrives_by: TunnelId,
     ) {
@@ -198,7 +272,7 @@ impl Mvrf {
         &self,
         shared: &mut Shared,
         now: Instant,
-        tree: &mut AsTree,
+        tree: &mut Reception,
         (asn, said): (u32, &[(RouteDistinguisher, AddressFamily, Said)]),
         arrives_by: TunnelId,
     ) {
@@ -237,21 +311,26 @@ impl Mvrf {
     /// Receives the tree of an AS no more.
     fn forget_as(&mut self, shared: &mut Shared, asn: u32, was_received: bool) {
         let Some(tree) = self.ases.get_mut(&asn) else { return };
-        for leaf in core::mem::take(&mut tree.leaves) {
-            shared.withdraw(self.config.vrf, leaf);
-        }
+        let reception = core::mem::take(&mut tree.reception);
         if let Some((tunnel, _)) = tree.tunnel {
-            for (joined, label) in core::mem::take(&mut tree.joined) {
-                shared.leave(&joined, label, tunnel);
-            }
-        }
-        if let Some(label) = tree.label.take() {
-            shared.drop_label(label);
+            self.end_reception(shared, tunnel, reception);
         }
         if was_received {
             self.release_as(shared, asn);
-        } else if tree.is_over() {
+        } else if self.ases.get(&asn).is_some_and(AsTree::is_over) {
             self.ases.remove(&asn);
+        }
+    }
+
+    fn end_reception(&self, shared: &mut Shared, tunnel: TunnelId, reception: Reception) {
+        for leaf in reception.leaves {
+            shared.withdraw(self.config.vrf, leaf);
+        }
+        for (joined, label) in reception.joined {
+            shared.leave(&joined, label, tunnel);
+        }
+        if let Some(label) = reception.label {
+            shared.drop_label(label);
         }
     }
 

@@ -107,7 +107,8 @@ impl Mvrf {
         if let Some((route, attributes)) = made {
             shared.originate(vrf, route, attributes);
         }
-        if let Some(old) = old_route.filter(|old| Some(*old) != route) {
+        let stays = self.part(shared, now, tree, (old_umh, old_route), (umh, route));
+        if let Some(old) = old_route.filter(|old| Some(*old) != route && !stays) {
             shared.withdraw(vrf, old);
         }
         if let Some(known) = self.trees.get_mut(&tree) {
@@ -124,6 +125,7 @@ impl Mvrf {
             shared.event(MvpnEvent::UpstreamChanged { vrf, source, group, pe: pe(umh) });
         }
         self.update_receiving(shared, now, (source, group));
+        self.prepare(shared, now, tree);
         match source {
             Some(source) => self.update_source(shared, now, group, source),
             None => self.update_group(shared, now, group),

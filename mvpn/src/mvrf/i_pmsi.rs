@@ -252,7 +252,7 @@ impl Mvrf {
             return (self.bidir_tree(group, rpa), true);
         }
         match self.s_pmsi_of(source, group) {
-            Some((_, out)) => (Some(out.tree), true),
+            Some((_, out)) => (Some(out.carrier()), true),
             None => (self.inclusive, false),
         }
     }

@@ -23,6 +23,7 @@ use super::extranet::Crossing;
 use super::io::CTree;
 use super::mdt::MdtRoute;
 use super::p_tunnel::{PTunnel, PmsiTunnelValue};
+use super::parting::Parting;
 use super::root::TreeId;
 use super::route::{McastRoute, SFlow};
 use super::s_pmsi::{Reason, SPmsiFigures, State};
@@ -122,6 +123,8 @@ pub(super) struct SPmsiIn {
     pub(super) users: BTreeSet<FlowKey>,
     /// The tunnel that was joined.
     pub(super) joined: Option<Joined>,
+    /// The tunnel that it had before, until its root has moved.
+    pub(super) old: Option<Joined>,
 }
 
 /// What was done to receive an S-PMSI.
@@ -137,11 +140,20 @@ pub(super) struct Joined {
 pub(super) struct SPmsiOut {
     pub(super) state: State,
     pub(super) tree: TreeId,
+    /// The tunnel that it had before, which its flows take until all leaves had time to join the other.
+    pub(super) before: Option<TreeId>,
     /// What it was made for is still so.
     pub(super) is_wanted: bool,
     /// The newer, the higher.
     pub(super) since: u64,
     pub(super) reason: Reason,
+}
+
+impl SPmsiOut {
+    /// The tunnel that its flows take.
+    pub(super) fn carrier(&self) -> TreeId {
+        self.before.unwrap_or(self.tree)
+    }
 }
 
 /// A route of the customers' PIM.
@@ -196,6 +208,8 @@ pub(super) struct Mvrf {
     /// Inter-AS trees, by AS.
     pub(super) ases: BTreeMap<u32, AsTree>,
     pub(super) trees: BTreeMap<CTree, Tree>,
+    /// Trees whose upstream PE changed, and is still received from.
+    pub(super) partings: BTreeMap<CTree, Parting>,
     /// Trees and joins by their roots.
     pub(super) by_root: BTreeMap<IpAddr, BTreeSet<CTree>>,
     pub(super) receiving: BTreeMap<FlowKey, Receiving>,
@@ -279,6 +293,7 @@ impl Mvrf {
             members: BTreeMap::new(),
             ases: BTreeMap::new(),
             trees: BTreeMap::new(),
+            partings: BTreeMap::new(),
             by_root: BTreeMap::new(),
             receiving: BTreeMap::new(),
             by_pe: BTreeMap::new(),

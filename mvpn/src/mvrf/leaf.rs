@@ -12,7 +12,7 @@ use super::i_pmsi::is_tree;
 use super::instance::{Joined, Mvrf, PeKey};
 use super::p_tunnel::{PTunnel, PmsiTunnelValue};
 use super::route::{AdRoute, McastKind, McastRoute, SFlow};
-use super::shared::Shared;
+use super::shared::{Shared, Timer};
 
 impl Mvrf {
     /// A Leaf A-D route that answers an S-PMSI A-D route of this PE, or one that would be for a flow of a wildcard.
@@ -88,7 +88,8 @@ impl Mvrf {
         if self.inclusive.is_none() {
             self.reach(leaf, false);
         }
-        if let Some(tree) = self.s_out.get(&flow).map(|out| out.tree) {
+        let trees = self.s_out.get(&flow).map(|out| [Some(out.tree), out.before]);
+        for tree in trees.into_iter().flatten().flatten() {
             let mut users = self.tree_users.get(&tree).into_iter().flatten();
             let is_leaf = |user: &SFlow| self.leaves.get(user).is_some_and(|leaves| leaves.contains_key(&leaf));
             if !users.any(is_leaf) {
@@ -175,8 +176,24 @@ impl Mvrf {
 
     /// Receives an S-PMSI no more.
     pub(super) fn leave_s_pmsi(&mut self, shared: &mut Shared, key: PeKey, flow: SFlow) {
-        let Some(joined) = self.s_in.get_mut(&(key, flow)).and_then(|s| s.joined.take()) else { return };
-        if let Some(leaf) = joined.leaf {
+        self.end_old(shared, key, flow);
+        if let Some(joined) = self.s_in.get_mut(&(key, flow)).and_then(|s| s.joined.take()) {
+            self.end_joined(shared, key, flow, &joined);
+        }
+    }
+
+    /// Leaves the tunnel that an S-PMSI had before.
+    pub(super) fn end_old(&mut self, shared: &mut Shared, key: PeKey, flow: SFlow) {
+        shared.timers.clear(Timer::LeaveOld(self.config.vrf, key, flow));
+        if let Some(old) = self.s_in.get_mut(&(key, flow)).and_then(|s| s.old.take()) {
+            self.end_joined(shared, key, flow, &old);
+        }
+    }
+
+    fn end_joined(&mut self, shared: &mut Shared, key: PeKey, flow: SFlow, joined: &Joined) {
+        // The answer to the tunnel that came in its place is the same route.
+        let answers = self.s_in.get(&(key, flow)).and_then(|s| s.joined.as_ref()).and_then(|now| now.leaf);
+        if let Some(leaf) = joined.leaf.filter(|leaf| answers != Some(*leaf)) {
             shared.withdraw(self.config.vrf, leaf);
             // RFC 8534 §5: where the flow is still tracked, the same route says so.
             if let Some(group) = flow.group.address() {

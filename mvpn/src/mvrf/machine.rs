@@ -371,6 +371,9 @@ impl MvpnPe {
                 Timer::BidirCarry(_, key, flow) => m.carry_channel(shared, key, flow),
                 Timer::BidirLeave(_, key, flow) => m.left_channel(shared, key, flow),
                 Timer::Damped(_, tree) | Timer::Forget(_, tree) => m.update_tree(shared, now, tree),
+                Timer::Parting(_, tree) => m.parted(shared, now, tree),
+                Timer::AsParting(_, asn) => m.as_parted(shared, asn),
+                Timer::LeaveOld(_, key, flow) => m.end_old(shared, key, flow),
                 Timer::Alarm(_) => {}
             }
             m.watch(shared, now);
@@ -513,6 +516,9 @@ impl Timer {
             | Self::BidirLeave(vrf, ..)
             | Self::Damped(vrf, _)
             | Self::Forget(vrf, _)
+            | Self::Parting(vrf, _)
+            | Self::AsParting(vrf, _)
+            | Self::LeaveOld(vrf, ..)
             | Self::Alarm(vrf) => *vrf,
         }
     }

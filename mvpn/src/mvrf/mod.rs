@@ -12,6 +12,7 @@
 //! | §9.2.3.4 | `as_tree.rs` | inter-AS trees as a PE receives them |
 //! | §9.2.3.4.1, §12.3 | `leaf.rs` | Leaf A-D routes |
 //! | §11 | `c_multicast.rs` | C-multicast routes |
+//! | RFC 7988 §10 | `parting.rs` | changes of the upstream PE |
 //! | §12 | `s_pmsi/` | S-PMSIs: switching to them and back, wildcards (RFC 6625) |
 //! | §13, §14 | `source_active.rs` | Source Active A-D routes |
 //! | §16 | `damping.rs` | withdrawals that wait (RFC 7899) |
@@ -74,6 +75,7 @@ mod mdt;
 pub mod mib;
 mod numbers;
 mod p_tunnel;
+mod parting;
 mod permit;
 mod pim_tree;
 mod root;

@@ -56,6 +56,12 @@ pub(super) enum Timer {
     Damped(VrfId, CTree),
     /// RFC 7899: the figure of merit of a tree that nobody wants.
     Forget(VrfId, CTree),
+    /// RFC 7988 §10: the upstream PE before is left.
+    Parting(VrfId, CTree),
+    /// The same of the ASBR that an inter-AS tree came by.
+    AsParting(VrfId, u32),
+    /// The tunnel that an S-PMSI had before is left.
+    LeaveOld(VrfId, PeKey, SFlow),
     /// An alarm that waits for its spacing.
     Alarm(VrfId),
 }

@@ -177,7 +177,7 @@ impl Mvrf {
     pub(super) fn shared_upstream(&self, group: IpAddr) -> Option<PeKey> {
         let by_pim = self.config.protocol == CMulticastProtocol::Pim;
         let trees = self.trees.range(shared_trees(group)).filter(|(_, t)| t.route.is_some() || by_pim);
-        trees.filter_map(|(_, t)| upstream_of(t.umh)).next()
+        trees.filter_map(|(tree, _)| self.received_from(tree)).next()
     }
 
     /// A Source Tree Join of an ASM group came for a source of ours (RFC 6514 §13.1).

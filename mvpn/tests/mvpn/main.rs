@@ -49,6 +49,7 @@ mod standby;
 mod state;
 mod switch;
 mod te;
+mod transport;
 mod vpns;
 mod world;
 

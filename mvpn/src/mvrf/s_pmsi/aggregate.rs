@@ -41,7 +41,7 @@ impl Mvrf {
     }
 
     /// The kind of tunnel that a flow gets: another than the first choice if that failed it.
-    fn kind_for(&self, flow: SFlow) -> TunnelKind {
+    pub(super) fn kind_for(&self, flow: SFlow) -> TunnelKind {
         let fallback = self.config.fallback.filter(|_| self.failed.contains(&flow));
         fallback.unwrap_or(self.config.selective)
     }

@@ -11,7 +11,6 @@ use crate::mvrf::io::CTree;
 use crate::mvrf::p_tunnel::PTunnel;
 use crate::mvrf::route::SFlow;
 use crate::mvrf::shared::{Shared, Timer};
-use crate::mvrf::source_active::upstream_of;
 use crate::pim::wire::AddressFamily;
 
 impl Mvrf {
@@ -27,7 +26,7 @@ impl Mvrf {
         let Some(attributes) = attributes else {
             let Some(known) = self.s_in.get_mut(&(key, flow)) else { return };
             // Its users look for another; the tunnel stays joined until the root has had time to leave it.
-            if known.joined.is_some() {
+            if known.joined.is_some() || known.old.is_some() {
                 known.is_withdrawn = true;
                 let until = now + shared.config.timers.leave;
                 shared.timers.set(Timer::Leave(self.config.vrf, key, flow), until);
@@ -36,6 +35,7 @@ impl Mvrf {
             }
             let users = self.flows_of(key, flow);
             users.into_iter().for_each(|user| self.rematch(shared, now, user));
+            self.prepare_from(shared, now, key);
             return self.bootstrap_changed(shared, now, key, flow);
         };
         if !self.config.sites.receivers {
@@ -52,21 +52,37 @@ impl Mvrf {
         let is_other = |known: &SPmsiIn| {
             (&known.attributes.pmsi, known.attributes.next_hop) != (&attributes.pmsi, attributes.next_hop)
         };
-        if known.is_some_and(is_other) {
+        // Of two roots both would send.
+        let is_of_root = |s: &SPmsiIn| s.attributes.leaves_report_to() == attributes.leaves_report_to();
+        let (is_other, stays) = known.map_or((false, false), |s| (is_other(s), is_of_root(s) && !s.users.is_empty()));
+        if is_other {
             // RFC 6514 §12.1: bound to another tunnel.
-            self.leave_s_pmsi(shared, key, flow);
+            self.end_old(shared, key, flow);
+            match stays {
+                true => self.keep_old(shared, now, key, flow),
+                false => self.leave_s_pmsi(shared, key, flow),
+            }
         }
-        let joined = self.s_in.get_mut(&(key, flow)).and_then(|s| s.joined.take());
-        let users = self.s_in.remove(&(key, flow)).map(|s| s.users).unwrap_or_default();
+        let known = self.s_in.remove(&(key, flow));
+        let (users, joined, old) = known.map(|s| (s.users, s.joined, s.old)).unwrap_or_default();
         let is_used = !users.is_empty();
-        self.s_in.insert((key, flow), SPmsiIn { attributes, is_withdrawn: false, users, joined });
+        self.s_in.insert((key, flow), SPmsiIn { attributes, is_withdrawn: false, users, joined, old });
         if is_used {
             self.join_s_pmsi(shared, now, key, flow);
         }
         for user in self.flows_of(key, flow) {
             self.rematch(shared, now, user);
         }
+        self.prepare_from(shared, now, key);
         self.bootstrap_changed(shared, now, key, flow);
+    }
+
+    /// The root moves the S-PMSI to another tunnel: packets come by the old one until it has (RFC 6513 §7.1.1).
+    fn keep_old(&mut self, shared: &mut Shared, now: Instant, key: PeKey, flow: SFlow) {
+        let Some(known) = self.s_in.get_mut(&(key, flow)).filter(|s| s.joined.is_some()) else { return };
+        known.old = known.joined.take();
+        let until = now + shared.config.timers.leave;
+        shared.timers.set(Timer::LeaveOld(self.config.vrf, key, flow), until);
     }
 
     /// S-PMSI A-D routes of other PEs.
@@ -103,7 +119,7 @@ impl Mvrf {
             };
         };
         match self.trees.get(&CTree::Source { group, source }) {
-            Some(tree) if tree.umh.is_some() => upstream_of(tree.umh),
+            Some(tree) if tree.umh.is_some() => self.received_from(&CTree::Source { group, source }),
             // RFC 6514 §13.2: the source is active elsewhere, and we are on the shared tree.
             _ if self.config.asm == AsmMode::RptSpt && self.shared_upstream(group).is_some() => {
                 self.best_source(group, source)
@@ -141,7 +157,16 @@ impl Mvrf {
         self.refresh_routes(shared, flow);
     }
 
-    /// Finds the S-PMSI that a flow is matched to (RFC 6625 §3.2).
+    /// The S-PMSI of a PE that a flow from there comes by (RFC 6625 §3.2).
+    pub(in crate::mvrf) fn best_s_pmsi(&self, pe: PeKey, flow: FlowKey) -> Option<SFlow> {
+        let is_there = |of: &SFlow| {
+            let known = self.s_in.get(&(pe, *of)).filter(|s| !s.is_withdrawn);
+            known.and_then(|s| s.attributes.pmsi.as_ref()).is_some_and(|pmsi| pmsi.tunnel != PTunnel::None)
+        };
+        SFlow::candidates(flow.0, flow.1, self.is_ssm(flow.1)).into_iter().flatten().find(is_there)
+    }
+
+    /// Finds the S-PMSI that a flow is matched to.
     fn rematch(&mut self, shared: &mut Shared, now: Instant, flow: FlowKey) {
         self.rematch_reception(shared, now, flow);
         self.track_flow(shared, flow);
@@ -149,12 +174,7 @@ impl Mvrf {
 
     fn rematch_reception(&mut self, shared: &mut Shared, now: Instant, flow: FlowKey) {
         let Some(receiving) = self.receiving.get(&flow).copied() else { return };
-        let candidates = SFlow::candidates(flow.0, flow.1, self.is_ssm(flow.1));
-        let is_there = |f: &SFlow| {
-            let known = self.s_in.get(&(receiving.pe, *f)).filter(|s| !s.is_withdrawn);
-            known.and_then(|s| s.attributes.pmsi.as_ref()).is_some_and(|pmsi| pmsi.tunnel != PTunnel::None)
-        };
-        let matched = candidates.into_iter().flatten().find(is_there);
+        let matched = self.best_s_pmsi(receiving.pe, flow);
         if matched == receiving.matched {
             return;
         }

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod egress;
+mod exchange;
 mod failure;
 mod figures;
 mod fsm;
@@ -164,6 +165,9 @@ impl Mvrf {
 
     /// The switch-over delay is over.
     pub(super) fn switch_over(&mut self, shared: &mut Shared, now: Instant, flow: SFlow) {
+        if self.s_out.get(&flow).is_some_and(|out| out.state == State::Selective) {
+            return self.exchanged(shared, now, flow);
+        }
         let is_new = self.s_out.get(&flow).is_some_and(|out| out.state == State::Announced);
         if is_new && self.is_too_small(shared, flow) {
             return self.fail_small(shared, now, flow);
@@ -181,13 +185,14 @@ impl Mvrf {
         if let (None, Some(state)) = (old, state) {
             let Some(tree) = self.choose_tree(shared, now, flow) else { return };
             let since = shared.next_age();
-            self.s_out.insert(flow, SPmsiOut { state, tree, is_wanted: true, since, reason });
+            self.s_out.insert(flow, SPmsiOut { state, tree, before: None, is_wanted: true, since, reason });
             self.s_pmsi_changed_at = Some(now);
             self.attach_known_leaves(shared, now, flow);
         }
         if let (Some(out), Some(state)) = (self.s_out.get_mut(&flow), state) {
             out.state = state;
         }
+        let goes_on = self.s_out.get(&flow).is_some_and(|out| out.before.is_some() && state == Some(State::Selective));
         let ended = if state.is_none() { self.s_out.remove(&flow) } else { None };
         for action in actions {
             self.act(shared, now, flow, *action, ended.as_ref());
@@ -197,16 +202,20 @@ impl Mvrf {
                 self.moved(shared, flow, from, why);
             }
         }
+        if goes_on {
+            // It was on its way to another tunnel.
+            self.act(shared, now, flow, Action::StartDelay, None);
+        }
     }
 
     /// The tree that the flows of an S-PMSI take, whether that is the S-PMSI's or not.
     fn taken_by(&self, flow: SFlow) -> Option<TreeId> {
-        let carrying = |flow: &SFlow| self.s_out.get(flow).filter(|out| out.state.carries()).map(|out| out.tree);
+        let carrying = |flow: &SFlow| self.s_out.get(flow).filter(|out| out.state.carries()).map(SPmsiOut::carrier);
         [flow, SFlow::all(flow.family)].iter().find_map(carrying).or(self.inclusive)
     }
 
     /// Says that flows changed their tunnel.
-    fn moved(&self, shared: &mut Shared, flow: SFlow, from: Option<TreeId>, why: Move) {
+    pub(super) fn moved(&self, shared: &mut Shared, flow: SFlow, from: Option<TreeId>, why: Move) {
         let tunnel = |tree: Option<TreeId>| tree.and_then(|tree| shared.roots.get(&tree)).map(|r| r.tunnel.clone());
         let (from, to) = (tunnel(from), tunnel(self.taken_by(flow)));
         shared.event(MvpnEvent::Moved { vrf: self.config.vrf, flow, from, to, why });
@@ -235,7 +244,7 @@ impl Mvrf {
                 self.s_pmsi_changed_at = Some(now);
                 shared.timers.clear(Timer::HoldDown(vrf, flow));
                 if let Some(out) = ended {
-                    self.release_tree(shared, now, flow, out.tree);
+                    self.release_trees(shared, now, flow, out);
                 }
             }
         }
@@ -290,7 +299,7 @@ impl Mvrf {
     pub(super) fn end_s_pmsi(&mut self, shared: &mut Shared, now: Instant, flow: SFlow, why: Option<Move>) {
         let Some(out) = self.s_out.remove(&flow) else { return };
         if let Some(why) = why.filter(|_| out.state.carries()) {
-            self.moved(shared, flow, Some(out.tree), why);
+            self.moved(shared, flow, Some(out.carrier()), why);
         }
         let vrf = self.config.vrf;
         self.s_pmsi_changed_at = Some(shared.clock);
@@ -298,11 +307,11 @@ impl Mvrf {
         shared.timers.clear(Timer::HoldDown(vrf, flow));
         self.withdraw_s_pmsi(shared, flow);
         self.rebind(shared, flow);
-        self.release_tree(shared, now, flow, out.tree);
+        self.release_trees(shared, now, flow, &out);
     }
 
     /// Legs out of the PMSI follow what their flows are matched to.
-    fn rebind(&mut self, shared: &mut Shared, flow: SFlow) {
+    pub(super) fn rebind(&mut self, shared: &mut Shared, flow: SFlow) {
         let groups: Vec<_> = match (flow.source, flow.group.address()) {
             (Some(source), Some(group)) => {
                 let route = self.c_routes.get(&mroute_key(Some(source), group));

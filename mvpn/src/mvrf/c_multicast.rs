@@ -8,7 +8,7 @@ use fwd_core::net::IpPrefix;
 use fwd_core::time::Instant;
 
 use super::attributes::{McastAttributes, Target};
-use super::config::{AsmMode, CMulticastProtocol, InterAs};
+use super::config::{AsmMode, CMulticastProtocol, InterAs, Model};
 use super::event::{MvpnEvent, MvpnLimit};
 use super::instance::{Join, Joiner, Mvrf, Tree};
 use super::io::{CTree, Output};
@@ -126,6 +126,7 @@ impl Mvrf {
         }
         self.update_receiving(shared, now, (source, group));
         self.prepare(shared, now, tree);
+        self.update_in_band(shared, now, tree);
         match source {
             Some(source) => self.update_source(shared, now, group, source),
             None => self.update_group(shared, now, group),
@@ -170,6 +171,10 @@ impl Mvrf {
     ) -> Option<(McastRoute, McastAttributes)> {
         let Umh::Remote { import, rd, source_as, .. } = *umh else { return None };
         if self.config.protocol == CMulticastProtocol::Pim || import.address == shared.config.router {
+            return None;
+        }
+        // RFC 7246 §1: what mLDP signals, and what it could not.
+        if self.config.model == Model::InBand || self.is_in_band(tree.group()) {
             return None;
         }
         let is_shared = matches!(tree, CTree::Shared { group, .. } if !self.is_bidir(*group));

@@ -93,19 +93,22 @@ pub enum Model {
     Mdt,
     /// By both: a VPN on its way from one to the other (RFC 6517 §6).
     Both,
+    /// They need not: mLDP signals source trees of the groups of [`MvrfConfig::in_band`], and no other crosses the backbone (RFC 7246). Without
+    /// inclusive tunnel, S-PMSIs, bidirectional groups, or anything else that has MCAST-VPN routes.
+    InBand,
 }
 
 impl Model {
     /// Whether MCAST-VPN routes are originated.
     #[must_use]
     pub const fn has_mcast(self) -> bool {
-        !matches!(self, Self::Mdt)
+        matches!(self, Self::Bgp | Self::Both)
     }
 
     /// Whether MDT-SAFI routes and S-PMSI Joins are sent and taken.
     #[must_use]
     pub const fn has_mdt(self) -> bool {
-        !matches!(self, Self::Bgp)
+        matches!(self, Self::Mdt | Self::Both)
     }
 }
 
@@ -355,6 +358,9 @@ pub struct MvrfConfig {
     pub revertive: bool,
     /// The BFD session that watches the I-PMSI from this PE: announced with it (RFC 9026 §3.1.6).
     pub bfd: Option<BfdSession>,
+    /// Groups whose source trees mLDP signals in-band (RFC 7246; RFC 6826 for the global table), each with a P2MP LSP of its own: no routes, no
+    /// S-PMSIs, no shared trees. All PEs of the MVPN need the same. Bidirectional groups are carried as `bidir` says. Default: none.
+    pub in_band: Vec<IpPrefix>,
     /// Groups of source-specific multicast beside 232.0.0.0/8 and ff3x::/32.
     pub ssm_ranges: Vec<IpPrefix>,
     /// How the MVPN spans ASes.
@@ -405,6 +411,7 @@ impl MvrfConfig {
             standby: None,
             revertive: true,
             bfd: None,
+            in_band: Vec::new(),
             ssm_ranges: Vec::new(),
             inter_as: InterAs::default(),
             inter_area: false,
@@ -497,6 +504,9 @@ impl MvrfConfig {
         if model.has_mdt() && !fits {
             return Err(MvpnConfigError::Model);
         }
+        if !self.fits_in_band(model, protocol) {
+            return Err(MvpnConfigError::InBand);
+        }
         BidirModel::check(self, protocol)
     }
 
@@ -585,6 +595,11 @@ pub enum MvpnConfigError {
         "model: MDT-SAFI and S-PMSI Joins need an IPv4 router, an inclusive tunnel and S-PMSIs by PIM, and PIM between the PEs"
     )]
     Model,
+    /// `in_band`, or a model that needs it or does not go with it.
+    #[error(
+        "in_band: a range that is not multicast, or beside the MDT-SAFI; with that model none, or beside what has routes"
+    )]
+    InBand,
     /// `timers.leave`.
     #[error("leave: not more than switch_over")]
     Leave,

@@ -4,6 +4,7 @@ use core::net::IpAddr;
 
 use fwd_core::net::VrfId;
 
+use super::in_band::InBandFault;
 use super::p_tunnel::PTunnel;
 use super::route::{McastRoute, SFlow};
 use super::s_pmsi::Move;
@@ -154,6 +155,17 @@ pub enum MvpnEvent {
         group: IpAddr,
         /// The PE.
         pe: Option<IpAddr>,
+    },
+    /// An LSP that was joined in-band carries nothing.
+    InBand {
+        /// Where, if it is known.
+        vrf: Option<VrfId>,
+        /// The last one.
+        tunnel: PTunnel,
+        /// Why.
+        fault: InBandFault,
+        /// How often since the last such event.
+        times: u64,
     },
     /// The forwarder had no room for an op; what needed it does not work.
     Refused {

@@ -203,7 +203,7 @@ impl Mvrf {
         }
         let of_source = source.and_then(|source| self.joins.get(&CTree::Source { group, source }));
         let of_group = self.joins.range(shared_trees(group)).map(|(_, join)| join);
-        let is_route = |by: &Joiner| matches!(by, Joiner::Route(_));
+        let is_route = |by: &Joiner| !matches!(by, Joiner::Vrf(_));
         !self.taps_of((source, group)).is_empty() && !of_group.chain(of_source).any(|join| join.by.iter().any(is_route))
     }
 

@@ -251,6 +251,9 @@ impl Mvrf {
         if let Some(rpa) = self.rpa_of(group) {
             return (self.bidir_tree(group, rpa), true);
         }
+        if self.is_in_band(group) {
+            return (self.in_band_tree(source, group), true);
+        }
         match self.s_pmsi_of(source, group) {
             Some((_, out)) => (Some(out.carrier()), true),
             None => (self.inclusive, false),
@@ -285,6 +288,7 @@ impl Mvrf {
         for tree in joins {
             self.forget_join(shared, now, tree);
         }
+        self.stop_in_band(shared, now);
         let s_in: Vec<_> = self.s_in.keys().copied().collect();
         for (key, flow) in s_in {
             self.leave_s_pmsi(shared, key, flow);

@@ -10,7 +10,7 @@ use fwd_core::time::Instant;
 use smallvec::SmallVec;
 
 use super::attributes::{McastAttributes, Target};
-use super::config::{AsmMode, InterAs};
+use super::config::{AsmMode, InterAs, Model};
 use super::event::MvpnReject;
 use super::instance::{Mvrf, PeKey};
 use super::io::CTree;
@@ -91,7 +91,7 @@ impl Mvrf {
         route: McastRoute,
         attributes: Option<&McastAttributes>,
     ) {
-        if !self.config.families.contains(&route.family) {
+        if !self.config.families.contains(&route.family) || self.config.model == Model::InBand {
             return;
         }
         let is_known = attributes.is_none_or(|attributes| shared.knows_tunnel(attributes));

@@ -20,6 +20,7 @@ use super::config::{InterAs, MvpnConfig, MvrfConfig};
 use super::damping::Merit;
 use super::event::MvpnLimit;
 use super::extranet::Crossing;
+use super::in_band::InBand;
 use super::io::CTree;
 use super::mdt::MdtRoute;
 use super::p_tunnel::{PTunnel, PmsiTunnelValue};
@@ -98,6 +99,8 @@ pub(super) enum Joiner {
     Route(RouteDistinguisher),
     /// Another VRF of this PE.
     Vrf(VrfId),
+    /// The leaves of an LSP of the tree.
+    InBand,
 }
 
 /// A flow that comes from another PE: C-S, if it is one source's, and C-G.
@@ -272,6 +275,8 @@ pub(super) struct Mvrf {
     pub(super) watched: BTreeMap<IpAddr, BfdSession>,
     /// The customers' bidirectional groups.
     pub(super) bidir: Bidir,
+    /// Trees that mLDP signals.
+    pub(super) in_band: InBand,
     /// Alarms that were said.
     pub(super) alarms: BTreeMap<MvpnLimit, Alarm>,
     /// A-D routes of PMSIs that came, by type and PE.
@@ -331,6 +336,7 @@ impl Mvrf {
             standby_joins: BTreeSet::new(),
             watched: BTreeMap::new(),
             bidir: Bidir::default(),
+            in_band: InBand::default(),
             alarms: BTreeMap::new(),
             adverts: BTreeMap::new(),
             reserved: 0,
@@ -354,7 +360,7 @@ impl Mvrf {
             IpAddr::V4(group) => group.is_ssm_group(),
             IpAddr::V6(group) => group.is_ssm_group(),
         };
-        well_known || self.config.ssm_ranges.iter().any(|range| holds(range, group))
+        well_known || self.config.ssm_ranges.iter().chain(&self.config.in_band).any(|range| holds(range, group))
     }
 
     /// Attributes of a route of ours with the VRF's export route targets.
@@ -433,16 +439,8 @@ impl Mvrf {
         let (tree, is_selective) = self.tunnel_of(Some(source), group);
         let root = tree.filter(|_| sends).and_then(|tree| shared.roots.get(&tree));
         let flow = self.receiving.get(&(Some(source), group)).or_else(|| self.receiving.get(&(None, group)));
-        let received_by = flow.and_then(|r| match r.matched {
-            Some(matched) => self.s_in.get(&(r.pe, matched))?.attributes.pmsi.as_ref().map(|p| p.tunnel.clone()),
-            None => {
-                if let Some(asn) = self.upstreams.get(&r.pe).and_then(|upstream| upstream.asn) {
-                    return self.tunnel_of_as(asn, AddressFamily::of(group));
-                }
-                let member = self.members.get(&r.pe)?;
-                member.tunnels.get(&AddressFamily::of(group))?.as_ref().map(|p| p.tunnel.clone())
-            }
-        });
+        let in_band = flow.and_then(|r| self.in_band_from(source, group, r.pe));
+        let received_by = in_band.or_else(|| flow.and_then(|r| self.tunnel_from(r, group)));
         Carried {
             sent_by: root.map(|r| r.tunnel.clone()),
             is_selective: is_selective && root.is_some(),
@@ -452,6 +450,20 @@ impl Mvrf {
             leaves: root.map(|r| r.leaves().collect()).unwrap_or_default(),
             from: flow.map(|r| r.pe.address),
             received_by,
+        }
+    }
+
+    /// The P-tunnel that a flow is expected by.
+    fn tunnel_from(&self, r: &Receiving, group: IpAddr) -> Option<PTunnel> {
+        match r.matched {
+            Some(matched) => self.s_in.get(&(r.pe, matched))?.attributes.pmsi.as_ref().map(|p| p.tunnel.clone()),
+            None => {
+                if let Some(asn) = self.upstreams.get(&r.pe).and_then(|upstream| upstream.asn) {
+                    return self.tunnel_of_as(asn, AddressFamily::of(group));
+                }
+                let member = self.members.get(&r.pe)?;
+                member.tunnels.get(&AddressFamily::of(group))?.as_ref().map(|p| p.tunnel.clone())
+            }
         }
     }
 }

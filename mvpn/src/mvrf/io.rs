@@ -155,6 +155,13 @@ pub enum Input {
         /// Octets.
         mtu: Option<u16>,
     },
+    /// Somebody joined an mLDP LSP at this PE that it did not ask for (RFC 6826 §2, RFC 7246 §2). One that is taken is asked for
+    /// ([`TreeRequest::Root`]), and over when it has no branches any more ([`TreeRequest::Remove`]). One that is refused has to be said again when an
+    /// MVRF is added that may take it.
+    Rooted {
+        /// The LSP.
+        tunnel: PTunnel,
+    },
     /// The provider of tunnels cannot build a tree, or not any more.
     TreeFailed {
         /// The tree.
@@ -245,6 +252,7 @@ impl Input {
             | Self::Mdt { .. }
             | Self::Transport { .. }
             | Self::Branches { .. }
+            | Self::Rooted { .. }
             | Self::TunnelMtu { .. }
             | Self::TreeFailed { .. }
             | Self::Refused(_) => None,

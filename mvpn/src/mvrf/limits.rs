@@ -83,6 +83,7 @@ impl Mvrf {
             }
         }
         self.drop_crossed(shared, now);
+        self.drop_in_band(shared, now);
         self.drop_trees(shared, now);
         self.drop_sources(shared);
         self.drop_s_pmsis(shared, now);

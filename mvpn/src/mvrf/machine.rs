@@ -225,6 +225,7 @@ impl MvpnPe {
             Input::Route { route, attributes } => self.route_changed(now, route, attributes),
             Input::Umh { vrf, prefix, rd, route } => {
                 let Some(m) = self.mvrfs.get_mut(&vrf) else { return };
+                let route = route.map(|route| m.with_upstream(route));
                 if m.umh.set(prefix, rd, route) {
                     m.roots_changed(&mut self.shared, now, &prefix);
                 }
@@ -256,7 +257,8 @@ impl MvpnPe {
                 }
             }
             Input::Transport { router, entry } => self.shared.set_transport(now, router, entry),
-            Input::Branches { tree, branches } => self.shared.set_branches(now, tree, &branches),
+            Input::Branches { tree, branches } => self.branches_changed(now, tree, &branches),
+            Input::Rooted { tunnel } => self.rooted(now, tunnel),
             Input::Rate { vrf, source, group, octets_per_second } => {
                 if let Some(m) = self.mvrfs.get_mut(&vrf) {
                     m.rate(&mut self.shared, now, source, group, octets_per_second);
@@ -325,6 +327,9 @@ impl MvpnPe {
     ) -> Result<(), MvpnConfigError> {
         let m = self.mvrfs.get_mut(&vrf).ok_or(MvpnConfigError::Vrf)?;
         m.config.check_model(model, protocol, &self.shared.config)?;
+        if (model == Model::InBand) != (m.config.model == Model::InBand) {
+            return Err(MvpnConfigError::InBand);
+        }
         m.migrate(&mut self.shared, now, model, protocol);
         Ok(())
     }

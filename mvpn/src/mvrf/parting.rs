@@ -14,27 +14,55 @@ use super::shared::{Shared, Timer};
 use super::source_active::upstream_of;
 use super::umh::Umh;
 
-/// The upstream hop that a tree is still received from, and the route that joins it there.
+/// The upstream hop that a tree is still received from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Parting {
     umh: Umh,
-    route: McastRoute,
+    link: Link,
     /// The S-PMSI of the selected upstream PE that is joined beforehand.
     prepared: Option<(PeKey, SFlow)>,
+}
+
+impl Parting {
+    pub(super) const fn umh(&self) -> Umh {
+        self.umh
+    }
+}
+
+/// What joins a tree at an upstream hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    Route(McastRoute),
+    /// An LSP that is named after the tree and that PE (RFC 7246 §2).
+    Lsp(PeKey),
 }
 
 /// A selected upstream hop, and the route to it.
 pub(super) type Way = (Option<Umh>, Option<McastRoute>);
 
 impl Mvrf {
+    fn link(&self, tree: &CTree, (umh, route): Way) -> Option<Link> {
+        match (self.is_in_band(tree.group()), tree) {
+            (true, CTree::Source { .. }) => upstream_of(umh).map(Link::Lsp),
+            _ => route.map(Link::Route),
+        }
+    }
+
+    fn unlink(&self, shared: &mut Shared, link: Link) {
+        if let Link::Route(route) = link {
+            shared.withdraw(self.config.vrf, route);
+        }
+    }
+
     /// The way of a tree changed. Whether the route of the old one stays for the delay.
     pub(super) fn part(&mut self, shared: &mut Shared, now: Instant, tree: CTree, old: Way, new: Way) -> bool {
         let timer = Timer::Parting(self.config.vrf, tree);
         let until = now + shared.config.timers.switch_over;
+        let (old_link, new_link) = (self.link(&tree, old), self.link(&tree, new));
         if let Some(known) = self.partings.get(&tree).copied() {
-            let is_back = new.1 == Some(known.route);
-            if new.1.is_some() && !is_back && self.leads_on(&tree, &known) {
-                if old.1 != new.1 {
+            let is_back = new_link == Some(known.link);
+            if new_link.is_some() && !is_back && self.leads_on(&tree, &known) {
+                if old_link != new_link {
                     shared.timers.set(timer, until);
                 }
             } else {
@@ -42,15 +70,14 @@ impl Mvrf {
                 shared.timers.clear(timer);
                 self.forget_prepared(shared, now, tree, known.prepared);
                 if !is_back {
-                    shared.withdraw(self.config.vrf, known.route);
+                    self.unlink(shared, known.link);
                 }
             }
             return false;
         }
-        let (Some(umh), Some(route)) = old else { return false };
-        let parting = Parting { umh, route, prepared: None };
-        let moves = new.1.is_some_and(|new| new != route);
-        if !moves || !self.leads_on(&tree, &parting) {
+        let (Some(umh), Some(link), Some(new)) = (old.0, old_link, new_link) else { return false };
+        let parting = Parting { umh, link, prepared: None };
+        if new == link || !self.leads_on(&tree, &parting) {
             return false;
         }
         self.partings.insert(tree, parting);
@@ -61,14 +88,14 @@ impl Mvrf {
     /// Whether a way still leads to the root of a tree. Joins by PIM move at once, and where a second PE is joined beforehand it sends, or is
     /// the sooner the better.
     fn leads_on(&self, tree: &CTree, parting: &Parting) -> bool {
-        let may = self.config.protocol == CMulticastProtocol::Bgp && self.config.standby.is_none();
+        let by_route = self.config.protocol == CMulticastProtocol::Bgp && self.config.standby.is_none();
+        let may = by_route || matches!(parting.link, Link::Lsp(_));
         if !may || self.is_bidir(tree.group()) || !self.umh.is_candidate(tree.root(), &parting.umh) {
             return false;
         }
         let Umh::Remote { source_as: Some(asn), .. } = parting.umh else { return true };
-        let (McastKind::SourceTreeJoin(join) | McastKind::SharedTreeJoin(join)) = parting.route.kind else {
-            return false;
-        };
+        let Link::Route(route) = parting.link else { return true };
+        let (McastKind::SourceTreeJoin(join) | McastKind::SharedTreeJoin(join)) = route.kind else { return false };
         match self.ases.get(&asn) {
             Some(of) if self.config.inter_as == InterAs::Segmented => of.has_way(join.rd),
             _ => true,
@@ -86,7 +113,7 @@ impl Mvrf {
         let Some(parting) = self.partings.remove(&tree) else { return };
         self.forget_prepared(shared, now, tree, parting.prepared);
         self.update_tree(shared, now, tree);
-        shared.withdraw(self.config.vrf, parting.route);
+        self.unlink(shared, parting.link);
     }
 
     /// The S-PMSI that a flow will come by is joined beforehand.

@@ -14,7 +14,7 @@ use fwd_core::time::Instant;
 
 use super::config::TunnelKind;
 use super::event::MvpnLimit;
-use super::io::{Output, TreeRequest};
+use super::io::{CTree, Output, TreeRequest};
 use super::p_tunnel::{MldpLsp, PTunnel};
 use super::shared::Shared;
 use super::technology::{self, LONGEST};
@@ -50,6 +50,8 @@ pub(super) struct Root {
     pub(super) label: Option<Label>,
     /// The LSP of the provider's that it is a label in.
     trunk: Option<TreeId>,
+    /// The tree that others joined by joining the tunnel.
+    pub(super) carries: Option<CTree>,
     /// The most octets of a customer's packet, if known.
     pub(super) mtu: Option<u16>,
     legs: BTreeMap<LegKey, Leg>,
@@ -73,7 +75,19 @@ pub(super) struct Trunk {
 impl Root {
     fn new(vrf: VrfId, kind: TunnelKind, tunnel: PTunnel, group: ReplicationId) -> Self {
         let (legs, free_legs) = (BTreeMap::new(), Vec::new());
-        Self { vrf, kind, tunnel, group, label: None, trunk: None, mtu: None, legs, next_leg: 0, free_legs }
+        Self {
+            vrf,
+            kind,
+            tunnel,
+            group,
+            label: None,
+            trunk: None,
+            carries: None,
+            mtu: None,
+            legs,
+            next_leg: 0,
+            free_legs,
+        }
     }
 
     fn leg_number(&mut self) -> Option<u16> {

@@ -15,6 +15,7 @@ use super::attributes::McastAttributes;
 use super::config::MvpnConfig;
 use super::event::{MvpnEvent, MvpnLimit, MvpnReject};
 use super::extranet::{Crossing, Crossings};
+use super::in_band::InBandFault;
 use super::instance::PeKey;
 use super::io::{CTree, Output, TreeRequest};
 use super::numbers::Numbers;
@@ -68,10 +69,11 @@ pub(super) enum Timer {
 
 /// What events that peers cause are counted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum News {
+pub(super) enum News {
     Limit(MvpnLimit, VrfId),
     Reject(MvpnReject, VrfId),
     Join(VrfId),
+    InBand(InBandFault),
 }
 
 /// A tunnel that this PE is a leaf of.
@@ -459,7 +461,7 @@ impl Shared {
         }
     }
 
-    fn is_news(&mut self, now: Instant, key: News) -> Option<u64> {
+    pub(super) fn is_news(&mut self, now: Instant, key: News) -> Option<u64> {
         let (at, times) = self.news.entry(key).or_insert((None, 0));
         *times = times.saturating_add(1);
         if at.is_some_and(|at| now - at < Duration::from_secs(1)) {

@@ -18,11 +18,12 @@ use fwd_core::op::{FwdOp, IlmAction, LegTarget, Mroute, MrouteKey, Origin, Rpf, 
 use fwd_core::time::Instant;
 use mvpn::mvrf::mib::{MvpnMib, Outside};
 use mvpn::mvrf::{
-    AdRoute, AsmMode, Audience, BidirModel, CTree, Input, McastAttributes, McastKind, McastRoute, MldpLsp, MvpnConfig,
-    MvpnLimit, MvpnLimits, MvpnPe, MvrfConfig, Output, PTunnel, PmsiTunnelValue, SFlow, Target, Threshold, TreeId,
-    TunnelKind, UmhRoute,
+    AdRoute, AsmMode, Audience, BidirModel, CTree, Input, McastAttributes, McastKind, McastRoute, MldpLsp, Model,
+    MvpnConfig, MvpnLimit, MvpnLimits, MvpnPe, MvrfConfig, Output, PTunnel, PmsiTunnelValue, SFlow, Target, Threshold,
+    TreeId, TunnelKind, UmhRoute,
 };
 use mvpn::pim::wire::AddressFamily;
+use p2mp_pw::mldp::TreeFec;
 
 const OURS: [u8; 4] = [192, 0, 2, 1];
 
@@ -342,6 +343,18 @@ impl Drive<'_, '_> {
         Ok(())
     }
 
+    /// An LSP of a tree at this root, or another that is not.
+    fn in_band(&mut self) -> Result<Input> {
+        let root = if self.u.ratio(7, 8)? { OURS.into() } else { self.router()? };
+        let rd = if self.u.ratio(7, 8)? { Some(self.rd()?.octets()) } else { None };
+        let (source, group) = (self.source()?, self.group()?);
+        let tunnel = match self.u.int_in_range(0..=7)? {
+            0 => PTunnel::MldpP2mp(MldpLsp { root, opaque: self.u.arbitrary::<[u8; 16]>()?.into() }),
+            _ => PTunnel::of_mldp(&TreeFec::in_band(root, source, group, rd)).expect("a P2MP LSP"),
+        };
+        Ok(Input::Rooted { tunnel })
+    }
+
     fn step(&mut self) -> Result<()> {
         let input = match self.u.int_in_range(0..=13)? {
             0..=3 => {
@@ -368,7 +381,7 @@ impl Drive<'_, '_> {
                 let entry = if self.u.arbitrary()? { Some(NhlfeId(self.u.int_in_range(1..=9)?)) } else { None };
                 Input::Transport { router: self.router()?, entry }
             }
-            10 => match self.u.int_in_range(0..=7)? {
+            10 => match self.u.int_in_range(0..=10)? {
                 0 => {
                     let branches = (0..self.u.int_in_range(0..=3)?).map(NhlfeId).collect();
                     Input::Branches { tree: TreeId(self.u.int_in_range(0..=9)?), branches }
@@ -376,6 +389,14 @@ impl Drive<'_, '_> {
                 1 => {
                     let (vrf, source, group) = (self.vrf()?, self.source()?, self.group()?);
                     Input::Rate { vrf, source, group, octets_per_second: self.u.int_in_range(0..=2000)? }
+                }
+                7 => self.in_band()?,
+                8 => {
+                    let kinds = [TunnelKind::IngressReplication, TunnelKind::MldpP2mp, TunnelKind::RsvpTeP2mp];
+                    let (vrf, kind) = (self.vrf()?, *self.u.choose(&kinds)?);
+                    // An aggregated one has LSPs alone.
+                    let _ = self.pe.set_selective(self.now, vrf, kind);
+                    return Ok(());
                 }
                 2 => Input::TreeFailed { tree: TreeId(self.u.int_in_range(0..=9)?) },
                 3 => {
@@ -478,6 +499,12 @@ fn config(u: &mut Unstructured<'_>, n: u16) -> Result<MvrfConfig> {
         3 => Some(BidirModel::FlatMp2mp),
         _ => Some(BidirModel::Hierarchical { root: if u.arbitrary()? { OURS } else { [192, 0, 2, 2] }.into(), lsp: 9 }),
     };
+    config.in_band = if u.arbitrary()? { vec!["232.1.1.2/31".parse().unwrap()] } else { Vec::new() };
+    if u.ratio(1, 8)? {
+        (config.model, config.inclusive, config.bidir, config.bootstrap) = (Model::InBand, None, None, false);
+        config.s_pmsi.fixed.clear();
+        config.in_band = vec!["232.0.0.0/8".parse().unwrap()];
+    }
     config.s_pmsi.always = vec!["239.1.1.0/30".parse().unwrap()];
     (config.limits.joins, config.limits.trees, config.limits.leaves) = (6, 6, 4);
     Ok(config)

@@ -13,7 +13,7 @@ use p2mp_pw::ldp::session::{AdvertisementDiscipline, Negotiated};
 use p2mp_pw::ldp::{LdpId, Pdu};
 use p2mp_pw::mldp::{Candidate, Deliver, Event, GroupRange, Input, Mldp, MldpConfig, Output, Route, TreeFec, TreeId};
 
-use mvpn::mvrf::{MldpLsp, PTunnel, TreeRequest};
+use mvpn::mvrf::{PTunnel, TreeRequest};
 
 use super::node::{CORE, LDP_LABELS, SimAddress, mac};
 use super::world::{What, World};
@@ -30,6 +30,11 @@ pub struct Ldp {
 }
 
 impl Ldp {
+    /// Trees that a router knows of.
+    pub fn trees_at(&self, n: usize) -> usize {
+        self.nodes[n].trees().count()
+    }
+
     /// The entries that a root sends by.
     pub fn branches_of(&self, root: usize, tree: mvpn::mvrf::TreeId) -> Option<Vec<NhlfeId>> {
         let found = self.rooted.iter().find(|((n, _), (of, _))| *n == root && *of == tree);
@@ -65,8 +70,8 @@ fn index(peer: LdpId) -> usize {
     usize::from(peer.lsr.octets()[3]) - 1
 }
 
-fn fec(lsp: &MldpLsp) -> TreeFec {
-    TreeFec::p2mp(lsp.root, u32::from_be_bytes(*lsp.opaque.last_chunk().unwrap()))
+fn fec(tunnel: &PTunnel) -> TreeFec {
+    tunnel.mldp_fec().unwrap_or_else(|| panic!("{tunnel:?}"))
 }
 
 impl<A: SimAddress> World<A> {
@@ -192,8 +197,8 @@ impl<A: SimAddress> World<A> {
         let Some(ldp) = &mut self.ldp else { return };
         let mldp = &mut ldp.nodes[pe];
         match request {
-            TreeRequest::Root { tree, tunnel: PTunnel::MldpP2mp(lsp) } => {
-                let id = mldp.open(now, fec(&lsp)).unwrap();
+            TreeRequest::Root { tree, tunnel } => {
+                let id = mldp.open(now, fec(&tunnel)).unwrap();
                 ldp.rooted.insert((pe, id), (tree, BTreeMap::new()));
             }
             TreeRequest::Remove { tree } => {
@@ -204,18 +209,19 @@ impl<A: SimAddress> World<A> {
                 }
             }
             TreeRequest::Join { tunnel, arrives_by } => {
-                let PTunnel::MldpP2mp(lsp) = &tunnel else { panic!("{tunnel:?}") };
-                let id = mldp.join(now, fec(lsp), Deliver::Multicast(arrives_by)).unwrap();
+                let id = mldp.join(now, fec(&tunnel), Deliver::Multicast(arrives_by)).unwrap();
                 ldp.joined.insert((pe, tunnel), id);
             }
             TreeRequest::JoinSpace { tunnel, space } => {
-                let PTunnel::MldpP2mp(lsp) = &tunnel else { panic!("{tunnel:?}") };
-                let id = mldp.join(now, fec(lsp), Deliver::Context(space)).unwrap();
+                let id = mldp.join(now, fec(&tunnel), Deliver::Context(space)).unwrap();
                 ldp.joined.insert((pe, tunnel), id);
             }
             TreeRequest::Stitch { tunnel, group } => {
-                let PTunnel::MldpP2mp(lsp) = &tunnel else { panic!("{tunnel:?}") };
-                let id = mldp.join(now, fec(lsp), Deliver::Replicate(group)).unwrap();
+                // At a PE in place of what was joined.
+                if let Some(id) = ldp.joined.remove(&(pe, tunnel.clone())) {
+                    mldp.leave(now, id);
+                }
+                let id = mldp.join(now, fec(&tunnel), Deliver::Replicate(group)).unwrap();
                 ldp.joined.insert((pe, tunnel), id);
             }
             TreeRequest::Leave { tunnel } => {
@@ -277,6 +283,12 @@ impl<A: SimAddress> World<A> {
     }
 
     fn ldp_event(&mut self, n: usize, event: &Event) {
+        if let Event::Rooted { fec, .. } = event {
+            if let Some(tunnel) = PTunnel::of_mldp(fec) {
+                self.input(n, mvpn::mvrf::Input::Rooted { tunnel });
+            }
+            return;
+        }
         if let Event::Mtu { tree, mtu } = event {
             let rooted = self.ldp.as_ref().and_then(|ldp| ldp.rooted.get(&(n, *tree)));
             if let Some(tree) = rooted.map(|(tree, _)| *tree) {

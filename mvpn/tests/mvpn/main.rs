@@ -23,6 +23,7 @@ mod extranet;
 mod failure;
 mod families;
 mod hosted_rp;
+mod in_band;
 mod inter_as;
 mod kinds;
 mod ldp;

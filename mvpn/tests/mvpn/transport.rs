@@ -18,15 +18,15 @@ const IR: TunnelKind = TunnelKind::IngressReplication;
 
 /// What receivers miss together, and what they get too often.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Outcome {
-    lost: usize,
-    twice: usize,
+pub struct Outcome {
+    pub lost: usize,
+    pub twice: usize,
 }
 
-const CLEAN: Outcome = Outcome { lost: 0, twice: 0 };
+pub const CLEAN: Outcome = Outcome { lost: 0, twice: 0 };
 
 /// Sends numbered packets at 1 kHz into the sites of `from`, and looks at what came out at `to`; `change` happens after half a second.
-fn numbered<A: SimAddress>(
+pub fn numbered<A: SimAddress>(
     world: &mut World<A>,
     (source, group): (A, A),
     (from, to): (&[usize], &[usize]),

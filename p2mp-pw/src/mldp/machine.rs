@@ -386,6 +386,12 @@ impl Mldp {
         self.trees.keys().copied()
     }
 
+    /// Trees that others joined at this root and nobody here has opened: those that [`Event::Rooted`] told of.
+    pub fn unopened(&self) -> impl Iterator<Item = TreeId> + '_ {
+        let unknown = self.trees.iter().filter(|(_, tree)| tree.is_unknown() && !tree.branches.is_empty());
+        unknown.map(|(id, _)| *id)
+    }
+
     /// Whether a tree that is joined or opened carries packets.
     #[must_use]
     pub fn is_up(&self, id: TreeId) -> bool {

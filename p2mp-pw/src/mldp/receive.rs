@@ -131,7 +131,9 @@ impl Mldp {
                 p.trees.insert(id);
                 p.branches = p.branches.saturating_add(1);
             }
-            if is_new && self.core.config.addresses.contains(&fec.root) {
+            // A tree that was closed may not be over yet.
+            let is_unknown = self.trees.get(&id).is_some_and(|tree| tree.is_unknown() && tree.branches.len() == 1);
+            if (is_new || is_unknown) && self.core.config.addresses.contains(&fec.root) {
                 self.rooted(now, id, fec);
             }
         }

@@ -152,6 +152,11 @@ impl LegNumbers {
 }
 
 impl Tree {
+    /// Whether it is rooted here and nobody here has asked for it.
+    pub(super) const fn is_unknown(&self) -> bool {
+        self.is_root && !self.open && self.local.is_none() && self.fed_by.is_none()
+    }
+
     /// The largest payload of a tree whose leaves say nothing (RFC 3988 §2.3).
     pub(super) const MTU: u16 = u16::MAX;
 

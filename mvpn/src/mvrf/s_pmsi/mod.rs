@@ -61,6 +61,9 @@ impl Mvrf {
 
     /// Why an S-PMSI should be there.
     fn reason(&self, shared: &Shared, flow: SFlow) -> Option<Reason> {
+        if flow.group.address().is_some_and(|group| self.is_in_band(group)) {
+            return None;
+        }
         if self.failed.contains(&flow) && self.config.fallback.is_none() {
             return None;
         }

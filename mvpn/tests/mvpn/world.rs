@@ -226,6 +226,8 @@ pub struct World<A: SimAddress> {
     /// Messages of BGP, and packets, from router to router between ASes.
     pub routes_between: BTreeMap<(usize, usize), u64>,
     pub packets_between: BTreeMap<(usize, usize), u64>,
+    /// What a packet takes from router to router, where it is not 5 ms.
+    pub latency: BTreeMap<(usize, usize), Duration>,
 }
 
 impl<A: SimAddress> World<A> {
@@ -299,6 +301,7 @@ impl<A: SimAddress> World<A> {
             as_paths: BTreeMap::new(),
             routes_between: BTreeMap::new(),
             packets_between: BTreeMap::new(),
+            latency: BTreeMap::new(),
         }
     }
 
@@ -535,7 +538,8 @@ impl<A: SimAddress> World<A> {
                     if self.asn[pe] != self.asn[to] {
                         *self.packets_between.entry((pe, to)).or_default() += 1;
                     }
-                    self.push(self.now + Duration::from_millis(5), What::Frame { to, octets });
+                    let takes = self.latency.get(&(pe, to)).copied().unwrap_or(Duration::from_millis(5));
+                    self.push(self.now + takes, What::Frame { to, octets });
                 }
                 Sent::Site(vrf, octets) => {
                     let (len, (source, group, number)) = (octets.len(), read::<A>(&octets[14..]));

@@ -60,6 +60,31 @@ fn grafts_and_prunes_touch_nobody_else() {
     assert!(net.nodes[0].events.contains(&Event::TreeDown { tree: root }));
 }
 
+/// Of a tree that a router of the edge joined in-band the root is told once, and again when it comes anew: also while the root takes it down
+/// (RFC 6826 §2).
+#[test]
+fn a_root_is_told_of_what_it_did_not_open() {
+    let mut net = tree();
+    let fec = TreeFec::in_band(address(0), [10, 0, 0, 1].into(), [232, 1, 1, 1].into(), Some([0, 0, 0, 1, 0, 0, 0, 7]));
+    let told = |net: &Net| net.nodes[0].events.iter().filter(|e| matches!(e, Event::Rooted { .. })).count();
+    net.join(3, &fec, 0);
+    net.run(SETTLE);
+    net.join(5, &fec, 0);
+    net.run(SETTLE);
+    let unopened = |net: &Net| net.nodes[0].mldp.unopened().count();
+    assert_eq!((told(&net), unopened(&net)), (1, 1));
+    assert_eq!(net.packet(0, 0), [0; 7]);
+    let root = net.open(0, &fec, 0);
+    net.run(SETTLE);
+    assert_eq!((net.packet(0, 0), unopened(&net)), (only(&[3, 5], 7), 0));
+    [3, 5].into_iter().for_each(|n| net.leave(n, &fec));
+    net.run(SETTLE);
+    net.nodes[0].mldp.close(root);
+    net.join(4, &fec, 0);
+    net.run(SETTLE);
+    assert_eq!((told(&net), unopened(&net)), (2, 1));
+}
+
 /// What a P router holds depends on its own branches only.
 #[test]
 fn a_transit_router_knows_its_own_branches() {

@@ -107,6 +107,12 @@ fn tree_of(lsp: &MldpLsp) -> Option<(CTree, Option<RouteDistinguisher>)> {
     }
 }
 
+/// Whether an LSP's name is a number of its root: such a one is no tree's.
+fn is_number(tunnel: &PTunnel) -> bool {
+    let fec = tunnel.mldp_fec();
+    fec.is_some_and(|fec| matches!(fec.opaque.elements().next(), Some(Ok(OpaqueElement::GenericLspId(_)))))
+}
+
 impl Shared {
     fn refuse_in_band(&mut self, now: Instant, vrf: Option<VrfId>, tunnel: PTunnel, fault: InBandFault) {
         if let Some(times) = self.is_news(now, News::InBand(fault)) {
@@ -118,6 +124,9 @@ impl Shared {
 impl MvpnPe {
     /// Somebody joined an LSP at this PE that was not asked for.
     pub(super) fn rooted(&mut self, now: Instant, tunnel: PTunnel) {
+        if is_number(&tunnel) {
+            return;
+        }
         let (vrf, fault) = match self.in_band_of(&tunnel) {
             Ok((vrf, tree)) => {
                 if let Some(m) = self.mvrfs.get_mut(&vrf) {

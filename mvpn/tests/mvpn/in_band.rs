@@ -12,7 +12,8 @@ use mvpn::mvrf::{
     BidirModel, CMulticastProtocol, CTree, InBandFault, Input, MldpLsp, Model, MvpnConfig, MvpnConfigError, MvpnEvent,
     MvpnLimit, MvpnPe, MvrfConfig, Output, PTunnel, TreeId, TreeRequest, TunnelKind, UmhRoute,
 };
-use p2mp_pw::mldp::TreeFec;
+use p2mp_pw::ldp::fec::OpaqueElement;
+use p2mp_pw::mldp::{TreeFec, TreeKind};
 
 use super::ldp::link;
 use super::node::{SimAddress, pmsi};
@@ -247,11 +248,14 @@ fn roots_say_what_they_do_not_carry() {
         [Output::Event(MvpnEvent::InBand { vrf, fault, times, .. })] => Some((*vrf, *fault, *times)),
         _ => None,
     };
-    let mp2mp = PTunnel::MldpMp2mp(MldpLsp::generic(router, 7));
-    let generic = PTunnel::MldpP2mp(MldpLsp::generic(router, 7));
+    let bidir = OpaqueElement::TransitBidir { mask_len: 32, rp: s.into(), group: g.into(), rd: Some(of.octets()) };
+    let [mp2mp, bidir] =
+        [TreeKind::Mp2mp, TreeKind::P2mp].map(|kind| PTunnel::of_mldp(&TreeFec::new(kind, router, &bidir)).unwrap());
+    // Leaves of tunnels that routes named may be there before their root, and after it.
+    assert!(faults(PTunnel::MldpP2mp(MldpLsp::generic(router, 7)), 1).is_empty());
     let wrong = [
         (lsp([192, 0, 2, 9].into(), s, g, Some(of)), None, InBandFault::Lsp),
-        (generic, None, InBandFault::Opaque),
+        (bidir, None, InBandFault::Opaque),
         (lsp(router, s, g, Some(rd(9, VRF))), None, InBandFault::Rd),
         (lsp(router, s, [239, 1, 1, 1], Some(of)), Some(VRF), InBandFault::Group),
     ];

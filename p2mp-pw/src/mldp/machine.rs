@@ -351,12 +351,16 @@ impl Mldp {
         Ok(id)
     }
 
-    /// Ends what [`Self::open`] began: its legs are told down. Leaves stay in the tree until they leave.
+    /// Ends what [`Self::open`] began: its legs are told down. Leaves stay in the tree until they leave. If some came of whom nothing was told, the
+    /// tree is told of as one that was not opened.
     pub fn close(&mut self, id: TreeId) {
-        if let Some(tree) = self.trees.get_mut(&id) {
-            tree.open = false;
-            tree.touch_all = true;
-            self.core.queue(id, tree);
+        let Some(tree) = self.trees.get_mut(&id) else { return };
+        let was_open = core::mem::replace(&mut tree.open, false);
+        tree.touch_all = true;
+        self.core.queue(id, tree);
+        if was_open && tree.is_unknown() && tree.branches.values().any(|branch| !branch.told) {
+            let fec = tree.fec.clone();
+            self.core.event(Event::Rooted { tree: id, fec });
         }
     }
 

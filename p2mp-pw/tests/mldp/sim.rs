@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use p2mp_pw::ldp::fec::OpaqueElement;
-use p2mp_pw::mldp::{Deliver, Event, JoinError, Role, RootSet, TreeFec, TreeKind};
+use fwd_core::net::Label;
+use p2mp_pw::ldp::fec::{Fec, FecElement, OpaqueElement};
+use p2mp_pw::ldp::message::{LabelMapping, LabelTlv, MessageBody};
+use p2mp_pw::mldp::{Deliver, Event, Input, JoinError, Role, RootSet, TreeFec, TreeKind};
 use proptest::prelude::*;
 
 use super::net::{Net, address, ldp_id};
@@ -83,6 +85,19 @@ fn a_root_is_told_of_what_it_did_not_open() {
     net.join(4, &fec, 0);
     net.run(SETTLE);
     assert_eq!((told(&net), unopened(&net)), (2, 1));
+    // The root closes it with a mapping under its nose.
+    let root = net.open(0, &fec, 0);
+    net.leave(4, &fec);
+    net.run(SETTLE);
+    let element = FecElement::Multipoint(Box::new(fec.down()));
+    let label = LabelTlv::Generic(Label::new(700).unwrap());
+    let mapping = LabelMapping { fec: Fec::single(element), label, optional: Vec::new() };
+    let message = MessageBody::LabelMapping(mapping).into();
+    let mldp = &mut net.nodes[0].mldp;
+    mldp.handle_input(net.now, Input::Message { peer: ldp_id(1), message: &message });
+    mldp.close(root);
+    net.drain();
+    assert_eq!((told(&net), unopened(&net)), (3, 1));
 }
 
 /// What a P router holds depends on its own branches only.

@@ -12,6 +12,8 @@
 //!   of IPv6 software gets the packet, to answer it (RFC 4443 §2.4).
 //! - What leaves a tree in GRE or IP-in-IP with a congestion mark that would have to be copied inwards (RFC 6040 §4.2) is dropped and counted:
 //!   other legs share the frame.
+//! - On a tree of PIM's that several VPNs share, labels in GRE are the root's with Protocol Type 0x8847 (RFC 6513 §12.2.1) as with 0x8848
+//!   (RFC 5332 §6, which has the first discarded where labels are known to be the root's).
 //! - A virtual switch instance that numbers frames takes any number from the first frame of a port (RFC 4385 §4.2 wants 1): a leaf of a
 //!   tree may come late.
 //! - Each worker polices what it forwards: where several forward the frames of one port, each lets the whole rate through.

@@ -4,18 +4,18 @@ mod router;
 
 use std::net::IpAddr;
 
-use fwd_core::net::{IfIndex, NhlfeId, PolicerId, ReplicationId, TunnelId, VlinkId, VrfId};
+use fwd_core::net::{IfIndex, LabelSpaceId, NhlfeId, PolicerId, ReplicationId, TunnelId, VlinkId, VrfId};
 use fwd_core::op::{
-    Deliver, Encapsulation, Ends, FwdOp, Interface, LegTarget, Mroute, MrouteKey, MulticastVrf, NextHop, Origin,
-    PolicePoint, Policer, Rates, Rpf, TunnelModel, Unit, Vlink, VlinkOutput, VsiOrVrf,
+    Deliver, Encapsulation, Ends, FwdOp, Ilm, IlmAction, Interface, LegTarget, Mroute, MrouteKey, MulticastVrf,
+    NextHop, Origin, PolicePoint, Policer, Rates, Rpf, TunnelModel, Unit, Vlink, VlinkOutput, VsiOrVrf,
 };
 use fwd_core::time::Instant;
 use fwd_core::wire::icmp::{Trouble, error4, error6};
 use fwd_core::wire::l2tpv3::Cookie;
-use fwd_core::wire::{Ipv4, Ipv6};
+use fwd_core::wire::{Ipv4, Ipv6, LabelEntry};
 use fwd_core::{DropReason, Frame, PuntReason, Replica, Verdict};
 use proptest::prelude::*;
-use router::{OURS, Router, ip_from, plain};
+use router::{OURS, Router, ip_from, label, plain};
 
 const CORE: u32 = 0;
 const CUSTOMER: u32 = 2;
@@ -357,6 +357,84 @@ fn a_leaf_takes_only_what_belongs_on_a_tree() {
     leaf.apply(FwdOp::SetLeg { group: ReplicationId(3), leg: 1, target });
     receive(&mut leaf, &sent[0]);
     assert_eq!(leaf.0.counters().lost(DropReason::LegUnfit), 1);
+}
+
+/// A tree of PIM's that several VPNs share: below GRE of either type, IP or UDP a label of the root's says the VPN (RFC 6513 §12.2, RFC 4023
+/// §3, RFC 7510 §3), and one below it the PE (RFC 6513 §12.3). What is below goes on in its VRF; what the root told nothing about does not.
+#[test]
+fn labels_on_a_tree_of_several_vpns() {
+    const SPACE: LabelSpaceId = LabelSpaceId(5);
+    for outer_v6 in [false, true] {
+        let mut leaf = leaf(outer_v6);
+        let ilm = |action| Ilm { action, model: TunnelModel::Pipe };
+        let (vpn, pe, unknown) = (label(700), label(701), label(702));
+        let inner = LabelSpaceId(6);
+        leaf.apply(FwdOp::SetLeg { group: ReplicationId(2), leg: 0, target: LegTarget::Context(SPACE) });
+        leaf.apply(FwdOp::SetContextIlm { space: SPACE, label: vpn, ilm: ilm(IlmAction::Multicast(TREE)) });
+        leaf.apply(FwdOp::SetContextIlm { space: SPACE, label: pe, ilm: ilm(IlmAction::Context(inner)) });
+        leaf.apply(FwdOp::SetContextIlm { space: inner, label: vpn, ilm: ilm(IlmAction::Multicast(TREE)) });
+        let stream = onward(&packet(false, 0, 100));
+        let mut out = stream.clone();
+        Ipv4::of_mut(&mut out).unwrap().set_ttl(62);
+        let entry = |label, is_bottom| LabelEntry::new(label, 0, is_bottom, 255).0;
+        let stacks = [entry(vpn, true).to_vec(), [entry(pe, false), entry(vpn, true)].concat()];
+        let udp = |octets: &[u8]| {
+            let len = 8 + octets.len() as u16;
+            [&0xc000_u16.to_be_bytes()[..], &6635_u16.to_be_bytes(), &len.to_be_bytes(), &[0, 0], octets].concat()
+        };
+        for stack in &stacks {
+            let labelled = [&stack[..], &stream].concat();
+            for (protocol, payload) in [
+                (47, [&[0, 0, 0x88, 0x47][..], &labelled].concat()),
+                (47, [&[0, 0, 0x88, 0x48][..], &labelled].concat()),
+                (137, labelled.clone()),
+                (17, udp(&labelled)),
+            ] {
+                let sent = on_tree(outer_v6, protocol, &payload);
+                let expected = [(CUSTOMER, out.clone()), (1, onward(&sent))];
+                assert_eq!(receive(&mut leaf, &sent), expected, "{protocol} {stack:?}");
+            }
+        }
+        let lost = |leaf: &mut Router, (protocol, payload): (u8, &[u8]), reason| {
+            let before = leaf.0.counters().lost(reason);
+            let onward: Vec<u32> =
+                receive(leaf, &on_tree(outer_v6, protocol, payload)).into_iter().map(|(iface, _)| iface).collect();
+            assert_eq!((onward, leaf.0.counters().lost(reason) - before), (vec![1], 1), "{reason:?}");
+        };
+        // A label that the root told nothing about; one with nothing below; a stack that ends; an IP packet; a session.
+        let of = |stack: &[u8]| [stack, &stream[..]].concat();
+        lost(&mut leaf, (137, &of(&entry(unknown, true))), DropReason::NoContextBinding);
+        lost(&mut leaf, (137, &of(&entry(pe, true))), DropReason::NoContextBinding);
+        lost(&mut leaf, (137, &entry(pe, false)), DropReason::Truncated);
+        lost(&mut leaf, (47, &[&[0, 0, 8, 0][..], &stream].concat()), DropReason::VlinkPayload);
+        lost(&mut leaf, (115, &[0, 0, 0, 9, 1, 2, 3, 4]), DropReason::VlinkHeader);
+        lost(
+            &mut leaf,
+            (47, &[&[0x20, 0, 0x88, 0x47, 0, 0, 0, 1][..], &of(&stacks[0])].concat()),
+            DropReason::VlinkHeader,
+        );
+        // A customer has no such tree.
+        leaf.apply(FwdOp::SetLeg { group: ReplicationId(3), leg: 1, target: LegTarget::Context(SPACE) });
+        receive(&mut leaf, &on_tree(outer_v6, 137, &of(&stacks[0])));
+        assert_eq!(leaf.0.counters().lost(DropReason::LegUnfit), 1);
+    }
+}
+
+/// A packet from the root of the tree to its group.
+fn on_tree(v6: bool, protocol: u8, payload: &[u8]) -> Vec<u8> {
+    let (from, to) = tree(v6);
+    let mut octets = ip_from(&from.to_string(), &to.to_string(), 64, 0, payload.len() as u16);
+    let header = octets.len() - payload.len();
+    octets.truncate(header);
+    if v6 {
+        octets[6] = protocol;
+    } else {
+        octets[9] = protocol;
+        octets[10..12].fill(0);
+        Ipv4::of_mut(&mut octets).unwrap().fill_checksum();
+    }
+    octets.extend(payload);
+    octets
 }
 
 /// An IPv6 source behind a tunnel that is too small is told, as often as the VRF's limit allows; an IPv4 source is not (RFC 1812

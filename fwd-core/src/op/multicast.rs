@@ -132,7 +132,9 @@ pub enum LegTarget {
     /// Of a labelled packet: it also ends here. The label is popped, and what is below goes on as a frame that arrived at this
     /// bridge port.
     Arrive(PortId),
-    /// Of a labelled packet: it also ends here. The label is popped, and the label below is looked up in this label space.
+    /// Of a labelled packet: it also ends here. The label is popped, and the label below is looked up in this label space. Of a packet of
+    /// the provider's own multicast, as for `Decapsulate`: it is GRE without a key, IP or UDP with labels, on a tree of PIM's that several
+    /// VPNs share, and its top label is looked up in this label space, the root's (RFC 6513 §12.2).
     Context(LabelSpaceId),
     /// Of a packet of the provider's own multicast ([`crate::net::VrfId::GLOBAL`]): it also ends here. It is GRE without a key, or IP in
     /// IP, on a tree of PIM's, and the IP packet in it goes on as one that came by this tunnel, in the tunnel's VRF (RFC 6513 §12.1).

@@ -159,9 +159,7 @@ pub(super) fn leave_tree(
     Ok(Ended::Multicast { origin, vrf, offset, tunnel: tunnel.pop(at.model, &exposed) })
 }
 
-/// Looks the labels below a tunnel's up in the label spaces of the tunnel's root (RFC 5331 §7): one, or where several VPNs share the tunnel
-/// that of the VPN and below it that of a distinguished PE (RFC 6513 §12.2, §12.3). A leaf of the tunnel that the root told nothing about
-/// a label drops the packet: it is for others.
+/// Looks the labels below a tunnel's label up in the label spaces of the tunnel's root (RFC 5331 §7).
 #[inline(never)]
 pub(super) fn context(
     tables: &Tables<'_>,
@@ -171,25 +169,50 @@ pub(super) fn context(
     entry: LabelEntry,
     tunnel: Tunnel,
 ) -> Step<Ended> {
-    const UNBOUND: Halt = Halt::Drop(DropReason::NoContextBinding);
-    let (mut space, mut at, mut entry, mut tunnel) = (space, *at, entry, tunnel);
+    if entry.is_bottom() {
+        return Err(UNBOUND);
+    }
+    let offset = at.offset.saturating_add(LabelEntry::LEN);
+    let tunnel = tunnel.pop(at.model, &Exposed::read(frame, offset, false)?);
+    in_space(tables, frame, space, (at.vrf, offset), tunnel)
+}
+
+/// Looks the labels of a tunnel without a label of its own up in the label spaces of the tunnel's root (RFC 6513 §12.2).
+#[inline(never)]
+pub(super) fn upstream(tables: &Tables<'_>, frame: &Frame<'_>, space: LabelSpaceId, offset: usize) -> Step<Ended> {
+    let entry = LabelEntry::of(frame.after(offset)).ok_or(Halt::Drop(DropReason::Truncated))?;
+    in_space(tables, frame, space, (VrfId::GLOBAL, offset), Tunnel::of(entry))
+}
+
+const UNBOUND: Halt = Halt::Drop(DropReason::NoContextBinding);
+
+/// Looks labels up in the label spaces of a tunnel's root: one, or where several VPNs share the tunnel that of the VPN and below it that of
+/// a distinguished PE (RFC 6513 §12.2, §12.3). A leaf of the tunnel that the root told nothing about a label drops the packet: it is for
+/// others.
+fn in_space(
+    tables: &Tables<'_>,
+    frame: &Frame<'_>,
+    space: LabelSpaceId,
+    (vrf, offset): (VrfId, usize),
+    tunnel: Tunnel,
+) -> Step<Ended> {
+    let (mut space, mut offset, mut tunnel) = (space, offset, tunnel);
     for _ in 0..MAX_SPACES {
-        if entry.is_bottom() {
-            return Err(UNBOUND);
-        }
-        let offset = at.offset.saturating_add(LabelEntry::LEN);
-        let below = LabelEntry::of(frame.after(offset)).ok_or(Halt::Drop(DropReason::Truncated))?;
-        let ilm = tables.multicast.routes.context(space, below.label()).ok_or(UNBOUND)?;
-        tunnel = tunnel.pop(at.model, &Exposed::read(frame, offset, false)?);
-        at = Incoming { model: ilm.model, offset, ..at };
+        let entry = LabelEntry::of(frame.after(offset)).ok_or(Halt::Drop(DropReason::Truncated))?;
+        let ilm = tables.multicast.routes.context(space, entry.label()).ok_or(UNBOUND)?;
+        let at = Incoming { id: NhlfeId(0), model: ilm.model, offset, vrf };
         match ilm.action {
-            IlmAction::Multicast(origin) => return leave_tree(tables, frame, origin, &at, below, tunnel),
+            IlmAction::Multicast(origin) => return leave_tree(tables, frame, origin, &at, entry, tunnel),
             IlmAction::Bridge(port) => {
                 let offset = offset.saturating_add(LabelEntry::LEN);
-                return Ok(Ended::Bridge { port, offset, is_bottom: below.is_bottom(), tunnel });
+                return Ok(Ended::Bridge { port, offset, is_bottom: entry.is_bottom(), tunnel });
             }
-            IlmAction::Replicate(group) => return Ok(Ended::Replicate(group, at, below, tunnel)),
-            IlmAction::Context(inner) => (space, entry) = (inner, below),
+            IlmAction::Replicate(group) => return Ok(Ended::Replicate(group, at, entry, tunnel)),
+            IlmAction::Context(inner) if !entry.is_bottom() => {
+                offset = offset.saturating_add(LabelEntry::LEN);
+                tunnel = tunnel.pop(ilm.model, &Exposed::read(frame, offset, false)?);
+                space = inner;
+            }
             _ => return Err(UNBOUND),
         }
     }

@@ -8,12 +8,12 @@ use core::ops::Range;
 use super::bridge::Bridged;
 use super::egress::{Hop, address_lan, carried, write_below, write_front};
 use super::exposed::{Exposed, Tunnel, class_of};
-use super::label::{Ended, Incoming, context, forward, leave_tree};
+use super::label::{Ended, Incoming, context, forward, leave_tree, upstream};
 use super::police::{self, State};
 use super::port::number;
 use super::{Below, Halt, Rewrite, Step, bridge, flow, multicast, port, punt_frame, vlink};
 use crate::frame::Frame;
-use crate::net::{IfIndex, Mac, ReplicationId, SaId, TunnelId, VrfId};
+use crate::net::{IfIndex, LabelSpaceId, Mac, ReplicationId, SaId, TunnelId, VrfId};
 use crate::op::{LegTarget, Origin, VsiOrVrf};
 use crate::table::Tables;
 use crate::table::grace::Pin;
@@ -358,6 +358,9 @@ impl<'w, 'm> Copies<'w, 'm> {
             (Packet::Routed { rewrite, .. }, LegTarget::Decapsulate(origin)) if self.above.is_none() => {
                 return self.decapsulate(origin, &rewrite);
             }
+            (Packet::Routed { rewrite, .. }, LegTarget::Context(space)) if self.above.is_none() => {
+                return self.decapsulate_labels(space, &rewrite);
+            }
             (Packet::Bridged(b), LegTarget::Port(id)) => port::copy(self.worker, frame, &b, id, &mut self.header),
             (Packet::Bridged(b), LegTarget::Nhlfe(id)) => port::tree(self.worker, frame, &b, id, &mut self.header),
             _ => Err(Lost::Drop(DropReason::LegUnfit)),
@@ -381,6 +384,12 @@ impl<'w, 'm> Copies<'w, 'm> {
             }
             _ => Err(Halt::Drop(DropReason::LegUnfit)),
         };
+        self.ended(ended)
+    }
+
+    /// Goes on with what is below the labels that end here.
+    fn ended(&mut self, ended: Step<Ended>) -> Result<Option<Made>, Lost> {
+        let frame = self.frame;
         match ended {
             Ok(Ended::Multicast { origin, vrf, offset, tunnel }) => {
                 let origin = Origin::Tunnel(origin);
@@ -417,6 +426,16 @@ impl<'w, 'm> Copies<'w, 'm> {
         let vrf = bound.ok_or(Lost::Drop(DropReason::UnknownTunnel))?;
         let (offset, tunnel) = vlink::of_tree(self.frame, rewrite.strip)?;
         self.route(multicast::Arrival { vrf, offset, tunnel: Some(tunnel), origin: Origin::Tunnel(origin) })
+    }
+
+    /// Goes on with what is below the labels in a packet of the provider's.
+    fn decapsulate_labels(&mut self, space: LabelSpaceId, rewrite: &Rewrite) -> Result<Option<Made>, Lost> {
+        if self.replication.owner != VsiOrVrf::Vrf(VrfId::GLOBAL) {
+            return Err(Lost::Drop(DropReason::ForeignGroup));
+        }
+        let offset = vlink::labels_of_tree(self.frame, rewrite.strip)?;
+        let ended = upstream(&self.worker.tables, self.frame, space, offset);
+        self.ended(ended)
     }
 
     /// Goes on with a multicast packet of a VRF.

@@ -135,14 +135,7 @@ pub(crate) fn receive(
 /// of congestion would have to be (RFC 6040 §4.2), the packet is dropped.
 #[inline(never)]
 pub(crate) fn of_tree(frame: &Frame<'_>, offset: usize) -> Step<(usize, Tunnel)> {
-    let outer = Outer::read(frame, offset).filter(|outer| !outer.is_fragment).ok_or(HEADER)?;
-    let octets = frame.octets().get(outer.offset..outer.end).unwrap_or_default();
-    let found = match outer.protocol {
-        IpProtocol::GRE | IpProtocol::IPV4 | IpProtocol::IPV6 => Found::read(&outer, octets)?,
-        _ => None,
-    };
-    let of_tree = |found: &Found| matches!(found.encapsulation, Encapsulation::Gre | Encapsulation::IpInIp);
-    let found = found.filter(of_tree).ok_or(HEADER)?;
+    let (outer, found) = headers_of_tree(frame, offset)?;
     let version = match found.payload {
         Some(EtherType::IPV4) => 4,
         Some(EtherType::IPV6) => 6,
@@ -153,6 +146,35 @@ pub(crate) fn of_tree(frame: &Frame<'_>, offset: usize) -> Step<(usize, Tunnel)>
         (tunnel, None) => Ok((offset, tunnel)),
         (_, Some(_)) => Err(Halt::Drop(DropReason::VlinkCongestion)),
     }
+}
+
+/// Where the label stack begins in a packet of a multicast tree that several VPNs share and that ends here (RFC 6513 §12.2, RFC 4023 §3,
+/// RFC 7510 §3). Its top label is the root's, whatever of the two types GRE says: RFC 6513 §12.2.1 demands 0x8847 and RFC 5332 §6 0x8848.
+#[inline(never)]
+pub(crate) fn labels_of_tree(frame: &Frame<'_>, offset: usize) -> Step<usize> {
+    match headers_of_tree(frame, offset)? {
+        (outer, Found { len, payload: Some(EtherType::MPLS | EtherType::MPLS_UPSTREAM), .. }) => {
+            Ok(outer.offset.saturating_add(len))
+        }
+        _ => Err(PAYLOAD),
+    }
+}
+
+/// The headers of a tree's packet.
+fn headers_of_tree(frame: &Frame<'_>, offset: usize) -> Step<(Outer, Found)> {
+    let outer = Outer::read(frame, offset).filter(|outer| !outer.is_fragment).ok_or(HEADER)?;
+    let octets = frame.octets().get(outer.offset..outer.end).unwrap_or_default();
+    let found = match outer.protocol {
+        IpProtocol::GRE | IpProtocol::IPV4 | IpProtocol::IPV6 | IpProtocol::MPLS | IpProtocol::UDP => {
+            Found::read(&outer, octets)?
+        }
+        _ => None,
+    };
+    let found = found.filter(|found| {
+        use Encapsulation::{Gre, IpInIp, MplsInIp, MplsInUdp};
+        matches!(found.encapsulation, Gre | IpInIp | MplsInIp | MplsInUdp)
+    });
+    Ok((outer, found.ok_or(HEADER)?))
 }
 
 /// What a tunnel's headers say.

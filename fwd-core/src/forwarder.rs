@@ -99,16 +99,22 @@ impl<'m> Forwarder<'m> {
     ///
     /// The work is bounded: labels popped, entries followed and nodes visited each have a limit.
     pub fn forward(&mut self, frame: &mut Frame<'_>, ingress: IfIndex) -> Verdict {
-        let verdict = self.worker.forward(frame, ingress);
-        self.learn_all();
-        verdict
+        self.learning(|worker| worker.forward(frame, ingress), |_, _| {})
     }
 
-    /// What frames taught goes into the tables.
-    fn learn_all(&mut self) {
+    /// Forwards as `forward` says, puts into the tables what the frames taught, as all that forwards here does, and tells what became of
+    /// each address.
+    pub fn learning<R>(
+        &mut self,
+        forward: impl FnOnce(&mut Worker<'m>) -> R,
+        mut on_learned: impl FnMut(Learn, Learned),
+    ) -> R {
+        let result = forward(&mut self.worker);
         while let Some(learn) = self.worker.learned() {
-            self.learn(learn);
+            let learned = self.learn(learn);
+            on_learned(learn, learned);
         }
+        result
     }
 
     /// Learns an address, as it does on its own from frames that arrive.
@@ -135,6 +141,11 @@ impl<'m> Forwarder<'m> {
         self.writer.age(now, buckets)
     }
 
+    /// As [`Writer::age_telling`].
+    pub fn age_telling(&mut self, now: Instant, buckets: usize, on_aged: impl FnMut(Learn)) -> bool {
+        self.writer.age_telling(now, buckets, on_aged)
+    }
+
     /// Packets of a replication group; none if the memory for counters does not reach so far.
     #[must_use]
     pub fn group_counters(&self, id: ReplicationId) -> Option<GroupCounters> {
@@ -155,9 +166,7 @@ impl<'m> Forwarder<'m> {
 
     /// As [`Self::forward`], for a packet that was taken out of ESP: [`Worker::forward_unprotected`].
     pub fn forward_unprotected(&mut self, frame: &mut Frame<'_>, ingress: IfIndex, sa: SaId) -> Verdict {
-        let verdict = self.worker.forward_unprotected(frame, ingress, sa);
-        self.learn_all();
-        verdict
+        self.learning(|worker| worker.forward_unprotected(frame, ingress, sa), |_, _| {})
     }
 
     /// How large the packet may be to go where it was to go: [`Worker::room_for`].
@@ -180,8 +189,7 @@ impl<'m> Forwarder<'m> {
 
     /// Forwards frames together; [`Worker::forward_batch`].
     pub fn forward_batch(&mut self, packets: &mut [Packet<'_>]) {
-        self.worker.forward_batch(packets);
-        self.learn_all();
+        self.learning(|worker| worker.forward_batch(packets), |_, _| {});
     }
 
     /// Packets by what became of them.

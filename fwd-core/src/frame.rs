@@ -91,6 +91,13 @@ impl<'b> Frame<'b> {
     }
 }
 
+/// Without octets.
+impl Default for Frame<'_> {
+    fn default() -> Self {
+        Self { buffer: &mut [], start: 0, end: 0 }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -110,6 +110,11 @@ impl<'m> BridgeTables<'m> {
         self.macs.reader()
     }
 
+    /// Instances and ports that there may be.
+    pub(super) const fn numbers(&self) -> (usize, usize) {
+        (self.vsi_states.len(), self.port_states.len())
+    }
+
     /// Every address, in no order.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = (VsiId, Mac, PortId, bool)> + '_ {
         self.macs.iter()
@@ -357,7 +362,12 @@ impl<'m> BridgeTables<'m> {
     }
 
     /// Ages addresses up to `now`, in at most `buckets` buckets; whether that was all.
-    pub(crate) fn age(&mut self, grace: &Grace<'_>, now: Instant, buckets: usize) -> bool {
+    pub(crate) fn age(
+        &mut self,
+        grace: &Grace<'_>,
+        (now, buckets): (Instant, usize),
+        mut on_aged: impl FnMut(Learn),
+    ) -> bool {
         let all = self.macs.buckets() as u64;
         let elapsed = now.as_micros().saturating_sub(self.aged.as_micros()).min(ROUND_MICROS);
         // What is due since the last call; the part of a bucket that is left stays due.
@@ -365,7 +375,10 @@ impl<'m> BridgeTables<'m> {
         let done = due.min(buckets as u64);
         let bridges = self.reader();
         let aging = |vsi| bridges.vsi(vsi).and_then(|(settings, _)| aging(settings.age));
-        self.macs.sweep(grace, done as usize, aging, |removed| uncount(&bridges, removed));
+        self.macs.sweep(grace, done as usize, aging, |removed, mac| {
+            uncount(&bridges, removed);
+            on_aged(Learn { vsi: removed.vsi, mac, port: removed.port });
+        });
         let time = done.saturating_mul(ROUND_MICROS).checked_div(all).unwrap_or(elapsed);
         let behind = now.as_micros().saturating_sub(elapsed);
         self.aged = Instant::from_micros(behind.saturating_add(time));

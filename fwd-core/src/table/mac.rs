@@ -342,7 +342,7 @@ impl<'m> MacWriter<'m> {
         grace: &Grace<'_>,
         buckets: usize,
         aging: impl Fn(VsiId) -> Option<Aging>,
-        mut removed: impl FnMut(Removed),
+        mut removed: impl FnMut(Removed, Mac),
     ) {
         for _ in 0..buckets {
             let Some(bucket) = self.buckets.get(self.hand) else { return };
@@ -362,7 +362,8 @@ impl<'m> MacWriter<'m> {
                 if new >= aging.limit && new != 0 {
                     bucket.vacate(grace, way);
                     self.len = self.len.saturating_sub(1);
-                    removed(Removed { vsi: key.vsi(), port: PortId(entry & (PORTS - 1)), is_static: false });
+                    let port = PortId(entry & (PORTS - 1));
+                    removed(Removed { vsi: key.vsi(), port, is_static: false }, key.mac());
                 } else if let Some(word) = bucket.entry.get(way).filter(|_| new != idle) {
                     word.publish(entry & !IDLE | new << IDLE_SHIFT);
                 }
@@ -474,11 +475,11 @@ mod tests {
         for round in 0..6 {
             assert!(gone.is_empty(), "{round}");
             table.reader().get(VsiId(1), mac(2)).unwrap().see();
-            table.sweep(grace, 3, aging, |removed| gone.push(removed.port));
+            table.sweep(grace, 3, aging, |removed, address| gone.push((removed.port, address)));
         }
         assert_eq!(gone, []);
-        table.sweep(grace, 3, aging, |removed| gone.push(removed.port));
-        assert_eq!(gone, [PortId(1)]);
+        table.sweep(grace, 3, aging, |removed, address| gone.push((removed.port, address)));
+        assert_eq!(gone, [(PortId(1), mac(1))]);
         assert_eq!(table.len(), 3);
         assert!(table.reader().get(VsiId(2), mac(1)).is_some());
     }

@@ -11,9 +11,9 @@ use super::keyed::{Keyed, KeyedWriter};
 use super::records::Slot;
 use super::word::Word;
 use crate::net::{
-    IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelSpaceId, Mac, ReplicationId, RpfSetId, TunnelId, VlanId, VsiId,
+    IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelSpaceId, Mac, ReplicationId, RpfSetId, TunnelId, VlanId, VrfId, VsiId,
 };
-use crate::op::{Ilm, Mroute, MrouteKey, Origin, Rpf, Tags, VsiGroupKey, VsiOrVrf};
+use crate::op::{FwdOp, Ilm, Mroute, MrouteKey, Origin, Rpf, Tags, VsiGroupKey, VsiOrVrf};
 
 const K4: usize = 3;
 const W4: usize = 7;
@@ -416,33 +416,75 @@ impl<'m> RouteWriter<'m> {
         self.exact.clear(grace, &key);
     }
 
-    /// The IPv4 and IPv6 routes of a VRF, or the entries by IP address of an instance, in no order. The work is proportional
-    /// to the table.
-    pub(crate) fn iter(&self, owner: VsiOrVrf) -> impl Iterator<Item = (MrouteKey, Mroute)> + '_ {
-        let is_of = move |word: u32| word & 0xff00_ffff == domain(owner, 0);
-        let v4 = self.exact.iter().filter_map(move |record| {
+    /// The IPv4 and IPv6 routes of every VRF, and the entries by IP address of every instance, in no order. The work is proportional to the
+    /// table.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (VsiOrVrf, MrouteKey, Mroute)> + '_ {
+        let v4 = self.exact.iter().filter_map(|record| {
             let [head, source, group, _, value @ ..] = record;
-            let (head, source, group) = (head.peek(), Ipv4Addr::from_bits(source.peek()), group.peek());
-            let key = match (head >> 16) as u8 {
-                _ if !is_of(head) => return None,
+            let (owner, len) = owner_of(head.peek())?;
+            let (source, group) = (Ipv4Addr::from_bits(source.peek()), group.peek());
+            let key = match len {
                 0 => MrouteKey::Source4 { source, group: Ipv4Addr::from_bits(group) },
                 len => MrouteKey::Group4 { group: Ipv4Prefix::from_bits(group, len)? },
             };
-            Some((key, unpack(value.each_ref().map(Word::peek))))
+            Some((owner, key, unpack(value.each_ref().map(Word::peek))))
         });
-        let v6 = self.exact6.iter().filter_map(move |record| {
+        let v6 = self.exact6.iter().filter_map(|record| {
             let [head, s0, s1, s2, s3, g0, g1, g2, g3, _, value @ ..] = record;
+            let (owner, len) = owner_of(head.peek())?;
             let bits = |words: [&Word; 4]| words.into_iter().fold(0, |bits, word| bits << 32 | u128::from(word.peek()));
             let (source, group) = (Ipv6Addr::from_bits(bits([s0, s1, s2, s3])), bits([g0, g1, g2, g3]));
-            let key = match (head.peek() >> 16) as u8 {
-                _ if !is_of(head.peek()) => return None,
+            let key = match len {
                 0 => MrouteKey::Source6 { source, group: Ipv6Addr::from_bits(group) },
                 len => MrouteKey::Group6 { group: Ipv6Prefix::from_bits(group, len)? },
             };
-            Some((key, unpack(value.each_ref().map(Word::peek))))
+            Some((owner, key, unpack(value.each_ref().map(Word::peek))))
         });
         v4.chain(v6)
     }
+
+    /// As [`Self::all`], of one VRF or instance.
+    pub(crate) fn iter(&self, owner: VsiOrVrf) -> impl Iterator<Item = (MrouteKey, Mroute)> + '_ {
+        self.all().filter_map(move |(of, key, mroute)| (of == owner).then_some((key, mroute)))
+    }
+
+    /// What else is in the table, but for circuits, which ports have: as the ops that would make it, in no order.
+    pub(crate) fn others(&self) -> impl Iterator<Item = FwdOp> + '_ {
+        self.exact.iter().filter_map(|record| {
+            let [head, high, low, _, value @ ..] = record;
+            let (head, high, low, value) = (head.peek(), high.peek(), low.peek(), value.each_ref().map(Word::peek));
+            let ([first, ..], vsi) = (value, VsiId(head as u16));
+            let member = |from| FwdOp::SetRpfMember { set: RpfSetId(high), from };
+            Some(match head >> 24 {
+                MAC => {
+                    let ([_, _, a, b], [c, d, e, f]) = (high.to_be_bytes(), low.to_be_bytes());
+                    let key = VsiGroupKey::Mac(Mac([a, b, c, d, e, f]));
+                    FwdOp::SetVsiGroup { vsi, key, replication: unpack(value).replication }
+                }
+                RPF_INTERFACE => member(Origin::Interface(IfIndex(low))),
+                RPF_TUNNEL => member(Origin::Tunnel(TunnelId(low))),
+                VLAN => {
+                    let vlan = VlanId::new(u16::try_from(high).ok()?)?;
+                    FwdOp::SetVlanDomain { vsi, vlan, domain: VsiId(first as u16) }
+                }
+                CONTEXT => {
+                    let (space, label) = (LabelSpaceId(high), Label::new(low)?);
+                    FwdOp::SetContextIlm { space, label, ilm: ilm::unpack(first)? }
+                }
+                _ => return None,
+            })
+        })
+    }
+}
+
+/// The owner and the prefix length in the first word of a route's key.
+fn owner_of(head: u32) -> Option<(VsiOrVrf, u8)> {
+    let owner = match head >> 24 {
+        OF_VRF => VsiOrVrf::Vrf(VrfId(head as u16)),
+        OF_VSI => VsiOrVrf::Vsi(VsiId(head as u16)),
+        _ => return None,
+    };
+    Some((owner, (head >> 16) as u8))
 }
 
 fn begins<const W: usize>(record: &[Word; W], domain: u32) -> bool {

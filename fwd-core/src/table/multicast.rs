@@ -157,6 +157,11 @@ impl<'m> MulticastTables<'m> {
         self.groups.set_leg(grace, group, leg, target).map_err(refused(Table::Replication))
     }
 
+    /// VRFs that may have multicast, and tunnels.
+    pub(super) const fn numbers(&self) -> (usize, usize) {
+        (self.vrfs.len(), self.tunnels.len())
+    }
+
     /// The routes of a VRF, in no order.
     pub(crate) fn iter(&self, vrf: VrfId) -> impl Iterator<Item = (MrouteKey, Mroute)> + '_ {
         self.routes.iter(VsiOrVrf::Vrf(vrf))

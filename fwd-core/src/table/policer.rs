@@ -198,6 +198,11 @@ impl<'m> PolicerWriter<'m> {
         Ok(())
     }
 
+    /// Policers that there may be.
+    pub(super) const fn capacity(&self) -> usize {
+        self.records.capacity()
+    }
+
     /// Removes a policer.
     pub(crate) fn clear(&mut self, grace: &Grace<'_>, id: PolicerId) {
         self.records.clear(grace, id.0);

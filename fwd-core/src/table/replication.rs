@@ -153,6 +153,11 @@ impl<'m> ReplicationWriter<'m> {
         Replications { groups: self.groups, legs: self.legs.reader() }
     }
 
+    /// Groups that there may be.
+    pub(super) const fn capacity(&self) -> usize {
+        self.groups.len()
+    }
+
     /// Creates a group or changes its owner.
     pub(crate) fn set(&mut self, id: ReplicationId, owner: VsiOrVrf) -> Result<(), Refused> {
         self.reader().group(id).ok_or(Refused::Full)?.owner.publish(owner_word(owner));

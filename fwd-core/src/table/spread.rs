@@ -50,6 +50,16 @@ impl ProtectionSlot {
     }
 }
 
+/// What was said of a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pair {
+    pub(crate) primary: NhlfeId,
+    pub(crate) backup: NhlfeId,
+    /// Whether it was switched over, whatever the watched interface.
+    pub(crate) is_backup: bool,
+    pub(crate) watch: Option<IfIndex>,
+}
+
 /// Groups numbered from 0.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Groups<'m>(pub(super) &'m [EcmpSlot]);
@@ -93,11 +103,23 @@ impl<'m> Pairs<'m> {
         self.0.get(usize::try_from(id.0).ok()?)
     }
 
+    /// A pair, as it was written. The writer's.
+    pub(super) fn get(self, id: ProtectionId) -> Option<Pair> {
+        let slot = self.slot(id).filter(|slot| slot.active.peek() != 0)?;
+        Some(Pair {
+            primary: NhlfeId(slot.primary.peek().checked_sub(1)?),
+            backup: NhlfeId(slot.backup.peek().checked_sub(1)?),
+            is_backup: slot.is_backup.peek() == 1,
+            watch: slot.watch.peek().checked_sub(1).map(IfIndex),
+        })
+    }
+
     /// Writes a pair; `None` if there is no such number.
     pub(super) fn set(self, id: ProtectionId, primary: NhlfeId, backup: NhlfeId) -> Option<()> {
         let slot = self.slot(id)?;
-        slot.primary.put(primary.0.checked_add(1)?);
-        slot.backup.put(backup.0.checked_add(1)?);
+        let (primary, backup) = (primary.0.checked_add(1)?, backup.0.checked_add(1)?);
+        slot.primary.put(primary);
+        slot.backup.put(backup);
         slot.activate();
         Some(())
     }
@@ -179,5 +201,9 @@ mod tests {
         assert!(pairs.watch(id, Some(IfIndex(u32::MAX))).is_none() && pairs.watch(ProtectionId(0), None).is_none());
         assert!(pairs.set(ProtectionId(2), NhlfeId(1), NhlfeId(2)).is_none());
         assert!(pairs.set(id, NhlfeId(u32::MAX), NhlfeId(2)).is_none());
+        // What is refused leaves the pair as it was.
+        assert!(pairs.set(id, NhlfeId(7), NhlfeId(u32::MAX)).is_none());
+        let held = Pair { primary: NhlfeId(3), backup: NhlfeId(4), is_backup: false, watch: None };
+        assert_eq!(pairs.get(id), Some(held));
     }
 }

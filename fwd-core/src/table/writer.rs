@@ -97,13 +97,23 @@ impl<'m> Writer<'m> {
     /// How many numbers each table has.
     pub(crate) fn numbers(&self) -> Numbers {
         let number = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
+        let short = |len: usize| u16::try_from(len).unwrap_or(u16::MAX);
+        let (multicast_vrfs, tunnels) = self.multicast.numbers();
+        let (vsis, ports) = self.bridge.numbers();
         Numbers {
             interfaces: number(self.interfaces.capacity()),
             nhlfes: number(self.nhlfes.capacity()),
+            groups: number(self.groups.0.len()),
+            pairs: number(self.pairs.0.len()),
             first_label: self.ilm.first.value(),
             labels: number(self.ilm.slots.len()),
             vlinks: number(self.vlinks.capacity()),
-            vrfs: u16::try_from(self.vrfs.0.len()).unwrap_or(u16::MAX),
+            policers: number(self.policers.capacity()),
+            tunnels: number(tunnels),
+            replications: number(self.multicast.groups.capacity()),
+            ports: number(ports),
+            vrfs: short(self.vrfs.0.len().max(multicast_vrfs)),
+            vsis: short(vsis),
         }
     }
 
@@ -116,7 +126,12 @@ impl<'m> Writer<'m> {
     /// Whether that was all that was due. Each bucket is due once in four seconds: an address goes between its age and an eighth
     /// more, and eight seconds, after it was seen.
     pub fn age(&mut self, now: Instant, buckets: usize) -> bool {
-        self.bridge.age(&self.grace, now, buckets)
+        self.age_telling(now, buckets, |_| {})
+    }
+
+    /// As [`Self::age`]; tells which addresses it forgets.
+    pub fn age_telling(&mut self, now: Instant, buckets: usize, on_aged: impl FnMut(Learn)) -> bool {
+        self.bridge.age(&self.grace, (now, buckets), on_aged)
     }
 
     /// An interface.
@@ -224,8 +239,15 @@ impl<'m> Writer<'m> {
 pub(crate) struct Numbers {
     pub(crate) interfaces: u32,
     pub(crate) nhlfes: u32,
+    pub(crate) groups: u32,
+    pub(crate) pairs: u32,
     pub(crate) first_label: u32,
     pub(crate) labels: u32,
     pub(crate) vlinks: u32,
+    pub(crate) policers: u32,
+    pub(crate) tunnels: u32,
+    pub(crate) replications: u32,
+    pub(crate) ports: u32,
     pub(crate) vrfs: u16,
+    pub(crate) vsis: u16,
 }

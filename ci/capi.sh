@@ -32,7 +32,7 @@ check "the header is what the source says" diff -u include/fwd_core.h "$work/fwd
 # On the host.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$ROOT/target/bare-metal}
 check "library for the host" cargo build --quiet --release
-check "C program for the host" gcc -std=c11 -O2 -Wall -Wextra -Werror -Iinclude tests/router.c tests/host.c \
+check "C program for the host" gcc -std=c11 -O2 -Wall -Wextra -Werror -Iinclude tests/router.c tests/switching.c tests/host.c \
   "$CARGO_TARGET_DIR/release/libfwd_core_c.a" -o "$work/host"
 check "C program on the host" "$work/host"
 
@@ -45,7 +45,7 @@ check "library for a Cortex-M4" build
 compile() {
   arm-none-eabi-gcc -std=c11 -Os -Wall -Wextra -Werror -ffreestanding -nostdlib -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16 \
     -fno-tree-loop-distribute-patterns -Iinclude -L"$ROOT/firmware/ld" -T"$ROOT/firmware/ld/mps2.ld" -Wl,--gc-sections -Wl,-z,noexecstack \
-    tests/router.c tests/cortex_m.c "$CARGO_TARGET_DIR/$target/release/libfwd_core_c.a" -lgcc -o "$work/cortex-m"
+    tests/router.c tests/switching.c tests/cortex_m.c "$CARGO_TARGET_DIR/$target/release/libfwd_core_c.a" -lgcc -o "$work/cortex-m"
 }
 check "C program for a Cortex-M4" compile
 run() {

@@ -1,9 +1,15 @@
 //! What crosses the boundary, and how it becomes ours. No unsafe code.
 
-use fwd_core::net::{IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelStack, Mac, NhlfeId, VlinkId, VrfId};
-use fwd_core::op::{FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
+use fwd_core::net::{
+    EcmpId, IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelSpaceId, LabelStack, Mac, NhlfeId, PortId, ProtectionId,
+    ReplicationId, TunnelId, VlinkId, VrfId,
+};
+use fwd_core::op::{Assigned, FwdOp, Ilm, IlmAction, Interface, NextHop, Nhlfe, RouteAction, TunnelModel};
 use fwd_core::table::ApplyError;
-use fwd_core::{DropReason, Verdict};
+use fwd_core::Verdict;
+
+/// No number: where a group, an interface or a label space may be missing.
+pub const FWD_NONE: u32 = 0xffff_ffff;
 
 /// How much the tables are to hold.
 #[repr(C)]
@@ -27,8 +33,43 @@ pub struct fwd_sizes {
     pub direct4: u32,
     /// The same for IPv6.
     pub direct6: u32,
+    /// VRFs with very many IPv4 routes that have a table in front of a direct root, 32 MiB each.
+    pub front4: u32,
+    /// IPv6 routes whose look-ups are to need few loads: 7 octets each, 256 KiB at least.
+    pub front6: u32,
     /// Virtual links, numbered from 0.
     pub vlinks: u32,
+    /// Groups of entries that packets are spread over, numbered from 0.
+    pub ecmp_groups: u32,
+    /// Pairs of an entry and the one that protects it, numbered from 0.
+    pub protections: u32,
+    /// Policers, numbered from 0.
+    pub policers: u32,
+    /// VRFs that may have multicast, numbered from 0.
+    pub multicast_vrfs: u32,
+    /// IPv4 multicast routes, and together with them: group entries by IPv4 and MAC address, members of RPF sets, VLAN domains, circuits
+    /// with tags, labels of other label spaces.
+    pub mroutes: u32,
+    /// IPv6 multicast routes and group entries.
+    pub mroutes6: u32,
+    /// Tunnels that multicast arrives by, numbered from 0.
+    pub tunnels: u32,
+    /// Replication groups, numbered from 0.
+    pub replications: u32,
+    /// Legs of all groups together.
+    pub legs: u32,
+    /// Virtual switch instances, numbered from 0.
+    pub vsis: u32,
+    /// Bridge ports, numbered from 0.
+    pub ports: u32,
+    /// Interfaces that may have circuits of bridge ports, numbered from 0.
+    pub circuits: u32,
+    /// MAC addresses of all instances together.
+    pub macs: u32,
+    /// Addresses that the frames of one batch may teach beside the first.
+    pub learned: u32,
+    /// No size: a secret that nobody can guess. Hash tables are laid out by it, and customers choose what is in them.
+    pub seed: u64,
 }
 
 /// What a call came to.
@@ -45,7 +86,7 @@ pub enum fwd_status {
     TableFull = 3,
     /// Memory may still be in a reader's hands: apply the op again.
     Busy = 4,
-    /// The op names what cannot be: a special-purpose label, a number too large.
+    /// The op names what cannot be: a special-purpose label, a number too large, a circuit that another port has.
     Refused = 5,
 }
 
@@ -86,6 +127,14 @@ pub enum fwd_next_kind {
     Discard = 3,
     /// Through virtual link number.
     Vlink = 4,
+    /// To every router on interface number, which assigned the label on top, all the same.
+    Lan = 5,
+    /// To every router on interface number; this one assigned the label on top.
+    LanUpstream = 6,
+    /// Through an entry of group number, by the packet's flow.
+    Ecmp = 7,
+    /// Through the primary or the backup entry of pair number.
+    Protected = 8,
 }
 
 /// A next hop label forwarding entry.
@@ -98,7 +147,7 @@ pub struct fwd_nhlfe {
     pub label_count: u8,
     /// Where it leads.
     pub next: fwd_next_kind,
-    /// The interface, entry or virtual link it leads to.
+    /// What it leads to.
     pub number: u32,
     /// The neighbour's address.
     pub mac: [u8; 6],
@@ -130,8 +179,16 @@ pub enum fwd_action_kind {
     Local = 1,
     /// Nowhere. Not for labels.
     Discard = 2,
-    /// Pop, and look up in VRF number. For labels only.
+    /// Pop, and look up in VRF number. For labels only, as all that follow.
     PopLookup = 3,
+    /// Copy, by the legs of replication group number, each of which replaces the label.
+    Replicate = 4,
+    /// Pop: multicast that came by tunnel number, in the tunnel's VRF.
+    Multicast = 5,
+    /// Pop: a frame that arrived at bridge port number.
+    Bridge = 6,
+    /// Pop, and look the label below up in label space number.
+    Context = 7,
 }
 
 /// What became of a frame.
@@ -148,6 +205,17 @@ pub enum fwd_verdict {
     Drop = 3,
     /// Put it through security association sa behind the IP header at offset, then send it on interface.
     Protect = 4,
+    /// It is to be copied: fwd_copies. It stays as it arrived.
+    Replicate = 5,
+    /// Hand it to software: a frame that is bridged and arrived at port; reason is one of the punts.
+    PuntFrame = 6,
+}
+
+/// What is to be copied. Only fwd_forward and its like write it, and only fwd_copies reads it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct fwd_replication {
+    pub opaque: [u64; 16],
 }
 
 /// A frame, and what became of it.
@@ -176,7 +244,41 @@ pub struct fwd_frame {
     pub vrf: u16,
     /// Of a protection: the security association.
     pub sa: u16,
-    /// Octets in front of the header that a punt is about or a protection begins behind.
+    /// Of a frame that is bridged and punted: the bridge port.
+    pub port: u32,
+    /// Octets in front of the header that a punt is about or a protection begins behind, or of a customer's frame.
+    pub offset: u32,
+    /// Of a frame that is to be copied: how.
+    pub replication: fwd_replication,
+}
+
+/// A copy of a frame: octets of its own, then octets of the frame that arrived, which all copies share.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct fwd_copy {
+    /// FWD_VERDICT_TRANSMIT or FWD_VERDICT_PROTECT; or FWD_VERDICT_PUNT or FWD_VERDICT_PUNT_FRAME: software gets the frame that arrived.
+    pub verdict: fwd_verdict,
+    /// The interface to send it on.
+    pub iface: u32,
+    /// Its class, 0 to 7.
+    pub class_: u8,
+    /// Its own octets, which are sent first; they are there during the call alone.
+    pub front: *const u8,
+    /// How many.
+    pub front_len: u32,
+    /// The octets behind them, in the buffer of the frame that arrived.
+    pub payload: *const u8,
+    /// How many.
+    pub payload_len: u32,
+    /// Of a punt: why.
+    pub reason: u32,
+    /// Of a punt: the VRF.
+    pub vrf: u16,
+    /// Of a punt of a frame that is bridged: the bridge port.
+    pub port: u32,
+    /// Of a protection: the security association.
+    pub sa: u16,
+    /// As in fwd_frame; of a protection, octets of the front.
     pub offset: u32,
 }
 
@@ -202,7 +304,7 @@ impl fwd_status {
 }
 
 impl fwd_model {
-    fn model(self) -> TunnelModel {
+    pub(crate) fn model(self) -> TunnelModel {
         match self {
             Self::Uniform => TunnelModel::Uniform,
             Self::Pipe => TunnelModel::Pipe,
@@ -226,19 +328,28 @@ pub(crate) fn set_nhlfe(id: u32, entry: &fwd_nhlfe) -> Option<FwdOp> {
         fwd_next_kind::Neighbor => NextHop::Neighbor { iface: IfIndex(entry.number), mac: Mac(entry.mac) },
         fwd_next_kind::Nhlfe => NextHop::Nhlfe(NhlfeId(entry.number)),
         fwd_next_kind::Vlink => NextHop::Vlink(VlinkId(entry.number)),
+        fwd_next_kind::Lan => NextHop::Lan { iface: IfIndex(entry.number), top: Assigned::Downstream },
+        fwd_next_kind::LanUpstream => NextHop::Lan { iface: IfIndex(entry.number), top: Assigned::Upstream },
+        fwd_next_kind::Ecmp => NextHop::Ecmp(EcmpId(entry.number)),
+        fwd_next_kind::Protected => NextHop::Protected(ProtectionId(entry.number)),
         fwd_next_kind::Local => NextHop::Local,
         fwd_next_kind::Discard => NextHop::Discard,
     };
     Some(FwdOp::SetNhlfe { id: NhlfeId(id), nhlfe: Nhlfe { push, next, model: entry.model.model() } })
 }
 
-pub(crate) fn set_label(label: u32, kind: fwd_action_kind, number: u32, model: fwd_model) -> Option<FwdOp> {
+/// What a label of some label space does.
+pub(crate) fn ilm(kind: fwd_action_kind, number: u32, model: fwd_model) -> Option<Ilm> {
     let action = match kind {
         fwd_action_kind::Forward => IlmAction::Forward(NhlfeId(number)),
         fwd_action_kind::PopLookup => IlmAction::PopLookup(VrfId(u16::try_from(number).ok()?)),
+        fwd_action_kind::Replicate => IlmAction::Replicate(ReplicationId(number)),
+        fwd_action_kind::Multicast => IlmAction::Multicast(TunnelId(number)),
+        fwd_action_kind::Bridge => IlmAction::Bridge(PortId(number)),
+        fwd_action_kind::Context => IlmAction::Context(LabelSpaceId(number)),
         fwd_action_kind::Local | fwd_action_kind::Discard => return None,
     };
-    Some(FwdOp::SetIlm { label: Label::new(label)?, ilm: Ilm { action, model: model.model() } })
+    Some(Ilm { action, model: model.model() })
 }
 
 pub(crate) fn set_route(route: &fwd_route, kind: fwd_action_kind, number: u32) -> Option<FwdOp> {
@@ -246,7 +357,7 @@ pub(crate) fn set_route(route: &fwd_route, kind: fwd_action_kind, number: u32) -
         fwd_action_kind::Forward => RouteAction::Forward(NhlfeId(number)),
         fwd_action_kind::Local => RouteAction::Local,
         fwd_action_kind::Discard => RouteAction::Discard,
-        fwd_action_kind::PopLookup => return None,
+        _ => return None,
     };
     Some(match prefix(route)? {
         Ok(prefix) => FwdOp::SetRoute4 { vrf: VrfId(route.vrf), prefix, action },
@@ -271,37 +382,50 @@ fn prefix(route: &fwd_route) -> Option<Result<Ipv4Prefix, Ipv6Prefix>> {
     (prefix.octets() == octets && rest.iter().all(|octet| *octet == 0)).then_some(Ok(prefix))
 }
 
+/// The parts of a verdict that frames and copies have alike.
+pub(crate) struct Parts {
+    pub(crate) verdict: fwd_verdict,
+    pub(crate) iface: u32,
+    pub(crate) class: u8,
+    pub(crate) reason: u32,
+    pub(crate) vrf: u16,
+    pub(crate) port: u32,
+    pub(crate) sa: u16,
+    pub(crate) offset: u32,
+}
+
+impl From<Verdict> for Parts {
+    fn from(verdict: Verdict) -> Self {
+        let none =
+            Self { verdict: fwd_verdict::None, iface: 0, class: 0, reason: 0, vrf: 0, port: 0, sa: 0, offset: 0 };
+        match verdict {
+            Verdict::Transmit { iface, class } => {
+                Self { verdict: fwd_verdict::Transmit, iface: iface.0, class, ..none }
+            }
+            Verdict::Protect { iface, class, sa, offset } => {
+                let (sa, offset) = (sa.0, offset as u32);
+                Self { verdict: fwd_verdict::Protect, iface: iface.0, class, sa, offset, ..none }
+            }
+            Verdict::Punt { reason, vrf, offset } => {
+                let (reason, offset) = (reason as u32, offset as u32);
+                Self { verdict: fwd_verdict::Punt, reason, vrf: vrf.0, offset, ..none }
+            }
+            Verdict::PuntFrame { reason, port, offset } => {
+                let (reason, offset) = (reason as u32, offset as u32);
+                Self { verdict: fwd_verdict::PuntFrame, reason, port: port.0, offset, ..none }
+            }
+            Verdict::Replicate(_) => Self { verdict: fwd_verdict::Replicate, ..none },
+            Verdict::Drop(reason) => Self { verdict: fwd_verdict::Drop, reason: reason as u32, ..none },
+        }
+    }
+}
+
 impl fwd_frame {
     /// Writes what became of the frame.
     pub(crate) fn set_verdict(&mut self, verdict: Verdict) {
-        self.reason = 0;
-        (self.iface, self.class_, self.vrf, self.sa, self.offset) = (0, 0, 0, 0, 0);
-        match verdict {
-            Verdict::Transmit { iface, class } => {
-                self.verdict = fwd_verdict::Transmit;
-                (self.iface, self.class_) = (iface.0, class);
-            }
-            Verdict::Protect { iface, class, sa, offset } => {
-                self.verdict = fwd_verdict::Protect;
-                (self.iface, self.class_, self.sa, self.offset) = (iface.0, class, sa.0, offset as u32);
-            }
-            Verdict::Punt { reason, vrf, offset } => {
-                self.verdict = fwd_verdict::Punt;
-                (self.reason, self.vrf, self.offset) = (reason as u32, vrf.0, offset as u32);
-            }
-            // This interface lends no memory for bridge ports and replication groups: neither occurs.
-            Verdict::PuntFrame { reason, offset, .. } => {
-                self.verdict = fwd_verdict::Punt;
-                (self.reason, self.offset) = (reason as u32, offset as u32);
-            }
-            Verdict::Replicate(_) => {
-                self.verdict = fwd_verdict::Drop;
-                self.reason = DropReason::NoReceivers as u32;
-            }
-            Verdict::Drop(reason) => {
-                self.verdict = fwd_verdict::Drop;
-                self.reason = reason as u32;
-            }
-        }
+        let parts = Parts::from(verdict);
+        (self.verdict, self.iface, self.class_) = (parts.verdict, parts.iface, parts.class);
+        (self.reason, self.vrf, self.port) = (parts.reason, parts.vrf, parts.port);
+        (self.sa, self.offset) = (parts.sa, parts.offset);
     }
 }

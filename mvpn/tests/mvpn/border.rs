@@ -57,6 +57,7 @@ impl<A: SimAddress> World<A> {
             let numbers = &mut config.router;
             (numbers.labels, numbers.nhlfes, numbers.groups) = (1000..=2999, 200..=999, 1000..=1999);
             let others = ends.keys().filter(|other| *other != node && ases.asn[**other] == ases.asn[*node]);
+            config.vrfs = 1..=32;
             config.asbrs = others.map(|other| world.routers[*other]).collect();
             border(*node, &mut config);
             world.pes[*node].border = Some(MvpnAsbr::new(Instant::ZERO, config).unwrap());

@@ -45,6 +45,7 @@ mod reflector;
 mod same_addresses;
 mod scale;
 mod scenarios;
+mod segments;
 mod ssm;
 mod standby;
 mod state;

@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
-use fwd_core::net::{IfIndex, Label, LabelStack, Mac, NhlfeId, VrfId};
-use fwd_core::op::{FwdOp, Ilm, IlmAction, Interface, MulticastVrf, NextHop, Nhlfe, TunnelModel};
+use fwd_core::net::{IfIndex, Label, LabelStack, Mac, NhlfeId, ReplicationId, TunnelId, VlinkId, VrfId};
+use fwd_core::op::{
+    FwdOp, Ilm, IlmAction, Interface, LegTarget, Mroute, MrouteKey, MulticastVrf, NextHop, Nhlfe, Origin, Rpf,
+    TunnelModel, VsiOrVrf,
+};
 use fwd_core::table::{
     CounterMemory, Exact6Slot, ExactSlot, IlmSlot, InterfaceSlot, LegSlot, Memory, MulticastMemory, MulticastVrfSlot,
     NhlfeSlot, PolicerSlot, ReplicationSlot, Rib4Node, TokenBuckets, VlinkSlot, VlinkState, VrfSlot, Word,
@@ -15,7 +18,9 @@ use fwd_core::wire::Ipv4;
 use fwd_core::{Forwarder, Frame, GroupCounters, PuntReason, Replica, Verdict};
 use mvpn::address::Address;
 use mvpn::mvrf::inter_as::MvpnAsbr;
-use mvpn::mvrf::{BfdSession, CMulticastProtocol, MvpnConfig, MvpnEvent, MvpnPe, MvrfConfig, PmsiLink};
+use mvpn::mvrf::{
+    BfdSession, CMulticastProtocol, MvpnConfig, MvpnEvent, MvpnPe, MvrfConfig, PTunnel, PimRoot, PmsiLink,
+};
 use mvpn::pim::rp_set::{RpMode, StaticRp};
 use mvpn::pim::{BidirConfig, PimAddress, PimConfig, PimInterfaceConfig, PimRouter, SptThreshold};
 
@@ -222,6 +227,22 @@ pub struct Pe<A: PimAddress> {
     room: Room,
     pub labels: u32,
     pub branches: u32,
+    /// Trees of PIM's that it is the root of, or a leaf, by their numbers here.
+    pim_roots: BTreeMap<PTunnel, u32>,
+    pim_leaves: BTreeMap<PTunnel, u32>,
+}
+
+/// The lowest number that no tree has.
+fn free(trees: &BTreeMap<PTunnel, u32>) -> u32 {
+    (0..).find(|n| trees.values().all(|of| of != n)).unwrap()
+}
+
+/// Root and P-group of a source-specific tree.
+fn ssm_tree(tunnel: &PTunnel) -> (Ipv4Addr, Ipv4Addr) {
+    match tunnel {
+        PTunnel::PimSsm { root: IpAddr::V4(root), group: IpAddr::V4(group) } => (*root, *group),
+        other => panic!("{other:?}"),
+    }
 }
 
 fn groups(room: Room) -> usize {
@@ -255,7 +276,8 @@ fn memory(room: Room) -> Memory<'static> {
         vlinks: vec![VlinkSlot::EMPTY; 32].leak(),
         vlink_index: vec![Word::ZERO; 64].leak(),
         multicast: MulticastMemory {
-            vrfs: vec![MulticastVrfSlot::EMPTY; count + 2].leak(),
+            // Beside those of VPNs, those of an ASBR's trees.
+            vrfs: vec![MulticastVrfSlot::EMPTY; count + 34].leak(),
             routes: vec![ExactSlot::EMPTY; routes].leak(),
             routes6: vec![Exact6Slot::EMPTY; routes].leak(),
             tunnels: vec![Word::ZERO; 1024].leak(),
@@ -293,6 +315,8 @@ impl<A: SimAddress> Pe<A> {
             room,
             labels: LDP_LABELS,
             branches: 1000,
+            pim_roots: BTreeMap::new(),
+            pim_leaves: BTreeMap::new(),
         }
     }
 
@@ -361,6 +385,67 @@ impl<A: SimAddress> Pe<A> {
         let ilm = Ilm { action, model: TunnelModel::Uniform };
         self.forwarder.apply(&FwdOp::SetIlm { label, ilm }).unwrap();
         label
+    }
+
+    /// It is the root of a tree of PIM's.
+    pub fn pim_root(&mut self, tunnel: &PTunnel) {
+        let (_, group) = ssm_tree(tunnel);
+        let n = free(&self.pim_roots);
+        self.pim_roots.insert(tunnel.clone(), n);
+        let [_, b, c, d] = group.octets();
+        let (next, entry) = (NhlfeId(2600 + 2 * n), NhlfeId(2601 + 2 * n));
+        let neighbor = NextHop::Neighbor { iface: CORE, mac: Mac([1, 0, 0x5e, b & 0x7f, c, d]) };
+        let nhlfe = Nhlfe { push: LabelStack::EMPTY, next: neighbor, model: TunnelModel::Uniform };
+        let root = PimRoot { link: VlinkId(n), entry, next, vrf: VrfId::GLOBAL, mtu: 1500, ttl: 64 };
+        let ops = tunnel.gre(&root).unwrap();
+        for op in [FwdOp::SetNhlfe { id: next, nhlfe }].into_iter().chain(ops) {
+            self.forwarder.apply(&op).unwrap();
+        }
+    }
+
+    /// The entry into a tree of PIM's that it is the root of.
+    pub fn pim_entry(&self, tunnel: &PTunnel) -> Option<NhlfeId> {
+        self.pim_roots.get(tunnel).map(|n| NhlfeId(2601 + 2 * n))
+    }
+
+    /// A tree of PIM's that it was the root of is no more.
+    pub fn pim_end(&mut self, tunnel: &PTunnel) {
+        let Some(n) = self.pim_roots.remove(tunnel) else { return };
+        let entries = [2600, 2601].map(|first| FwdOp::ClearNhlfe { id: NhlfeId(first + 2 * n) });
+        for op in entries.into_iter().chain([FwdOp::ClearVlink { id: VlinkId(n) }]) {
+            self.forwarder.apply(&op).unwrap();
+        }
+    }
+
+    /// It is a leaf of a tree of PIM's.
+    pub fn pim_join(&mut self, tunnel: &PTunnel, arrives_by: TunnelId) {
+        let (source, group) = ssm_tree(tunnel);
+        let n = free(&self.pim_leaves);
+        self.pim_leaves.insert(tunnel.clone(), n);
+        let (vrf, id) = (VrfId::GLOBAL, ReplicationId(2000 + n));
+        let rpf = Rpf::From(Origin::Interface(CORE));
+        let mroute = Mroute { rpf, replication: Some(id), punt_wrong_interface: false, register: false, spt: None };
+        for op in [
+            FwdOp::SetMulticastVrf { vrf, multicast: MulticastVrf { punt_no_route: false } },
+            FwdOp::SetReplication { id, owner: VsiOrVrf::Vrf(vrf) },
+            FwdOp::SetLeg { group: id, leg: 0, target: LegTarget::Decapsulate(arrives_by) },
+            FwdOp::SetMroute { vrf, key: MrouteKey::Source4 { source, group }, mroute },
+        ] {
+            self.forwarder.apply(&op).unwrap();
+        }
+    }
+
+    /// It is no leaf any more.
+    pub fn pim_leave(&mut self, tunnel: &PTunnel) {
+        let Some(n) = self.pim_leaves.remove(tunnel) else { return };
+        let ((source, group), id) = (ssm_tree(tunnel), ReplicationId(2000 + n));
+        for op in [
+            FwdOp::ClearMroute { vrf: VrfId::GLOBAL, key: MrouteKey::Source4 { source, group } },
+            FwdOp::ClearLeg { group: id, leg: 0 },
+            FwdOp::ClearReplication { id },
+        ] {
+            self.forwarder.apply(&op).unwrap();
+        }
     }
 
     /// What becomes of a frame.

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use fwd_core::net::{IfIndex, Label, VrfId};
+use fwd_core::net::{IfIndex, Label, NhlfeId, VrfId};
 use fwd_core::op::IlmAction;
+use fwd_core::wire::Ipv4;
 use mvpn::mvrf::{Input, McastAttributes, McastRoute, MdtRoute, Output, PTunnel, TreeId, TreeRequest};
 use mvpn::pim::wire::MessageType;
 use mvpn::pim::{self, MribRoute, PimEvent};
@@ -70,16 +71,28 @@ impl<A: SimAddress> World<A> {
                 self.push(self.now + Duration::from_millis(20), What::Branches { root: pe, tree });
             }
             TreeRequest::Root { tree, tunnel } => {
+                if self.is_pim(&tunnel) {
+                    self.pes[pe].pim_root(&tunnel);
+                }
                 self.lsps.entry(tunnel).or_default().root = Some((pe, tree));
                 self.push(self.now + Duration::from_millis(20), What::Branches { root: pe, tree });
             }
             TreeRequest::Remove { tree } => {
+                if let Some(tunnel) = self.lsps.iter().find(|(_, l)| l.root == Some((pe, tree))).map(|(t, _)| t.clone())
+                {
+                    self.pes[pe].pim_end(&tunnel);
+                }
                 let lsps = self.lsps.values_mut();
                 for lsp in lsps {
                     lsp.root = lsp.root.filter(|root| *root != (pe, tree));
                     lsp.senders.retain(|sender, of| (*sender, *of) != (pe, tree));
                 }
                 self.lsps.retain(|_, l| l.root.is_some() || !l.leaves.is_empty() || !l.senders.is_empty());
+            }
+            TreeRequest::Join { tunnel, arrives_by } if self.is_pim(&tunnel) => {
+                self.joins += 1;
+                self.pes[pe].pim_join(&tunnel, arrives_by);
+                self.leaf_joins(pe, tunnel, Label::IMPLICIT_NULL);
             }
             TreeRequest::Join { tunnel, arrives_by } => {
                 self.joins += 1;
@@ -97,6 +110,7 @@ impl<A: SimAddress> World<A> {
                 self.leaf_joins(pe, tunnel, label);
             }
             TreeRequest::Leave { tunnel } => {
+                self.pes[pe].pim_leave(&tunnel);
                 if let Some(lsp) = self.lsps.get_mut(&tunnel) {
                     lsp.leaves.remove(&pe);
                     lsp.branches.remove(&pe);
@@ -106,6 +120,30 @@ impl<A: SimAddress> World<A> {
                 }
             }
             TreeRequest::Leaf { .. } => {}
+        }
+    }
+
+    fn is_pim(&self, tunnel: &PTunnel) -> bool {
+        self.has_pim && matches!(tunnel, PTunnel::PimSsm { .. })
+    }
+
+    /// The entry into a tree of PIM's.
+    pub(super) fn entry_of_pim(&self, root: usize, tree: TreeId) -> Option<NhlfeId> {
+        let (tunnel, _) = self.lsps.iter().find(|(_, lsp)| lsp.root == Some((root, tree)))?;
+        self.pes[root].pim_entry(tunnel)
+    }
+
+    /// A packet goes by a tree of PIM's to all its leaves.
+    pub(super) fn into_tree(&mut self, pe: usize, octets: &[u8]) {
+        let header = Ipv4::of(&octets[14..]).unwrap();
+        let (root, group) = (header.source().into(), header.destination().into());
+        self.crossed += 1;
+        self.sent_by[pe] += 1;
+        *self.into_trees.entry(pe).or_default() += 1;
+        let leaves = self.lsps.get(&PTunnel::PimSsm { root, group }).into_iter().flat_map(|lsp| lsp.leaves.keys());
+        let leaves: Vec<usize> = leaves.copied().collect();
+        for to in leaves {
+            self.push(self.now + Duration::from_millis(5), What::Frame { to, octets: octets.to_vec() });
         }
     }
 

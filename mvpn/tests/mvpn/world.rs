@@ -186,6 +186,10 @@ pub struct World<A: SimAddress> {
     pub sent_by: Vec<u64>,
     /// mLDP, where trees are not simulated.
     pub ldp: Option<Ldp>,
+    /// Whether trees of PIM's carry packets in GRE to their P-groups. Otherwise they are simulated as LSPs are.
+    pub has_pim: bool,
+    /// Packets that each router sent into trees of PIM's.
+    pub into_trees: BTreeMap<usize, u64>,
     /// How many reflectors a route passes, each link taking [`HOP`]; none: one, and links as slow as it happens.
     pub reflectors: Option<u32>,
     /// BGP messages that the reflector sent, by PE.
@@ -279,6 +283,8 @@ impl<A: SimAddress> World<A> {
             crossed: 0,
             sent_by,
             ldp: None,
+            has_pim: false,
+            into_trees: BTreeMap::new(),
             reflectors: None,
             messages,
             pim_messages: 0,
@@ -419,9 +425,12 @@ impl<A: SimAddress> World<A> {
 
     /// A PE asks for all routes again.
     pub fn refresh(&mut self, to: usize) {
-        let best =
-            |paths: &BTreeMap<usize, McastAttributes>| paths.iter().find(|(pe, _)| **pe != to).map(|(_, a)| a.clone());
-        let routes: Vec<_> = self.rib.iter().filter_map(|(route, paths)| Some((*route, best(paths)?))).collect();
+        let best = |(route, paths): (&McastRoute, &BTreeMap<usize, McastAttributes>)| {
+            let is_told = |pe: usize| pe != to && self.area_of(route, pe) == self.asn[to];
+            let (_, attributes) = paths.iter().find(|(pe, _)| is_told(**pe))?;
+            Some((*route, attributes.clone()))
+        };
+        let routes: Vec<_> = self.rib.iter().filter_map(best).collect();
         for (route, attributes) in routes {
             self.bgp(to, What::Bgp { to, route, attributes: Some(attributes) });
         }
@@ -528,6 +537,7 @@ impl<A: SimAddress> World<A> {
         }
         for sent in self.pes[pe].forward(iface, octets) {
             match sent {
+                Sent::Core(octets) if self.has_pim && octets[0] & 1 == 1 => self.into_tree(pe, &octets),
                 Sent::Core(octets) => {
                     let to = super::node::addressee(&octets);
                     self.crossed += 1;
@@ -625,7 +635,8 @@ impl<A: SimAddress> World<A> {
             let timers = self.pes.iter().filter(|pe| pe.alive).filter_map(|pe| {
                 let pim = pe.sites.values().filter_map(|s| s.pim.next_timeout());
                 let ce = pe.sites.values().filter_map(|s| s.ce.as_ref()).filter_map(|ce| ce.pim.next_timeout());
-                pim.chain(ce).chain(pe.mvpn.next_timeout()).min()
+                let border = pe.border.as_ref().and_then(|border| border.next_timeout());
+                pim.chain(ce).chain(pe.mvpn.next_timeout()).chain(border).min()
             });
             let ldp = self.ldp.iter().flat_map(|ldp| ldp.nodes.iter().filter_map(|n| n.next_timeout()));
             let timer = timers.chain(ldp).min();
@@ -656,6 +667,10 @@ impl<A: SimAddress> World<A> {
             let mut any = false;
             if due(self.pes[pe].mvpn.next_timeout()) {
                 self.pes[pe].mvpn.handle_timeout(now);
+                any = true;
+            }
+            if let Some(border) = self.pes[pe].border.as_mut().filter(|border| due(border.next_timeout())) {
+                border.handle_timeout(now);
                 any = true;
             }
             for of in self.pes[pe].sites.values_mut() {
@@ -692,6 +707,9 @@ impl<A: SimAddress> World<A> {
                 self.retrack(to, vrf);
             }
             What::Branches { root, tree } => {
+                if let Some(entry) = self.entry_of_pim(root, tree) {
+                    return self.branches(root, tree, vec![entry]);
+                }
                 if let Some(lsp) = self.lsps.values_mut().find(|l| l.senders.get(&root) == Some(&tree)) {
                     for (leaf, label) in lsp.leaves.iter().filter(|(leaf, _)| **leaf != root) {
                         let new = || self.pes[root].branch(*leaf, *label);

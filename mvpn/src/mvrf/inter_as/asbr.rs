@@ -5,15 +5,17 @@ use core::net::IpAddr;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use bgp_vpn::nlri::RouteDistinguisher;
-use fwd_core::net::{Label, VrfId};
-use fwd_core::op::FwdOp;
+use fwd_core::net::{Label, TunnelId, VrfId};
+use fwd_core::op::{FwdOp, MrouteKey};
 use fwd_core::time::Instant;
 
 use super::adverts::{Adverts, Own};
 use super::config::{AsbrConfig, AsbrConfigError};
 use super::io::{Advert, AsbrInput, AsbrOutput, AsbrPath, Peer, Side};
 use super::leaf::{Leaf, whole_tree};
+use super::lookup::Lookup;
 use super::member::Mvpn;
+use super::merge::{Merged, Merger, Place};
 use super::tree::Tree;
 use crate::mvrf::attributes::{McastAttributes, Target};
 use crate::mvrf::config::TunnelKind;
@@ -23,7 +25,7 @@ use crate::mvrf::numbers::Numbers;
 use crate::mvrf::p_tunnel::PTunnel;
 use crate::mvrf::root::TreeId;
 use crate::mvrf::route::{AdRoute, McastKind, McastRoute};
-use crate::mvrf::shared::Shared;
+use crate::mvrf::shared::{Shared, Timer};
 
 /// A border router between segments of P-tunnels (RFC 6514 §9.2, RFC 7524).
 ///
@@ -62,8 +64,25 @@ pub struct MvpnAsbr {
     /// C-multicast routes by the tree that they lead along.
     pub(super) joins: BTreeMap<AdRoute, BTreeSet<McastRoute>>,
     pub(super) adverts: Adverts,
-    /// Trees that end: their labels are withdrawn first.
-    ending: VecDeque<(Option<Label>, Option<TreeId>)>,
+    /// VRFs of trees whose packets are looked at below their labels.
+    pub(super) vrfs: Numbers,
+    /// MVPNs whose S-PMSIs are merged, and the A-D routes that are of one.
+    pub(super) mergers: BTreeMap<Place, Merger>,
+    pub(super) places: BTreeMap<AdRoute, Place>,
+    /// S-PMSIs that are merged, also by VRF and flow.
+    pub(super) merged: BTreeMap<AdRoute, Merged>,
+    pub(super) taken: BTreeMap<(VrfId, MrouteKey), AdRoute>,
+    /// What ends once labels are withdrawn.
+    ending: VecDeque<Ending>,
+}
+
+/// What a tree or a merged S-PMSI had, in the order in which it goes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ending {
+    pub(super) label: Option<Label>,
+    pub(super) lookup: Option<Lookup>,
+    pub(super) tunnel: Option<TunnelId>,
+    pub(super) tree: Option<TreeId>,
 }
 
 impl MvpnAsbr {
@@ -75,6 +94,7 @@ impl MvpnAsbr {
         config.check()?;
         Ok(Self {
             shared: Shared::new(config.router.clone()),
+            vrfs: Numbers::new(u32::from(*config.vrfs.start())..=u32::from(*config.vrfs.end())),
             config,
             neighbors: BTreeSet::new(),
             paths: BTreeMap::new(),
@@ -89,6 +109,10 @@ impl MvpnAsbr {
             passing: BTreeMap::new(),
             joins: BTreeMap::new(),
             adverts: Adverts::default(),
+            mergers: BTreeMap::new(),
+            places: BTreeMap::new(),
+            merged: BTreeMap::new(),
+            taken: BTreeMap::new(),
             ending: VecDeque::new(),
         })
     }
@@ -104,8 +128,14 @@ impl MvpnAsbr {
         }
     }
 
-    /// Does what is due: nothing ever is.
-    pub fn handle_timeout(&mut self, _now: Instant) {}
+    /// Does what is due: flows of merged S-PMSIs are expected by these alone.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.shared.timers.expired(now) {
+            if let Timer::SwitchOver(vrf, flow) = timer {
+                self.merge_delay_over(vrf, flow);
+            }
+        }
+    }
 
     /// The next output.
     pub fn poll_output(&mut self) -> Option<AsbrOutput> {
@@ -129,21 +159,27 @@ impl MvpnAsbr {
             if let Some(output) = self.adverts.poll() {
                 return Some(output);
             }
-            let (label, tree) = self.ending.pop_front()?;
-            if let Some(label) = label {
+            let ending = self.ending.pop_front()?;
+            if let Some(label) = ending.label {
                 self.shared.op(FwdOp::ClearIlm { label });
                 self.shared.labels.give_back(label.value());
             }
-            if let Some(tree) = tree {
+            if let Some(tunnel) = ending.tunnel {
+                self.shared.drop_tunnel(tunnel);
+            }
+            if let Some(lookup) = ending.lookup {
+                self.end_lookup(lookup);
+            }
+            if let Some(tree) = ending.tree {
                 self.shared.drop_root(tree);
             }
         }
     }
 
-    /// When [`Self::handle_timeout`] has something to do: never.
+    /// When [`Self::handle_timeout`] has something to do. Paths, and the operator, may change it.
     #[must_use]
-    pub const fn next_timeout(&self) -> Option<Instant> {
-        None
+    pub fn next_timeout(&self) -> Option<Instant> {
+        self.shared.timers.next_timeout()
     }
 
     /// Route targets that this router has to receive within its AS, beside those of its MVPNs (RFC 6514 §9.2): the ASBR Import RT.
@@ -157,22 +193,28 @@ impl MvpnAsbr {
         self.adverts.iter()
     }
 
-    /// Trees whose segments it joins.
+    /// Trees whose segments it joins, S-PMSIs that are merged among them.
     #[must_use]
     pub fn segments(&self) -> usize {
-        self.trees.len()
+        self.trees.len().saturating_add(self.merged.len())
     }
 
-    /// Numbers in use: labels, entries, groups.
+    /// S-PMSIs that are merged into inter-AS trees ([`AsbrConfig::merged`]).
     #[must_use]
-    pub fn numbers_in_use(&self) -> [usize; 3] {
-        let s = &self.shared;
-        [&s.labels, &s.nhlfes, &s.groups].map(Numbers::used)
+    pub fn merged(&self) -> usize {
+        self.merged.len()
     }
 
-    /// A label and a group that go once the routes that name the label are withdrawn.
-    pub(super) fn end(&mut self, label: Option<Label>, tree: Option<TreeId>) {
-        self.ending.push_back((label, tree));
+    /// Numbers in use: labels, entries, groups, tunnels, VRFs.
+    #[must_use]
+    pub fn numbers_in_use(&self) -> [usize; 5] {
+        let s = &self.shared;
+        [&s.labels, &s.nhlfes, &s.groups, &s.tunnels, &self.vrfs].map(Numbers::used)
+    }
+
+    /// What goes once the routes that name the label are withdrawn.
+    pub(super) fn end(&mut self, ending: Ending) {
+        self.ending.push_back(ending);
     }
 
     pub(super) fn limit(&mut self, now: Instant, limit: MvpnLimit) {
@@ -193,7 +235,7 @@ impl MvpnAsbr {
     /// Other tunnels for the segments within the AS: those of I-PMSIs, and of S-PMSIs. Neighbours in other ASes are told nothing.
     ///
     /// # Errors
-    /// A tunnel without labels.
+    /// A tunnel that is no segment.
     pub fn set_tunnels(
         &mut self,
         now: Instant,
@@ -281,8 +323,10 @@ impl MvpnAsbr {
                 self.leaf_changed(now, route, key, originator);
                 self.pass(route);
             }
-            McastKind::SourceActive(_) | McastKind::SharedTreeJoin(_) | McastKind::SourceTreeJoin(_) => {
+            McastKind::SourceActive(_) => self.pass(route),
+            McastKind::SharedTreeJoin(_) | McastKind::SourceTreeJoin(_) => {
                 self.pass(route);
+                self.joins_changed(now, &route);
             }
         }
     }

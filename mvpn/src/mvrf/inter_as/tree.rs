@@ -3,13 +3,14 @@
 use core::net::IpAddr;
 
 use alloc::collections::BTreeSet;
-use fwd_core::net::{Label, VrfId};
-use fwd_core::op::{FwdOp, Ilm, IlmAction, TunnelModel};
+use fwd_core::net::{Label, ReplicationId, VrfId};
+use fwd_core::op::{FwdOp, Ilm, TunnelModel};
 use fwd_core::time::Instant;
 
 use super::adverts::Own;
-use super::asbr::MvpnAsbr;
+use super::asbr::{Ending, MvpnAsbr};
 use super::io::{Advert, AsPath, AsbrPath, Peer, Side};
+use super::lookup::{Lookup, Onto, is_of_pim};
 use crate::mvrf::attributes::{McastAttributes, Target};
 use crate::mvrf::config::TunnelKind;
 use crate::mvrf::event::{MvpnLimit, MvpnReject};
@@ -42,6 +43,25 @@ impl Source {
     }
 }
 
+/// The segment that ends here, of a tree or of an S-PMSI that is merged into one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tail {
+    /// The label of ours that packets come with.
+    pub(super) label: Option<Label>,
+    /// Tunnels that this router is a leaf of.
+    pub(super) stitched: BTreeSet<PTunnel>,
+}
+
+/// What the segment that ends here is made of.
+pub(super) struct Inflow<'a> {
+    pub(super) source: Source,
+    /// What the A-D routes say, by family.
+    pub(super) paths: &'a [(AddressFamily, AsbrPath)],
+    pub(super) onto: Onto,
+    /// Whether packets are wanted.
+    pub(super) is_needed: bool,
+}
+
 /// A tree: the segment that ends here, and those that begin here.
 #[derive(Clone, Debug)]
 pub(super) struct Tree {
@@ -49,12 +69,13 @@ pub(super) struct Tree {
     /// The technology of the segment that begins here.
     pub(super) kind: TunnelKind,
     pub(super) root: TreeId,
-    /// The label of ours that packets come with.
-    label: Option<Label>,
-    /// Tunnels that this router is a leaf of.
-    stitched: BTreeSet<PTunnel>,
+    /// Where its packets are looked at below their labels.
+    pub(super) lookup: Option<Lookup>,
+    tail: Tail,
     pub(super) leaves: BTreeSet<IpAddr>,
     adverts: Own,
+    /// S-PMSIs that are merged into it.
+    pub(super) merged: BTreeSet<AdRoute>,
 }
 
 /// I-PMSI A-D routes come for each.
@@ -70,32 +91,66 @@ impl MvpnAsbr {
     pub(super) fn reconcile(&mut self, now: Instant, ad: AdRoute) {
         let found =
             self.source_of(&ad).filter(|(_, paths)| !paths.iter().any(|(_, path)| self.passes_whole(&ad, path)));
-        let Some((source, paths)) = found else { return self.end_tree(&ad) };
-        let kind = self.kind_of(&ad, source);
-        let mut tree = match self.trees.remove(&ad) {
+        let moved = self.place(ad, found.as_ref());
+        match found {
+            None => {
+                self.end_merged(now, &ad);
+                self.end_tree(now, &ad);
+            }
+            Some((source, paths)) => match self.merges_into(&ad, source) {
+                Some(into) => {
+                    self.end_tree(now, &ad);
+                    self.merge(now, ad, into, (source, &paths));
+                }
+                None => {
+                    self.end_merged(now, &ad);
+                    self.grow(now, ad, source, &paths);
+                }
+            },
+        }
+        if let (Some(before), AdRoute::InterAsIPmsi(_)) = (moved, ad) {
+            self.merge_again(now, &before);
+        }
+    }
+
+    /// The tree of an A-D route that passes.
+    fn grow(&mut self, now: Instant, ad: AdRoute, source: Source, paths: &[(AddressFamily, AsbrPath)]) {
+        let (kind, looks) = (self.kind_of(&ad, source), self.looks_below(&ad, paths));
+        let known = self.trees.remove(&ad);
+        let had = known.as_ref().map(|tree| (tree.root, tree.source.side()));
+        let mut tree = match known {
             Some(tree) => tree,
             None => {
-                if self.trees.len() >= self.config.limits.segments {
+                if self.segments() >= self.config.limits.segments {
                     return self.limit(now, MvpnLimit::Segments);
                 }
-                let Some(root) = self.shared.new_root(now, VrfId::GLOBAL, kind, false) else { return };
-                let (stitched, leaves, adverts) = (BTreeSet::new(), BTreeSet::new(), Own::new());
-                Tree { source, kind, root, label: None, stitched, leaves, adverts }
+                let Some((root, lookup)) = self.new_head(now, kind, looks) else { return };
+                let (tail, leaves, adverts, merged) = (Tail::default(), BTreeSet::new(), Own::new(), BTreeSet::new());
+                Tree { source, kind, root, lookup, tail, leaves, adverts, merged }
             }
         };
         tree.source = source;
-        if tree.kind != kind && !self.replace_root(now, &mut tree, kind) {
+        if (tree.kind, tree.lookup.is_some()) != (kind, looks) && !self.replace_head(now, &mut tree, kind, looks) {
             self.trees.insert(ad, tree);
-            return self.end_tree(&ad);
+            return self.end_tree(now, &ad);
         }
         self.update_leaves(now, &ad, &mut tree);
         let mut wants = Own::new();
-        for (family, path) in &paths {
+        for (family, path) in paths {
             self.propagate(route(*family, ad), &tree, path, &mut wants);
         }
-        self.feed(now, &ad, &mut tree, &paths, &mut wants);
+        if let Some(onto) = self.onto(&tree) {
+            let is_needed = self.is_needed(&ad, &tree);
+            let mut tail = core::mem::take(&mut tree.tail);
+            self.feed(now, &ad, &mut tail, &Inflow { source, paths, onto, is_needed }, &mut wants);
+            tree.tail = tail;
+        }
         self.adverts.change(&mut tree.adverts, wants);
+        let has = (tree.root, tree.source.side());
         self.trees.insert(ad, tree);
+        if had != Some(has) {
+            self.merge_all(now, &ad);
+        }
         self.pass_joins(&ad);
     }
 
@@ -105,28 +160,92 @@ impl MvpnAsbr {
         joins.into_iter().for_each(|join| self.pass(join));
     }
 
-    /// Another kind of segment begins here: packets go by it from here on, and whoever sends them is told nothing (RFC 6514 §9.2.3.2).
-    fn replace_root(&mut self, now: Instant, tree: &mut Tree, kind: TunnelKind) -> bool {
-        let Some(root) = self.shared.new_root(now, VrfId::GLOBAL, kind, false) else { return false };
-        let Some(group) = self.shared.roots.get(&root).map(|root| root.group) else { return false };
-        if let Some(label) = tree.label {
-            let ilm = Ilm { action: IlmAction::Replicate(group), model: TunnelModel::Uniform };
-            self.shared.op(FwdOp::SetIlm { label, ilm });
+    /// The segment that begins here, and the VRF of the tree if its packets are looked at below their labels.
+    fn new_head(&mut self, now: Instant, kind: TunnelKind, looks: bool) -> Option<(TreeId, Option<Lookup>)> {
+        let lookup = if looks { Some(self.new_lookup(now)?) } else { None };
+        let vrf = lookup.map_or(VrfId::GLOBAL, |lookup| lookup.vrf);
+        let Some(root) = self.shared.new_root(now, vrf, kind, false) else {
+            if let Some(lookup) = lookup {
+                self.end_lookup(lookup);
+            }
+            return None;
+        };
+        if let (Some(lookup), Some(group)) = (lookup, self.group_of(root)) {
+            self.route_everything(lookup, group);
         }
-        self.unstitch(core::mem::take(&mut tree.stitched));
-        self.end(None, Some(core::mem::replace(&mut tree.root, root)));
+        Some((root, lookup))
+    }
+
+    /// The group of a segment that begins here.
+    pub(super) fn group_of(&self, root: TreeId) -> Option<ReplicationId> {
+        self.shared.roots.get(&root).map(|root| root.group)
+    }
+
+    fn onto(&self, tree: &Tree) -> Option<Onto> {
+        let group = Onto::Group(self.group_of(tree.root)?);
+        Some(tree.lookup.map_or(group, |lookup| Onto::Tunnel(lookup.tunnel)))
+    }
+
+    /// Another segment begins here: packets go by it from here on, and whoever sends them is told nothing (RFC 6514 §9.2.3.2).
+    fn replace_head(&mut self, now: Instant, tree: &mut Tree, kind: TunnelKind, looks: bool) -> bool {
+        let mut ending = Ending { tree: Some(tree.root), ..Ending::default() };
+        if let Some(lookup) = tree.lookup.filter(|_| looks) {
+            let Some(root) = self.shared.new_root(now, lookup.vrf, kind, false) else { return false };
+            tree.root = root;
+            if let Some(group) = self.group_of(root) {
+                self.route_everything(lookup, group);
+            }
+        } else {
+            let Some((root, lookup)) = self.new_head(now, kind, looks) else { return false };
+            // What is merged into the tree is so in the VRF that goes.
+            core::mem::take(&mut tree.merged).into_iter().for_each(|merged| self.reconcile(now, merged));
+            tree.root = root;
+            ending.lookup = core::mem::replace(&mut tree.lookup, lookup);
+            if let (Some(label), Some(onto)) = (tree.tail.label, self.onto(tree)) {
+                let ilm = Ilm { action: onto.action(), model: TunnelModel::Uniform };
+                self.shared.op(FwdOp::SetIlm { label, ilm });
+            }
+            self.unstitch(core::mem::take(&mut tree.tail.stitched));
+        }
+        self.end(ending);
         tree.kind = kind;
         tree.leaves.clear();
         true
     }
 
     /// Ends a tree: routes are withdrawn, then what they promised goes.
-    fn end_tree(&mut self, ad: &AdRoute) {
+    pub(super) fn end_tree(&mut self, now: Instant, ad: &AdRoute) {
         let Some(mut tree) = self.trees.remove(ad) else { return };
-        self.unstitch(core::mem::take(&mut tree.stitched));
+        // S-PMSIs that are merged into it go first.
+        core::mem::take(&mut tree.merged).into_iter().for_each(|merged| self.reconcile(now, merged));
+        self.unstitch(core::mem::take(&mut tree.tail.stitched));
         self.adverts.change(&mut tree.adverts, Own::new());
-        self.end(tree.label, Some(tree.root));
+        let (label, root) = (tree.tail.label, Some(tree.root));
+        self.end(Ending { label, tree: root, lookup: tree.lookup, tunnel: None });
         self.pass_joins(ad);
+    }
+
+    /// Whether packets of a tree are looked at below their labels: they have none, or S-PMSIs may be merged into it.
+    fn looks_below(&self, ad: &AdRoute, paths: &[(AddressFamily, AsbrPath)]) -> bool {
+        let is_pim = |pmsi: &Option<PmsiTunnelValue>| pmsi.as_ref().is_some_and(|value| is_of_pim(&value.tunnel));
+        match self.own_mvpn(ad) {
+            Some((_, mvpn)) => mvpn.members.values().any(is_pim),
+            None => {
+                paths.iter().any(|(_, path)| is_pim(&path.attributes.pmsi))
+                    || matches!(ad, AdRoute::InterAsIPmsi(_))
+                        && paths.iter().any(|(_, path)| self.is_merging(&path.attributes))
+            }
+        }
+    }
+
+    /// Whether packets of a tree are wanted.
+    fn is_needed(&self, ad: &AdRoute, tree: &Tree) -> bool {
+        // RFC 6514 §9.2.3.2.1: of an I-PMSI from another AS this router is a leaf whatever is behind it.
+        let is_inclusive = !matches!(ad, AdRoute::SPmsi { .. });
+        let is_far = matches!(tree.source.side(), Some(Side::External(_)));
+        // Leaves of a tree that nobody asks do not say that they are there.
+        let is_silent = matches!(tree.kind, TunnelKind::MldpP2mp | TunnelKind::PimSsm);
+        !tree.leaves.is_empty() || (is_inclusive && (is_far || is_silent))
     }
 
     /// Where a tree comes from, and what its routes say, by family.
@@ -216,20 +335,9 @@ impl MvpnAsbr {
         Some(value)
     }
 
-    /// The segment that ends here: labels and tunnels that lead to the group of the tree, and the routes that say so.
-    fn feed(
-        &mut self,
-        now: Instant,
-        ad: &AdRoute,
-        tree: &mut Tree,
-        paths: &[(AddressFamily, AsbrPath)],
-        wants: &mut Own,
-    ) {
-        // RFC 6514 §9.2.3.2.1: of an I-PMSI from another AS this router is a leaf whatever is behind it.
-        let is_inclusive = !matches!(ad, AdRoute::SPmsi { .. });
-        let is_far = matches!(tree.source.side(), Some(Side::External(_)));
-        // Leaves of an mLDP P2MP LSP that nobody asks do not say that they are there.
-        let is_needed = !tree.leaves.is_empty() || (is_inclusive && (is_far || tree.kind == TunnelKind::MldpP2mp));
+    /// The segment that ends here: labels and tunnels that lead on, and the routes that say so.
+    pub(super) fn feed(&mut self, now: Instant, ad: &AdRoute, tail: &mut Tail, inflow: &Inflow<'_>, wants: &mut Own) {
+        let (paths, is_needed) = (inflow.paths, inflow.is_needed);
         let mut joins = BTreeSet::new();
         let mut needs_label = false;
         let own = self.own_mvpn(ad).map(|(targets, mvpn)| (targets.clone(), mvpn.clone()));
@@ -237,7 +345,7 @@ impl MvpnAsbr {
             for (member, pmsi) in &mvpn.members {
                 match pmsi {
                     Some(value) if is_tree(&value.tunnel) => {
-                        self.joinable(now, (*member, tree), value, &mut joins);
+                        self.joinable(now, (*member, tail), value, &mut joins);
                     }
                     Some(_) => needs_label = true,
                     None => {}
@@ -247,15 +355,15 @@ impl MvpnAsbr {
             for (family, path) in paths {
                 match &path.attributes.pmsi {
                     Some(value) if is_tree(&value.tunnel) => {
-                        self.joinable(now, (route(*family, *ad), tree), value, &mut joins);
+                        self.joinable(now, (route(*family, *ad), tail), value, &mut joins);
                     }
                     Some(PmsiTunnelValue { tunnel: PTunnel::IngressReplication(_), .. }) => needs_label = true,
                     _ => {}
                 }
             }
         }
-        let label = self.hold_label(now, tree, needs_label);
-        match (tree.source, own) {
+        let label = self.hold_label(now, tail, inflow.onto, needs_label);
+        match (inflow.source, own) {
             _ if !is_needed => {}
             (Source::Path { peer, next_hop }, _) => {
                 for (family, path) in paths {
@@ -267,19 +375,19 @@ impl MvpnAsbr {
             }
             (Source::Own, None) => {}
         }
-        self.stitch(tree, joins);
+        self.stitch(tail, inflow.onto, joins);
     }
 
     /// A tunnel to be joined, unless its packets carry a label that only its root knows the meaning of, or it feeds another tree.
     fn joinable(
         &mut self,
         now: Instant,
-        (of, tree): (McastRoute, &Tree),
+        (of, tail): (McastRoute, &Tail),
         value: &PmsiTunnelValue,
         joins: &mut BTreeSet<PTunnel>,
     ) {
         match value.label {
-            None if self.stitched.contains(&value.tunnel) && !tree.stitched.contains(&value.tunnel) => {
+            None if self.stitched.contains(&value.tunnel) && !tail.stitched.contains(&value.tunnel) => {
                 self.shared.reject(now, VrfId::GLOBAL, MvpnReject::TunnelInUse, of);
             }
             None => drop(joins.insert(value.tunnel.clone())),
@@ -287,35 +395,31 @@ impl MvpnAsbr {
         }
     }
 
-    /// The label of a tree, while it needs one.
-    fn hold_label(&mut self, now: Instant, tree: &mut Tree, needs: bool) -> Option<Label> {
-        match (tree.label, needs) {
-            (None, true) => {
-                let group = self.shared.roots.get(&tree.root)?.group;
-                tree.label = self.shared.new_ilm(now, VrfId::GLOBAL, IlmAction::Replicate(group));
-            }
+    /// The label of a segment that ends here, while it needs one.
+    fn hold_label(&mut self, now: Instant, tail: &mut Tail, onto: Onto, needs: bool) -> Option<Label> {
+        match (tail.label, needs) {
+            (None, true) => tail.label = self.shared.new_ilm(now, VrfId::GLOBAL, onto.action()),
             (Some(label), false) => {
-                tree.label = None;
-                self.end(Some(label), None);
+                tail.label = None;
+                self.end(Ending { label: Some(label), ..Ending::default() });
             }
             _ => {}
         }
-        tree.label
+        tail.label
     }
 
-    fn stitch(&mut self, tree: &mut Tree, joins: BTreeSet<PTunnel>) {
-        let Some(group) = self.shared.roots.get(&tree.root).map(|root| root.group) else { return };
-        self.unstitch(tree.stitched.difference(&joins).cloned().collect());
-        tree.stitched.retain(|tunnel| joins.contains(tunnel));
+    fn stitch(&mut self, tail: &mut Tail, onto: Onto, joins: BTreeSet<PTunnel>) {
+        self.unstitch(tail.stitched.difference(&joins).cloned().collect());
+        tail.stitched.retain(|tunnel| joins.contains(tunnel));
         for tunnel in joins {
-            if tree.stitched.insert(tunnel.clone()) {
+            if tail.stitched.insert(tunnel.clone()) {
                 self.stitched.insert(tunnel.clone());
-                self.shared.outputs.push_back(Output::Tree(TreeRequest::Stitch { tunnel, group }));
+                self.shared.outputs.push_back(Output::Tree(onto.request(tunnel)));
             }
         }
     }
 
-    fn unstitch(&mut self, tunnels: BTreeSet<PTunnel>) {
+    pub(super) fn unstitch(&mut self, tunnels: BTreeSet<PTunnel>) {
         for tunnel in tunnels {
             self.stitched.remove(&tunnel);
             self.shared.outputs.push_back(Output::Tree(TreeRequest::Leave { tunnel }));

@@ -24,7 +24,7 @@
 //! | 6870 §6.3.1 | a switch-over is requested always | not where the peer has the pseudowire active already |
 //! | 6388 §2.4.1.4 | a second label of the same downstream LSR is added to the first | replaces it: an LSR has one label for a tree at a neighbour, and two would double every packet |
 //! | 6388 §3.3.2 | nothing about ways up when the way to the root is lost | labels for them are withdrawn, so that leaves do not send into nothing |
-//! | 6512 §2 | recursive opaque values of any FEC | of P2MP LSPs; in a VPN (§3) they are values |
+//! | 6512 §2, §3 | recursive opaque values of any FEC | of P2MP LSPs; between ASes (§3.2.1) too, not for carriers' carriers (§3.2.2) |
 //! | 7361 §5.1.1 | the figure draws 8 bits for the type of a sub-TLV | 16 bits: the assigned values need them |
 //! | 8338 §3 | a leaf has the same FEC configured | offers that nothing is configured for are kept; a leaf says that all is well, which §5 leaves open, so that silence means something |
 //! | 8338 §3 | a root knows its leaves, a leaf its pseudowires | leaves may be found ([`p2mp::root::Input::Member`]), and a leaf may have templates ([`p2mp::leaf::TemplateConfig`]), none by default |

@@ -116,20 +116,41 @@ impl TreeFec {
     /// (RFC 6512 §2).
     #[must_use]
     pub fn recursive(&self, via: IpAddr) -> Self {
+        self.inside(via, None)
+    }
+
+    /// The same tree, of a VPN, as nodes see it that know the root by an Intra-AS I-PMSI A-D route with this RD alone: rooted at the route's next
+    /// hop, with RD and the whole FEC as opaque value (RFC 6512 §3.2.1).
+    #[must_use]
+    pub fn vpn_recursive(&self, via: IpAddr, rd: RouteDistinguisher) -> Self {
+        self.inside(via, Some(rd))
+    }
+
+    fn inside(&self, via: IpAddr, rd: Option<RouteDistinguisher>) -> Self {
         let mut fec = alloc::vec::Vec::new();
         FecElement::Multipoint(alloc::boxed::Box::new(self.down())).emit(&mut fec);
-        Self::new(self.kind, via, &OpaqueElement::Recursive { rd: None, fec: fec.into() })
+        Self::new(self.kind, via, &OpaqueElement::Recursive { rd, fec: fec.into() })
     }
 
     /// The tree inside a recursive opaque value (RFC 6512 §2), of the same kind.
     #[must_use]
     pub fn inner(&self) -> Option<Self> {
+        self.content().filter(|(rd, _)| rd.is_none()).map(|(_, fec)| fec)
+    }
+
+    /// RD and tree inside a VPN-recursive opaque value (RFC 6512 §3), of the same kind.
+    #[must_use]
+    pub fn vpn_inner(&self) -> Option<(RouteDistinguisher, Self)> {
+        self.content().and_then(|(rd, fec)| Some((rd?, fec)))
+    }
+
+    fn content(&self) -> Option<(Option<RouteDistinguisher>, Self)> {
         let mut elements = self.opaque.elements();
-        let (Some(Ok(OpaqueElement::Recursive { rd: None, fec })), None) = (elements.next(), elements.next()) else {
+        let (Some(Ok(OpaqueElement::Recursive { rd, fec })), None) = (elements.next(), elements.next()) else {
             return None;
         };
         match Fec::parse(&fec).ok()?.only()? {
-            FecElement::Multipoint(fec) if fec.kind == self.kind.down() => Some(Self::of(fec).0),
+            FecElement::Multipoint(fec) if fec.kind == self.kind.down() => Some((rd, Self::of(fec).0)),
             _ => None,
         }
     }
@@ -195,6 +216,10 @@ mod tests {
         let outer = inner.recursive([198, 51, 100, 1].into());
         assert_eq!((outer.root, outer.inner()), ([198, 51, 100, 1].into(), Some(inner.clone())));
         assert_eq!(inner.inner(), None);
+        let rd = [0, 0, 0xfd, 0xe9, 0, 0, 0, 1];
+        let of_vpn = inner.vpn_recursive([198, 51, 100, 1].into(), rd);
+        assert_eq!((of_vpn.inner(), of_vpn.vpn_inner()), (None, Some((rd, inner.clone()))));
+        assert_eq!((outer.vpn_inner(), inner.vpn_inner()), (None, None));
         // Another kind inside is not the same service.
         let mixed = TreeFec { kind: TreeKind::Mp2mp, ..outer };
         assert_eq!(mixed.inner(), None);

@@ -10,6 +10,7 @@ use fwd_core::op::{FwdOp, NextHop};
 
 use super::fec::{TreeFec, TreeId};
 use super::tree::Role;
+use crate::ldp::fec::RouteDistinguisher;
 use crate::ldp::message::Message;
 use crate::ldp::session::Negotiated;
 use crate::ldp::{LdpId, TlvType};
@@ -120,6 +121,16 @@ pub enum Input<'a> {
         root: IpAddr,
         /// The route; `None`: there is none.
         route: Option<Route>,
+    },
+    /// At an ASBR: the Intra-AS I-PMSI A-D route of a PE in another AS (RFC 6514 §4.1), by which trees rooted there go on that come to this router
+    /// under a VPN-recursive opaque value (RFC 6512 §3.2.1), as long as there is no route to the PE itself.
+    VpnRoute {
+        /// The PE, which is the root.
+        root: IpAddr,
+        /// From the NLRI.
+        rd: RouteDistinguisher,
+        /// The BGP next hop; `None`: there is no such route any more.
+        next_hop: Option<IpAddr>,
     },
     /// The forwarding plane refused an op.
     Refused(FwdOp),

@@ -16,7 +16,7 @@ use super::io::{Candidate, Counters, Event, Input, JoinError, Limit, Output, Pee
 use super::tree::Tree;
 use super::upstream::UpstreamEvent;
 use crate::ldp::LdpId;
-use crate::ldp::fec::MultipointFec;
+use crate::ldp::fec::{MultipointFec, RouteDistinguisher};
 use crate::ldp::message::MessageBody;
 use crate::ldp::neighbour::Pool;
 use crate::ldp::session::ConfigError;
@@ -204,6 +204,10 @@ pub struct Mldp {
     pub(super) trees: BTreeMap<TreeId, Tree>,
     by_fec: BTreeMap<TreeFec, TreeId>,
     pub(super) roots: BTreeMap<IpAddr, Root>,
+    /// Next hops of Intra-AS I-PMSI A-D routes, by originator and RD.
+    pub(super) vpn_routes: BTreeMap<(IpAddr, RouteDistinguisher), IpAddr>,
+    /// Trees rooted here by a VPN-recursive opaque value, by the root inside.
+    pub(super) vpn_rooted: BTreeSet<(IpAddr, TreeId)>,
     next_id: u64,
 }
 
@@ -231,7 +235,15 @@ impl Mldp {
             counters: Counters::default(),
             limits: BTreeMap::new(),
         };
-        Ok(Self { core, trees: BTreeMap::new(), by_fec: BTreeMap::new(), roots: BTreeMap::new(), next_id: 1 })
+        Ok(Self {
+            core,
+            trees: BTreeMap::new(),
+            by_fec: BTreeMap::new(),
+            roots: BTreeMap::new(),
+            vpn_routes: BTreeMap::new(),
+            vpn_rooted: BTreeSet::new(),
+            next_id: 1,
+        })
     }
 
     /// Takes an input.
@@ -248,6 +260,7 @@ impl Mldp {
             Input::Message { peer, message } => self.message(now, peer, &message.body),
             Input::Reach { peer, next, mtu } => self.reach(peer, next, mtu),
             Input::Route { root, route } => self.route(now, root, route),
+            Input::VpnRoute { root, rd, next_hop } => self.vpn_route(now, (root, rd), next_hop),
             Input::Refused(op) => self.refused(now, &op),
         }
     }
@@ -457,6 +470,9 @@ impl Mldp {
                 self.roots.remove(&tree.fec.root);
             }
         }
+        if let Some((_, inner)) = tree.fec.vpn_inner() {
+            self.vpn_rooted.remove(&(inner.root, id));
+        }
         self.core.timers.clear(Timer::Mbb(id));
         self.core.timers.clear(Timer::Retry(id));
     }
@@ -520,6 +536,9 @@ impl Mldp {
         }
         for id in changed {
             self.reselect(now, id);
+        }
+        if old.is_some() != route.is_some() {
+            self.reroot(now, address);
         }
         let unused = |root: &Root| root.route.is_none() && root.trees.is_empty() && root.behind.is_empty();
         self.roots.retain(|a, root| !(unused(root) && (*a == address || old == Some(Route::Via(*a)))));

@@ -31,6 +31,7 @@ mod select;
 mod session;
 mod tree;
 mod upstream;
+mod vpn;
 
 pub use config::{GroupRange, MldpConfig};
 pub use fec::{Deliver, TreeFec, TreeId, TreeKind};

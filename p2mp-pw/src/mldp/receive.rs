@@ -8,7 +8,7 @@ use fwd_core::net::{Label, NhlfeId};
 use fwd_core::op::FwdOp;
 use fwd_core::time::Instant;
 
-use super::fec::{TreeFec, TreeId, TreeKind};
+use super::fec::{TreeFec, TreeId};
 use super::io::{Event, Limit};
 use super::machine::{Mldp, Timer};
 use super::tree::{Accept, Branch, Tree};
@@ -165,28 +165,6 @@ impl Mldp {
         Ok(Branch { label, leg, nhlfe, mtu, request, stale, pushed, in_group, told, up, up_refused })
     }
 
-    /// Somebody joined a tree that is rooted here: of a recursive opaque value this router goes on with the tree inside
-    /// (RFC 6512 §2), of any other it asks whoever may know.
-    fn rooted(&mut self, now: Instant, id: TreeId, fec: &TreeFec) {
-        let inner = fec.inner().filter(|inner| {
-            // One turn only: the forwarding plane nests one group in another, not deeper.
-            let ours = self.core.config.addresses.contains(&inner.root);
-            inner.kind == TreeKind::P2mp && !ours && inner.inner().is_none()
-        });
-        let Some(inner) = inner else {
-            self.core.event(Event::Rooted { tree: id, fec: fec.clone() });
-            return;
-        };
-        let Some(inner_id) = self.enter(&inner) else { return };
-        if let Some(tree) = self.trees.get_mut(&inner_id) {
-            tree.feeds = Some(id);
-        }
-        if let Some(tree) = self.trees.get_mut(&id) {
-            tree.fed_by = Some(inner_id);
-        }
-        self.reselect(now, inner_id);
-    }
-
     /// The upstream LSR gives a label for packets towards the root (RFC 6388 §3.3.1.4, §3.3.1.5).
     fn mapping_up(&mut self, now: Instant, peer: LdpId, fec: &TreeFec, element: &MultipointFec, label: Label) {
         let id = self.find(fec);
@@ -277,11 +255,7 @@ impl Mldp {
         }
         // The tree that feeds it lets go first.
         if let Some(inner) = fed_by {
-            if let Some(tree) = self.trees.get_mut(&inner) {
-                tree.feeds = None;
-                self.core.queue(inner, tree);
-            }
-            self.reselect(now, inner);
+            self.starve(now, inner);
         }
         if let Some(tree) = self.trees.get_mut(&id) {
             self.core.queue(id, tree);

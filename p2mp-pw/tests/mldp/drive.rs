@@ -7,7 +7,9 @@ use arbitrary::{Arbitrary, Unstructured};
 use fwd_core::net::*;
 use fwd_core::op::{FwdOp, NextHop};
 use fwd_core::time::Instant;
-use p2mp_pw::ldp::fec::{Fec, FecElement, MultipointFec, MultipointKind, OpaqueElement, OpaqueValue};
+use p2mp_pw::ldp::fec::{
+    Fec, FecElement, MultipointFec, MultipointKind, OpaqueElement, OpaqueValue, RouteDistinguisher,
+};
 use p2mp_pw::ldp::message::{LabelMapping, LabelTlv, LabelWithdraw, Message, MessageBody, Notification};
 use p2mp_pw::ldp::neighbour::{LabelRange, NhlfeRange};
 use p2mp_pw::ldp::session::{AdvertisementDiscipline, Negotiated};
@@ -21,6 +23,7 @@ enum Stimulus {
     Reach(u8, Option<u8>, u16),
     Route(u8, Vec<u8>, u8),
     Via(u8, u8),
+    VpnRoute(u8, u8, Option<u8>),
     Mapping { peer: u8, tree: u8, kind: MultipointKind, label: u16, mbb: bool },
     Withdraw { peer: u8, tree: u8, kind: MultipointKind, label: Option<u16> },
     Release { peer: u8, tree: u8, kind: MultipointKind, label: Option<u16> },
@@ -47,7 +50,15 @@ fn fec(tree: u8, kind: MultipointKind) -> MultipointFec {
     let opaque = OpaqueValue::single(&inner);
     let plain = MultipointFec { kind, root: root(tree), opaque };
     // Some are recursive, rooted at this router or elsewhere.
-    if tree >= 200 { TreeFec::of(&plain).0.recursive(root(tree / 16)).down() } else { plain }
+    match tree {
+        200.. => TreeFec::of(&plain).0.recursive(root(tree / 16)).down(),
+        150.. => TreeFec::of(&plain).0.vpn_recursive(root(tree / 16), rd(tree)).down(),
+        _ => plain,
+    }
+}
+
+fn rd(n: u8) -> RouteDistinguisher {
+    [0, 0, 0, 1, 0, 0, 0, n % 2]
 }
 
 fn label(n: u16) -> Label {
@@ -145,6 +156,10 @@ impl World {
             }
             Stimulus::Via(r, via) => {
                 self.mldp.handle_input(now, Input::Route { root: root(r), route: Some(Route::Via(root(via))) });
+            }
+            Stimulus::VpnRoute(r, n, next) => {
+                let (rd, next_hop) = (rd(n), next.map(root));
+                self.mldp.handle_input(now, Input::VpnRoute { root: root(r), rd, next_hop });
             }
             Stimulus::Mapping { peer, tree, kind, label: l, mbb } => {
                 let request = Tlv::new(TlvValue::MpStatus([MpStatus::Mbb(MbbStatus::REQUEST)].into_iter().collect()));

@@ -5,6 +5,7 @@ mod net;
 mod protection;
 mod scale;
 mod sim;
+mod vpn;
 
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(3_000))]

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use bgp_vpn::nlri::RouteDistinguisher;
 use fwd_core::net::IfIndex;
 use fwd_core::time::Instant;
 
@@ -11,9 +12,9 @@ use super::io::{PimLimit, PimReject};
 use super::macros::{GroupView, SourceView};
 use super::network::{Network, PimAddress};
 use super::router::{Fault, PimRouter};
-use super::state::{Rpf, Upstream};
+use super::state::{Group, Rpf, Upstream};
 use super::transmit::Entry;
-use super::ways::{Detour, Target};
+use super::ways::{Detour, Target, Vector};
 use super::wire::{
     EncodedSource, JoinAttribute, JoinAttributeType, JoinAttributeValue, JoinAttributesBuf, MessageType,
 };
@@ -50,7 +51,9 @@ impl<A> Extra<A> {
 /// Attributes of one neighbour.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Received<A> {
-    vector: Option<A>,
+    vector: Option<Vector<A>>,
+    /// An MVPN Join attribute that named this router, by its RD: the vector is the next router's.
+    entered: Option<RouteDistinguisher>,
     topology: Option<u16>,
     /// Of unknown types, transitive: type and value.
     others: Vec<(u8, Vec<u8>)>,
@@ -59,7 +62,7 @@ pub(super) struct Received<A> {
 /// What a Join says beside its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Said<A> {
-    pub(super) vector: Option<A>,
+    pub(super) vector: Option<Vector<A>>,
     topology: u16,
     others: Vec<(u8, Vec<u8>)>,
 }
@@ -75,8 +78,10 @@ impl<A: PimAddress> Said<A> {
     pub(super) fn to_buf(&self) -> JoinAttributesBuf {
         let mut buf = JoinAttributesBuf::new(A::FAMILY);
         let mut push = |transitive, value| buf.push(JoinAttribute { transitive, value });
-        if let Some(vector) = self.vector {
-            push(false, JoinAttributeValue::RpfVector(vector.into()));
+        if let Some(Vector { address, rd }) = self.vector {
+            let proxy = address.into();
+            let value = rd.map(|rd| JoinAttributeValue::MvpnJoin { proxy, rd });
+            push(false, value.unwrap_or(JoinAttributeValue::RpfVector(proxy)));
         }
         if self.topology != 0 {
             push(false, JoinAttributeValue::MtId(self.topology));
@@ -94,7 +99,7 @@ impl<A: PimAddress> Upstream<A> {
     }
 
     /// The vector that the lowest neighbour of those that sent one sent.
-    fn vector(&self) -> Option<A> {
+    fn vector(&self) -> Option<Vector<A>> {
         self.received().find_map(|r| r.vector)
     }
 
@@ -118,7 +123,7 @@ impl<A: PimAddress> Upstream<A> {
         // RFC 6420 §4.2.2: what is configured here goes before what neighbours say.
         let configured = net.config.topologies.iter().find(|(range, _)| group.is_in(range)).map(|(_, t)| *t);
         let topology = configured.or_else(|| self.received().find_map(|r| r.topology)).unwrap_or(0);
-        Target { topology, address: self.vector().unwrap_or(root) }
+        Target { topology, address: self.vector().map_or(root, |vector| vector.address) }
     }
 
     /// What Joins of this tree say to `rpf`.
@@ -179,7 +184,7 @@ impl<A: PimAddress> PimRouter<A> {
         from: A,
         source: &EncodedSource<'_>,
     ) -> Result<Received<A>, ()> {
-        let mut received = Received { vector: None, topology: None, others: Vec::new() };
+        let mut received = Received { vector: None, entered: None, topology: None, others: Vec::new() };
         let attributes = source.attributes();
         if attributes.is_empty() {
             return Ok(received);
@@ -203,7 +208,24 @@ impl<A: PimAddress> PimRouter<A> {
             match attribute.value {
                 JoinAttributeValue::RpfVector(vector) if received.vector.is_none() => {
                     // RFC 5496 §3.3.2: what led here leads no further.
-                    received.vector = A::from_ip(vector).filter(|v| v.is_host() && !self.net.is_local(*v));
+                    let vector = A::from_ip(vector).filter(|v| v.is_host() && !self.net.is_local(*v));
+                    received.vector = vector.map(|address| Vector { address, rd: None });
+                }
+                JoinAttributeValue::MvpnJoin { proxy, rd } if received.vector.is_none() => {
+                    let Some(proxy) = A::from_ip(proxy).filter(|proxy| proxy.is_host()) else { continue };
+                    let pe = A::from_ip(source.addr());
+                    if !self.net.is_local(proxy) {
+                        received.vector = Some(Vector { address: proxy, rd: Some(rd) });
+                    } else if let Some(pe) = pe.filter(|pe| !self.net.is_local(*pe)) {
+                        // RFC 6513 §8.1.3.2.2: without an A-D route the Join is discarded.
+                        let Some(next) = self.net.mvpn_routes.get(&(pe, rd)).copied() else {
+                            let message_type = Some(MessageType::JOIN_PRUNE);
+                            let fault = Fault { interface: Some(i), from, message_type, malformed: None };
+                            self.reject(now, PimReject::NoAdRoute, fault);
+                            return Err(());
+                        };
+                        (received.vector, received.entered) = (Some(Vector { address: next, rd: Some(rd) }), Some(rd));
+                    }
                 }
                 // RFC 6420 §4.2.3: the last one holds, and 0 says nothing.
                 JoinAttributeValue::MtId(topology) if topology != 0 => received.topology = Some(topology),
@@ -240,7 +262,7 @@ impl<A: PimAddress> PimRouter<A> {
         received: Received<A>,
     ) {
         let Some(upstream) = self.upstream_mut(g, s) else { return };
-        if received == (Received { vector: None, topology: None, others: Vec::new() }) {
+        if received == (Received { vector: None, entered: None, topology: None, others: Vec::new() }) {
             let known = upstream.extra.as_ref().is_some_and(|x| x.received.contains_key(&neighbor));
             if known {
                 self.forget_attributes(now, g, s, |n| n == neighbor);
@@ -254,6 +276,27 @@ impl<A: PimAddress> PimRouter<A> {
         let Some(upstream) = self.upstream_mut(g, s) else { return };
         upstream.extra_mut().received.insert(neighbor, received);
         self.attributes_changed(now, g, s, &before);
+    }
+
+    /// The Intra-AS I-PMSI A-D route of a PE changed: trees to it that come through this router's address go another way on.
+    pub(super) fn mvpn_route(&mut self, now: Instant, pe: A, rd: RouteDistinguisher, next_hop: Option<A>) {
+        let old = match next_hop {
+            Some(next) => self.net.mvpn_routes.insert((pe, rd), next),
+            None => self.net.mvpn_routes.remove(&(pe, rd)),
+        };
+        if old == next_hop {
+            return;
+        }
+        let is_there = |(_, group): &(&A, &Group<A>)| group.sources.contains_key(&pe);
+        let groups: Vec<A> = self.groups.iter().filter(is_there).map(|(g, _)| *g).collect();
+        for g in groups {
+            let before = self.said(g, Some(pe));
+            let Some(extra) = self.upstream_mut(g, Some(pe)).and_then(|u| u.extra.as_mut()) else { continue };
+            for received in extra.received.values_mut().filter(|r| r.entered == Some(rd)) {
+                received.vector = next_hop.map(|address| Vector { address, rd: Some(rd) });
+            }
+            self.attributes_changed(now, g, Some(pe), &before);
+        }
     }
 
     /// Forgets the attributes of some neighbours.
@@ -280,7 +323,7 @@ impl<A: PimAddress> PimRouter<A> {
     /// What holds may be different: another vector is watched, and a tree that keeps its neighbour tells it (RFC 5384 §3.3.4).
     fn attributes_changed(&mut self, now: Instant, g: A, s: Option<A>, before: &Said<A>) {
         let Some(upstream) = self.upstream_mut(g, s) else { return };
-        let mut new: Vec<A> = upstream.received().filter_map(|r| r.vector).collect();
+        let mut new: Vec<A> = upstream.received().filter_map(|r| Some(r.vector?.address)).collect();
         new.sort_unstable();
         new.dedup();
         let old = upstream.extra.as_mut().map(|x| core::mem::replace(&mut x.watched, new.clone())).unwrap_or_default();
@@ -316,7 +359,8 @@ impl<A: PimAddress> PimRouter<A> {
     /// Whether another router's Join says the vector that this one's would: only then may it stand for it (RFC 5496 §3.3.4).
     pub(super) fn says_our_vector(&self, g: A, s: Option<A>, source: &EncodedSource<'_>) -> bool {
         let theirs = source.attributes().iter().find_map(|a| match a.value {
-            JoinAttributeValue::RpfVector(vector) => A::from_ip(vector),
+            JoinAttributeValue::RpfVector(vector) => Some(Vector { address: A::from_ip(vector)?, rd: None }),
+            JoinAttributeValue::MvpnJoin { proxy, rd } => Some(Vector { address: A::from_ip(proxy)?, rd: Some(rd) }),
             _ => None,
         });
         theirs == self.said(g, s).vector

@@ -1,6 +1,7 @@
 //! What goes into a PIM router and what comes out.
 
 use alloc::vec::Vec;
+use bgp_vpn::nlri::RouteDistinguisher;
 use fwd_core::Malformed;
 use fwd_core::net::IfIndex;
 use fwd_core::op::FwdOp;
@@ -70,6 +71,16 @@ pub enum Input<'a, A> {
         address: A,
         /// All that was found there; nothing takes it back.
         ways: &'a Ways<A>,
+    },
+    /// At an ASBR: the Intra-AS I-PMSI A-D route of a PE in another AS, by which Joins go on whose MVPN Join attribute names this router
+    /// (RFC 6513 §8.1.3.2.2).
+    MvpnRoute {
+        /// The originator.
+        pe: A,
+        /// From the NLRI.
+        rd: RouteDistinguisher,
+        /// The BGP next hop; `None`: there is no such route any more.
+        next_hop: Option<A>,
     },
     /// Another RP has an active source, or has it no more, as MSDP or a Source Active A-D route says: this router, if it is RP with
     /// receivers of the group, joins the source.
@@ -207,6 +218,8 @@ pub enum PimReject {
     NotBidirectional,
     /// A Join with attributes on an interface where they are not taken.
     Attributes,
+    /// A Join whose MVPN Join attribute names this router, and no A-D route leads on (RFC 6513 §8.1.3.2.2).
+    NoAdRoute,
     /// An ECMP Redirect to or from what is no way to the source or RP.
     Redirect,
 }

@@ -13,7 +13,7 @@
 //! | 4.6 | `assert.rs`, `asserting.rs` | Assert machines |
 //! | 4.7 | `rp_set.rs` | group-to-RP mapping |
 //! | 4.9 | `wire/` | messages |
-//! | RFC 5384, 5496, 6420 | `attributes.rs`, `ways.rs`, `watch.rs` | Join attributes: RPF vectors, topologies |
+//! | RFC 5384, 5496, 6420, RFC 6513 §8.1.3 | `attributes.rs`, `ways.rs`, `watch.rs` | Join attributes: RPF vectors, topologies, proxies of MVPNs |
 //! | RFC 6754 | `ecmp.rs` | ECMP Redirect |
 //! | RFC 7431 | `mofrr.rs` | fast reroute |
 //! | RFC 5015 | `bidir/` | BIDIR-PIM |

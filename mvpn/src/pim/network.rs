@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
+use bgp_vpn::nlri::RouteDistinguisher;
 use fwd_core::net::IfIndex;
 use fwd_core::op::MrouteKey;
 use fwd_core::time::Instant;
@@ -312,6 +313,8 @@ pub(super) struct Network<A: PimAddress> {
     pub(super) config: PimConfig<A>,
     pub(super) interfaces: BTreeMap<IfIndex, Interface<A>>,
     pub(super) watches: BTreeMap<A, Watch<A>>,
+    /// Next hops of Intra-AS I-PMSI A-D routes, by originator and RD.
+    pub(super) mvpn_routes: BTreeMap<(A, RouteDistinguisher), A>,
     /// The watched addresses whose route leads out of an interface.
     pub(super) via: BTreeMap<IfIndex, BTreeSet<A>>,
     pub(super) rp_set: RpSet<A>,

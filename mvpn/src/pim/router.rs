@@ -93,6 +93,7 @@ impl<A: PimAddress> PimRouter<A> {
                 config,
                 interfaces: BTreeMap::new(),
                 watches: BTreeMap::new(),
+                mvpn_routes: BTreeMap::new(),
                 via: BTreeMap::new(),
                 rp_set: RpSet::new(),
                 rpas: BTreeMap::new(),
@@ -205,6 +206,7 @@ impl<A: PimAddress> PimRouter<A> {
                 self.ways_changed(now, address, 0, Ways { routes: route.into_iter().collect(), ..Ways::default() });
             }
             Input::Ways { topology, address, ways } => self.ways_changed(now, address, topology, ways.clone()),
+            Input::MvpnRoute { pe, rd, next_hop } => self.mvpn_route(now, pe, rd, next_hop),
             Input::RemoteSource { source, group, is_active } => self.remote_source(now, group, source, is_active),
             Input::Silent { source, group } => self.silent(now, group, source),
             Input::Membership { interface, group, source, membership } => {

@@ -122,13 +122,13 @@ impl<A: PimAddress> PimRouter<A> {
     pub(super) fn ways_changed(&mut self, now: Instant, address: A, topology: u16, ways: Ways<A>) {
         let Some(watch) = self.net.watches.get(&address).filter(|w| w.tracked) else { return };
         let vector = watch.ways.vector(topology);
-        let same = vector == ways.vector
+        let same = vector == ways.proxy()
             && watch.ways.alternate(topology) == ways.alternate.as_ref()
             && watch.ways.routes(topology).eq(ways.routes.iter().take(MAX_ROUTES));
         if same || topology > MAX_TOPOLOGY {
             return;
         }
-        let moved = vector != ways.vector;
+        let moved = vector != ways.proxy();
         let (groups, source_of) = (watch.groups.clone(), watch.source_of.clone());
         self.set_ways(address, |all| all.set(topology, ways));
         self.address_changed(now, address);

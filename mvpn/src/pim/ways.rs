@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use bgp_vpn::nlri::RouteDistinguisher;
 use fwd_core::net::IfIndex;
 
 use super::io::MribRoute;
@@ -22,12 +23,28 @@ pub struct Ways<A> {
     /// RPF vector for Joins by these routes (RFC 5496 §3.3.1), whose metrics are then those to the vector (§3.3.3): for routers on the way
     /// that have no route to the address.
     pub vector: Option<A>,
+    /// RD of the Intra-AS I-PMSI A-D route that the address, an upstream PE in another AS, is known by: Joins have an MVPN Join attribute with it, and
+    /// the vector as proxy address, in place of an RPF vector (RFC 6513 §8.1.3.2). The vector is the route's next hop. Needs a vector.
+    pub rd: Option<RouteDistinguisher>,
 }
 
 impl<A> Default for Ways<A> {
     fn default() -> Self {
-        Self { routes: Vec::new(), alternate: None, vector: None }
+        Self { routes: Vec::new(), alternate: None, vector: None, rd: None }
     }
+}
+
+impl<A: Copy> Ways<A> {
+    pub(super) fn proxy(&self) -> Option<Vector<A>> {
+        self.vector.map(|address| Vector { address, rd: self.rd })
+    }
+}
+
+/// The router that Joins go to first: an RPF vector, or with an RD the proxy of an MVPN Join attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Vector<A> {
+    pub(super) address: A,
+    pub(super) rd: Option<RouteDistinguisher>,
 }
 
 /// What an RPF lookup is of: an address in a topology, 0 being that of unicast routing.
@@ -81,8 +98,8 @@ impl<A: Copy + Eq> AllWays<A> {
         self.in_topology(topology)?.alternate.as_ref()
     }
 
-    pub(super) fn vector(&self, topology: u16) -> Option<A> {
-        self.in_topology(topology)?.vector
+    pub(super) fn vector(&self, topology: u16) -> Option<Vector<A>> {
+        self.in_topology(topology)?.proxy()
     }
 
     /// Whether nothing was found in any topology.
@@ -177,7 +194,7 @@ impl<A: PimAddress> Network<A> {
     }
 
     /// The vector that Joins to a target carry.
-    pub(super) fn vector(&self, target: Target<A>) -> Option<A> {
+    pub(super) fn vector(&self, target: Target<A>) -> Option<Vector<A>> {
         self.ways(target).and_then(|(ways, topology)| ways.vector(topology))
     }
 
@@ -226,7 +243,7 @@ mod tests {
         all.set(0, Ways { routes: Vec::from([route(1)]), ..Ways::default() });
         assert!(all.more.is_none() && !all.is_empty());
         all.set(5, Ways { routes: Vec::from([route(2), route(3)]), ..Ways::default() });
-        all.set(0, Ways { routes: Vec::from([route(1), route(4)]), alternate: Some(route(6)), vector: None });
+        all.set(0, Ways { routes: Vec::from([route(1), route(4)]), alternate: Some(route(6)), ..Ways::default() });
         let of = |all: &AllWays<Ipv4Addr>, t| all.routes(t).map(|r| r.interface.0).collect::<Vec<_>>();
         assert_eq!((of(&all, 0), of(&all, 5), of(&all, 6)), (Vec::from([1, 4]), Vec::from([2, 3]), Vec::new()));
         assert_eq!(all.interfaces(), [1, 2, 3, 4, 6].map(IfIndex));

@@ -177,10 +177,10 @@ fn the_end_of_a_vector_goes_on_by_its_own_route() {
     let mut one = One::with_ways(config(), false);
     one.channel(N1, &[vector(LOOPBACK)]);
     assert_eq!(one.said(S), [said(NUP, true, "")]);
-    one.ways(0, S, &Ways { routes: vec![by(UP2, NUP2, 1)], alternate: None, vector: Some(V2) });
+    one.ways(0, S, &Ways { routes: vec![by(UP2, NUP2, 1)], vector: Some(V2), ..Ways::default() });
     assert_eq!(one.said(S), [said(NUP, false, ""), said(NUP2, true, "vector 10.8.0.2")]);
     // Another vector by the same neighbour is said at once.
-    one.ways(0, S, &Ways { routes: vec![by(UP2, NUP2, 1)], alternate: None, vector: Some(V1) });
+    one.ways(0, S, &Ways { routes: vec![by(UP2, NUP2, 1)], vector: Some(V1), ..Ways::default() });
     assert_eq!(one.said(S), [said(NUP2, true, "vector 10.8.0.1")]);
 }
 
@@ -489,7 +489,7 @@ fn the_second_way_takes_over_when_the_first_is_silent() {
 #[test]
 fn an_alternate_serves_while_others_want_the_packets() {
     let mut one = One::with_ways(rerouting(), false);
-    let ways = Ways { routes: vec![by(UP, NUP, 1)], alternate: Some(by(UP2, NUP2, 50)), vector: None };
+    let ways = Ways { routes: vec![by(UP, NUP, 1)], alternate: Some(by(UP2, NUP2, 50)), ..Ways::default() };
     let theirs = |one: &mut One| one.join_with(UP2, (NUP2, ME_UP2), (SSM, S, SourceFlags::empty()), &[]);
     theirs(&mut one);
     one.ways(0, S, &ways);

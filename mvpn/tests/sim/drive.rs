@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
+use bgp_vpn::nlri::RouteDistinguisher;
 use fwd_core::net::{IfIndex, ReplicationId, RpfSetId, VrfId};
 use fwd_core::op::{FwdOp, LegTarget, Mroute, MrouteKey, Origin};
 use fwd_core::time::Instant;
@@ -52,6 +53,10 @@ fn source(u: &mut Unstructured<'_>) -> Result<Ipv4Addr> {
     })
 }
 
+fn rd(u: &mut Unstructured<'_>) -> Result<RouteDistinguisher> {
+    Ok(RouteDistinguisher::two_octet_as(65001, u.int_in_range(1..=2)?))
+}
+
 /// Interfaces 1 and 2 are a bundle; Join attributes are taken on all but 3.
 fn interface(n: u32) -> PimInterfaceConfig<Ipv4Addr> {
     let subnet = fwd_core::net::Ipv4Prefix::new(address(n, 0), 24).unwrap();
@@ -71,7 +76,12 @@ fn route(u: &mut Unstructured<'_>) -> Result<MribRoute<Ipv4Addr>> {
 fn attributes(u: &mut Unstructured<'_>) -> Result<JoinAttributesBuf> {
     let mut all = JoinAttributesBuf::new(Ipv4Addr::FAMILY);
     for _ in 0..u.int_in_range(0..=2)? {
-        let value = match u.int_in_range(0..=3)? {
+        let value = match u.int_in_range(0..=4)? {
+            4 => {
+                let ours = Ipv4Addr::new(10, 255, 0, u.int_in_range(1..=2)?);
+                let proxy = if u.arbitrary()? { ours } else { source(u)? };
+                JoinAttributeValue::MvpnJoin { proxy: proxy.into(), rd: rd(u)? }
+            }
             0 => JoinAttributeValue::RpfVector(source(u)?.into()),
             1 => JoinAttributeValue::RpfVector(Ipv4Addr::new(10, 255, 0, u.int_in_range(1..=2)?).into()),
             2 => JoinAttributeValue::MtId(u.int_in_range(0..=6)?),
@@ -220,7 +230,7 @@ impl Driven {
 
     fn step(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
         self.now = self.now + Duration::from_millis(*u.choose(&[0, 1, 500, 3000, 61_000])?);
-        match u.int_in_range(0..=11)? {
+        match u.int_in_range(0..=12)? {
             0..=4 => self.message(u)?,
             5 => {
                 let membership = *u.choose(&[Membership::Include, Membership::Exclude, Membership::None])?;
@@ -249,6 +259,7 @@ impl Driven {
                 }
                 ways.alternate = if u.arbitrary()? { Some(route(u)?) } else { None };
                 ways.vector = if u.arbitrary()? { Some(source(u)?) } else { None };
+                ways.rd = if u.arbitrary()? { Some(rd(u)?) } else { None };
                 let address = if u.arbitrary()? { source(u)? } else { Ipv4Addr::new(10, 255, 0, 2) };
                 let topology = *u.choose(&[0, 0, 5, 6, 5000])?;
                 self.input(Input::Ways { topology, address, ways: &ways });
@@ -256,6 +267,11 @@ impl Driven {
             10 => {
                 let (source, group) = (source(u)?, group(u)?);
                 self.input(Input::Silent { source, group });
+            }
+            11 => {
+                let (pe, rd) = (source(u)?, rd(u)?);
+                let next_hop = if u.arbitrary()? { Some(source(u)?) } else { None };
+                self.input(Input::MvpnRoute { pe, rd, next_hop });
             }
             _ => self.operator(u)?,
         }

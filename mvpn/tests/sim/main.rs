@@ -6,6 +6,7 @@ mod bootstrap;
 mod dense;
 mod domain;
 mod drive;
+mod inter_as;
 mod rp_redundancy;
 mod world;
 

@@ -11,7 +11,9 @@ use mvpn::address::Address;
 use mvpn::pim::bsr::{self, BsrRouter, ZoneAddress};
 use mvpn::pim::rp_set::{RpMode, StaticRp};
 use mvpn::pim::wire::{MessageType, Register};
-use mvpn::pim::{Input, Membership, MribRoute, Output, PimAddress, PimConfig, PimEvent, PimInterfaceConfig, PimRouter};
+use mvpn::pim::{
+    Input, Membership, MribRoute, Output, PimAddress, PimConfig, PimEvent, PimInterfaceConfig, PimRouter, Ways,
+};
 
 /// Addresses of the simulated network.
 pub trait SimAddress: PimAddress + ZoneAddress {
@@ -202,6 +204,12 @@ pub struct World<A: SimAddress> {
     pub anycast: BTreeMap<A, Vec<usize>>,
     /// Routes that are not those of the shortest way.
     forced: BTreeMap<(usize, A), MribRoute<A>>,
+    /// Addresses that routers have no route to.
+    pub hidden: BTreeSet<(usize, A)>,
+    /// TTL of hosts' packets.
+    pub ttl: u8,
+    /// Answers of more than a route.
+    pub ways: BTreeMap<(usize, A), Ways<A>>,
     pub rng: Rng,
     /// Of 100 PIM messages to each receiver, so many are lost.
     pub loss: u64,
@@ -265,6 +273,9 @@ impl<A: SimAddress> World<A> {
             down: BTreeSet::new(),
             anycast: BTreeMap::new(),
             forced: BTreeMap::new(),
+            hidden: BTreeSet::new(),
+            ttl: 8,
+            ways: BTreeMap::new(),
             rng: Rng(seed ^ 0xabcd),
             loss: 0,
             queue: BinaryHeap::new(),
@@ -319,6 +330,9 @@ impl<A: SimAddress> World<A> {
         if let Some(route) = self.forced.get(&(r, address)) {
             return Some(*route);
         }
+        if self.hidden.contains(&(r, address)) {
+            return None;
+        }
         let distance = self.distances(address);
         let mine = distance[r]?;
         if mine == 0 {
@@ -372,8 +386,11 @@ impl<A: SimAddress> World<A> {
                 Output::Track(address) => {
                     assert!(self.nodes[r].tracked.insert(address));
                     let route = self.route(r, address);
-                    let now = self.now;
-                    self.nodes[r].pim.handle_input(now, Input::Route { address, route });
+                    let input = match self.ways.get(&(r, address)) {
+                        Some(ways) => Input::Ways { topology: 0, address, ways },
+                        None => Input::Route { address, route },
+                    };
+                    self.nodes[r].pim.handle_input(self.now, input);
                 }
                 Output::Untrack(address) => assert!(self.nodes[r].tracked.remove(&address)),
                 Output::Event(event) => {
@@ -491,7 +508,8 @@ impl<A: SimAddress> World<A> {
         let mut packet = Register::null_packet(source.into(), group.into()).unwrap();
         packet.extend(number.to_be_bytes());
         for router in self.lans[lan].clone() {
-            self.push(Duration::from_micros(100), What::Data { lan, router, packet: packet.clone(), ttl: 8 });
+            let packet = packet.clone();
+            self.push(Duration::from_micros(100), What::Data { lan, router, packet, ttl: self.ttl });
         }
     }
 

@@ -1,4 +1,4 @@
-//! Random joins, leaves, failures and repairs against a reference model: every receiver that should be served is, once; nobody else is.
+//! Random cores, joins, leaves, failures and repairs against a reference model: every receiver that should be served is, once; nobody else is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -9,12 +9,42 @@ use mvpn::address::Address;
 use mvpn::mvrf::{Input, TunnelKind, UmhSelection};
 use proptest::prelude::*;
 
+use super::ldp::link;
 use super::node::SimAddress;
-use super::ssm::KINDS;
+use super::ssm;
 use super::world::World;
 use super::{Provider, VRF, mvrf};
 
-const PES: usize = 6;
+/// What carries I-PMSI and S-PMSIs: those of the SSM tests, and two more with trees through the core.
+const KINDS: [(Option<TunnelKind>, TunnelKind); 6] = {
+    let [a, b, c, d] = ssm::KINDS;
+    [a, b, c, d, (Some(TunnelKind::IngressReplication), TunnelKind::MldpP2mp), (None, TunnelKind::MldpP2mp)]
+};
+
+/// PEs, numbered from 0, then P routers; and links. Trees by mLDP go hop by hop over them, other tunnels from PE to PE.
+#[derive(Clone, Debug)]
+struct Core {
+    pes: usize,
+    routers: usize,
+    links: BTreeSet<(usize, usize)>,
+}
+
+/// Four to seven PEs, each linked to a P router of one to four that hang together; and up to six links more.
+fn core() -> impl Strategy<Value = Core> {
+    use prop::sample::Index;
+    let any_of = |n| prop::collection::vec(any::<Index>(), n);
+    (4..8_usize, 1..5_usize, any_of(11), prop::collection::vec(any::<(Index, Index)>(), 0..7)).prop_map(
+        |(pes, ps, to, more)| {
+            let p = |index: &Index, count| pes + index.index(count);
+            let routers = pes + ps;
+            let homes = (0..pes).map(|pe| link(pe, p(&to[pe], ps)));
+            let tree = (1..ps).map(|n| link(pes + n, p(&to[7 + n], n)));
+            let more = more.iter().map(|(a, b)| link(a.index(routers), p(b, ps))).filter(|(a, b)| a != b);
+            let links = homes.chain(tree).chain(more).collect();
+            Core { pes, routers, links }
+        },
+    )
+}
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -32,17 +62,23 @@ enum Step {
         flow: usize,
         fast: bool,
     },
+    /// A router dies, and does not come back. PEs 0 and 1 stay.
     Kill {
-        pe: usize,
+        router: usize,
+    },
+    Link {
+        n: usize,
+        up: bool,
     },
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        6 => (0..PES, 0..FLOWS, any::<bool>()).prop_map(|(pe, flow, joined)| Step::Member { pe, flow, joined }),
+        6 => (0..100_usize, 0..FLOWS, any::<bool>()).prop_map(|(pe, flow, joined)| Step::Member { pe, flow, joined }),
         2 => (0..FLOWS, any::<bool>()).prop_map(|(flow, up)| Step::Second { flow, up }),
         2 => (0..FLOWS, any::<bool>()).prop_map(|(flow, fast)| Step::Fast { flow, fast }),
-        1 => (2..PES).prop_map(|pe| Step::Kill { pe }),
+        1 => (0..100_usize).prop_map(|router| Step::Kill { router }),
+        3 => (0..100_usize, any::<bool>()).prop_map(|(n, up)| Step::Link { n, up }),
     ]
 }
 
@@ -51,6 +87,9 @@ const FLOWS: usize = 4;
 /// Flow n comes from PE n mod 2, and may have PE 2 + n mod 2 for a second.
 struct Model<A: SimAddress> {
     world: World<A>,
+    core: Core,
+    down: BTreeSet<(usize, usize)>,
+    dead: BTreeSet<usize>,
     members: BTreeSet<(usize, usize)>,
     second: [bool; FLOWS],
 }
@@ -74,11 +113,20 @@ impl<A: SimAddress> Model<A> {
         sites.into_iter().flatten().filter(|pe| self.world.pes[*pe].alive).collect()
     }
 
-    fn new(provider: Provider, kinds: (Option<TunnelKind>, TunnelKind), umh: UmhSelection, seed: u64) -> Self {
-        let mut world: World<A> = World::new(provider.routers(PES), seed, |_, c| {
+    fn new(
+        core: &Core,
+        provider: Provider,
+        kinds: (Option<TunnelKind>, TunnelKind),
+        umh: UmhSelection,
+        seed: u64,
+    ) -> Self {
+        let mut world: World<A> = World::new(provider.routers(core.routers), seed, |_, c| {
             c.timers.hold_down = Duration::from_secs(5);
         });
-        for pe in 0..PES {
+        if kinds.0 != Some(TunnelKind::RsvpTeP2mp) && kinds.1 != TunnelKind::RsvpTeP2mp {
+            world.start_ldp_on(core.links.clone(), |_, _| {});
+        }
+        for pe in 0..core.pes {
             let mut config = mvrf(pe, kinds.0, kinds.1);
             config.umh = umh;
             config.s_pmsi.threshold = Some(mvpn::mvrf::Threshold { up: 1000, down: 500 });
@@ -92,12 +140,67 @@ impl<A: SimAddress> Model<A> {
             world.set_prefix(flow % 2, VRF, Self::prefix(flow), true);
         }
         world.run_for(Duration::from_secs(2));
-        Self { world, members: BTreeSet::new(), second: [false; FLOWS] }
+        let core = core.clone();
+        let (down, dead) = (BTreeSet::new(), BTreeSet::new());
+        Self { world, core, down, dead, members: BTreeSet::new(), second: [false; FLOWS] }
+    }
+
+    /// Links whose routers are alive, but those.
+    fn links<'a>(
+        &'a self,
+        down: &'a BTreeSet<(usize, usize)>,
+        dead: &'a BTreeSet<usize>,
+    ) -> impl Iterator<Item = (usize, usize)> + 'a {
+        let is_there = |l: &(usize, usize)| !down.contains(l) && !dead.contains(&l.0) && !dead.contains(&l.1);
+        self.core.links.iter().copied().filter(is_there)
+    }
+
+    /// Whether all PEs that are alive would still reach each other: a flow without a way is nobody's promise.
+    fn hangs_together(&self, down: &BTreeSet<(usize, usize)>, dead: &BTreeSet<usize>) -> bool {
+        let mut seen = BTreeSet::from([0]);
+        loop {
+            let before = seen.len();
+            for (a, b) in self.links(down, dead) {
+                if seen.contains(&a) || seen.contains(&b) {
+                    seen.extend([a, b]);
+                }
+            }
+            if seen.len() == before {
+                return (0..self.core.pes).all(|pe| dead.contains(&pe) || seen.contains(&pe));
+            }
+        }
+    }
+
+    fn kill(&mut self, router: usize) {
+        let mut dead = self.dead.clone();
+        if router < 2 || !dead.insert(router) || !self.hangs_together(&self.down, &dead) {
+            return;
+        }
+        let gone: Vec<_> = self.links(&self.down, &self.dead).filter(|(a, b)| *a == router || *b == router).collect();
+        if self.world.ldp.is_some() {
+            gone.into_iter().for_each(|link| self.world.set_core_link(link, false));
+        }
+        self.dead = dead;
+        self.world.kill(router);
+        self.world.converge();
+        self.members.retain(|(member, _)| *member != router);
+    }
+
+    fn set_link(&mut self, link: (usize, usize), up: bool) {
+        let mut down = self.down.clone();
+        let is_new = if up { down.remove(&link) } else { down.insert(link) };
+        let ends_live = !self.dead.contains(&link.0) && !self.dead.contains(&link.1);
+        if self.world.ldp.is_some() && is_new && ends_live && self.hangs_together(&down, &self.dead) {
+            self.down = down;
+            self.world.set_core_link(link, up);
+            self.world.converge();
+        }
     }
 
     fn apply(&mut self, step: Step) {
         match step {
-            Step::Member { pe, flow, joined } if self.world.pes[pe].alive => {
+            Step::Member { pe, flow, joined } if !self.dead.contains(&(pe % self.core.pes)) => {
+                let pe = pe % self.core.pes;
                 match joined {
                     true => self.members.insert((pe, flow)),
                     false => self.members.remove(&(pe, flow)),
@@ -117,9 +220,10 @@ impl<A: SimAddress> Model<A> {
                     self.world.input(pe, Input::Rate { vrf: VRF, source, group, octets_per_second });
                 }
             }
-            Step::Kill { pe } if self.world.pes[pe].alive => {
-                self.world.kill(pe);
-                self.members.retain(|(member, _)| *member != pe);
+            Step::Kill { router } => self.kill(router % self.core.routers),
+            Step::Link { n, up } => {
+                let link = self.core.links.iter().nth(n % self.core.links.len()).copied();
+                self.set_link(link.expect("one at least"), up);
             }
             _ => {}
         }
@@ -150,8 +254,13 @@ impl<A: SimAddress> Model<A> {
     }
 }
 
-fn run<A: SimAddress + Address>(provider: Provider, kinds: usize, umh: UmhSelection, seed: u64, steps: &[Vec<Step>]) {
-    let mut model = Model::<A>::new(provider, KINDS[kinds], umh, seed);
+fn run<A: SimAddress + Address>(
+    core: &Core,
+    provider: Provider,
+    (kinds, umh, seed): (usize, UmhSelection, u64),
+    steps: &[Vec<Step>],
+) {
+    let mut model = Model::<A>::new(core, provider, KINDS[kinds], umh, seed);
     for (n, burst) in steps.iter().enumerate() {
         burst.iter().for_each(|step| model.apply(*step));
         model.check(&format!("after burst {n} {burst:?} of {provider:?} {:?} {umh:?}", KINDS[kinds]));
@@ -159,7 +268,7 @@ fn run<A: SimAddress + Address>(provider: Provider, kinds: usize, umh: UmhSelect
 }
 
 fn cases() -> ProptestConfig {
-    let cases = std::env::var("MVPN_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(100);
+    let cases = std::env::var("MVPN_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(1000);
     ProptestConfig { cases, max_shrink_iters: 200, ..ProptestConfig::default() }
 }
 
@@ -169,6 +278,7 @@ proptest! {
     /// Shows: MVPN-MH-1
     #[test]
     fn every_receiver_is_served_once(
+        core in core(),
         (v6, provider_v6) in any::<(bool, bool)>(),
         kinds in 0..KINDS.len(),
         how in 0..3_usize,
@@ -177,11 +287,11 @@ proptest! {
     ) {
         let provider = if provider_v6 { Provider::V6 } else { Provider::V4 };
         // One label for all PEs does not tell who sent: with it all have to select the same (RFC 7988 §7).
-        let how = if kinds == 1 { how % 2 } else { how };
+        let how = if KINDS[kinds].0 == Some(TunnelKind::IngressReplication) { how % 2 } else { how };
         let umh = [UmhSelection::HighestAddress, UmhSelection::Hash, UmhSelection::Installed][how];
         match v6 {
-            true => run::<Ipv6Addr>(provider, kinds, umh, seed, &steps),
-            false => run::<Ipv4Addr>(provider, kinds, umh, seed, &steps),
+            true => run::<Ipv6Addr>(&core, provider, (kinds, umh, seed), &steps),
+            false => run::<Ipv4Addr>(&core, provider, (kinds, umh, seed), &steps),
         }
     }
 }

@@ -38,6 +38,10 @@
 //! with `Deliver::Multicast`, `JoinSpace` with `Deliver::Context`; `Remove` and `Leave` are `close` and `leave`. Names are [`PTunnel::mldp_fec`];
 //! `Event::Rooted` is [`Input::Rooted`], with [`PTunnel::of_mldp`].
 //!
+//! A tunnel whose root is in another AS, where tunnels are not segmented ([`InterAs::NonSegmented`]), is joined under the BGP next hop of the root's
+//! Intra-AS I-PMSI A-D route and with its RD: by `TreeFec::vpn_recursive`, or of a tree of PIM's with both in [`crate::pim::Ways`].
+//! ASBRs tell LDP and PIM these routes (`VpnRoute`, `MvpnRoute`), and P routers need no route to the root.
+//!
 //! # The PMSI as an interface
 //!
 //! Where joins go by BGP, the customers' PIM sees the VPN as one point-to-point interface, the PMSI, with one neighbour. [`PmsiLink`] makes that neighbour's

@@ -2,7 +2,7 @@
 //! the trees branch.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use fwd_core::net::{Label, NhlfeId, ReplicationId};
@@ -13,7 +13,8 @@ use p2mp_pw::ldp::session::{AdvertisementDiscipline, Negotiated};
 use p2mp_pw::ldp::{LdpId, Pdu};
 use p2mp_pw::mldp::{Candidate, Deliver, Event, GroupRange, Input, Mldp, MldpConfig, Output, Route, TreeFec, TreeId};
 
-use mvpn::mvrf::{PTunnel, TreeRequest};
+use mvpn::mvrf::{AdRoute, McastKind, McastRoute, PTunnel, TreeRequest};
+use mvpn::pim::wire::AddressFamily;
 
 use super::node::{CORE, LDP_LABELS, SimAddress, mac};
 use super::world::{What, World};
@@ -173,7 +174,10 @@ impl<A: SimAddress> World<A> {
         }
         for n in 0..count {
             for root in (0..count).filter(|root| *root != n) {
-                let route = self.next_hop(n, root).map(|hop| {
+                // Routes stay within an AS, but for those to the ASBR on the other side.
+                let is_near = self.links.iter().any(|(a, b)| link(*a, *b) == link(n, root));
+                let hop = self.next_hop(n, root).filter(|_| is_near || self.asn[n] == self.asn[root]);
+                let route = hop.map(|hop| {
                     let candidates = vec![Candidate { address: self.routers[hop], peer: id(hop) }];
                     Route::Paths { candidates, metric: 1 }
                 });
@@ -191,9 +195,43 @@ impl<A: SimAddress> World<A> {
         self.ldp.as_ref().is_none_or(|ldp| !ldp.failed.contains(&link(a, b)))
     }
 
+    /// The name that a router joins a tree by: if the root is in another AS, under the next hop of its A-D route (RFC 6512 §3.2.1).
+    fn name(&self, pe: usize, tunnel: &PTunnel) -> TreeFec {
+        let plain = fec(tunnel);
+        let root = self.routers.iter().position(|router| *router == plain.root);
+        if root.is_none_or(|root| self.asn[root] == self.asn[pe]) {
+            return plain;
+        }
+        let mut ads = self.rib.iter().filter_map(|(route, paths)| {
+            let McastKind::Ad(AdRoute::IntraAsIPmsi(ad)) = route.kind else { return None };
+            let (_, said) = paths.iter().find(|(node, _)| self.asn[**node] == self.asn[pe])?;
+            (ad.originator == plain.root).then_some((ad.rd, said.next_hop))
+        });
+        let (rd, next_hop) = ads.next().expect("an A-D route of the root");
+        plain.vpn_recursive(next_hop, rd.octets())
+    }
+
+    /// A border router hears of a PE in another AS.
+    pub(super) fn ldp_ad(&mut self, n: usize, route: &McastRoute, next_hop: Option<IpAddr>) {
+        let McastKind::Ad(AdRoute::IntraAsIPmsi(ad)) = route.kind else { return };
+        let of = self.routers.iter().position(|router| *router == ad.originator);
+        if route.family != AddressFamily::V4 || of.is_none_or(|of| self.asn[of] == self.asn[n]) {
+            return;
+        }
+        if let Some(ldp) = &mut self.ldp {
+            let (root, rd) = (ad.originator, ad.rd.octets());
+            ldp.nodes[n].handle_input(self.now, Input::VpnRoute { root, rd, next_hop });
+        }
+        self.drain_ldp();
+    }
+
     /// What a PE asks of LDP.
     pub fn ldp_tree(&mut self, pe: usize, request: TreeRequest) {
         let now = self.now;
+        let name = match &request {
+            TreeRequest::Join { tunnel, .. } => Some(self.name(pe, tunnel)),
+            _ => None,
+        };
         let Some(ldp) = &mut self.ldp else { return };
         let mldp = &mut ldp.nodes[pe];
         match request {
@@ -209,7 +247,8 @@ impl<A: SimAddress> World<A> {
                 }
             }
             TreeRequest::Join { tunnel, arrives_by } => {
-                let id = mldp.join(now, fec(&tunnel), Deliver::Multicast(arrives_by)).unwrap();
+                let name = name.unwrap_or_else(|| fec(&tunnel));
+                let id = mldp.join(now, name, Deliver::Multicast(arrives_by)).unwrap();
                 ldp.joined.insert((pe, tunnel), id);
             }
             TreeRequest::JoinSpace { tunnel, space } => {

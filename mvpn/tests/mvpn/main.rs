@@ -3,6 +3,7 @@
 mod accounts;
 mod activation;
 mod asm;
+mod bgp_free;
 mod bidir;
 mod bootstrap;
 mod border;

@@ -696,6 +696,7 @@ impl<A: SimAddress> World<A> {
             }
             What::Path { to, from, route, path } => {
                 if self.pes[to].alive {
+                    self.ldp_ad(to, &route, path.as_ref().map(|path| path.attributes.next_hop));
                     self.border_input(to, AsbrInput::Path { from, route, path });
                 }
             }

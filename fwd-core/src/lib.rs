@@ -1,7 +1,8 @@
 //! The forwarding plane and the ground floor of every control plane.
 //!
 //! [`Forwarder`] forwards frames by tables that [`op::FwdOp`]s fill, in memory that the embedder lends. It allocates nothing
-//! and does not panic.
+//! and does not panic. Without its feature `qos`, which is on by default, it has no policers, no marks and no classes of customers' priorities
+//! ([`table::ApplyError::WithoutQos`]).
 //!
 //! Deviations from the RFCs, each where the behaviour is ours to choose:
 //! - IPv4 packets are not fragmented here; those that need it go to software (RFC 791 §3.2, RFC 3032 §3.4).

@@ -5,7 +5,7 @@ use core::fmt;
 use super::records::Refused;
 use super::replication::pack_mark;
 use super::vrf::{model_bits, pack};
-use super::{ProtectionSlot, Writer, ilm, interface, nhlfe};
+use super::{ProtectionSlot, QOS, Writer, ilm, interface, nhlfe};
 use crate::net::{
     IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelSpaceId, Mac, NhlfeId, PolicerId, PortId, VlinkId, VrfId,
 };
@@ -73,6 +73,8 @@ pub enum ApplyError {
     InUse(PortId),
     /// A policer with two empty buckets, or with a peak rate below the committed one.
     Rates(PolicerId),
+    /// A policer, a mark, or classes of priorities, in a forwarding plane that is built without the feature `qos`.
+    WithoutQos,
 }
 
 impl fmt::Display for ApplyError {
@@ -88,6 +90,7 @@ impl fmt::Display for ApplyError {
             Self::GroupMac(mac) => write!(f, "static address {mac}: a group address"),
             Self::InUse(port) => write!(f, "circuit is that of {port}"),
             Self::Rates(id) => write!(f, "{id}: both bursts are zero, or the peak rate is below the committed one"),
+            Self::WithoutQos => f.write_str("built without quality of service"),
         }
     }
 }
@@ -254,6 +257,9 @@ impl Writer<'_> {
 
     /// Marks packets, or leaves them as they are.
     fn mark(&self, at: MarkPoint, code: Option<CodePoint>) -> Result<(), ApplyError> {
+        if !QOS && code.is_some() {
+            return Err(ApplyError::WithoutQos);
+        }
         match at {
             MarkPoint::Vrf(vrf) => {
                 let slot = self.vrfs.get(vrf).ok_or(ApplyError::TableFull(Table::Vrf))?;

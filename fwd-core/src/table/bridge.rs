@@ -1,6 +1,5 @@
 //! Memory and ops of bridging; learning and aging of MAC addresses.
 
-use super::ApplyError;
 use super::apply::{Table, refused};
 use super::grace::Grace;
 use super::mac::{Aging, MacBucket, MacWriter, Macs, PORTS, Removed};
@@ -10,8 +9,11 @@ use super::vsi::{
     Bridges, CircuitSlot, PORT_WORDS, PortSlot, PortState, VSI_WORDS, VsiSlot, VsiState, pack_port, pack_vsi,
 };
 use super::word::Word;
+use super::{ApplyError, QOS};
 use crate::net::{IfIndex, Mac, PortId, ReplicationId, VsiId};
-use crate::op::{Attachment, BridgePort, Flush, FwdOp, Mroute, Rpf, Tags, TrafficType, Vsi, VsiGroupKey, VsiOrVrf};
+use crate::op::{
+    Attachment, BridgePort, ClassMap, Flush, FwdOp, Mroute, Rpf, Tags, TrafficType, Vsi, VsiGroupKey, VsiOrVrf,
+};
 use crate::time::Instant;
 
 /// Memory for bridging. All may be empty, which is the default.
@@ -179,6 +181,9 @@ impl<'m> BridgeTables<'m> {
 
     fn set_vsi(&mut self, grace: &mut Grace<'_>, vsi: VsiId, settings: &Vsi) -> Result<(), ApplyError> {
         self.vsi_state(vsi)?;
+        if !QOS && settings.classes != ClassMap::IDENTITY {
+            return Err(ApplyError::WithoutQos);
+        }
         if [settings.unknown, settings.broadcast, settings.multicast].into_iter().flatten().any(|id| id.0 >= GROUPS) {
             return Err(ApplyError::TableFull(Table::Replication));
         }

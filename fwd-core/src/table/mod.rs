@@ -43,6 +43,10 @@ mod memory;
 pub(crate) mod mroute;
 pub(crate) mod multicast;
 pub(crate) mod nhlfe;
+#[cfg(feature = "qos")]
+pub(crate) mod policer;
+#[cfg(not(feature = "qos"))]
+#[path = "policer_none.rs"]
 pub(crate) mod policer;
 mod pool;
 pub(crate) mod records;
@@ -93,6 +97,9 @@ use self::vrf::Vrfs;
 use self::vsi::Bridges;
 use crate::net::{IfIndex, Label, NhlfeId, VrfId};
 use crate::op::{Interface, RouteAction, TunnelModel};
+
+/// Whether policers, marks and classes of priorities are built in.
+const QOS: bool = cfg!(feature = "qos");
 
 /// What readers see of every table.
 #[derive(Clone, Copy, Debug)]

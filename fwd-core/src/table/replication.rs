@@ -3,6 +3,7 @@
 //! A group's legs are records in a chain in the order of their numbers: to change one, the writer fills another record and
 //! stores its number where the old one's stood (`keyed.rs`).
 
+use super::QOS;
 use super::grace::Grace;
 use super::records::{RecordWriter, Records, Refused, Slot};
 use super::word::Word;
@@ -67,7 +68,7 @@ pub(super) const fn pack_mark(code: Option<CodePoint>) -> u32 {
 /// The reverse of [`pack_mark`].
 #[inline]
 pub(super) const fn unpack_mark(word: u32) -> Option<u8> {
-    if word & 64 == 0 { None } else { Some(word as u8 & 63) }
+    if !QOS || word & 64 == 0 { None } else { Some(word as u8 & 63) }
 }
 
 /// Where a reader stands in a group: the next leg's record, from 1; 0 at the end.

@@ -54,15 +54,16 @@ impl Head {
         HEAD.saturating_add(if self.is_narrow() { entries.div_ceil(2) } else { entries })
     }
 
-    /// The places of each run.
-    fn places(self) -> impl Iterator<Item = u64> {
-        let mut left = self.runs;
-        core::iter::from_fn(move || {
+    /// The number and the places of each run from the first to the last that has some of `mask`.
+    pub(super) fn touched(self, mask: u64) -> impl Iterator<Item = (u32, u64)> {
+        let (first, mut left) = from_run_of(self.runs, mask);
+        let runs = core::iter::from_fn(move || {
             let from = left & left.wrapping_neg();
             left ^= from;
             // Up to where the next one begins, or to the end.
-            (from != 0).then(|| (left & left.wrapping_neg()).wrapping_sub(from))
-        })
+            (from != 0 && from <= mask).then(|| (left & left.wrapping_neg()).wrapping_sub(from))
+        });
+        (first..).zip(runs)
     }
 
     /// The inherited route as an entry.
@@ -73,6 +74,15 @@ impl Head {
             route => ROUTE | route,
         }
     }
+}
+
+/// The number of the run that has the first place of `mask`, and where it and those after it begin.
+#[inline(always)]
+const fn from_run_of(begins: u64, mask: u64) -> (u32, u64) {
+    let ahead = begins & (mask ^ mask.wrapping_sub(1));
+    // The last that begins up to there.
+    let behind = u64::MAX.wrapping_shl(63_u32.wrapping_sub(ahead.leading_zeros()));
+    (ahead.count_ones().wrapping_sub(1), begins & behind)
 }
 
 #[inline(always)]
@@ -106,7 +116,7 @@ pub(super) fn step(words: &[Word], place: u32, slot: u32) -> Option<u32> {
 pub(super) fn in_place(words: &[Word], node: u32, head: Head, mask: u64, entry: u32) -> bool {
     let fits = !head.is_narrow() || entry & VALUE <= 0xffff;
     let mut writes = 0_u64;
-    for (run, places) in (0_u32..).zip(head.places()) {
+    for (run, places) in head.touched(mask) {
         if places & mask == 0 {
             continue;
         }
@@ -162,8 +172,18 @@ impl Runs {
 
     pub(super) fn read(words: &[Word], node: u32, head: Head) -> Self {
         let mut runs = Self { begins: head.runs, ..Self::NONE };
-        for (run, entry) in (0..head.runs.count_ones()).zip(&mut runs.entries) {
-            *entry = read(words, node, head, run);
+        let behind = words.get(node.wrapping_add(HEAD) as usize..).unwrap_or_default();
+        let len = head.len().saturating_sub(HEAD) as usize;
+        if !head.is_narrow() {
+            behind.iter().zip(runs.entries.iter_mut().take(len)).for_each(|(word, entry)| *entry = word.peek());
+            return runs;
+        }
+        // The upper half of the last word is zero where there is an odd number of runs.
+        for (word, pair) in behind.iter().zip(runs.entries.chunks_exact_mut(2).take(len)) {
+            let halves = word.peek();
+            for (entry, half) in pair.iter_mut().zip([halves & 0xffff, halves >> 16]) {
+                *entry = if half == 0 { 0 } else { ROUTE | half };
+            }
         }
         runs
     }
@@ -184,17 +204,26 @@ impl Runs {
         self.entries.into_iter().filter(|&entry| is_node(entry))
     }
 
-    /// With an entry in those places of `mask` that lead to no node; none if it is there already.
-    pub(super) fn painted(&self, mask: u64, entry: u32) -> Option<Self> {
-        let mut new = Self { begins: 0, ..Self::NONE };
-        let (mut old, mut slots) = (self.entries.iter(), new.entries.iter_mut());
-        let (mut current, mut last, mut differs) = (0, None, false);
-        // A run begins where one began, and at the edges of the mask.
-        let mut left = self.begins | (mask ^ mask << 1);
+    /// Writes into `new`, which has no route anywhere, these runs with an entry in those places of `mask` that lead to no node. Whether
+    /// that changes anything. Runs without places of the mask are copied as they are.
+    pub(super) fn paint(&self, mask: u64, entry: u32, new: &mut Self) -> bool {
+        let (first, behind) = from_run_of(self.begins, mask);
+        let (before, rest) = self.entries.split_at_checked(first as usize).unwrap_or_default();
+        let (kept, room) = new.entries.split_at_mut_checked(first as usize).unwrap_or_default();
+        kept.iter_mut().zip(before).for_each(|(slot, entry)| *slot = *entry);
+        new.begins = self.begins ^ behind;
+        let (mut slots, mut old) = (room.iter_mut(), rest.iter());
+        let (mut last, mut current, mut differs) = (before.last().copied(), 0, false);
+        // A run begins where one began, and at the edges of the mask; behind the mask nothing changes.
+        let mut left = behind | (mask ^ mask << 1);
         while left != 0 {
             let place = left & left.wrapping_neg();
+            let begins = self.begins & place != 0;
+            if begins && place > mask {
+                break;
+            }
             left ^= place;
-            if self.begins & place != 0 {
+            if begins {
                 current = old.next().copied().unwrap_or(0);
             }
             let is_painted = mask & place != 0 && !is_node(current) && current != entry;
@@ -203,15 +232,24 @@ impl Runs {
             if last != Some(value) {
                 last = Some(value);
                 new.begins |= place;
-                slots.by_ref().take(1).for_each(|slot| *slot = value);
+                slots.next().into_iter().for_each(|slot| *slot = value);
             }
         }
-        differs.then_some(new)
+        // The run behind is one with the last of these if they are equal.
+        if left != 0 && old.clone().next().copied() == last {
+            left &= left.wrapping_sub(1);
+            old.next();
+        }
+        new.begins |= left;
+        slots.zip(old).for_each(|(slot, entry)| *slot = *entry);
+        differs
     }
 
     /// The head of a node of these runs, with this word 2.
     pub(super) fn head(&self, rest: u32) -> Head {
-        let is_wide = self.iter().any(|(_, entry)| is_node(entry) || entry & VALUE > 0xffff);
+        // What is zero or a route of 16 bits fits half a word; the entries behind the last are zero.
+        let used = self.entries.iter().take(self.begins.count_ones() as usize);
+        let is_wide = used.fold(false, |wide, &entry| wide | (entry != 0 && entry ^ ROUTE > 0xffff));
         Head { runs: self.begins, rest: if is_wide { rest & !NARROW } else { rest | NARROW } }
     }
 

@@ -10,7 +10,7 @@ use super::grace::{Grace, Stamp};
 use super::key::Key;
 use super::pool::Pool;
 use super::records::Refused;
-use super::rib::{Full, NIL, Rib};
+use super::rib::{Found, Full, NIL, Rib};
 use super::word::Word;
 
 /// Direct roots at most, of IPv4 and of IPv6.
@@ -90,17 +90,34 @@ pub(super) struct FibWriter<'m, K> {
     retired_len: usize,
 }
 
+/// Nodes that wait for readers before the readers are looked at: a look delays them.
+const PATIENCE: usize = 64;
+/// Words that one op takes at most: a node of each level for one route, and one that is written anew.
+const OP_WORDS: usize = LEVELS * 6 + 67;
+
 /// A change of routes at one level.
 #[derive(Clone, Copy)]
 struct Change<K> {
     key: K,
     len: u8,
+    /// The node of the prefix in the RIB.
+    at: u32,
     /// The depth of the level.
     depth: u8,
     /// The entry to write: a route, or zero.
     entry: u32,
     /// Whether it must not fail for want of memory while any is left: a route is removed.
     urgent: bool,
+}
+
+/// The depth of the level that a prefix of a VRF belongs to.
+fn depth_of(vrf: &FibRoot, len: u8) -> u8 {
+    let is_direct = vrf.root.peek() & DIRECT != 0;
+    match len.checked_sub(1) {
+        Some(_) if is_direct && len <= DIRECT_BITS => 0,
+        Some(last) => last.saturating_sub(last % STRIDE),
+        None => 0,
+    }
 }
 
 impl<'m, K: Key> FibWriter<'m, K> {
@@ -149,17 +166,22 @@ impl<'m, K: Key> FibWriter<'m, K> {
     ) -> Result<(), Refused> {
         self.make_room(grace)?;
         let mut rib = vrf.rib.peek();
-        let old = self.rib.insert(&mut rib, key, len, value).map_err(|Full| Refused::Full)?;
+        let (at, old) = self.rib.insert(&mut rib, key, len, value).map_err(|Full| Refused::Full)?;
         vrf.rib.put(rib);
         if old == Some(value) {
             return Ok(());
         }
-        let change = self.change(vrf, key, len, ROUTE | value.get(), false);
+        let depth = depth_of(vrf, len);
+        let change = Change { key, len, at, depth, entry: ROUTE | value.get(), urgent: false };
         if let Err(refused) = self.paint(grace, vrf, change) {
             // What the routes took for it is there to be given back.
             match old {
                 Some(old) => drop(self.rib.insert(&mut rib, key, len, old)),
-                None => drop(self.rib.remove(&mut rib, key, len)),
+                None => {
+                    if let Some(found) = self.rib.find(rib, key, len, len) {
+                        self.rib.remove(&mut rib, &found);
+                    }
+                }
             }
             vrf.rib.put(rib);
             return Err(refused);
@@ -177,18 +199,15 @@ impl<'m, K: Key> FibWriter<'m, K> {
     /// up.
     pub(super) fn remove(&mut self, grace: &mut Grace<'_>, vrf: &'m FibRoot, key: K, len: u8) -> Result<(), Refused> {
         let mut rib = vrf.rib.peek();
-        if self.rib.get(rib, key, len).is_none() {
-            return Ok(());
-        }
+        let depth = depth_of(vrf, len);
+        let from = if depth == 0 { 0 } else { depth.saturating_add(1) };
+        let Some(found) = self.rib.find(rib, key, len, from) else { return Ok(()) };
         self.make_room(grace)?;
-        let mut change = self.change(vrf, key, len, 0, true);
-        let from = if change.depth == 0 { 0 } else { change.depth.saturating_add(1) };
-        if let Some(value) = self.rib.covering(rib, key, len, from) {
-            change.entry = ROUTE | value.get();
-        }
-        self.paint(grace, vrf, change)?;
+        let Found { at, covering, .. } = found;
+        let entry = covering.map_or(0, |value| ROUTE | value.get());
+        self.paint(grace, vrf, Change { key, len, at, depth, entry, urgent: true })?;
         self.follow(grace, vrf, key, len);
-        self.rib.remove(&mut rib, key, len);
+        self.rib.remove(&mut rib, &found);
         vrf.rib.put(rib);
         vrf.routes.put(vrf.routes.peek().saturating_sub(1));
         if vrf.routes.peek() == 0 {
@@ -197,33 +216,23 @@ impl<'m, K: Key> FibWriter<'m, K> {
         Ok(())
     }
 
-    fn change(&self, vrf: &FibRoot, key: K, len: u8, entry: u32, urgent: bool) -> Change<K> {
-        let is_direct = vrf.root.peek() & DIRECT != 0;
-        let depth = match len.checked_sub(1) {
-            Some(_) if is_direct && len <= DIRECT_BITS => 0,
-            Some(last) => last.saturating_sub(last % STRIDE),
-            None => 0,
-        };
-        Change { key: key.truncate(len), len, depth, entry, urgent }
-    }
-
     /// Writes a change into the places that its prefix covers and no longer one of the level.
     fn paint(&mut self, grace: &mut Grace<'_>, vrf: &'m FibRoot, change: Change<K>) -> Result<(), Refused> {
         let root = vrf.root.peek();
         if root & DIRECT != 0 {
             let entries = self.reader().direct_root(root).map_or(&[][..], |direct| direct);
             if change.len <= DIRECT_BITS {
-                self.paint_direct(entries, vrf, change);
+                self.paint_direct(entries, change);
                 return Ok(());
             }
             let above = entries.get(change.key.eighteen() as usize).ok_or(Refused::Full)?;
-            return self.paint_below(grace, vrf, above, DIRECT_BITS, change);
+            return self.paint_below(grace, above, DIRECT_BITS, change);
         }
-        self.paint_below(grace, vrf, &vrf.root, 0, change)
+        self.paint_below(grace, &vrf.root, 0, change)
     }
 
     /// Writes a change into a direct root.
-    fn paint_direct(&mut self, entries: &'m [Word], vrf: &FibRoot, change: Change<K>) {
+    fn paint_direct(&mut self, entries: &'m [Word], change: Change<K>) {
         let places = |len: u8| 1_usize.wrapping_shl(u32::from(DIRECT_BITS.saturating_sub(len)));
         let words = self.pool.words();
         let mut at = change.key.eighteen() as usize;
@@ -236,7 +245,7 @@ impl<'m, K: Key> FibWriter<'m, K> {
                 }
             }
         };
-        for (key, len) in self.rib.inside(vrf.rib.peek(), change.key, change.len, DIRECT_BITS) {
+        for (key, len) in self.rib.below(change.at, DIRECT_BITS) {
             let from = key.eighteen() as usize;
             write(at, from);
             at = from.saturating_add(places(len));
@@ -245,14 +254,7 @@ impl<'m, K: Key> FibWriter<'m, K> {
     }
 
     /// Writes a change into the node at its depth, on the way down from the entry `above` a node at `depth`.
-    fn paint_below(
-        &mut self,
-        grace: &Grace<'_>,
-        vrf: &FibRoot,
-        above: &'m Word,
-        depth: u8,
-        change: Change<K>,
-    ) -> Result<(), Refused> {
+    fn paint_below(&mut self, grace: &Grace<'_>, above: &'m Word, depth: u8, change: Change<K>) -> Result<(), Refused> {
         let words = self.pool.words();
         // The entries that lead to each node on the way, and those nodes' depths.
         let mut way: [&'m Word; LEVELS] = [above; LEVELS];
@@ -260,7 +262,7 @@ impl<'m, K: Key> FibWriter<'m, K> {
         loop {
             let entry = above.peek();
             if !is_node(entry) {
-                above.publish(self.chain(vrf, depth, entry & VALUE, OWN, change)?);
+                above.publish(self.chain(depth, entry & VALUE, OWN, change)?);
                 return Ok(());
             }
             *way.get_mut(steps).ok_or(Refused::Full)? = above;
@@ -274,11 +276,11 @@ impl<'m, K: Key> FibWriter<'m, K> {
             let run = head.run_of(slot);
             let next = word(words, entry, run).ok_or(Refused::Full)?;
             if head.is_narrow() || !is_node(next.peek()) {
-                return self.attach(grace, vrf, above, slot, depth, change);
+                return self.attach(grace, above, slot, depth, change);
             }
             above = next;
         }
-        let mask = self.mask(vrf, change);
+        let mask = self.mask(change);
         self.rewrite(grace, above, mask, change)?;
         if change.urgent {
             self.prune(grace, way.get(..steps).unwrap_or_default());
@@ -287,58 +289,64 @@ impl<'m, K: Key> FibWriter<'m, K> {
     }
 
     /// The places of the node that a change is for.
-    fn mask(&self, vrf: &FibRoot, change: Change<K>) -> u64 {
+    fn mask(&self, change: Change<K>) -> u64 {
         let end = change.depth.saturating_add(STRIDE);
         let places = |key: K, len: u8| {
             let places = 1_u32.wrapping_shl(u32::from(end.saturating_sub(len)));
             (u64::MAX >> 64_u32.saturating_sub(places).min(63)).wrapping_shl(key.six(change.depth))
         };
-        let inside = self.rib.inside(vrf.rib.peek(), change.key, change.len, end);
+        let inside = self.rib.below(change.at, end);
         inside.fold(places(change.key, change.len), |mask, (key, len)| mask & !places(key, len))
     }
 
-    /// Writes an entry into places of the node that `above` leads to.
+    /// Writes an entry into places of the node that `above` leads to: in place or anew. To remove a route is to make room: the node
+    /// is written anew if it can be. To replace one is not.
     fn rewrite(&mut self, grace: &Grace<'_>, above: &'m Word, mask: u64, change: Change<K>) -> Result<(), Refused> {
+        if mask == 0 {
+            return Ok(());
+        }
         let words = self.pool.words();
         let node = above.peek();
         let head = Head::at(words, node).ok_or(Refused::Full)?;
-        let runs = Runs::read(words, node, head);
-        if let Some(painted) = runs.painted(mask, change.entry) {
-            self.replace(grace, above, &painted, mask, change)?;
+        if change.urgent || !in_place(words, node, head, mask, change.entry) {
+            self.renew(grace, above, head, mask, change)?;
         }
         let node = above.peek();
         let head = Head::at(words, node).ok_or(Refused::Full)?;
+        if head.is_narrow() {
+            return Ok(()); // It leads to no nodes.
+        }
         let (entry, own) = if change.entry == 0 { (head.inherited(), 0) } else { (change.entry, OWN) };
-        for (place, below) in runs.iter() {
-            if mask.wrapping_shr(place) & 1 == 1 && is_node(below) {
+        for (run, places) in head.touched(mask) {
+            let below = read(words, node, head, run);
+            if places & mask != 0 && is_node(below) {
                 hand_down(words, below, entry, own);
             }
         }
         Ok(())
     }
 
-    /// Writes the node that `above` leads to, in place or anew. To remove a route is to make room: the node is written
-    /// anew if it can be. To replace one is not.
-    fn replace(
+    /// Writes the node that `above` leads to anew; in place only if there is no memory for it.
+    fn renew(
         &mut self,
         grace: &Grace<'_>,
         above: &'m Word,
-        painted: &Runs,
+        head: Head,
         mask: u64,
         change: Change<K>,
     ) -> Result<(), Refused> {
         let words = self.pool.words();
         let node = above.peek();
-        let head = Head::at(words, node).ok_or(Refused::Full)?;
-        if !change.urgent && in_place(words, node, head, mask, change.entry) {
+        let mut painted = Runs::NONE;
+        if !Runs::read(words, node, head).paint(mask, change.entry, &mut painted) {
             return Ok(());
         }
-        let mut new = self.build(painted, head.rest, false);
+        let mut new = self.build(&painted, head.rest, false);
         if new.is_none() && change.urgent {
             if in_place(words, node, head, mask, change.entry) {
                 return Ok(());
             }
-            new = self.build(painted, head.rest, true);
+            new = self.build(&painted, head.rest, true);
         }
         above.publish(new.ok_or_else(|| self.refused())?);
         self.retire(grace, node, head.len());
@@ -349,7 +357,6 @@ impl<'m, K: Key> FibWriter<'m, K> {
     fn attach(
         &mut self,
         grace: &Grace<'_>,
-        vrf: &FibRoot,
         above: &'m Word,
         slot: u32,
         depth: u8,
@@ -360,9 +367,10 @@ impl<'m, K: Key> FibWriter<'m, K> {
         let head = Head::at(words, node).ok_or(Refused::Full)?;
         let place = read(words, node, head, head.run_of(slot));
         let (inherited, own) = if place == 0 { (head.rest & VALUE, 0) } else { (place & VALUE, OWN) };
-        let chain = self.chain(vrf, depth, inherited, own, change)?;
-        let painted = Runs::read(words, node, head).painted(1_u64.wrapping_shl(slot), chain);
-        let Some(new) = painted.and_then(|painted| self.build(&painted, head.rest, change.urgent)) else {
+        let chain = self.chain(depth, inherited, own, change)?;
+        let mut painted = Runs::NONE;
+        Runs::read(words, node, head).paint(1_u64.wrapping_shl(slot), chain, &mut painted);
+        let Some(new) = self.build(&painted, head.rest, change.urgent) else {
             self.release_chain(chain);
             return Err(self.refused());
         };
@@ -372,9 +380,10 @@ impl<'m, K: Key> FibWriter<'m, K> {
     }
 
     /// Nodes from `depth` down to the change's, which no reader comes to yet; their first one.
-    fn chain(&mut self, vrf: &FibRoot, depth: u8, inherited: u32, own: u32, change: Change<K>) -> Result<u32, Refused> {
-        let mask = self.mask(vrf, change);
-        let mut runs = Runs::NONE.painted(mask, change.entry).unwrap_or(Runs::NONE);
+    fn chain(&mut self, depth: u8, inherited: u32, own: u32, change: Change<K>) -> Result<u32, Refused> {
+        let mask = self.mask(change);
+        let mut runs = Runs::NONE;
+        Runs::NONE.paint(mask, change.entry, &mut runs);
         let mut at = change.depth;
         let mut below = None;
         for _ in 0..LEVELS {
@@ -391,7 +400,8 @@ impl<'m, K: Key> FibWriter<'m, K> {
             below = Some(node);
             at = at.saturating_sub(STRIDE);
             let place = 1_u64.wrapping_shl(change.key.six(at));
-            runs = Runs::NONE.painted(place, node).unwrap_or(Runs::NONE);
+            runs = Runs::NONE;
+            Runs::NONE.paint(place, node, &mut runs);
         }
         Err(Refused::Full)
     }
@@ -442,8 +452,21 @@ impl<'m, K: Key> FibWriter<'m, K> {
         if self.retired_len > 0 { Refused::Busy } else { Refused::Full }
     }
 
-    /// Makes sure that what an op takes out of the table can be noted.
+    /// Makes sure that what an op takes out of the table can be noted, and that it finds the memory there is. As long as there is enough
+    /// of both, what is retired waits: the readers are looked at once for many ops.
     fn make_room(&mut self, grace: &mut Grace<'_>) -> Result<(), Refused> {
+        let room = self.retired.len().saturating_sub(self.retired_len);
+        if self.retired_len < PATIENCE && room > LEVELS && self.pool.has_room(OP_WORDS) {
+            return Ok(());
+        }
+        self.release_retired(grace);
+        // A node is written anew, and those above it may go.
+        let room = self.retired.len().saturating_sub(self.retired_len);
+        if grace.has_readers() && room < LEVELS.saturating_add(1) { Err(Refused::Busy) } else { Ok(()) }
+    }
+
+    /// Gives back the retired nodes that no reader looks at any more.
+    fn release_retired(&mut self, grace: &mut Grace<'_>) {
         while self.retired_len > 0 {
             let Some(oldest) = self.retired.get(self.retired_head).copied() else { break };
             if !grace.poll(Stamp(oldest.stamp)) {
@@ -455,9 +478,6 @@ impl<'m, K: Key> FibWriter<'m, K> {
             self.retired_head = self.after(1);
             self.retired_len = self.retired_len.saturating_sub(1);
         }
-        // A node is written anew, and those above it may go.
-        let room = self.retired.len().saturating_sub(self.retired_len);
-        if grace.has_readers() && room < LEVELS.saturating_add(1) { Err(Refused::Busy) } else { Ok(()) }
     }
 
     /// The place in the queue of retired nodes `steps` after its head.
@@ -485,15 +505,16 @@ impl<'m, K: Key> FibWriter<'m, K> {
         if vrf.routes.peek() < self.direct_from || top & DIRECT != 0 || top == 0 {
             return;
         }
+        let roots = (0_u32..).zip(self.direct.chunks_exact(DIRECT_LEN)).zip(&self.direct_free);
+        let mut free = roots.filter(|(_, free)| free.is_some_and(|stamp| grace.poll(stamp)));
+        let Some(((number, entries), _)) = free.next() else { return };
         // The nodes of three levels go: at most one of the last for each route, 64 above them, and the first.
+        self.release_retired(grace);
         let room = self.retired.len().saturating_sub(self.retired_len);
         if grace.has_readers() && room < routes.saturating_add(65 + LEVELS) {
             return;
         }
-        let roots = self.direct.chunks_exact(DIRECT_LEN).zip(&mut self.direct_free);
-        let mut free = (0_u32..).zip(roots).filter(|(_, (_, free))| free.is_some_and(|stamp| grace.poll(stamp)));
-        let Some((number, (entries, free))) = free.next() else { return };
-        *free = None;
+        self.direct_free.get_mut(number as usize).into_iter().for_each(|free| *free = None);
         let fib = self.reader();
         for (bits, word) in (0_u32..).zip(entries) {
             let entry = fib.at_direct_depth(top, bits);

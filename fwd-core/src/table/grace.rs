@@ -8,39 +8,46 @@
 //! The two full fences make the argument: a reader changes its mark, then a fence, then loads; the writer takes out, then a
 //! fence, then looks at the marks. Either the writer sees the reader inside, or the reader's loads see what the writer did.
 //! A reader never waits. The writer does not wait either: an op for which there is no free memory yet is refused as busy.
+//! A look at a mark takes its line from the reader, so the tables look when memory is short, not at each op.
 
 use super::word::{Word, full_fence};
 
-/// What one reader says to the writer; in lent memory, on a cache line of its own.
+/// What one reader says to the writer, in lent memory. The reader's word is on a cache line of its own: the writer only looks at it.
 #[derive(Clone, Debug, Default)]
-#[repr(C, align(64))]
+#[repr(C)]
 pub struct ReaderSlot {
     /// Written by the reader: odd inside a batch.
-    mark: Word,
+    mark: Line,
     /// The mark when the grace period began. The writer's.
-    noted: Word,
+    noted: Line,
 }
+
+/// A word alone on its cache line.
+#[derive(Clone, Debug, Default)]
+#[repr(C, align(64))]
+struct Line(Word);
 
 impl ReaderSlot {
     /// A reader outside of a batch, to fill the memory that is lent.
     #[allow(clippy::declare_interior_mutable_const)] // every use is a fresh slot
-    pub const EMPTY: Self = Self { mark: Word::ZERO, noted: Word::ZERO };
+    pub const EMPTY: Self = Self { mark: Line(Word::ZERO), noted: Line(Word::ZERO) };
 
     /// Enters a batch; it ends when the result is dropped.
     pub(crate) fn pin(&self) -> Pin<'_> {
-        self.mark.put(self.mark.peek().wrapping_add(1));
+        let Line(mark) = &self.mark;
+        mark.put(mark.peek().wrapping_add(1));
         full_fence();
-        Pin(self)
+        Pin(mark)
     }
 }
 
 /// A reader inside a batch.
 #[derive(Debug)]
-pub(crate) struct Pin<'r>(&'r ReaderSlot);
+pub(crate) struct Pin<'r>(&'r Word);
 
 impl Drop for Pin<'_> {
     fn drop(&mut self) {
-        self.0.mark.publish(self.0.mark.peek().wrapping_add(1));
+        self.0.publish(self.0.peek().wrapping_add(1));
     }
 }
 
@@ -94,14 +101,14 @@ impl<'m> Grace<'m> {
             if self.is_over(stamp) {
                 return true;
             }
-            let is_inside = |r: &ReaderSlot| r.noted.peek() & 1 == 1 && r.mark.load() == r.noted.peek();
+            let is_inside = |r: &ReaderSlot| r.noted.0.peek() & 1 == 1 && r.mark.0.load() == r.noted.0.peek();
             if self.readers.iter().any(is_inside) {
                 return false;
             }
             self.current = self.current.wrapping_add(1);
             full_fence();
             for reader in self.readers {
-                reader.noted.put(reader.mark.load());
+                reader.noted.0.put(reader.mark.0.load());
             }
         }
         self.is_over(stamp)

@@ -98,6 +98,18 @@ impl<'m> Pool<'m> {
         self.used
     }
 
+    /// Whether so many words can be had in any blocks, without those that are kept: of chunks that were never used.
+    pub(super) fn has_room(&self, words: usize) -> bool {
+        let fresh = self.chunks.saturating_sub(self.kept()).saturating_sub(self.fresh) as usize;
+        // The longest block may leave the rest of a chunk unused.
+        fresh > words / (CHUNK / 2)
+    }
+
+    /// Chunks that are kept for those who are urgent.
+    fn kept(&self) -> u32 {
+        (self.chunks / 64).max(2).min(self.chunks / 2)
+    }
+
     /// The place of a block of `len` words, 1 to 67. The last chunks are kept for those who are `urgent`.
     pub(super) fn allocate(&mut self, len: u32, urgent: bool) -> Option<u32> {
         let (chunk, begins) = self.chunk_with(len, urgent)?;
@@ -129,7 +141,7 @@ impl<'m> Pool<'m> {
         if let Some(chunk) = head.and_then(|head| head.checked_sub(1)) {
             return Some((chunk, runs(self.free(chunk), len)));
         }
-        let kept = if urgent { 0 } else { (self.chunks / 64).max(2).min(self.chunks / 2) };
+        let kept = if urgent { 0 } else { self.kept() };
         if self.fresh < self.chunks.saturating_sub(kept) {
             let chunk = self.fresh;
             self.fresh = chunk.saturating_add(1);

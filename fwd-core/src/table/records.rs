@@ -131,13 +131,18 @@ impl<'m, const W: usize> RecordWriter<'m, W> {
     /// A record that no reader looks at, counted from 1.
     pub(super) fn allocate(&mut self, grace: &mut Grace<'_>) -> Result<u32, Refused> {
         let head = self.slots.get(self.head).filter(|_| self.queued > 0);
-        let free = head.filter(|slot| grace.poll(Stamp(slot.stamp.peek())));
+        // Readers are not looked at while there are records that were never used: one look then frees all that wait.
+        let is_fresh = self.fresh < self.slots.len();
+        let free = head.filter(|slot| {
+            let stamp = Stamp(slot.stamp.peek());
+            grace.is_over(stamp) || (!is_fresh && grace.poll(stamp))
+        });
         if let Some(slot) = free {
             self.head = self.after(self.head, 1);
             self.queued = self.queued.saturating_sub(1);
             return Ok(slot.free.peek());
         }
-        if self.fresh >= self.slots.len() {
+        if !is_fresh {
             return Err(if self.queued > 0 { Refused::Busy } else { Refused::Full });
         }
         self.fresh = self.fresh.saturating_add(1);

@@ -47,6 +47,18 @@ enum Link {
     Child { of: u32, bit: bool },
 }
 
+/// A prefix that has a value, and where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    above: Link,
+    link: Link,
+    /// Its node.
+    pub(crate) at: u32,
+    pub(crate) value: NonZeroU32,
+    /// The value of the prefix that it was asked for beside.
+    pub(crate) covering: Option<NonZeroU32>,
+}
+
 /// The nodes of every root.
 #[derive(Debug)]
 pub(crate) struct Rib<'m, K> {
@@ -64,9 +76,9 @@ impl<K: Key> Node<K> {
         Self { key, children: [NIL; 2], value: None, len: 0 }
     }
 
+    #[inline]
     fn child(&self, bit: bool) -> u32 {
-        let [zero, one] = self.children;
-        if bit { one } else { zero }
+        self.children.get(usize::from(bit)).copied().unwrap_or(NIL)
     }
 
     fn set_child(&mut self, bit: bool, to: u32) {
@@ -99,120 +111,111 @@ impl<'m, K: Key> Rib<'m, K> {
         self.nodes.len().min(NIL as usize)
     }
 
-    /// The value of the longest prefix that holds this one, is shorter, and at least `from` bits long.
-    pub(crate) fn covering(&self, root: u32, key: K, len: u8, from: u8) -> Option<NonZeroU32> {
-        let mut best = None;
-        let mut at = root;
-        for _ in 0..=K::WIDTH {
-            let Some(node) = self.node(at) else { break };
-            if node.len >= len || node.key.common(key) < node.len {
-                break;
-            }
-            if node.len >= from {
-                best = node.value.or(best);
-            }
-            at = node.child(key.bit(node.len));
-        }
-        best
-    }
-
-    /// The prefixes inside of this one and at most `to` bits long, in ascending order and without those inside of another.
-    pub(crate) fn inside(&self, root: u32, key: K, len: u8, to: u8) -> Inside<'_, K> {
-        let mut at = root;
-        for _ in 0..=K::WIDTH {
-            let Some(node) = self.node(at) else { break };
-            if node.len >= len {
-                break;
-            }
-            at = node.child(key.bit(node.len));
-        }
+    /// The prefixes inside of that of this node and at most `to` bits long, in ascending order and without those inside of another.
+    pub(crate) fn below(&self, at: u32, to: u8) -> Inside<'_, K> {
         let mut inside = Inside { nodes: self.nodes, to, pending: [NIL; INSIDE], pending_len: 0 };
-        match self.node(at) {
-            Some(node) if node.key.common(key) < len => {}
-            Some(node) if node.len > len => inside.push(at),
-            Some(node) => {
-                inside.push(node.child(true));
-                inside.push(node.child(false));
-            }
-            None => {}
+        if let Some(node) = self.node(at).filter(|node| node.len < to) {
+            inside.push(node.child(true));
+            inside.push(node.child(false));
         }
         inside
     }
 
     /// The value of this prefix.
     pub(crate) fn get(&self, root: u32, key: K, len: u8) -> Option<NonZeroU32> {
-        let (_, _, at) = self.find(root, key, len)?;
-        self.node(at)?.value
+        Some(self.find(root, key, len, len)?.value)
     }
 
-    /// The node of this prefix: the link to its parent, the link to it, and its number.
-    fn find(&self, root: u32, key: K, len: u8) -> Option<(Link, Link, u32)> {
-        let (mut above, mut link, mut at) = (Link::Root, Link::Root, root);
+    /// A prefix that has a value, and that of the longest one that holds it, is shorter, and at least `from` bits long. What is
+    /// above the last node is the prefix of that node as well, so only that one's is looked at.
+    pub(crate) fn find(&self, root: u32, key: K, len: u8, from: u8) -> Option<Found> {
+        let (mut above, mut parent, mut at, mut covering) = (NIL, NIL, root, None);
         for _ in 0..=K::WIDTH {
             let node = self.node(at)?;
-            if node.len > len || node.key.common(key) < node.len {
-                return None;
+            if node.len >= len {
+                let value = node.value.filter(|_| node.len == len && node.key == key)?;
+                let (above, link) = (self.link(above, key), self.link(parent, key));
+                return Some(Found { above, link, at, value, covering });
             }
-            if node.len == len {
-                return Some((above, link, at));
+            if node.len >= from {
+                covering = node.value.or(covering);
             }
-            let bit = key.bit(node.len);
-            (above, link, at) = (link, Link::Child { of: at, bit }, node.child(bit));
+            (above, parent, at) = (parent, at, node.child(key.bit(node.len)));
         }
         None
     }
 
-    /// Sets the value of a prefix and returns the one it had.
+    /// The link from a node, or from the root if it is none, towards a prefix.
+    fn link(&self, from: u32, key: K) -> Link {
+        self.node(from).map_or(Link::Root, |node| Link::Child { of: from, bit: key.bit(node.len) })
+    }
+
+    /// Sets the value of a prefix; its node, and the value that it had.
     pub(crate) fn insert(
         &mut self,
         root: &mut u32,
         key: K,
         len: u8,
         value: NonZeroU32,
-    ) -> Result<Option<NonZeroU32>, Full> {
+    ) -> Result<(u32, Option<NonZeroU32>), Full> {
         let leaf = Node { key: key.truncate(len), children: [NIL; 2], value: Some(value), len };
-        let (mut link, mut at) = (Link::Root, *root);
+        // To where it stands if it is there, or else to any prefix that has as much in common with it as one has.
+        let (mut parent, mut at) = (NIL, *root);
         for _ in 0..=K::WIDTH {
-            let Some(node) = self.node_mut(at) else { break };
-            let common = node.key.common(key).min(len);
-            if common < node.len {
-                return self.fork(root, link, at, common, leaf).map(|()| None);
+            let Some(node) = self.node(at) else { break };
+            if node.len >= len {
+                break;
             }
-            if node.len == len {
-                return Ok(node.value.replace(value));
-            }
-            let bit = key.bit(node.len);
-            (link, at) = (Link::Child { of: at, bit }, node.child(bit));
+            (parent, at) = (at, node.child(key.bit(node.len)));
+        }
+        let near = if at == NIL { parent } else { at };
+        let Some(node) = self.node_mut(near) else {
+            *root = self.allocate(leaf)?;
+            return Ok((*root, None));
+        };
+        let common = node.key.common(key).min(node.len).min(len);
+        if node.len == len && common == len {
+            return Ok((near, node.value.replace(value)));
+        }
+        // Then down to where it leaves the path there.
+        let (mut parent, mut at) = (NIL, *root);
+        for _ in 0..=K::WIDTH {
+            let Some(node) = self.node(at).filter(|node| node.len <= common && node.len < len) else { break };
+            (parent, at) = (at, node.child(key.bit(node.len)));
+        }
+        let link = self.link(parent, key);
+        if at != NIL {
+            return self.fork(root, link, at, common, leaf).map(|new| (new, None));
         }
         let new = self.allocate(leaf)?;
         self.set_link(root, link, new);
-        Ok(None)
+        Ok((new, None))
     }
 
-    /// Puts `leaf` where it leaves the path to the node `at`, after `common` bits.
-    fn fork(&mut self, root: &mut u32, link: Link, at: u32, common: u8, leaf: Node<K>) -> Result<(), Full> {
+    /// Puts `leaf` where it leaves the path to the node `at`, after `common` bits; its node.
+    fn fork(&mut self, root: &mut u32, link: Link, at: u32, common: u8, leaf: Node<K>) -> Result<u32, Full> {
         let old_bit = self.node(at).is_some_and(|old| old.key.bit(common));
-        let mut top = leaf;
+        let (mut top, mut new) = (leaf, NIL);
         if common < leaf.len {
             if self.capacity().saturating_sub(self.used()) < 2 {
                 return Err(Full);
             }
             let mut children = [NIL; 2];
             let [zero, one] = &mut children;
-            *(if old_bit { zero } else { one }) = self.allocate(leaf)?;
+            new = self.allocate(leaf)?;
+            *(if old_bit { zero } else { one }) = new;
             top = Node { key: leaf.key.truncate(common), children, value: None, len: common };
         }
         top.set_child(old_bit, at);
         let top = self.allocate(top)?;
         self.set_link(root, link, top);
-        Ok(())
+        Ok(if new == NIL { top } else { new })
     }
 
-    /// Removes a prefix and returns the value it had.
-    pub(crate) fn remove(&mut self, root: &mut u32, key: K, len: u8) -> Option<NonZeroU32> {
-        let (above, link, at) = self.find(*root, key, len)?;
-        let node = self.node_mut(at)?;
-        let value = node.value?;
+    /// Removes a prefix that was found, since when nothing was changed.
+    pub(crate) fn remove(&mut self, root: &mut u32, found: &Found) {
+        let Found { above, link, at, .. } = *found;
+        let Some(node) = self.node_mut(at) else { return };
         match node.children {
             [NIL, NIL] => {
                 self.set_link(root, link, NIL);
@@ -225,7 +228,6 @@ impl<'m, K: Key> Rib<'m, K> {
             }
             _ => node.value = None,
         }
-        Some(value)
     }
 
     /// Replaces the node that `link` stands in by its only child, if it has no value.
@@ -365,6 +367,18 @@ mod tests {
         NonZeroU32::new(v).unwrap()
     }
 
+    /// The value of the longest prefix that holds an address.
+    fn longest<K: Key>(rib: &Rib<'_, K>, root: u32, key: K) -> Option<NonZeroU32> {
+        let holds = rib.iter(root).filter(|&(k, len, _)| k.common(key) >= len);
+        holds.max_by_key(|&(_, len, _)| len).map(|(_, _, value)| value)
+    }
+
+    fn remove<K: Key>(rib: &mut Rib<'_, K>, root: &mut u32, key: K, len: u8) -> Option<NonZeroU32> {
+        let found = rib.find(*root, key, len, 0)?;
+        rib.remove(root, &found);
+        Some(found.value)
+    }
+
     fn naive(model: &Model, key: u32) -> Option<NonZeroU32> {
         let hit = |&(k, len): &(u32, u8)| k.common(key) >= len;
         model.iter().filter(|(p, _)| hit(p)).max_by_key(|((_, len), _)| *len).map(|(_, v)| *v)
@@ -399,14 +413,14 @@ mod tests {
         for (key, len, v) in
             [(0x0a00_0000, 8, 1), (0x0a01_0000, 16, 2), (0x0a01_0200, 24, 3), (0, 0, 9), (0x0a01_0203, 32, 4)]
         {
-            assert_eq!(rib.insert(&mut root, key, len, value(v)), Ok(None));
+            assert!(matches!(rib.insert(&mut root, key, len, value(v)), Ok((_, None))));
         }
         for (key, v) in [(0x0a01_0203, 4), (0x0a01_02ff, 3), (0x0a01_ffff, 2), (0x0aff_0000, 1), (0x0b00_0000, 9)] {
-            assert_eq!(rib.covering(root, key, 33, 0), Some(value(v)));
+            assert_eq!(longest(&rib, root, key), Some(value(v)));
         }
-        assert_eq!(rib.remove(&mut root, 0, 0), Some(value(9)));
-        assert_eq!(rib.covering(root, 0x0b00_0000, 33, 0), None);
-        assert_eq!(rib.remove(&mut root, 0, 0), None);
+        assert_eq!(remove(&mut rib, &mut root, 0, 0), Some(value(9)));
+        assert_eq!(longest(&rib, root, 0x0b00_0000), None);
+        assert_eq!(remove(&mut rib, &mut root, 0, 0), None);
     }
 
     #[test]
@@ -419,10 +433,10 @@ mod tests {
         assert_eq!(rib.insert(&mut root, 0x0000_0000, 8, value(2)), Err(Full));
         assert_eq!((rib.used(), rib.iter(root).count()), (1, 1));
         // A prefix on the path takes one.
-        assert_eq!(rib.insert(&mut root, 0x8000_0000, 1, value(3)), Ok(None));
+        assert!(matches!(rib.insert(&mut root, 0x8000_0000, 1, value(3)), Ok((_, None))));
         assert_eq!(rib.insert(&mut root, 0x8000_0000, 9, value(3)), Err(Full));
-        assert_eq!(rib.insert(&mut root, 0x8000_0000, 8, value(7)), Ok(Some(value(1))));
-        assert_eq!(rib.covering(root, 0x8000_0001, 33, 0), Some(value(7)));
+        assert!(matches!(rib.insert(&mut root, 0x8000_0000, 8, value(7)), Ok((_, Some(old))) if old == value(1)));
+        assert_eq!(longest(&rib, root, 0x8000_0001), Some(value(7)));
     }
 
     #[test]
@@ -432,15 +446,9 @@ mod tests {
         let (mut a, mut b) = (NIL, NIL);
         rib.insert(&mut a, 0xfd << 120, 8, value(1)).unwrap();
         rib.insert(&mut b, 0xfd << 120, 8, value(2)).unwrap();
-        assert_eq!(
-            (rib.covering(a, 0xfd << 120, 129, 0), rib.covering(b, 0xfd << 120, 129, 0)),
-            (Some(value(1)), Some(value(2)))
-        );
-        assert_eq!(rib.remove(&mut a, 0xfd << 120, 8), Some(value(1)));
-        assert_eq!(
-            (rib.covering(a, 0xfd << 120, 129, 0), rib.covering(b, 0xfd << 120, 129, 0)),
-            (None, Some(value(2)))
-        );
+        assert_eq!((longest(&rib, a, 0xfd << 120), longest(&rib, b, 0xfd << 120)), (Some(value(1)), Some(value(2))));
+        assert_eq!(remove(&mut rib, &mut a, 0xfd << 120, 8), Some(value(1)));
+        assert_eq!((longest(&rib, a, 0xfd << 120), longest(&rib, b, 0xfd << 120)), (None, Some(value(2))));
     }
 
     fn change() -> impl Strategy<Value = (bool, u32, u8, u32)> {
@@ -461,11 +469,23 @@ mod tests {
             for (set, key, len, v) in changes {
                 if set {
                     match rib.insert(&mut root, key, len, value(v)) {
-                        Ok(old) => assert_eq!(old, model.insert((key, len), value(v))),
+                        Ok((at, old)) => {
+                            assert_eq!(old, model.insert((key, len), value(v)));
+                            let node = rib.node(at).unwrap();
+                            assert_eq!((node.key, node.len, node.value), (key, len, Some(value(v))));
+                            let shorter: Model = model.iter().filter(|((_, l), _)| *l < len && *l >= 9).map(|(&p, &v)| (p, v)).collect();
+                            let found = rib.find(root, key, len, 9).unwrap();
+                            assert_eq!((found.at, found.covering), (at, naive(&shorter, key)));
+                            // The topmost ones inside of it, as far as 18 bits.
+                            let inside = |(k, l): (u32, u8), of: (u32, u8)| l > of.1 && k.common(of.0) >= of.1;
+                            let all: Vec<_> = model.keys().copied().filter(|&p| inside(p, (key, len)) && p.1 <= 18).collect();
+                            let top = all.iter().copied().filter(|&p| !all.iter().any(|&of| inside(p, of)));
+                            assert!(rib.below(at, 18).eq(top));
+                        }
                         Err(Full) => assert!(!model.contains_key(&(key, len)) && rib.used() + 2 > 100),
                     }
                 } else {
-                    assert_eq!(rib.remove(&mut root, key, len), model.remove(&(key, len)));
+                    assert_eq!(remove(&mut rib, &mut root, key, len), model.remove(&(key, len)));
                 }
                 check(&rib, root, model.len());
                 assert_eq!(rib.get(root, key, len), model.get(&(key, len)).copied());
@@ -474,10 +494,10 @@ mod tests {
             let expected: Vec<_> = model.iter().map(|(&(k, l), &v)| (k, l, v)).collect();
             assert_eq!(stored, expected);
             for key in probes.into_iter().chain(model.keys().map(|&(k, _)| k)) {
-                assert_eq!(rib.covering(root, key, 33, 0), naive(&model, key));
+                assert_eq!(longest(&rib, root, key), naive(&model, key));
             }
             for (key, len) in model.keys() {
-                assert!(rib.remove(&mut root, *key, *len).is_some());
+                assert!(remove(&mut rib, &mut root, *key, *len).is_some());
             }
             assert_eq!((root, rib.used()), (NIL, 0));
         }

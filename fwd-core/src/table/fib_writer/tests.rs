@@ -103,7 +103,7 @@ fn run_behind<K: Key + Ord>(
         }
         assert_eq!((vrf.root(), vrf.routes()), (0, 0));
     }
-    fib.make_room(&mut grace).unwrap();
+    fib.release_retired(&mut grace);
     assert_eq!((fib.used(), fib.rib.used(), fib.retired_len), (0, 0, 0));
     assert!(direct.iter().all(|word| word.peek() == 0));
     // Of a hash table, freed slots keep the time.
@@ -159,6 +159,28 @@ fn a_table_in_front_is_filled_and_emptied() {
     }
     assert_eq!((vrf.root(), vrf.front.peek()), (0, 0));
     assert!(front.iter().all(|word| word.peek() == 0));
+}
+
+/// Where there is room, the readers are looked at once for many ops; a store that is nearly full looks whenever that may give room.
+#[test]
+fn one_look_at_the_readers_serves_many_ops() {
+    let looks = |words: usize, retired: usize| {
+        let mut nodes = vec![super::super::rib::Node::unused(0_u32); 2000];
+        let words = vec![Word::ZERO; words_for(words)];
+        let (mut retired, readers) = (vec![Retired::EMPTY; retired], [ReaderSlot::EMPTY]);
+        let (mut grace, vrf) = (Grace::new(&readers), FibRoot::EMPTY);
+        let mut fib = FibWriter::new(Rib::new(&mut nodes), &words, [&[], &[]], &mut retired);
+        for n in 0..640 {
+            // A node is written anew each time, but the first.
+            let route = (0x0a00_0000 | (n % 64) << 8, 24);
+            fib.insert(&mut grace, &vrf, route, NonZeroU32::new(1 + n).unwrap()).unwrap();
+            fib.remove(&mut grace, &vrf, route.0, 24).unwrap();
+        }
+        // Two periods a look.
+        grace.stamp().0 / 2
+    };
+    let [plenty, few_notes, few_words] = [looks(10_000, 200), looks(10_000, 32), looks(500, 200)];
+    assert!(plenty < 100 && few_notes < 400 && few_words > 500, "{plenty} {few_notes} {few_words}");
 }
 
 proptest! {

@@ -22,69 +22,102 @@ const CONTROL_WORD: usize = 4;
 const TTL: u8 = 255;
 const FLOW_TTL: u8 = 1;
 
+/// The tags in front of what stays of a frame, outer and inner.
+type Tagging = [Option<(EtherType, VlanId)>; 2];
+
+/// The tags of a circuit.
+#[inline]
+const fn tagging(tags: Tags) -> Tagging {
+    match tags {
+        Tags::Any | Tags::Untagged => [None; 2],
+        Tags::Vlan(vlan) => [Some((EtherType::C_VLAN, vlan)), None],
+        Tags::Service(vlan) => [Some((EtherType::S_VLAN, vlan)), None],
+        Tags::Stacked { outer, inner } => [Some((EtherType::S_VLAN, outer)), Some((EtherType::C_VLAN, inner))],
+    }
+}
+
+#[inline]
+fn tag_octets(tags: &Tagging) -> usize {
+    tags.iter().flatten().count().saturating_mul(TAG)
+}
+
+/// Writes the MAC addresses of a frame and its tags.
+#[inline]
+fn write_frame(macs: &[u8; MACS], tags: &Tagging, class: u8, room: &mut [u8]) -> Option<()> {
+    let (to, mut room) = room.split_first_chunk_mut::<MACS>()?;
+    *to = *macs;
+    for (ethertype, vlan) in tags.iter().flatten() {
+        let (tag, rest) = room.split_first_chunk_mut::<TAG>()?;
+        let ([t0, t1], [v0, v1]) = (ethertype.0.to_be_bytes(), vlan.value().to_be_bytes());
+        *tag = [t0, t1, class << 5 | v0, v1];
+        room = rest;
+    }
+    Some(())
+}
+
 /// How a frame leaves by a port: what stands in front of the part of it that stays.
 #[derive(Debug)]
-struct Exit<'m> {
+struct Exit<'h, 'm> {
     iface: IfIndex,
-    /// Of a pseudowire: where its entries lead, and a flow label.
-    tunnel: Option<(Hop<'m>, Option<Label>)>,
+    /// Of a pseudowire: where its entries lead, and a flow label. The hop is the caller's: too large to be handed on.
+    tunnel: Option<(&'h Hop<'m>, Option<Label>)>,
     control_word: bool,
-    tags: [Option<(EtherType, VlanId)>; 2],
+    tags: Tagging,
     mtu: usize,
 }
 
-impl<'m> Exit<'m> {
-    fn of(tables: &Tables<'m>, frame: &Frame<'_>, b: &Bridged, port: &BridgePort) -> Result<Self, Lost> {
-        let tagged = |vlan| [Some((EtherType::C_VLAN, vlan)), None];
-        match port.attachment {
-            Attachment::Circuit { iface, tags } => {
-                let tags = match tags {
-                    Tags::Any | Tags::Untagged => [None; 2],
-                    Tags::Vlan(vlan) => tagged(vlan),
-                    Tags::Service(vlan) => [Some((EtherType::S_VLAN, vlan)), None],
-                    Tags::Stacked { outer, inner } => {
-                        [Some((EtherType::S_VLAN, outer)), Some((EtherType::C_VLAN, inner))]
-                    }
-                };
-                let interface = tables.interface(iface).ok_or(Lost::Drop(DropReason::NoEgress))?;
-                Ok(Self { iface, tunnel: None, control_word: false, tags, mtu: usize::from(interface.mtu) })
-            }
-            Attachment::Pseudowire { nhlfe } => Self::pseudowire(tables, frame, b, port, nhlfe, [None; 2]),
-            Attachment::Tagged { nhlfe, vlan } => Self::pseudowire(tables, frame, b, port, nhlfe, tagged(vlan)),
-        }
-    }
-
-    fn pseudowire(
+impl<'h, 'm> Exit<'h, 'm> {
+    /// By a port; `hop` is nowhere yet.
+    #[inline]
+    fn of(
         tables: &Tables<'m>,
         frame: &Frame<'_>,
         b: &Bridged,
         port: &BridgePort,
-        nhlfe: NhlfeId,
-        tags: [Option<(EtherType, VlanId)>; 2],
+        hop: &'h mut Hop<'m>,
+    ) -> Result<Self, Lost> {
+        match port.attachment {
+            Attachment::Circuit { iface, tags } => Self::circuit(tables, iface, tags),
+            Attachment::Pseudowire { nhlfe } => Self::pseudowire((tables, frame), b, port, (nhlfe, [None; 2]), hop),
+            Attachment::Tagged { nhlfe, vlan } => {
+                let tags = [Some((EtherType::C_VLAN, vlan)), None];
+                Self::pseudowire((tables, frame), b, port, (nhlfe, tags), hop)
+            }
+        }
+    }
+
+    #[inline]
+    fn circuit(tables: &Tables<'m>, iface: IfIndex, tags: Tags) -> Result<Self, Lost> {
+        let record = tables.interfaces.record(iface).ok_or(Lost::Drop(DropReason::NoEgress))?;
+        let (tags, mtu) = (tagging(tags), usize::from(record.mtu()));
+        Ok(Self { iface, tunnel: None, control_word: false, tags, mtu })
+    }
+
+    fn pseudowire(
+        (tables, frame): (&Tables<'m>, &Frame<'_>),
+        b: &Bridged,
+        port: &BridgePort,
+        to: (NhlfeId, Tagging),
+        hop: &'h mut Hop<'m>,
     ) -> Result<Self, Lost> {
         let flow = port.flow_label.transmit.then(|| flow_label(frame, b));
-        Self::core((tables, frame), b, nhlfe, (flow, port.control_word), tags)
+        Self::core((tables, frame), b, to, (flow, port.control_word), hop)
     }
 
     /// Through an entry that pushes a pseudowire's label, on an interface of the core.
     fn core(
         (tables, frame): (&Tables<'m>, &Frame<'_>),
         b: &Bridged,
-        nhlfe: NhlfeId,
+        (nhlfe, tags): (NhlfeId, Tagging),
         (flow, control_word): (Option<Label>, bool),
-        tags: [Option<(EtherType, VlanId)>; 2],
+        hop: &'h mut Hop<'m>,
     ) -> Result<Self, Lost> {
-        let mut hop = Hop::NONE;
         hop.follow(tables, nhlfe, (VrfId::GLOBAL, b.at), || flow_label(frame, b).value())?;
         if hop.vrf != VrfId::GLOBAL || (hop.labels == 0 && hop.link.is_none()) {
             return Err(Lost::Drop(DropReason::ForeignGroup));
         }
-        let mtu = hop.room();
-        Ok(Self { iface: hop.iface, tunnel: Some((hop, flow)), control_word, tags, mtu })
-    }
-
-    fn tag_octets(&self) -> usize {
-        self.tags.iter().flatten().count().saturating_mul(TAG)
+        let (iface, mtu) = (hop.iface, hop.room());
+        Ok(Self { iface, tunnel: Some((hop, flow)), control_word, tags, mtu })
     }
 
     /// Octets between the labels of a pseudowire, or its virtual link, and the customer's frame.
@@ -102,16 +135,17 @@ impl<'m> Exit<'m> {
 
     /// Octets in front of what stays of the frame.
     fn front(&self) -> usize {
-        self.tunnel_octets().saturating_add(MACS).saturating_add(self.tag_octets())
+        self.tunnel_octets().saturating_add(MACS).saturating_add(tag_octets(&self.tags))
     }
 
     /// Octets below the labels, where so many of the frame stay.
     fn size(&self, stays: usize) -> usize {
-        self.shim_octets().saturating_add(MACS).saturating_add(self.tag_octets()).saturating_add(stays)
+        self.shim_octets().saturating_add(MACS).saturating_add(tag_octets(&self.tags)).saturating_add(stays)
     }
 
     /// Whether a frame of which so many octets stay, from its ethertype on, fits. The MTU of a circuit is that of the payload of
     /// a frame, tags aside; that of a core link counts labels and all below.
+    #[inline]
     fn fits(&self, stays: usize) -> Result<(), Lost> {
         let size = match self.tunnel {
             None => stays.saturating_sub(2),
@@ -146,14 +180,7 @@ impl<'m> Exit<'m> {
                 *word = ControlWord::ethernet(b.number).0;
             }
         }
-        let (to, mut tags) = inner.split_first_chunk_mut::<MACS>().ok_or(NO_ROOM)?;
-        *to = *frame;
-        for (ethertype, vlan) in self.tags.iter().flatten() {
-            let (tag, rest) = tags.split_first_chunk_mut::<TAG>().ok_or(NO_ROOM)?;
-            let ([t0, t1], [v0, v1]) = (ethertype.0.to_be_bytes(), vlan.value().to_be_bytes());
-            *tag = [t0, t1, b.class << 5 | v0, v1];
-            tags = rest;
-        }
+        write_frame(frame, &self.tags, b.class, inner).ok_or(NO_ROOM)?;
         if self.tunnel.as_ref().is_some_and(|(hop, _)| hop.is_lan()) {
             address_lan(room, &[]);
         }
@@ -200,6 +227,7 @@ fn flow_label(frame: &Frame<'_>, b: &Bridged) -> Label {
 }
 
 /// The settings of a port that a frame may leave by.
+#[inline]
 fn exit_port(tables: &Tables<'_>, b: &Bridged, id: PortId) -> Result<BridgePort, Lost> {
     let port = tables.bridges.port(id).ok_or(Lost::Drop(DropReason::NoPort))?;
     if port.vsi != b.vsi {
@@ -220,6 +248,7 @@ const fn goes_back(b: &Bridged, id: PortId, port: &BridgePort) -> Option<DropRea
 }
 
 /// A copy of a frame for a port.
+#[inline]
 pub(crate) fn copy(
     worker: &mut Worker<'_>,
     frame: &Frame<'_>,
@@ -231,10 +260,44 @@ pub(crate) fn copy(
     if goes_back(b, id, &port).is_some() {
         return Err(Lost::Skip);
     }
-    let exit = Exit::of(&worker.tables, frame, b, &port)?;
-    let made = copy_to(worker, frame, b, &exit, header)?;
-    count_out(&mut worker.state, frame, b, id, &port);
+    let made = match port.attachment {
+        Attachment::Circuit { iface, tags } => copy_to_circuit(&worker.tables, frame, b, (iface, tags), header)?,
+        _ => copy_to_pseudowire(worker, frame, b, port, header)?,
+    };
+    count_out(&mut worker.state, frame, b, id);
     Ok(made)
+}
+
+/// To a circuit: nothing stands in front but the MAC addresses and the tags.
+#[inline]
+fn copy_to_circuit(
+    tables: &Tables<'_>,
+    frame: &Frame<'_>,
+    b: &Bridged,
+    (iface, tags): (IfIndex, Tags),
+    header: &mut [u8; Copies::HEADER],
+) -> Result<Made, Lost> {
+    let exit = Exit::circuit(tables, iface, tags)?;
+    let end = frame.octets().len();
+    exit.fits(end.saturating_sub(b.rest))?;
+    let macs = b.macs(frame).ok_or(Lost::Drop(DropReason::Truncated))?;
+    write_frame(&macs, &exit.tags, b.class, header).ok_or(Lost::Drop(DropReason::NoHeadroom))?;
+    let header = MACS.saturating_add(tag_octets(&exit.tags));
+    Ok(Made::Transmit { iface, class: b.class, header, payload: b.rest..end, protection: None })
+}
+
+/// To a pseudowire.
+#[inline(never)]
+fn copy_to_pseudowire(
+    worker: &mut Worker<'_>,
+    frame: &Frame<'_>,
+    b: &Bridged,
+    port: BridgePort,
+    header: &mut [u8; Copies::HEADER],
+) -> Result<Made, Lost> {
+    let mut hop = Hop::NONE;
+    let exit = Exit::of(&worker.tables, frame, b, &port, &mut hop)?;
+    copy_to(worker, frame, b, &exit, header)
 }
 
 /// A copy of a frame for a tree of the core, with a pseudowire's label: for frames that came from customers.
@@ -248,7 +311,8 @@ pub(super) fn tree(
     if b.split_horizon != 0 {
         return Err(Lost::Skip);
     }
-    let exit = Exit::core((&worker.tables, frame), b, id, (None, false), [None; 2])?;
+    let mut hop = Hop::NONE;
+    let exit = Exit::core((&worker.tables, frame), b, (id, [None; 2]), (None, false), &mut hop)?;
     copy_to(worker, frame, b, &exit, header)
 }
 
@@ -256,7 +320,7 @@ fn copy_to(
     worker: &mut Worker<'_>,
     frame: &Frame<'_>,
     b: &Bridged,
-    exit: &Exit<'_>,
+    exit: &Exit<'_, '_>,
     header: &mut [u8; Copies::HEADER],
 ) -> Result<Made, Lost> {
     let end = frame.octets().len();
@@ -284,7 +348,8 @@ fn try_send(worker: &mut Worker<'_>, frame: &mut Frame<'_>, b: &Bridged, id: Por
     if let Some(reason) = goes_back(b, id, &port) {
         return Err(Lost::Drop(reason));
     }
-    let exit = Exit::of(&worker.tables, frame, b, &port)?;
+    let mut hop = Hop::NONE;
+    let exit = Exit::of(&worker.tables, frame, b, &port, &mut hop)?;
     let stays = frame.octets().len().saturating_sub(b.rest);
     exit.fits(stays)?;
     let macs = b.macs(frame).ok_or(Lost::Drop(DropReason::Truncated))?;
@@ -292,7 +357,7 @@ fn try_send(worker: &mut Worker<'_>, frame: &mut Frame<'_>, b: &Bridged, id: Por
         return Err(Lost::Drop(DropReason::NoHeadroom));
     }
     let carried = exit.carried(worker, frame, b)?;
-    count_out(&mut worker.state, frame, b, id, &port);
+    count_out(&mut worker.state, frame, b, id);
     let room = frame.reframe(b.rest, exit.front()).ok_or(Lost::Drop(DropReason::NoHeadroom))?;
     let (iface, class) = (exit.iface, b.class);
     Ok(match exit.write(&macs, b, stays, carried, room)? {
@@ -301,12 +366,14 @@ fn try_send(worker: &mut Worker<'_>, frame: &mut Frame<'_>, b: &Bridged, id: Por
     })
 }
 
-fn count_out(state: &mut State<'_>, frame: &Frame<'_>, b: &Bridged, id: PortId, port: &BridgePort) {
+/// Counts a frame at its port and in its instance, which is the port's.
+#[inline]
+fn count_out(state: &mut State<'_>, frame: &Frame<'_>, b: &Bridged, id: PortId) {
     let octets = b.octets(frame);
     if let Some(counters) = state.port(id) {
         counters.count_out(octets);
     }
-    if let Some(counters) = state.vsi(port.vsi) {
+    if let Some(counters) = state.vsi(b.vsi) {
         counters.count_out(octets);
     }
 }

@@ -66,7 +66,7 @@ pub enum Replica<'c> {
 /// A copy whose front stands in the buffer.
 pub(crate) enum Made {
     Transmit { iface: IfIndex, class: u8, header: usize, payload: Range<usize>, protection: Option<(SaId, usize)> },
-    Punt(Verdict),
+    Punt(Halt),
 }
 
 /// The copies of a packet. While they are made, the legs of its group stay as they were for this reader.
@@ -173,7 +173,7 @@ impl<'w, 'm> Copies<'w, 'm> {
     #[allow(clippy::should_implement_trait)] // the front stands in the iterator itself
     pub fn next(&mut self) -> Option<Replica<'_>> {
         Some(match self.make()? {
-            Made::Punt(verdict) => Replica::Punt(verdict),
+            Made::Punt(halt) => Replica::Punt(halt.into()),
             Made::Transmit { iface, class, header, payload, protection } => {
                 let front = self.header.get(..header).unwrap_or_default();
                 Replica::Transmit { iface, class, front, payload, protection }
@@ -198,7 +198,7 @@ impl<'w, 'm> Copies<'w, 'm> {
     fn make(&mut self) -> Option<Made> {
         if core::mem::take(&mut self.replication.register) {
             self.count(None);
-            return Some(Made::Punt(self.software(PuntReason::Register).into()));
+            return Some(Made::Punt(self.software(PuntReason::Register)));
         }
         // Each turn takes a leg, or ends a group. A packet below, which has no such leg itself, is one for a leg of the packet above; a group
         // has nested ones, which have none.
@@ -279,7 +279,7 @@ impl<'w, 'm> Copies<'w, 'm> {
         };
         let slot = self.worker.tables.multicast.vrf(*vrf)?;
         let may = police::punt(&self.worker.tables, &mut self.worker.state, slot, end.saturating_sub(*strip));
-        may.then(|| Made::Punt(self.software(PuntReason::TooBig).into()))
+        may.then(|| Made::Punt(self.software(PuntReason::TooBig)))
     }
 
     fn count(&mut self, lost: Option<Lost>) {
@@ -309,10 +309,14 @@ impl<'w, 'm> Copies<'w, 'm> {
 
     /// The copy for a leg; none if it says that the packet ends here too, or leads to other legs.
     fn leg(&mut self, target: LegTarget) -> Result<Option<Made>, Lost> {
+        // Most copies by far are these: the packet is not moved for them.
+        if let (Packet::Bridged(b), LegTarget::Port(id)) = (&self.replication.packet, target) {
+            return port::copy(self.worker, self.frame, b, id, &mut self.header).map(Some);
+        }
         let (frame, owner) = (self.frame, self.replication.owner);
         let tables = &self.worker.tables;
         match (self.replication.packet, target) {
-            (_, LegTarget::Local) => return Ok(Some(Made::Punt(self.software(PuntReason::Local).into()))),
+            (_, LegTarget::Local) => return Ok(Some(Made::Punt(self.software(PuntReason::Local)))),
             (Packet::Routed { stays_out: true, .. }, LegTarget::Group(_)) => return Err(Lost::Skip),
             (_, LegTarget::Group(id)) => return self.nest(id),
             (Packet::Routed { rewrite, origin, mac, .. }, LegTarget::Interface(iface)) => {
@@ -361,7 +365,6 @@ impl<'w, 'm> Copies<'w, 'm> {
             (Packet::Routed { rewrite, .. }, LegTarget::Context(space)) if self.above.is_none() => {
                 return self.decapsulate_labels(space, &rewrite);
             }
-            (Packet::Bridged(b), LegTarget::Port(id)) => port::copy(self.worker, frame, &b, id, &mut self.header),
             (Packet::Bridged(b), LegTarget::Nhlfe(id)) => port::tree(self.worker, frame, &b, id, &mut self.header),
             _ => Err(Lost::Drop(DropReason::LegUnfit)),
         }
@@ -453,11 +456,11 @@ impl<'w, 'm> Copies<'w, 'm> {
                 self.replication = next;
                 self.begin();
                 let is_to_register = core::mem::take(&mut self.replication.register);
-                Ok(is_to_register.then(|| Made::Punt(self.software(PuntReason::Register).into())))
+                Ok(is_to_register.then(|| Made::Punt(self.software(PuntReason::Register))))
             }
             Ok(bridge::Way::Port(b, id)) => port::copy(self.worker, self.frame, &b, id, &mut self.header).map(Some),
             Err(Halt::Drop(reason)) => Err(Lost::Drop(reason)),
-            Err(punt) => Ok(Some(Made::Punt(punt.into()))),
+            Err(punt) => Ok(Some(Made::Punt(punt))),
         }
     }
 }

@@ -85,7 +85,8 @@ impl Arrays {
         }
     }
 
-    fn forwarder(&mut self) -> Forwarder<'_> {
+    /// A router in these arrays, with all counters or with none.
+    fn forwarder(&mut self, is_counting: bool) -> Forwarder<'_> {
         let memory = Memory {
             interfaces: &mut self.interfaces,
             vrfs: &mut self.vrfs,
@@ -100,8 +101,11 @@ impl Arrays {
             vlink_index: &mut self.vlink_index,
             ..Memory::default()
         };
-        let counters =
-            CounterMemory { vrfs: &mut self.counters, vlinks: &mut self.vlink_states, ..CounterMemory::default() };
+        let counters = if is_counting {
+            CounterMemory { vrfs: &mut self.counters, vlinks: &mut self.vlink_states, ..CounterMemory::default() }
+        } else {
+            CounterMemory { without_verdicts: true, ..CounterMemory::default() }
+        };
         Forwarder::new(memory, counters).expect("a global table and an ordinary first label")
     }
 }
@@ -160,8 +164,9 @@ fn program(router: &mut Forwarder<'_>, ops: &[FwdOp], tally: &mut Tally) {
 }
 
 impl<'m> Network<'m> {
-    pub fn new(ingress: &'m mut Arrays, core: &'m mut Arrays, egress: &'m mut Arrays, tally: &mut Tally) -> Self {
-        let mut network = Self { ingress: ingress.forwarder(), core: core.forwarder(), egress: egress.forwarder() };
+    pub fn new(arrays: &'m mut [Arrays; 3], is_counting: bool, tally: &mut Tally) -> Self {
+        let [ingress, core, egress] = arrays.each_mut().map(|arrays| arrays.forwarder(is_counting));
+        let mut network = Self { ingress, core, egress };
         let (uniform, pipe) = (TunnelModel::Uniform, TunnelModel::Pipe);
         let (a, b) = (VrfId(1), VrfId(2));
         let via = |id| RouteAction::Forward(NhlfeId(id));
@@ -249,8 +254,7 @@ impl<'m> Network<'m> {
         }
     }
 
-    /// A third customer, whose link between the PEs is a GRE tunnel through the core of plain IP: the frame on the link, and what
-    /// arrives.
+    /// A third customer, whose link between the PEs is a GRE tunnel through the core of plain IP.
     pub fn links(&mut self, tally: &mut Tally) {
         let (near, far) = ([192, 0, 2, 1], [192, 0, 2, 2]);
         for (router, local, remote) in [(&mut self.ingress, near, far), (&mut self.egress, far, near)] {
@@ -293,7 +297,10 @@ impl<'m> Network<'m> {
         }
         program(&mut self.ingress, &[route4(VrfId(3), RouteAction::Forward(NhlfeId(4)))], tally);
         program(&mut self.egress, &[route4(VrfId(3), RouteAction::Forward(NhlfeId(5)))], tally);
+    }
 
+    /// By that link: the frame on it, and what arrives.
+    pub fn third_customer(&mut self, tally: &mut Tally) {
         let mut buffer = [0; ROOM];
         let len = put(&mut buffer, false, &packet(false, 64));
         let mut frame = Frame::new(&mut buffer, Frame::HEADROOM, len).expect("room");
@@ -309,8 +316,8 @@ impl<'m> Network<'m> {
         tally.check("counters of the link", self.egress.vlink_counters(VlinkId(0)).in_octets == 36);
     }
 
-    /// Sends one packet of a kind, for the meter.
-    pub fn packet(&mut self, path: Path) -> Verdict {
+    /// Makes one packet of a kind, and sends it if that is wanted, for the meter.
+    pub fn packet(&mut self, path: Path, is_sent: bool) -> Option<Verdict> {
         let mut buffer = [0; ROOM];
         let (ipv6, iface, label_of) = match path {
             Path::Label4 => (false, 1, None),
@@ -333,7 +340,8 @@ impl<'m> Network<'m> {
             Path::Swap => &mut self.core,
             Path::Pop4 => &mut self.egress,
         };
-        core::hint::black_box(router).forward(&mut frame, IfIndex(iface))
+        core::hint::black_box(&mut frame);
+        is_sent.then(|| core::hint::black_box(router).forward(&mut frame, IfIndex(iface)))
     }
 
     /// What must not pass.

@@ -13,6 +13,7 @@ pub struct Counters {
     drops: [u64; DropReason::ALL.len()],
     copies: u64,
     lost: [u64; DropReason::ALL.len()],
+    is_off: bool,
 }
 
 impl Default for Counters {
@@ -32,12 +33,21 @@ impl Counters {
             drops: [0; DropReason::ALL.len()],
             copies: 0,
             lost: [0; DropReason::ALL.len()],
+            is_off: false,
         }
+    }
+
+    /// Counters that stay as they are, if `is_off`.
+    pub(crate) const fn switched(is_off: bool) -> Self {
+        Self { is_off, ..Self::new() }
     }
 
     /// Counts a packet.
     #[inline]
     pub(crate) fn count(&mut self, verdict: &Verdict) {
+        if self.is_off {
+            return;
+        }
         let counter = match *verdict {
             Verdict::Transmit { .. } | Verdict::Protect { .. } => Some(&mut self.transmitted),
             Verdict::Replicate(_) => Some(&mut self.replicated),
@@ -52,11 +62,14 @@ impl Counters {
     /// Counts a copy that is sent.
     #[inline]
     pub(crate) fn count_copy(&mut self) {
-        self.copies = self.copies.wrapping_add(1);
+        self.copies = self.copies.wrapping_add(u64::from(!self.is_off));
     }
 
     /// Counts a copy that cannot be sent.
     pub(crate) fn count_lost(&mut self, reason: DropReason) {
+        if self.is_off {
+            return;
+        }
         if let Some(counter) = self.lost.get_mut(reason as usize) {
             *counter = counter.wrapping_add(1);
         }
@@ -346,5 +359,19 @@ mod tests {
         assert!(c.iter().all(|(_, n)| n == 1));
         assert_eq!(c.total(), c.iter().count() as u64);
         assert_eq!((c.transmitted(), c.punted(PuntReason::Arp), c.dropped(DropReason::Checksum)), (1, 1, 1));
+    }
+
+    #[test]
+    fn counters_that_are_off_stay_zero() {
+        let mut c = Counters::switched(true);
+        c.count(&Verdict::Drop(DropReason::NoRoute));
+        c.count(&Verdict::Transmit { iface: IfIndex(1), class: 0 });
+        c.count_copy();
+        c.count_lost(DropReason::NoRoute);
+        assert_eq!((c.total(), c.copies(), c.lost(DropReason::NoRoute)), (0, 0, 0));
+        let mut c = Counters::switched(false);
+        c.count_copy();
+        c.count_lost(DropReason::NoRoute);
+        assert_eq!((c.copies(), c.lost(DropReason::NoRoute)), (1, 1));
     }
 }

@@ -89,7 +89,8 @@ impl<'m> Worker<'m> {
         memory.vlinks.fill(VlinkState::EMPTY);
         let state = State::new(memory.groups, memory.vsis, memory.ports, memory.buckets, memory.learned);
         let (vrfs, too_big, vlinks) = (memory.vrfs, memory.too_big, memory.vlinks);
-        Self { tables, slot, counters: Counters::new(), vrfs, too_big, vlinks, state }
+        let counters = Counters::switched(memory.without_verdicts);
+        Self { tables, slot, counters, vrfs, too_big, vlinks, state }
     }
 
     fn pin(&self) -> Option<Pin<'m>> {

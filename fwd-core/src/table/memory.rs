@@ -225,7 +225,8 @@ impl Memory<'_> {
     pub const RETIRED_MIN: usize = 64;
 }
 
-/// Memory of one worker, which no one else looks at while it works: counters, and what it keeps from packet to packet.
+/// Memory of one worker, which no one else looks at while it works: counters, and what it keeps from packet to packet. What is not
+/// lent is not counted; without any of it, and [`Self::without_verdicts`], nothing is.
 #[derive(Debug, Default)]
 pub struct CounterMemory<'m> {
     /// One for each VRF; what is beyond the last is not counted.
@@ -245,6 +246,8 @@ pub struct CounterMemory<'m> {
     pub buckets: &'m mut [TokenBuckets],
     /// What frames taught, until [`crate::Worker::learned`] takes it; what finds no room is taught again by a later frame.
     pub learned: &'m mut [Learn],
+    /// Whether verdicts, copies and reasons are not counted: [`crate::Worker::counters`] stays zero.
+    pub without_verdicts: bool,
 }
 
 impl Default for Memory<'_> {

@@ -60,10 +60,10 @@ struct Waiting<const N: usize> {
 impl<const N: usize> Waiting<N> {
     const NONE: Self = Self { lanes: [0; N], many: 0 };
 
-    /// Notes a lane, if it has to, without a branch.
+    /// Notes a lane, if it has to, without a branch. Each is noted once at most.
     #[inline(always)]
     fn note(&mut self, lane: u8, waits: bool) {
-        if let Some(slot) = self.lanes.get_mut(self.many) {
+        if let Some(slot) = at_mut(&mut self.lanes, self.many) {
             *slot = lane;
         }
         self.many = self.many.wrapping_add(usize::from(waits));
@@ -73,6 +73,18 @@ impl<const N: usize> Waiting<N> {
     fn get(&self) -> &[u8] {
         self.lanes.get(..self.many).unwrap_or_default()
     }
+}
+
+/// What a lane has. Lanes are below `N`: to say so here spares a comparison.
+#[inline(always)]
+fn at<T: Copy, const N: usize>(each: &[T; N], lane: u8) -> Option<T> {
+    each.get(usize::from(lane).checked_rem(N)?).copied()
+}
+
+/// As [`at`], to be written.
+#[inline(always)]
+fn at_mut<T, const N: usize>(each: &mut [T; N], lane: usize) -> Option<&mut T> {
+    each.get_mut(lane.checked_rem(N)?)
 }
 
 impl<'m> Fib<'m> {
@@ -222,20 +234,34 @@ impl<'m> Fib<'m> {
         for (entry, lane) in routes.iter().zip(0_u8..) {
             waiting.note(lane, is_node(*entry));
         }
-        let (mut depths, mut asked) = ([DIRECT_BITS; N], waiting);
-        for depth in [42, 30] {
-            let mut missed = Waiting::NONE;
-            for &lane in asked.get() {
-                let at = usize::from(lane);
-                if let (Some(entry), Some(key), Some(begin)) = (routes.get_mut(at), keys.get(at), depths.get_mut(at)) {
-                    let node = front.get(root & NUMBER, key.high(), depth);
-                    (*entry, *begin) = if node == 0 { (*entry, *begin) } else { (node, depth) };
-                    missed.note(lane, node == 0);
-                }
-            }
-            asked = missed;
-        }
+        let mut depths = [DIRECT_BITS; N];
+        let front = (front, root & NUMBER);
+        let missed = Self::ask(front, 42, &waiting, keys, routes, &mut depths);
+        Self::ask(front, 30, &missed, keys, routes, &mut depths);
         self.go_on(waiting, keys, depths, routes);
+    }
+
+    /// Asks what stands in front for the nodes of the first `depth` bits; the lanes for which there are none.
+    #[inline(always)]
+    fn ask<K: Key, const N: usize>(
+        (front, number): (Front6<'_>, u32),
+        depth: u8,
+        asked: &Waiting<N>,
+        keys: &[K; N],
+        routes: &mut [u32; N],
+        depths: &mut [u8; N],
+    ) -> Waiting<N> {
+        let mut missed = Waiting::NONE;
+        for &lane in asked.get() {
+            if let (Some(key), Some(entry), Some(begin)) =
+                (at(keys, lane), at_mut(routes, lane.into()), at_mut(depths, lane.into()))
+            {
+                let node = front.get(number, key.high(), depth);
+                (*entry, *begin) = if node == 0 { (*entry, *begin) } else { (node, depth) };
+                missed.note(lane, node == 0);
+            }
+        }
+        missed
     }
 
     /// Takes the lanes that wait from node to node.
@@ -253,8 +279,9 @@ impl<'m> Fib<'m> {
             }
             let mut still = Waiting::NONE;
             for &lane in waiting.get() {
-                let at = usize::from(lane);
-                if let (Some(key), Some(entry), Some(depth)) = (keys.get(at), routes.get_mut(at), depths.get_mut(at)) {
+                if let (Some(key), Some(entry), Some(depth)) =
+                    (at(keys, lane), at_mut(routes, lane.into()), at_mut(&mut depths, lane.into()))
+                {
                     *entry = step(self.words, *entry, key.six(*depth)).unwrap_or(0);
                     *depth = depth.wrapping_add(STRIDE);
                     still.note(lane, is_node(*entry));

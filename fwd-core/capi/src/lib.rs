@@ -163,6 +163,7 @@ fn lend(block: &mut Block, s: &fwd_sizes) -> Option<(Memory<'static>, CounterMem
         ports: block.array(n(s.ports)?, Default::default)?,
         buckets: block.array(n(s.policers)?, Default::default)?,
         learned: block.array(n(s.learned)?, Default::default)?,
+        without_verdicts: false,
     };
     Some((memory, counters))
 }

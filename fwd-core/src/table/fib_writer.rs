@@ -561,5 +561,7 @@ impl<'m, K: Key> FibWriter<'m, K> {
     }
 }
 
+#[cfg(all(test, loom))]
+mod model;
 #[cfg(all(test, not(loom)))]
 mod tests;

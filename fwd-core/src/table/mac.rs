@@ -527,7 +527,8 @@ mod tests {
                     }
                     _ => match table.set(&mut grace, vsi, address, port, n % 5 == 0) {
                         Ok(()) => drop(model.insert((vsi, address), (port, n % 5 == 0))),
-                        Err(Refused::Full) => assert!(model.len() >= 10, "{} of 25", model.len()),
+                        // Its bucket is full at least, and none of those in it has a second with room.
+                        Err(Refused::Full) => assert!(model.len() >= WAYS, "{} of 25", model.len()),
                         Err(Refused::Busy) => {}
                     },
                 }
@@ -546,6 +547,7 @@ mod tests {
 mod model {
     use super::*;
     use crate::table::ReaderSlot;
+    use crate::table::word::awake;
     use loom::thread;
     use std::boxed::Box;
     use std::vec;
@@ -556,6 +558,8 @@ mod model {
         loom::model(|| {
             let buckets = vec![MacBucket::EMPTY; 1].leak();
             let readers: &'static [ReaderSlot] = Box::leak(Box::new([ReaderSlot::EMPTY]));
+            awake(readers);
+            awake(buckets);
             let mut grace = Grace::new(readers);
             let mut table = MacWriter::new(buckets, 1);
             let address = |n| Mac([2, 0, 0, 0, 0, n]);
@@ -574,6 +578,38 @@ mod model {
             table.clear(&grace, VsiId(0), address(0)).unwrap();
             // Busy as long as the reader may have found the address that was there.
             let _ = table.set(&mut grace, VsiId(0), address(5), PortId(5), false);
+            reader.join().unwrap();
+        });
+    }
+
+    /// An address that is sent to its second bucket, so that its first has room for another, is found throughout.
+    #[test]
+    fn a_reader_finds_an_address_that_moves() {
+        loom::model(|| {
+            let buckets: &'static mut [MacBucket] = vec![MacBucket::EMPTY; 2].leak();
+            let readers: &'static [ReaderSlot] = Box::leak(Box::new([ReaderSlot::EMPTY]));
+            awake(readers);
+            awake(buckets);
+            let mut grace = Grace::new(readers);
+            let mut table = MacWriter::new(buckets, 1);
+            let macs = table.reader();
+            let with = |places| {
+                let all = (0..=255).map(|n| Mac([2, 0, 0, 0, 0, n]));
+                all.filter(move |mac| macs.places(Key::new(VsiId(0), *mac)) == places)
+            };
+            let five: [Mac; 5] = core::array::from_fn(|n| with((0, 1)).nth(n).unwrap());
+            for (mac, port) in five.into_iter().zip(0..) {
+                table.set(&mut grace, VsiId(0), mac, PortId(port), false).unwrap();
+            }
+            let reader = thread::spawn(move || {
+                let _pin = readers[0].pin();
+                let found = macs.get(VsiId(0), five[0]).map(|found| found.port());
+                assert_eq!(found, Some(PortId(0)));
+            });
+            // It has no second bucket. Busy as long as the reader may look at the way that was left.
+            let alone = with((0, 0)).next().unwrap();
+            let _ = table.set(&mut grace, VsiId(0), alone, PortId(9), false);
+            assert!(table.reader().get(VsiId(0), five[0]).is_some_and(|found| found.port() == PortId(0)));
             reader.join().unwrap();
         });
     }

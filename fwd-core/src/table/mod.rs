@@ -21,8 +21,7 @@
 //! and what is replaced is free at once.
 //!
 //! To add a table: keep its small values in [`Word`]s, its larger ones in `Records`; give its writer `&mut Grace`; hand out a
-//! `Copy` reader. `loom` runs the reader against the writer in every order the memory model allows:
-//! `RUSTFLAGS="--cfg loom" cargo test -p fwd-core --lib --release model::`.
+//! `Copy` reader. `loom` runs the reader against the writer in every order the memory model allows: `ci/loom.sh`.
 
 mod apply;
 mod bridge;

@@ -259,7 +259,7 @@ pub enum FwdOp {
         tunnel: TunnelId,
     },
     /// Creates a replication group without legs, or gives one another owner. Copies leave only on interfaces and ports of the
-    /// owner, or labelled on core interfaces.
+    /// owner, or labelled on core interfaces. A labelled packet is copied by a VRF's group if it came from the VRF or by the core.
     SetReplication {
         /// The group.
         id: ReplicationId,

@@ -6,8 +6,8 @@ use bgp_vpn::nlri::Family;
 use bgp_vpn::session::{FamilyConfig, NextHopRule, PeerRole};
 use bgp_vpn::speaker::{Input, LabeledRoute, LocalRoute};
 use bgp_vpn::vrf::{LabelMode, VrfConfig};
-use fwd_core::net::{IpPrefix, Ipv4Prefix, Label, VrfId};
-use fwd_core::op::IlmAction;
+use fwd_core::net::{IpPrefix, Ipv4Prefix, Label, LabelSpaceId, NhlfeId, VrfId};
+use fwd_core::op::{Ilm, IlmAction, NextHop};
 
 use crate::overlap::{VPN, circuit_of, site};
 use crate::world::{Delivery, World, v4};
@@ -402,6 +402,58 @@ fn carriers_carry_carriers_three_levels_deep() {
     world.settle();
     assert_eq!(world.send(c1, 1, "fd02::1".parse().unwrap()), Delivery::Dropped);
     assert!(!knows(&world, b1, 12).contains(&loopback(&world, c2).to_string()));
+}
+
+/// Two CEs of a VRF that are carriers: what stands in the label space of a CE's interface is what the CE was told, and nothing that the other
+/// one was told (RFC 4364 §9, §13.1; RFC 8277 §2). It follows routes that come and go, and goes with the session.
+///
+/// Shows: MVPN-CSC-3
+#[test]
+fn a_carrier_uses_the_labels_that_it_was_told_and_no_others() {
+    let mut world = World::default();
+    let [pe, x, y] = [100, 200, 300].map(|asn| node(&mut world, asn));
+    let config = VrfConfig::new(VrfId(11), "carrier", "65001:11".parse().unwrap(), "65001:1011".parse().unwrap());
+    world.nodes[pe].speaker.add_vrf(world.now, config).unwrap();
+    let space = |ce: usize| LabelSpaceId(ce as u32);
+    for (circuit, ce) in [(800, x), (801, y)] {
+        let address = world.nodes[ce].address;
+        world.circuit(pe, 11, circuit, address);
+        world.wire(pe, circuit, ce, 0);
+        world.link(pe, ce, |node, peer| {
+            peer.families = vec![FamilyConfig::new(Family::IPV4_LABELED_UNICAST)];
+            if node == pe {
+                (peer.vrf, peer.as_override, peer.label_space) = (VrfId(11), true, Some(space(ce)));
+            }
+        });
+        world.reach(ce, pe);
+        let prefix = loopback(&world, ce);
+        world.input(ce, Input::Labeled { prefix, route: Some(LabeledRoute::Local) });
+    }
+    world.run(Duration::from_secs(5));
+    // The label map of each CE's interface: where its labels lead.
+    let map = |world: &World, ce: usize| -> Vec<(Label, NextHop)> {
+        let fib = &world.nodes[pe].fib;
+        let own = fib.spaces.iter().filter(|((of, _), _)| *of == space(ce));
+        let leads = |ilm: &Ilm| match ilm.action {
+            IlmAction::Forward(entry) => fib.nhlfes[&entry].next,
+            other => panic!("{other:?}"),
+        };
+        own.map(|((_, label), ilm)| (*label, leads(ilm))).collect()
+    };
+    let (of_x, of_y) = (map(&world, x), map(&world, y));
+    // Each was told the way to the other, with a label of its own.
+    let to = |circuit: u32| NextHop::Nhlfe(NhlfeId(circuit));
+    assert_eq!((of_x.len(), of_x[0].1, of_y.len(), of_y[0].1), (1, to(801), 1, to(800)));
+    assert_ne!(of_x[0].0, of_y[0].0);
+    assert_eq!(world.nodes[pe].fib.ilm.len(), 2, "labels that no interface has a space for");
+    let prefix = loopback(&world, y);
+    world.input(y, Input::Labeled { prefix, route: None });
+    world.run(Duration::from_secs(5));
+    assert_eq!((map(&world, x), map(&world, y)), (vec![], of_y));
+    let session = world.nodes[pe].speaker.peer_by_address(VrfId(11), world.nodes[y].address).unwrap();
+    world.nodes[pe].speaker.remove_peer(world.now, session).unwrap();
+    world.settle();
+    assert!(world.nodes[pe].fib.spaces.is_empty());
 }
 
 #[test]

@@ -123,7 +123,8 @@ pub enum LegTarget {
     Nhlfe(NhlfeId),
     /// Out of a bridge port; of a frame that is bridged.
     Port(PortId),
-    /// The legs of another group, which has no such leg itself.
+    /// The legs of another group of the same owner, which has no such leg itself. Of a labelled packet of the provider's also those of a
+    /// VRF's group, whose customer is a carrier.
     Group(ReplicationId),
     /// Of a labelled packet: it also ends here. The label is popped, and what is below goes on as a multicast packet that came
     /// by this tunnel, in the tunnel's VRF. Of a routed IP packet: it goes on in the tunnel's VRF too, as one that came by it

@@ -127,7 +127,12 @@ impl Replication {
     ) -> Step<Self> {
         let found = tables.multicast.groups.get(group);
         let (owner, _) = found.ok_or(Halt::Drop(DropReason::NoReceivers))?;
-        if owner != VsiOrVrf::Vrf(VrfId::GLOBAL) {
+        // The group of a VPN whose customer is a carrier copies what came by the core, or from the VPN itself.
+        let is_own = match owner {
+            VsiOrVrf::Vrf(vrf) => vrf == VrfId::GLOBAL || at.vrf == VrfId::GLOBAL || at.vrf == vrf,
+            VsiOrVrf::Vsi(_) => false,
+        };
+        if !is_own {
             return Err(Halt::Drop(DropReason::ForeignGroup));
         }
         let octets = frame.after(at.offset).len();
@@ -245,7 +250,13 @@ impl<'w, 'm> Copies<'w, 'm> {
     /// Goes on with another group's legs, of the same owner.
     fn nest(&mut self, id: ReplicationId) -> Result<Option<Made>, Lost> {
         match self.worker.tables.multicast.groups.get(id) {
-            Some((owner, _)) if owner != self.replication.owner => Err(Lost::Drop(DropReason::ForeignGroup)),
+            Some((owner, _)) if owner != self.replication.owner => match self.replication.packet {
+                // The provider's LSP ends here beside copies that go on: what is below is a VPN's, whose group is one more for the packet.
+                Packet::Labelled { at, entry, tunnel } if self.above.is_none() && self.is_of_provider() => {
+                    self.replicate_too(id, (at, entry, tunnel))
+                }
+                _ => Err(Lost::Drop(DropReason::ForeignGroup)),
+            },
             Some((_, first)) if self.resume.is_none() => {
                 let octets = self.octets();
                 let worker = &mut *self.worker;
@@ -347,7 +358,8 @@ impl<'w, 'm> Copies<'w, 'm> {
             (Packet::Labelled { at, entry, tunnel }, LegTarget::Nhlfe(id)) => {
                 let mut hop = Hop::NONE;
                 let rewrite = forward(tables, frame, (Incoming { id, ..at }, entry, tunnel), &mut hop)?;
-                if hop.vrf != VrfId::GLOBAL {
+                // To a site only of the VPN whose group it is.
+                if hop.vrf != VrfId::GLOBAL && VsiOrVrf::Vrf(hop.vrf) != owner {
                     return Err(Lost::Drop(DropReason::ForeignGroup));
                 }
                 write(self.worker, frame, &hop, &rewrite, &mut self.header)
@@ -403,9 +415,24 @@ impl<'w, 'm> Copies<'w, 'm> {
                 let way = bridge::from_pseudowire(tables, state, frame, port, (offset, is_bottom), tunnel.phb);
                 self.go_on(way)
             }
-            Ok(Ended::Replicate(..)) => Err(Lost::Drop(DropReason::LegUnfit)),
+            Ok(Ended::Replicate(group, at, entry, tunnel)) => self.replicate_too(group, (at, entry, tunnel)),
             Err(halt) => self.go_on(Err(halt)),
         }
+    }
+
+    fn is_of_provider(&self) -> bool {
+        self.replication.owner == VsiOrVrf::Vrf(VrfId::GLOBAL)
+    }
+
+    /// Goes on with the legs of a group for a labelled packet, which comes back to its own legs after these.
+    fn replicate_too(
+        &mut self,
+        group: ReplicationId,
+        packet: (Incoming, LabelEntry, Tunnel),
+    ) -> Result<Option<Made>, Lost> {
+        let Worker { tables, state, .. } = &mut *self.worker;
+        let way = Replication::labelled(tables, state, self.frame, group, packet).map(bridge::Way::Replicate);
+        self.go_on(way)
     }
 
     /// Goes on with a packet of one VRF as one that came by a tunnel of another: the VRFs of an extranet (RFC 7900 §8). It is routed twice

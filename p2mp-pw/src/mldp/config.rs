@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use fwd_core::net::ReplicationId;
+use fwd_core::net::{ReplicationId, VrfId};
 use fwd_core::op::TunnelModel;
 
 use crate::ldp::neighbour::{LabelRange, NhlfeRange};
@@ -25,6 +25,9 @@ pub struct GroupRange {
 /// One router's multipoint LDP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MldpConfig {
+    /// The VRF whose trees these are: those of a customer that is a carrier (RFC 6514 §15), with an instance of its own. Default
+    /// [`VrfId::GLOBAL`], the provider's.
+    pub vrf: VrfId,
     /// Addresses by which this router may be a root.
     pub addresses: Vec<IpAddr>,
     /// Labels that may be advertised; nobody else's.
@@ -65,6 +68,7 @@ impl MldpConfig {
     #[must_use]
     pub const fn new(addresses: Vec<IpAddr>, labels: LabelRange, nhlfes: NhlfeRange, groups: GroupRange) -> Self {
         Self {
+            vrf: VrfId::GLOBAL,
             addresses,
             labels,
             nhlfes,

@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use bitflags::bitflags;
-use fwd_core::net::{Label, NhlfeId};
+use fwd_core::net::{Label, LabelSpaceId, NhlfeId};
 use fwd_core::op::{FwdOp, NextHop};
 
 use super::fec::{TreeFec, TreeId};
@@ -114,6 +114,15 @@ pub enum Input<'a> {
         next: Option<NextHop>,
         /// The largest packet on the way, labels included, in octets (RFC 3988 §2.1).
         mtu: u16,
+    },
+    /// The label space of the interface that a peer is on (RFC 3031 §3.14): labels given to it are bound there and nowhere else, so that
+    /// no other neighbour can use them (RFC 4364 §9, §13.1). The interface and its space ([`FwdOp::SetLabelSpace`]) belong to the
+    /// embedder. Without this input: the per-platform space.
+    LabelSpace {
+        /// The peer.
+        peer: LdpId,
+        /// The space; `None`: the per-platform space.
+        space: Option<LabelSpaceId>,
     },
     /// The route to a root changed.
     Route {

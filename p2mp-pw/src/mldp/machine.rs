@@ -4,8 +4,8 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use core::net::IpAddr;
 use core::time::Duration;
 
-use fwd_core::net::{Label, LabelStack, NhlfeId};
-use fwd_core::op::{FwdOp, NextHop, Nhlfe};
+use fwd_core::net::{Label, LabelSpaceId, LabelStack, NhlfeId};
+use fwd_core::op::{FwdOp, Ilm, IlmAction, NextHop, Nhlfe};
 use fwd_core::time::Instant;
 use fwd_core::timers::Timers;
 
@@ -42,6 +42,8 @@ pub(super) struct Peer {
     pub(super) capabilities: PeerCapabilities,
     next: Option<NextHop>,
     pub(super) mtu: u16,
+    /// Where labels given to it are looked up, if not in the per-platform space.
+    space: Option<LabelSpaceId>,
     /// The entry that leads to it, and pushes nothing.
     pub(super) nhlfe: Option<NhlfeId>,
     programmed: bool,
@@ -66,7 +68,7 @@ impl Peer {
     }
 
     fn is_idle(&self) -> bool {
-        let known = self.up || self.stale || self.next.is_some() || !self.roots.is_empty();
+        let known = self.up || self.stale || self.next.is_some() || self.space.is_some() || !self.roots.is_empty();
         !known && self.trees.is_empty()
     }
 }
@@ -105,6 +107,28 @@ impl Core {
 
     pub(super) fn is_up(&self, peer: LdpId) -> bool {
         self.peers.get(&peer).is_some_and(|p| p.up)
+    }
+
+    /// Where labels given to a peer are looked up.
+    pub(super) fn space_of(&self, peer: LdpId) -> Option<LabelSpaceId> {
+        self.peers.get(&peer)?.space
+    }
+
+    /// Binds a label of ours.
+    pub(super) fn bind(&mut self, space: Option<LabelSpaceId>, label: Label, action: IlmAction) {
+        let ilm = Ilm { action, model: self.config.model };
+        self.program(match space {
+            Some(space) => FwdOp::SetContextIlm { space, label, ilm },
+            None => FwdOp::SetIlm { label, ilm },
+        });
+    }
+
+    /// A label of ours means nothing any more.
+    pub(super) fn unbind(&mut self, space: Option<LabelSpaceId>, label: Label) {
+        self.program(match space {
+            Some(space) => FwdOp::ClearContextIlm { space, label },
+            None => FwdOp::ClearIlm { label },
+        });
     }
 
     /// Makes sure that a tree is looked at before the next output.
@@ -259,6 +283,7 @@ impl Mldp {
             }
             Input::Message { peer, message } => self.message(now, peer, &message.body),
             Input::Reach { peer, next, mtu } => self.reach(peer, next, mtu),
+            Input::LabelSpace { peer, space } => self.label_space(peer, space),
             Input::Route { root, route } => self.route(now, root, route),
             Input::VpnRoute { root, rd, next_hop } => self.vpn_route(now, (root, rd), next_hop),
             Input::Refused(op) => self.refused(now, &op),
@@ -500,6 +525,20 @@ impl Mldp {
             for id in trees {
                 if let Some(tree) = self.trees.get_mut(&id) {
                     self.core.queue(id, tree);
+                }
+            }
+        }
+        self.tidy_peer(id);
+    }
+
+    /// Labels that the peer has move from one space to the other.
+    fn label_space(&mut self, id: LdpId, space: Option<LabelSpaceId>) {
+        let peer = self.core.peers.entry(id).or_default();
+        if core::mem::replace(&mut peer.space, space) != space {
+            for tree_id in peer.trees.clone() {
+                if let Some(tree) = self.trees.get_mut(&tree_id) {
+                    tree.touch(id);
+                    self.core.queue(tree_id, tree);
                 }
             }
         }

@@ -7,11 +7,11 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use fwd_core::net::{Label, LabelStack, NhlfeId, ReplicationId};
-use fwd_core::op::{FwdOp, Ilm, IlmAction, LegTarget};
+use fwd_core::op::{FwdOp, IlmAction, LegTarget, VsiOrVrf};
 
 use super::fec::TreeKind;
 use super::io::Event;
-use super::program::{OWNER, Pass, element};
+use super::program::{Pass, element};
 use super::tree::{Branch, LegNumbers, Tree, UpPath};
 use crate::ldp::LdpId;
 use crate::ldp::fec::Fec;
@@ -104,7 +104,8 @@ impl Pass<'_> {
                 self.core.event(Event::NoRoom { tree: self.id });
                 return;
             };
-            self.core.program(FwdOp::SetReplication { id: group, owner: OWNER });
+            let owner = VsiOrVrf::Vrf(self.core.config.vrf);
+            self.core.program(FwdOp::SetReplication { id: group, owner });
             branch.up = Some(UpPath { label, group: Some(group), legs: BTreeMap::new(), ilm: None, advertised: false });
         }
         let Some(path) = &mut branch.up else { return };
@@ -121,9 +122,13 @@ impl Pass<'_> {
             }
         }
         let action = IlmAction::Replicate(group);
-        if path.ilm.replace(action) != Some(action) {
-            let ilm = Ilm { action, model: self.core.config.model };
-            self.core.program(FwdOp::SetIlm { label: path.label, ilm });
+        let wanted = (self.core.space_of(peer), action);
+        let old = path.ilm.replace(wanted);
+        if let Some((space, _)) = old.filter(|(space, _)| *space != wanted.0) {
+            self.core.unbind(space, path.label);
+        }
+        if old != Some(wanted) {
+            self.core.bind(wanted.0, path.label, action);
         }
         if self.core.is_up(peer) && !core::mem::replace(&mut path.advertised, true) {
             let Some(up) = tree.fec.up() else { return };
@@ -140,8 +145,8 @@ impl Pass<'_> {
             Some(fec) => self.withdraw(peer, fec, path.label, say),
             None => self.core.labels.give(path.label.value()),
         }
-        if path.ilm.is_some() {
-            self.core.program(FwdOp::ClearIlm { label: path.label });
+        if let Some((space, _)) = path.ilm {
+            self.core.unbind(space, path.label);
         }
         if let Some(group) = path.group {
             self.core.program(FwdOp::ClearReplication { id: group });

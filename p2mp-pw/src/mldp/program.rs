@@ -5,20 +5,17 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use fwd_core::net::{LabelStack, ReplicationId, VrfId};
-use fwd_core::op::{FwdOp, Ilm, IlmAction, LegTarget, NextHop, Nhlfe, VsiOrVrf};
+use fwd_core::net::{LabelStack, ReplicationId};
+use fwd_core::op::{FwdOp, IlmAction, LegTarget, NextHop, Nhlfe, VsiOrVrf};
 
 use super::fec::{TreeFec, TreeId, TreeKind};
 use super::io::Event;
 use super::machine::{Core, Mldp};
-use super::tree::{Accept, Branch, LegNumbers, Tree};
+use super::tree::{Accept, Bound, Branch, LegNumbers, Tree};
 use crate::ldp::LdpId;
 use crate::ldp::fec::{Fec, FecElement, MultipointFec};
 use crate::ldp::message::{LabelMapping, LabelTlv, LabelWithdraw, MessageBody, Notification};
 use crate::ldp::{MbbStatus, MpStatus, Tlv, TlvValue};
-
-/// Whose packets the groups copy.
-pub(super) const OWNER: VsiOrVrf = VsiOrVrf::Vrf(VrfId::GLOBAL);
 
 impl Mldp {
     /// Brings messages and tables in line with a tree.
@@ -126,7 +123,8 @@ impl Pass<'_> {
             Some(group) => (group, false),
             None => match self.core.groups.take().map(ReplicationId) {
                 Some(group) => {
-                    self.core.program(FwdOp::SetReplication { id: group, owner: OWNER });
+                    let owner = VsiOrVrf::Vrf(self.core.config.vrf);
+                    self.core.program(FwdOp::SetReplication { id: group, owner });
                     tree.plane.group = Some(group);
                     (group, true)
                 }
@@ -176,16 +174,18 @@ impl Pass<'_> {
             (None, None, Some(LegTarget::Group(group))) => Some(IlmAction::Replicate(group)),
             (None, None, _) => None,
         };
-        let wanted = action.map(|action| (active.label, action));
+        let space = self.core.space_of(active.peer);
+        let wanted = action.map(|action| Bound { space, label: active.label, action });
         if tree.plane.ilm == wanted {
             return;
         }
-        if let Some((label, _)) = tree.plane.ilm.filter(|(label, _)| Some(*label) != wanted.map(|(l, _)| l)) {
-            self.core.program(FwdOp::ClearIlm { label });
+        let place = |bound: Bound| (bound.space, bound.label);
+        if let Some(old) = tree.plane.ilm.filter(|old| Some(place(*old)) != wanted.map(place)) {
+            self.core.unbind(old.space, old.label);
         }
         tree.plane.ilm = wanted;
-        if let Some((label, action)) = wanted {
-            self.core.program(FwdOp::SetIlm { label, ilm: Ilm { action, model: self.core.config.model } });
+        if let Some(Bound { space, label, action }) = wanted {
+            self.core.bind(space, label, action);
         }
     }
 
@@ -267,8 +267,8 @@ impl Pass<'_> {
     /// The label of a tree that has no upstream LSR any more means nothing.
     fn clear_ilm(&mut self, tree: &mut Tree) {
         if tree.active.is_none() {
-            if let Some((label, _)) = tree.plane.ilm.take() {
-                self.core.program(FwdOp::ClearIlm { label });
+            if let Some(old) = tree.plane.ilm.take() {
+                self.core.unbind(old.space, old.label);
             }
         }
     }

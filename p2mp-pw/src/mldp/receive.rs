@@ -387,7 +387,9 @@ impl Mldp {
                 Some((*id, *branch.0))
             }),
             FwdOp::SetReplication { id, .. } => by_branch(&|b| b.up.as_ref().is_some_and(|p| p.group == Some(id))),
-            FwdOp::SetIlm { label, .. } => by_branch(&|b| b.up.as_ref().is_some_and(|p| p.label == label)),
+            FwdOp::SetIlm { label, .. } | FwdOp::SetContextIlm { label, .. } => {
+                by_branch(&|b| b.up.as_ref().is_some_and(|p| p.label == label))
+            }
             _ => return,
         };
         if let Some((id, peer)) = branch {
@@ -402,7 +404,9 @@ impl Mldp {
         // The tree's own label or group: nobody is to send us its packets.
         let own = self.trees.iter().find_map(|(id, tree)| match *op {
             FwdOp::SetReplication { id: group, .. } => (tree.plane.group == Some(group)).then_some(*id),
-            FwdOp::SetIlm { label, .. } => (tree.active.is_some_and(|a| a.label == label)).then_some(*id),
+            FwdOp::SetIlm { label, .. } | FwdOp::SetContextIlm { label, .. } => {
+                (tree.active.is_some_and(|a| a.label == label)).then_some(*id)
+            }
             FwdOp::SetLeg { group, .. } => (tree.plane.group == Some(group)).then_some(*id),
             _ => None,
         });

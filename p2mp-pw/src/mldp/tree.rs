@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use fwd_core::net::{Label, NhlfeId, ReplicationId};
+use fwd_core::net::{Label, LabelSpaceId, NhlfeId, ReplicationId};
 use fwd_core::op::{IlmAction, LegTarget};
 
 use super::fec::{Deliver, TreeFec, TreeId};
@@ -71,15 +71,24 @@ pub(super) struct UpPath {
     pub(super) group: Option<ReplicationId>,
     /// What stands in the group.
     pub(super) legs: BTreeMap<u16, LegTarget>,
-    pub(super) ilm: Option<IlmAction>,
+    /// What the label means, and in which space, as the tables have it.
+    pub(super) ilm: Option<(Option<LabelSpaceId>, IlmAction)>,
     pub(super) advertised: bool,
+}
+
+/// A label of ours in the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bound {
+    pub(super) space: Option<LabelSpaceId>,
+    pub(super) label: Label,
+    pub(super) action: IlmAction,
 }
 
 /// What stands in the forwarding tables for a tree, beside its branches.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plane {
     pub(super) group: Option<ReplicationId>,
-    pub(super) ilm: Option<(Label, IlmAction)>,
+    pub(super) ilm: Option<Bound>,
     pub(super) local: Option<LegTarget>,
     pub(super) fed: Option<LegTarget>,
     /// The entry towards the root, with what it pushes and to whom.

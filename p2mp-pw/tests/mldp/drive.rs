@@ -35,6 +35,7 @@ enum Stimulus {
     Close(u8),
     RefuseLast,
     Wait(u16),
+    LabelSpace(u8, Option<u8>),
 }
 
 fn peer(n: u8) -> LdpId {
@@ -106,7 +107,8 @@ struct World {
     last: Option<FwdOp>,
     nhlfes: BTreeSet<NhlfeId>,
     groups: BTreeMap<ReplicationId, BTreeSet<u16>>,
-    ilms: BTreeSet<Label>,
+    /// Labels that mean something, each in one space.
+    ilms: BTreeMap<Label, Option<LabelSpaceId>>,
     legs: BTreeSet<(TreeId, u16)>,
     /// Labels that peers hold.
     held: BTreeSet<(LdpId, Label)>,
@@ -119,7 +121,7 @@ impl World {
         let groups = GroupRange { first: ReplicationId(0), last: ReplicationId(0) };
         let mldp = Mldp::new(now, MldpConfig::new(vec![], labels, nhlfes, groups)).unwrap();
         let (up, ids, last, legs) = (BTreeSet::new(), Vec::new(), None, BTreeSet::new());
-        let (nhlfes, groups, ilms, held) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        let (nhlfes, groups, ilms, held) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         Self { mldp, now, negotiated, up, ids, last, nhlfes, groups, ilms, legs, held }
     }
 
@@ -208,6 +210,10 @@ impl World {
                     self.mldp.handle_input(now, Input::Refused(op));
                 }
             }
+            Stimulus::LabelSpace(n, space) => {
+                let space = space.map(|s| LabelSpaceId((s % 3).into()));
+                self.mldp.handle_input(now, Input::LabelSpace { peer: peer(n), space });
+            }
             Stimulus::Wait(ms) => {
                 self.now = now + Duration::from_millis(u64::from(ms) * 10);
                 self.mldp.handle_timeout(self.now);
@@ -249,14 +255,27 @@ impl World {
             FwdOp::ClearLeg { group, leg } => {
                 self.groups.get_mut(&group).map(|legs| legs.remove(&leg));
             }
-            FwdOp::SetIlm { label, .. } => drop(self.ilms.insert(label)),
-            FwdOp::ClearIlm { label } => drop(self.ilms.remove(&label)),
+            FwdOp::SetIlm { label, .. } => self.bind(label, None),
+            FwdOp::SetContextIlm { space, label, .. } => self.bind(label, Some(space)),
+            FwdOp::ClearIlm { label } => self.unbind(label, None),
+            FwdOp::ClearContextIlm { space, label } => self.unbind(label, Some(space)),
             _ => panic!("{op:?}"),
         }
     }
 
+    fn bind(&mut self, label: Label, space: Option<LabelSpaceId>) {
+        let other = self.ilms.insert(label, space).filter(|other| *other != space);
+        assert_eq!(other, None, "a label in two spaces");
+    }
+
+    fn unbind(&mut self, label: Label, space: Option<LabelSpaceId>) {
+        if self.ilms.get(&label) == Some(&space) {
+            self.ilms.remove(&label);
+        }
+    }
+
     fn undo(&mut self, op: &FwdOp) {
-        if let FwdOp::SetIlm { label, .. } = *op {
+        if let FwdOp::SetIlm { label, .. } | FwdOp::SetContextIlm { label, .. } = *op {
             self.ilms.remove(&label);
         }
     }
@@ -271,6 +290,7 @@ impl World {
             self.apply(Stimulus::Up(n));
             self.apply(Stimulus::Down(n, None));
             self.apply(Stimulus::Reach(n, None, 0));
+            self.apply(Stimulus::LabelSpace(n, None));
             self.apply(Stimulus::Route(n, Vec::new(), 0));
         }
         self.drain();

@@ -1,5 +1,6 @@
 //! Multipoint LSPs (RFC 6388): networks of machines with their forwarding planes, and arbitrary stimuli against one machine.
 
+mod carrier;
 mod drive;
 mod net;
 mod protection;

@@ -162,27 +162,40 @@ fn source_active_and_joins() {
     }
 }
 
-/// RFC 7441 §3.
+/// RFC 7441 §3: the FEC elements of P2MP LSPs and of MP2MP LSPs in both directions, with roots of either family.
 ///
-/// Shows: L3VPN-8.4-10, L3VPN-8.4-11, L3VPN-8.4-12
+/// Shows: L3VPN-8.4-10, L3VPN-8.4-11, L3VPN-8.4-12, MVPN-CSC-2
 #[test]
 fn routes_for_customers_mldp() {
-    let fec_octets = [6, 0, 1, 4, 10, 0, 0, 1, 0, 7, 1, 0, 4, 0, 0, 0, 1];
-    let fec = MldpFec::parse(&fec_octets).unwrap();
-    let s_pmsi = McastVpnRoute::<Ipv4Addr>::MldpSPmsiAd(MldpSPmsiAd { rd: rd(), fec, originator: pe() });
-    same(s_pmsi, 0x43, &[&RD, &fec_octets, &PE]);
-    let key = [&[0x43, 29][..], &RD, &fec_octets, &PE].concat();
+    for fec_type in [MldpFec::P2MP, MldpFec::MP2MP_UPSTREAM, MldpFec::MP2MP_DOWNSTREAM] {
+        let opaque = [0, 7, 1, 0, 4, 0, 0, 0, 1];
+        of_customers_mldp::<Ipv4Addr>(&[&[fec_type, 0, 1, 4, 10, 0, 0, 1][..], &opaque].concat(), 1);
+        let root = v6("2001:db8::5").octets();
+        of_customers_mldp::<Ipv6Addr>(&[&[fec_type, 0, 2, 16][..], &root, &opaque].concat(), 2);
+    }
+}
+
+fn of_customers_mldp<A: CAddress>(fec_octets: &[u8], family: u32) {
+    let fec = MldpFec::parse(fec_octets).unwrap();
+    let s_pmsi = McastVpnRoute::<A>::MldpSPmsiAd(MldpSPmsiAd { rd: rd(), fec, originator: pe() });
+    same(s_pmsi, 0x43, &[&RD, fec_octets, &PE]);
+    let len = u8::try_from(12 + fec_octets.len()).unwrap();
+    let key = [&[0x43, len][..], &RD, fec_octets, &PE].concat();
     let leaf = LeafAd { route_key: &key, originator: pe() };
-    same(McastVpnRoute::<Ipv4Addr>::MldpLeafAd(leaf), 0x44, &[&key, &PE]);
+    same(McastVpnRoute::<A>::MldpLeafAd(leaf), 0x44, &[&key, &PE]);
     // Not derived from an S-PMSI A-D route: RD, FEC, ingress PE.
-    let key = [&[0; 8][..], &fec_octets, &PE].concat();
+    let key = [&[0; 8][..], fec_octets, &PE].concat();
     let leaf = LeafAd { route_key: &key, originator: pe() };
-    same(McastVpnRoute::<Ipv4Addr>::MldpLeafAd(leaf), 0x44, &[&key, &PE]);
+    same(McastVpnRoute::<A>::MldpLeafAd(leaf), 0x44, &[&key, &PE]);
     let join = MldpSourceTreeJoin { rd: rd(), source_as: 65001, fec };
-    same(McastVpnRoute::<Ipv4Addr>::MldpSourceTreeJoin(join), 0x47, &[&RD, &[0, 0, 0xfd, 0xe9], &fec_octets]);
+    same(McastVpnRoute::<A>::MldpSourceTreeJoin(join), 0x47, &[&RD, &[0, 0, 0xfd, 0xe9], fec_octets]);
     // The root's family must be the NLRI's.
-    let octets = [&[0x47, 29][..], &RD, &[0; 4], &fec_octets].concat();
-    assert_eq!(parse::<Ipv6Addr>(&octets).unwrap_err().fault, Fault::Value(1));
+    let octets = [&[0x47, len][..], &RD, &[0; 4], fec_octets].concat();
+    let other = match family {
+        1 => parse::<Ipv6Addr>(&octets).map(|_| ()),
+        _ => parse::<Ipv4Addr>(&octets).map(|_| ()),
+    };
+    assert_eq!(other.unwrap_err().fault, Fault::Value(family));
 }
 
 /// RFC 7606 §5.4: a type that is not known does no harm to those behind it.

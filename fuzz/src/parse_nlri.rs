@@ -1,6 +1,8 @@
 //! A field of NLRI of any family.
 
 use bgp_vpn::nlri::{Afi, Family, Framing, NlriFormat, OpaqueNlri, Safi, check_field, emit_field};
+use mvpn::mvrf::CMldpRoute;
+use mvpn::pim::wire::AddressFamily;
 
 /// Three octets of AFI and SAFI, one of format, then the field: no panic; what is read is written in as many octets, and these are
 /// read as the same number of NLRI and written as they are.
@@ -8,6 +10,7 @@ pub fn parse_nlri(data: &[u8]) {
     let [_, afi, safi, bits, field @ ..] = data else { return };
     let family = Family::new(Afi(u16::from(*afi)), Safi(*safi));
     opaque(family, field);
+    route_of_an_lsp(family, field);
     let format = NlriFormat { add_path: bits & 1 != 0, multiple_labels: bits & 2 != 0 };
     let read = check_field(family, field, format);
     let mut out = Vec::new();
@@ -38,5 +41,20 @@ fn opaque(family: Family, field: &[u8]) {
     }
     if let Ok(n) = check_field(family, field, format) {
         assert!(n == pieces || n == 0);
+    }
+}
+
+/// One MCAST-VPN route with a customer's FEC element, as a PE keeps it.
+fn route_of_an_lsp(family: Family, field: &[u8]) {
+    let Some(family) = [(Family::MCAST_VPN_IPV4, AddressFamily::V4), (Family::MCAST_VPN_IPV6, AddressFamily::V6)]
+        .into_iter()
+        .find_map(|(of, customers)| (of == family).then_some(customers))
+    else {
+        return;
+    };
+    if let Ok(Some(route)) = CMldpRoute::parse(family, field) {
+        let mut out = Vec::new();
+        route.emit(&mut out);
+        assert_eq!((&out[..], out.len()), (field, route.wire_len()));
     }
 }

@@ -222,6 +222,7 @@ impl Mvrf {
     pub(super) fn roots_changed(&mut self, shared: &mut Shared, now: Instant, prefix: &IpPrefix) {
         let range = prefix.addr()..=last_of(prefix);
         self.rpas_changed(shared, now, range.clone());
+        self.lsp_roots_changed(shared, now, Some(prefix));
         let trees: Vec<CTree> = self.by_root.range(range).flat_map(|(_, trees)| trees.iter().copied()).collect();
         for tree in trees {
             self.update_tree(shared, now, tree);

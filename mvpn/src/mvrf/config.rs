@@ -371,6 +371,10 @@ pub struct MvrfConfig {
     pub sites: Sites,
     /// Whether the customers' Bootstrap messages cross the VPN (RFC 6513 §5.3.4); without an I-PMSI they get an S-PMSI. Default: they do not.
     pub bootstrap: bool,
+    /// Whether multipoint LSPs of the customers' mLDP cross the VPN: the customer is a carrier (RFC 6514 §15). All its PEs need the same. With
+    /// `aggregated` they are labels in one P-tree, as RFC 6514 recommends. S-PMSIs need tunnels that carry labelled packets ([`super::offer`]).
+    /// Each keeps the tunnel that it has if the kind is changed. Limits hold for them together with PIM's trees, for what comes after a limit was lowered. Default: they do not.
+    pub c_mldp: bool,
     /// Damping of C-multicast and Leaf A-D routes (RFC 7899); `None`: none.
     pub damping: Option<DampingConfig>,
     /// Limits.
@@ -417,6 +421,7 @@ impl MvrfConfig {
             inter_area: false,
             sites: Sites::default(),
             bootstrap: false,
+            c_mldp: false,
             damping: None,
             limits: MvpnLimits::default(),
             alarm: AlarmConfig::default(),
@@ -473,6 +478,9 @@ impl MvrfConfig {
         let is_mldp = |kind: &TunnelKind| *kind == TunnelKind::MldpP2mp;
         if self.aggregated && !self.inclusive.iter().chain([&self.selective]).all(is_mldp) {
             return Err(MvpnConfigError::Aggregated);
+        }
+        if self.c_mldp {
+            super::c_mldp::offer(PmsiTunnelType::MLDP_P2MP, self.selective).map_err(MvpnConfigError::CMldp)?;
         }
         // RFC 6513 leaves S-PMSIs on shared trees out.
         let is_shared = |kind: &TunnelKind| {
@@ -643,6 +651,9 @@ pub enum MvpnConfigError {
     /// `bidir`.
     #[error("bidir: an LSP of a root that is no unicast address, or PIM between the PEs")]
     Bidir,
+    /// `c_mldp`, with `selective`.
+    #[error("c_mldp: {0}")]
+    CMldp(super::c_mldp::OfferRefused),
     /// `damping`.
     #[error("damping: half-life above 60 s, cutoff above 50,000, or reuse not below cutoff")]
     Damping,

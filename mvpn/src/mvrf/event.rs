@@ -4,6 +4,7 @@ use core::net::IpAddr;
 
 use fwd_core::net::VrfId;
 
+use super::c_mldp::CMldpRoute;
 use super::in_band::InBandFault;
 use super::p_tunnel::PTunnel;
 use super::route::{McastRoute, SFlow};
@@ -56,8 +57,10 @@ pub enum MvpnReject {
     SharedTree,
     /// A Leaf A-D route without the label that ingress replication needs.
     NoLabel,
-    /// An address that its field cannot hold.
+    /// An address, or a customer's FEC element, that its field cannot hold.
     Address,
+    /// A customer's LSP that is no P2MP LSP, or whose S-PMSI has a tunnel that brings no labelled packets.
+    CMldp,
     /// PMSI_TUNNEL of a type that is not known here, or with an identifier that is none of that type: the route is taken as withdrawn
     /// (RFC 6514 §5).
     TunnelType,
@@ -102,6 +105,17 @@ pub enum MvpnEvent {
         vrf: VrfId,
         /// The last one.
         route: McastRoute,
+        /// How often since the last such event.
+        times: u64,
+    },
+    /// Routes with customers' FEC elements were not used, or not originated.
+    RejectedCMldp {
+        /// Why.
+        reason: MvpnReject,
+        /// Where.
+        vrf: VrfId,
+        /// The last one.
+        route: CMldpRoute,
         /// How often since the last such event.
         times: u64,
     },

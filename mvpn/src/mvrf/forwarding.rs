@@ -50,8 +50,11 @@ impl Mvrf {
         Origin::Interface(self.config.pmsi)
     }
 
-    /// An op of the customers' PIM.
+    /// An op of the customers' PIM, or mLDP.
     pub(super) fn program(&mut self, shared: &mut Shared, now: Instant, op: FwdOp) {
+        if self.program_lsp(shared, now, &op) {
+            return;
+        }
         match op {
             FwdOp::SetReplication { id, .. } => {
                 self.c_groups.entry(id).or_default();

@@ -289,6 +289,7 @@ impl Mvrf {
             self.forget_join(shared, now, tree);
         }
         self.stop_in_band(shared, now);
+        self.stop_lsps(shared, now);
         let s_in: Vec<_> = self.s_in.keys().copied().collect();
         for (key, flow) in s_in {
             self.leave_s_pmsi(shared, key, flow);

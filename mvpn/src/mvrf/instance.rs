@@ -16,6 +16,7 @@ use super::alarm::Alarm;
 use super::as_tree::AsTree;
 use super::attributes::{BfdSession, McastAttributes, Target};
 use super::bidir::Bidir;
+use super::c_mldp::CMldp;
 use super::config::{InterAs, MvpnConfig, MvrfConfig};
 use super::damping::Merit;
 use super::event::MvpnLimit;
@@ -277,6 +278,8 @@ pub(super) struct Mvrf {
     pub(super) bidir: Bidir,
     /// Trees that mLDP signals.
     pub(super) in_band: InBand,
+    /// The customers' multipoint LSPs.
+    pub(super) c_mldp: CMldp,
     /// Alarms that were said.
     pub(super) alarms: BTreeMap<MvpnLimit, Alarm>,
     /// A-D routes of PMSIs that came, by type and PE.
@@ -337,6 +340,7 @@ impl Mvrf {
             watched: BTreeMap::new(),
             bidir: Bidir::default(),
             in_band: InBand::default(),
+            c_mldp: CMldp::new(),
             alarms: BTreeMap::new(),
             adverts: BTreeMap::new(),
             reserved: 0,

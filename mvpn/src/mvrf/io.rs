@@ -4,10 +4,12 @@ use core::net::IpAddr;
 
 use alloc::vec::Vec;
 use bgp_vpn::nlri::RouteDistinguisher;
-use fwd_core::net::{IfIndex, IpPrefix, LabelSpaceId, NhlfeId, ReplicationId, TunnelId, VrfId};
+use fwd_core::net::{IfIndex, IpPrefix, Label, LabelSpaceId, NhlfeId, ReplicationId, TunnelId, VrfId};
 use fwd_core::op::FwdOp;
+use p2mp_pw::ldp::fec::MultipointFec;
 
 use super::attributes::{BfdSession, McastAttributes};
+use super::c_mldp::CMldpRoute;
 use super::event::MvpnEvent;
 use super::mdt::MdtRoute;
 use super::p_tunnel::PTunnel;
@@ -127,7 +129,23 @@ pub enum Input {
         /// The tree.
         tree: CTree,
     },
-    /// An op of the customers' PIM for the forwarder.
+    /// As [`Self::Route`], of a route with a customer's FEC element (RFC 7441).
+    CMldpRoute {
+        /// The route.
+        route: CMldpRoute,
+        /// Its attributes.
+        attributes: Option<McastAttributes>,
+    },
+    /// The customers' mLDP maps a label to an LSP for the PMSI, or withdraws it ([`super::PmsiPeer::read`]).
+    CMldp {
+        /// The VRF.
+        vrf: VrfId,
+        /// The LSP.
+        fec: MultipointFec,
+        /// The label; `None`: none any more.
+        label: Option<Label>,
+    },
+    /// An op of the customers' PIM or mLDP for the forwarder.
     Program {
         /// The VRF.
         vrf: VrfId,
@@ -242,6 +260,7 @@ impl Input {
             | Self::BidirRange { vrf, .. }
             | Self::Tree { vrf, .. }
             | Self::Pruned { vrf, .. }
+            | Self::CMldp { vrf, .. }
             | Self::Program { vrf, .. }
             | Self::SPmsiJoin { vrf, .. }
             | Self::UpstreamState { vrf, .. }
@@ -249,6 +268,7 @@ impl Input {
             | Self::Arrival { vrf, .. }
             | Self::Active { vrf, .. } => Some(*vrf),
             Self::Route { .. }
+            | Self::CMldpRoute { .. }
             | Self::Mdt { .. }
             | Self::Transport { .. }
             | Self::Branches { .. }
@@ -294,7 +314,8 @@ pub enum TreeRequest {
         arrives_by: TunnelId,
     },
     /// This router is a leaf: what arrives goes on by the legs of this group, still labelled. At an ASBR or ABR they are the next segment
-    /// (RFC 6514 §9.2.3.2). At a PE they lead to several VRFs (RFC 7900 §8): in place of what was asked for by `Join`.
+    /// (RFC 6514 §9.2.3.2). At a PE they lead to several VRFs (RFC 7900 §8), in place of what was asked for by `Join`; or the group is that of a
+    /// customer's LSP, which the customers' mLDP has for its VRF ([`super::PmsiPeer`]).
     Stitch {
         /// The tunnel.
         tunnel: PTunnel,
@@ -329,6 +350,26 @@ pub enum Output {
     },
     /// Withdraw this route.
     Withdraw(McastRoute),
+    /// Advertise this route with a customer's FEC element, in place of what was advertised of its NLRI.
+    AdvertiseCMldp {
+        /// The route.
+        route: CMldpRoute,
+        /// Its attributes.
+        attributes: McastAttributes,
+    },
+    /// Withdraw it.
+    WithdrawCMldp(CMldpRoute),
+    /// Tell the customers' mLDP that the PMSI maps a label to an LSP, or withdraws it ([`super::PmsiPeer::message`]).
+    CMldp {
+        /// The VRF.
+        vrf: VrfId,
+        /// The LSP.
+        fec: MultipointFec,
+        /// The label.
+        label: Label,
+        /// Whether mapped.
+        mapped: bool,
+    },
     /// Advertise this MDT-SAFI route.
     AdvertiseMdt {
         /// The route.

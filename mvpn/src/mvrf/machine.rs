@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 
 use super::alarm::Usage;
 use super::attributes::{McastAttributes, Target};
+use super::c_mldp;
 use super::c_multicast::By;
 use super::config::{CMulticastProtocol, Model, MvpnConfig, MvpnConfigError, MvpnLimits, MvrfConfig, TunnelKind};
 use super::event::MvpnEvent;
@@ -58,6 +59,8 @@ pub struct MvpnPe {
     pub(super) by_rd: BTreeMap<RouteDistinguisher, VrfId>,
     /// MVRFs that hold a route.
     pub(super) holders: BTreeMap<McastRoute, Holder>,
+    /// The same of routes with customers' FEC elements.
+    pub(super) c_mldp_holders: c_mldp::Holders,
 }
 
 /// The MVRFs that hold a route.
@@ -82,6 +85,7 @@ impl MvpnPe {
             joinable: BTreeMap::new(),
             by_rd: BTreeMap::new(),
             holders: BTreeMap::new(),
+            c_mldp_holders: c_mldp::Holders::new(),
         })
     }
 
@@ -154,6 +158,10 @@ impl MvpnPe {
             holder.vrfs.retain(|of| *of != vrf);
             !holder.vrfs.is_empty()
         });
+        self.c_mldp_holders.retain(|_, vrfs| {
+            vrfs.retain(|of| *of != vrf);
+            !vrfs.is_empty()
+        });
         mvrf.stop(&mut self.shared, now);
         self.cross(now);
         self.shared.forget_counts(vrf);
@@ -223,6 +231,12 @@ impl MvpnPe {
     fn take_input(&mut self, now: Instant, input: Input) {
         match input {
             Input::Route { route, attributes } => self.route_changed(now, route, attributes),
+            Input::CMldpRoute { route, attributes } => self.c_mldp_changed(now, route, attributes),
+            Input::CMldp { vrf, fec, label } => {
+                if let Some(m) = self.mvrfs.get_mut(&vrf) {
+                    m.set_received(&mut self.shared, now, fec, label);
+                }
+            }
             Input::Umh { vrf, prefix, rd, route } => {
                 let Some(m) = self.mvrfs.get_mut(&vrf) else { return };
                 let route = route.map(|route| m.with_upstream(route));
@@ -299,7 +313,10 @@ impl MvpnPe {
             self.tree_failed(now, tree);
         }
         if let FwdOp::SetLeg { group, leg, .. } = op {
-            self.mvrfs.values_mut().for_each(|m| m.leg_refused(group, leg));
+            for m in self.mvrfs.values_mut() {
+                m.leg_refused(group, leg);
+                m.leg_of_lsp_refused(&mut self.shared, now, (group, leg));
+            }
         }
     }
 
@@ -379,6 +396,7 @@ impl MvpnPe {
                 Timer::Parting(_, tree) => m.parted(shared, now, tree),
                 Timer::AsParting(_, asn) => m.as_parted(shared, asn),
                 Timer::LeaveOld(_, key, flow) => m.end_old(shared, key, flow),
+                Timer::Lsps(_) => m.retry_lsps(shared, now),
                 Timer::Alarm(_) => {}
             }
             m.watch(shared, now);
@@ -524,7 +542,8 @@ impl Timer {
             | Self::Parting(vrf, _)
             | Self::AsParting(vrf, _)
             | Self::LeaveOld(vrf, ..)
-            | Self::Alarm(vrf) => *vrf,
+            | Self::Alarm(vrf)
+            | Self::Lsps(vrf) => *vrf,
         }
     }
 }

@@ -18,6 +18,7 @@
 //! | §16 | `damping.rs` | withdrawals that wait (RFC 7899) |
 //! | RFC 4834 §5.1.3 | `admission.rs` | bandwidth reserved for joins |
 //! | §17 | `limits.rs`, `alarm.rs` | limits that change, alarms with hysteresis |
+//! | §11.1.2, §11.3.2, §15; RFC 7441 | `c_mldp/` | multipoint LSPs of customers that are carriers |
 //! | RFC 7900 §8 | `extranet.rs` | VRFs of one PE that import from each other |
 //! | RFC 8502, RFC 8503 | `mib/`, `adverts.rs` | managed objects |
 //! | RFC 4834 §5.2.12 | `attachment.rs` | who is missing on a tunnel |
@@ -61,6 +62,7 @@ mod attachment;
 mod attributes;
 mod bidir;
 mod bootstrap;
+mod c_mldp;
 mod c_multicast;
 mod c_pim;
 mod config;
@@ -100,6 +102,7 @@ pub use alarm::{AlarmConfig, Usage};
 pub use attachment::{LeafAudit, RootAudit};
 pub use attributes::{BfdSession, McastAttributes, Target};
 pub use bidir::BidirModel;
+pub use c_mldp::{CMldpRoute, CMldpSPmsi, Offer, OfferRefused, PmsiPeer, offer};
 pub use c_pim::PmsiLink;
 pub use config::{
     AsmMode, CMulticastProtocol, InterAs, Model, MvpnConfig, MvpnConfigError, MvpnLimits, MvpnTimers, MvrfConfig,

@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use super::adverts::SentByVrf;
 use super::attributes::McastAttributes;
+use super::c_mldp::CMldpAdverts;
 use super::config::MvpnConfig;
 use super::event::{MvpnEvent, MvpnLimit, MvpnReject};
 use super::extranet::{Crossing, Crossings};
@@ -65,6 +66,8 @@ pub(super) enum Timer {
     LeaveOld(VrfId, PeKey, SFlow),
     /// An alarm that waits for its spacing.
     Alarm(VrfId),
+    /// LSPs of customers that have no tunnel try again.
+    Lsps(VrfId),
 }
 
 /// What events that peers cause are counted by.
@@ -98,7 +101,8 @@ struct Arrivals {
 #[derive(Clone, Debug)]
 struct Space {
     id: LabelSpaceId,
-    labels: BTreeMap<Label, Arrival>,
+    /// What each label means, and for how many.
+    labels: BTreeMap<Label, (IlmAction, usize)>,
 }
 
 /// A route of ours, and the MVRFs that want it.
@@ -136,6 +140,10 @@ pub(super) struct Shared {
     pub(super) next_tree: u32,
     arrivals: BTreeMap<PTunnel, Arrivals>,
     spaces: BTreeMap<PTunnel, Space>,
+    /// Tunnels that this PE is a leaf of, whose packets are a customer's labelled ones.
+    stitched: BTreeMap<PTunnel, ReplicationId>,
+    /// Routes of this PE with customers' FEC elements.
+    pub(super) c_mldp: CMldpAdverts,
     /// LSPs that several tunnels are labels in.
     pub(super) trunks: BTreeMap<TreeId, Trunk>,
     news: BTreeMap<News, (Option<Instant>, u64)>,
@@ -182,6 +190,8 @@ impl Shared {
             next_tree: 0,
             arrivals: BTreeMap::new(),
             spaces: BTreeMap::new(),
+            stitched: BTreeMap::new(),
+            c_mldp: CMldpAdverts::new(),
             trunks: BTreeMap::new(),
             news: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -354,7 +364,10 @@ impl Shared {
         from: Option<PeKey>,
     ) -> bool {
         if let Some(label) = label {
-            return self.join_space(tunnel, label, arrives_by);
+            return self.join_space(tunnel, label, IlmAction::Multicast(arrives_by));
+        }
+        if self.stitched.contains_key(tunnel) {
+            return false;
         }
         let Some(known) = self.arrivals.get_mut(tunnel) else {
             let to = BTreeMap::from([(0, Arrival { arrives_by, uses: 1 })]);
@@ -395,18 +408,37 @@ impl Shared {
         true
     }
 
-    fn join_space(&mut self, tunnel: &PTunnel, label: Label, arrives_by: TunnelId) -> bool {
+    /// Becomes a leaf of a tunnel whose packets go on by a customer's group, still labelled. `false`: it delivers something else already.
+    pub(super) fn stitch(&mut self, tunnel: &PTunnel, group: ReplicationId) -> bool {
+        if self.arrivals.contains_key(tunnel) || self.stitched.contains_key(tunnel) {
+            return false;
+        }
+        self.stitched.insert(tunnel.clone(), group);
+        self.outputs.push_back(Output::Tree(TreeRequest::Stitch { tunnel: tunnel.clone(), group }));
+        true
+    }
+
+    /// Ends what [`Self::stitch`] began.
+    pub(super) fn unstitch(&mut self, tunnel: &PTunnel) {
+        if self.stitched.remove(tunnel).is_some() {
+            self.outputs.push_back(Output::Tree(TreeRequest::Leave { tunnel: tunnel.clone() }));
+        }
+    }
+
+    /// Becomes a leaf of a tunnel for what comes with this upstream-assigned label. `false`: that is for something else already, or there are
+    /// no numbers.
+    pub(super) fn join_space(&mut self, tunnel: &PTunnel, label: Label, action: IlmAction) -> bool {
         let known = self.spaces.get(tunnel).map(|space| space.id);
         let Some(space) = known.or_else(|| self.space_numbers.take().map(LabelSpaceId)) else { return false };
         let labels = BTreeMap::new();
         let here = self.spaces.entry(tunnel.clone()).or_insert(Space { id: space, labels });
-        if let Some(arrival) = here.labels.get_mut(&label) {
-            let is_same = arrival.arrives_by == arrives_by;
-            arrival.uses = arrival.uses.saturating_add(usize::from(is_same));
+        if let Some((known, uses)) = here.labels.get_mut(&label) {
+            let is_same = *known == action;
+            *uses = uses.saturating_add(usize::from(is_same));
             return is_same;
         }
-        here.labels.insert(label, Arrival { arrives_by, uses: 1 });
-        let ilm = Ilm { action: IlmAction::Multicast(arrives_by), model: TunnelModel::Uniform };
+        here.labels.insert(label, (action, 1));
+        let ilm = Ilm { action, model: TunnelModel::Uniform };
         self.op(FwdOp::SetContextIlm { space, label, ilm });
         if known.is_none() {
             self.outputs.push_back(Output::Tree(TreeRequest::JoinSpace { tunnel: tunnel.clone(), space }));
@@ -414,11 +446,12 @@ impl Shared {
         true
     }
 
-    fn leave_space(&mut self, tunnel: &PTunnel, label: Label, arrives_by: TunnelId) {
+    /// Ends what [`Self::join_space`] began.
+    pub(super) fn leave_space(&mut self, tunnel: &PTunnel, label: Label, action: IlmAction) {
         let Some(here) = self.spaces.get_mut(tunnel) else { return };
-        let Some(arrival) = here.labels.get_mut(&label).filter(|a| a.arrives_by == arrives_by) else { return };
-        arrival.uses = arrival.uses.saturating_sub(1);
-        if arrival.uses > 0 {
+        let Some((_, uses)) = here.labels.get_mut(&label).filter(|(known, _)| *known == action) else { return };
+        *uses = uses.saturating_sub(1);
+        if *uses > 0 {
             return;
         }
         here.labels.remove(&label);
@@ -434,7 +467,7 @@ impl Shared {
     /// Is a leaf no more, if nothing else needs the tunnel.
     pub(super) fn leave(&mut self, tunnel: &PTunnel, label: Option<Label>, arrives_by: TunnelId) {
         if let Some(label) = label {
-            return self.leave_space(tunnel, label, arrives_by);
+            return self.leave_space(tunnel, label, IlmAction::Multicast(arrives_by));
         }
         let Some(known) = self.arrivals.get_mut(tunnel) else { return };
         let Some((leg, arrival)) = known.to.iter_mut().find(|(_, arrival)| arrival.arrives_by == arrives_by) else {
@@ -509,6 +542,11 @@ impl Shared {
         };
         let technology = technology::find(&self.config.technologies, *tunnel_type);
         technology.is_some_and(|technology| technology.is_identifier(identifier))
+    }
+
+    /// How often routes were not used for this reason, if that is to be said.
+    pub(super) fn rejects(&mut self, now: Instant, vrf: VrfId, reason: MvpnReject) -> Option<u64> {
+        self.is_news(now, News::Reject(reason, vrf))
     }
 
     pub(super) fn reject(&mut self, now: Instant, vrf: VrfId, reason: MvpnReject, route: McastRoute) {

@@ -35,6 +35,7 @@ impl Mvrf {
             return;
         }
         self.all_rpas_changed(shared, now);
+        self.lsp_roots_changed(shared, now, None);
         let trees: Vec<CTree> = self.trees.keys().copied().collect();
         trees.into_iter().for_each(|tree| self.update_tree(shared, now, tree));
         let waiting: Vec<CTree> = self.standby_joins.iter().copied().collect();

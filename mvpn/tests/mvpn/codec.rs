@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use arbitrary::{Arbitrary, Unstructured};
 use bgp_vpn::attr::PmsiTunnel;
 use fwd_core::net::Label;
-use mvpn::mvrf::{McastRoute, MldpLsp, PTunnel, PmsiTunnelValue};
+use mvpn::mvrf::{CMldpRoute, McastRoute, MldpLsp, PTunnel, PmsiTunnelValue};
 use proptest::prelude::*;
 
 fn routes(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
@@ -19,8 +19,24 @@ fn routes(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     Ok(())
 }
 
+fn routes_of_lsps(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+    while !u.is_empty() {
+        let route = CMldpRoute::arbitrary(u)?;
+        let mut octets = Vec::new();
+        route.emit(&mut octets);
+        assert_eq!(octets.len(), route.wire_len());
+        assert_eq!(CMldpRoute::parse(route.family(), &octets), Ok(Some(route)));
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn every_route_of_an_lsp_is_read_back(octets in prop::collection::vec(any::<u8>(), 0..2000)) {
+        let _ = routes_of_lsps(&mut Unstructured::new(&octets));
+    }
 
     #[test]
     fn every_route_is_read_back(octets in prop::collection::vec(any::<u8>(), 0..2000)) {
@@ -35,6 +51,11 @@ proptest! {
                 let mut again = Vec::new();
                 route.emit(&mut again);
                 prop_assert_eq!(McastRoute::parse(family, &again), Ok(Some(route)));
+            }
+            if let Ok(Some(route)) = CMldpRoute::parse(family, &octets) {
+                let mut again = Vec::new();
+                route.emit(&mut again);
+                prop_assert_eq!((&again, CMldpRoute::parse(family, &octets)), (&octets, Ok(Some(route))));
             }
         }
     }

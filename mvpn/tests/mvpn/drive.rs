@@ -12,17 +12,19 @@ use bgp_vpn::nlri::RouteDistinguisher;
 use bgp_vpn::nlri::mcast_vpn::CMulticast;
 use fwd_core::mib::{Objects, Oid};
 use fwd_core::net::{
-    IfIndex, IpPrefix, Ipv4Prefix, Label, LabelSpaceId, NhlfeId, ReplicationId, RpfSetId, TunnelId, VrfId,
+    IfIndex, IpPrefix, Ipv4Prefix, Label, LabelSpaceId, LabelStack, Mac, NhlfeId, ReplicationId, RpfSetId, TunnelId,
+    VrfId,
 };
-use fwd_core::op::{FwdOp, IlmAction, LegTarget, Mroute, MrouteKey, Origin, Rpf, VsiOrVrf};
+use fwd_core::op::{FwdOp, Ilm, IlmAction, LegTarget, Mroute, MrouteKey, NextHop, Nhlfe, Origin, Rpf, VsiOrVrf};
 use fwd_core::time::Instant;
 use mvpn::mvrf::mib::{MvpnMib, Outside};
 use mvpn::mvrf::{
-    AdRoute, AsmMode, Audience, BidirModel, CTree, Input, McastAttributes, McastKind, McastRoute, MldpLsp, Model,
-    MvpnConfig, MvpnLimit, MvpnLimits, MvpnPe, MvrfConfig, Output, PTunnel, PmsiTunnelValue, SFlow, Target, Threshold,
-    TreeId, TunnelKind, UmhRoute,
+    AdRoute, AsmMode, Audience, BidirModel, CMldpRoute, CMldpSPmsi, CTree, Input, McastAttributes, McastKind,
+    McastRoute, MldpLsp, Model, MvpnConfig, MvpnLimit, MvpnLimits, MvpnPe, MvrfConfig, Output, PTunnel, PmsiPeer,
+    PmsiTunnelValue, SFlow, Target, Threshold, TreeId, TunnelKind, UmhRoute,
 };
 use mvpn::pim::wire::AddressFamily;
+use p2mp_pw::ldp::fec::MultipointFec;
 use p2mp_pw::mldp::TreeFec;
 
 const OURS: [u8; 4] = [192, 0, 2, 1];
@@ -41,6 +43,10 @@ struct Told {
     sets: BTreeSet<(RpfSetId, Origin)>,
     /// Sources said for MSDP.
     sources: BTreeSet<(VrfId, IpAddr, IpAddr)>,
+    /// Routes with customers' FEC elements, and the labels that the PMSI maps.
+    of_lsps: BTreeMap<CMldpRoute, McastAttributes>,
+    mapped: BTreeMap<(VrfId, MultipointFec), Label>,
+    stitched: BTreeSet<PTunnel>,
 }
 
 impl Told {
@@ -74,12 +80,17 @@ impl Told {
             }
             FwdOp::ClearNhlfe { id } => assert!(self.nhlfes.remove(&id), "{id} is not there"),
             FwdOp::SetIlm { label, ilm } => {
-                let IlmAction::Multicast(tunnel) = ilm.action else { panic!("{ilm:?}") };
-                assert!(self.tunnels.contains(&tunnel) && self.labels.insert(label));
+                match ilm.action {
+                    IlmAction::Multicast(tunnel) => assert!(self.tunnels.contains(&tunnel)),
+                    IlmAction::Replicate(group) => assert!(self.groups.contains_key(&group)),
+                    _ => panic!("{ilm:?}"),
+                }
+                assert!(self.labels.insert(label));
             }
             FwdOp::ClearIlm { label } => {
                 assert!(self.labels.remove(&label), "{label} is not there");
-                let promised = self.advertised.values().filter_map(|a| a.pmsi.as_ref()).any(|p| p.label == Some(label));
+                let routes = self.advertised.values().chain(self.of_lsps.values());
+                let promised = routes.filter_map(|a| a.pmsi.as_ref()).any(|p| p.label == Some(label));
                 assert!(!promised, "{label} is cleared while it is advertised");
             }
             FwdOp::SetContextIlm { space, label, .. } => assert!(self.contexts.insert((space, label))),
@@ -126,6 +137,21 @@ impl Told {
                     }
                     self.advertised.insert(route, attributes);
                 }
+                Output::AdvertiseCMldp { route, attributes } => drop(self.of_lsps.insert(route, attributes)),
+                Output::WithdrawCMldp(route) => {
+                    self.of_lsps.remove(&route).expect("a route that was advertised");
+                }
+                Output::CMldp { vrf, fec, label, mapped: true } => {
+                    assert_eq!(self.mapped.insert((vrf, fec), label), None);
+                }
+                Output::CMldp { vrf, fec, label, mapped: false } => {
+                    assert_eq!(self.mapped.remove(&(vrf, fec)), Some(label));
+                }
+                Output::Tree(mvpn::mvrf::TreeRequest::Stitch { tunnel, group }) => {
+                    assert!(self.groups.contains_key(&group));
+                    self.stitched.insert(tunnel);
+                }
+                Output::Tree(mvpn::mvrf::TreeRequest::Leave { tunnel }) => drop(self.stitched.remove(&tunnel)),
                 Output::SourceActive { vrf, source, group, is_active, .. } => {
                     let flow = (vrf, source, group);
                     let changed = if is_active { self.sources.insert(flow) } else { self.sources.remove(&flow) };
@@ -149,6 +175,8 @@ struct Drive<'u, 'a> {
     told: Told,
     /// Flows that the customers' PIM has routes for.
     flows: BTreeMap<(VrfId, MrouteKey), ReplicationId>,
+    /// LSPs that the customers' mLDP has.
+    lsps: BTreeMap<(VrfId, MultipointFec), ReplicationId>,
 }
 
 impl Drive<'_, '_> {
@@ -285,6 +313,67 @@ impl Drive<'_, '_> {
         Ok(())
     }
 
+    fn fec(&mut self) -> Result<MultipointFec> {
+        let (root, lsp) = (self.source()?, self.u.int_in_range(1..=2)?);
+        let fec = if self.u.ratio(1, 8)? { TreeFec::mp2mp(root, lsp) } else { TreeFec::p2mp(root, lsp) };
+        Ok(fec.down())
+    }
+
+    /// Customers' LSPs: routes of other PEs, and what the mLDP of a VRF says and programs.
+    fn lsp(&mut self) -> Result<()> {
+        let (vrf, fec, rd, originator) = (self.vrf()?, self.fec()?, self.rd()?, self.router()?);
+        if self.u.arbitrary()? {
+            let key = CMldpSPmsi { rd, fec: fec.clone(), originator };
+            let route = match self.u.int_in_range(0..=3)? {
+                0 => CMldpRoute::SPmsi(key),
+                1 => CMldpRoute::Leaf { key: CMldpSPmsi { originator: OURS.into(), ..key }, originator },
+                2 => CMldpRoute::SourceTreeJoin { rd, source_as: 65001, fec },
+                _ => self.u.arbitrary()?,
+            };
+            let attributes = if self.u.ratio(3, 4)? { Some(self.attributes()?) } else { None };
+            self.pe.handle_input(self.now, Input::CMldpRoute { route, attributes });
+            return Ok(());
+        }
+        self.told.take(&mut self.pe);
+        let IpAddr::V4(root) = fec.root else { return Ok(()) };
+        let n = 100 * u32::from(vrf.0) + u32::from(root.octets()[2] * 20 + root.octets()[3]);
+        let (label, space) = (Label::new(1000 + n).unwrap(), PmsiPeer::SPACE);
+        let (pmsi, branch) = (NhlfeId(n), NhlfeId(n + 50));
+        let model = fwd_core::op::TunnelModel::Pipe;
+        let mut ops = Vec::new();
+        let known = self.lsps.remove(&(vrf, fec.clone()));
+        let id = known.unwrap_or(ReplicationId(5000 + n));
+        if known.is_none() && self.lsps.values().any(|used| *used == id) {
+            return Ok(());
+        }
+        match known {
+            Some(_) => {
+                self.pe.handle_input(self.now, Input::CMldp { vrf, fec, label: None });
+                ops.extend([FwdOp::ClearContextIlm { space, label }, FwdOp::ClearLeg { group: id, leg: 2 }]);
+                ops.extend([branch, pmsi].map(|id| FwdOp::ClearNhlfe { id }));
+                ops.push(FwdOp::ClearReplication { id });
+            }
+            None => {
+                let push = LabelStack::single(*self.told.mapped.get(&(vrf, fec.clone())).unwrap_or(&label));
+                let next = NextHop::Neighbor { iface: IfIndex(100 + u32::from(vrf.0)), mac: Mac([0; 6]) };
+                let to_pmsi = Nhlfe { push: LabelStack::EMPTY, next, model };
+                let ilm = Ilm { action: IlmAction::Replicate(id), model };
+                ops.push(FwdOp::SetReplication { id, owner: VsiOrVrf::Vrf(vrf) });
+                ops.push(FwdOp::SetNhlfe { id: pmsi, nhlfe: to_pmsi });
+                let nhlfe = Nhlfe { push, next: NextHop::Nhlfe(pmsi), model };
+                ops.push(FwdOp::SetNhlfe { id: branch, nhlfe });
+                ops.push(FwdOp::SetLeg { group: id, leg: 2, target: LegTarget::Nhlfe(branch) });
+                ops.push(FwdOp::SetContextIlm { space, label, ilm });
+                self.lsps.insert((vrf, fec.clone()), id);
+                self.pe.handle_input(self.now, Input::CMldp { vrf, fec, label: Some(label) });
+            }
+        }
+        for op in ops {
+            self.pe.handle_input(self.now, Input::Program { vrf, op });
+        }
+        Ok(())
+    }
+
     fn tree(&mut self) -> Result<Input> {
         let (vrf, source, group, joined) = (self.vrf()?, self.source()?, self.group()?, self.u.arbitrary()?);
         let rp = [10, 0, 0, 1].into();
@@ -356,7 +445,7 @@ impl Drive<'_, '_> {
     }
 
     fn step(&mut self) -> Result<()> {
-        let input = match self.u.int_in_range(0..=13)? {
+        let input = match self.u.int_in_range(0..=14)? {
             0..=3 => {
                 let (route, present): (McastRoute, bool) = (self.route()?, self.u.ratio(3, 4)?);
                 let attributes = if present { Some(self.attributes()?) } else { None };
@@ -423,6 +512,7 @@ impl Drive<'_, '_> {
                 }
             },
             11 => return self.operator(),
+            14 => return self.lsp(),
             12 => {
                 let id = *self.u.choose(&[100_000, 100_001, 100_002, 100_003])?;
                 let target = LegTarget::Group(ReplicationId(id));
@@ -493,6 +583,7 @@ fn config(u: &mut Unstructured<'_>, n: u16) -> Result<MvrfConfig> {
     }
     (config.sites.senders, config.sites.receivers) = (u.ratio(7, 8)?, u.ratio(7, 8)?);
     config.bootstrap = u.arbitrary()?;
+    config.c_mldp = true;
     config.bidir = match u.int_in_range(0..=4)? {
         0 | 1 => None,
         2 => Some(BidirModel::IngressReplication),
@@ -518,7 +609,8 @@ fn steps(u: &mut Unstructured<'_>) -> Result<()> {
         let config = config(u, n)?;
         pe.add_mvrf(Instant::ZERO, config).unwrap();
     }
-    let mut drive = Drive { u, now: Instant::ZERO, pe, told: Told::default(), flows: BTreeMap::new() };
+    let mut drive =
+        Drive { u, now: Instant::ZERO, pe, told: Told::default(), flows: BTreeMap::new(), lsps: BTreeMap::new() };
     while !drive.u.is_empty() && drive.step().is_ok() {}
     drive.told.take(&mut drive.pe);
     // What came can go: nothing is left.
@@ -532,6 +624,7 @@ fn steps(u: &mut Unstructured<'_>) -> Result<()> {
     assert!(told.advertised.is_empty(), "{:?}", told.advertised);
     assert!(told.mroutes.is_empty() && told.groups.is_empty() && told.nhlfes.is_empty(), "{:?}", told.mroutes);
     assert!(told.sources.is_empty(), "{:?}", told.sources);
+    assert!(told.of_lsps.is_empty() && told.mapped.is_empty() && told.stitched.is_empty(), "{:?}", told.of_lsps);
     assert!(told.sets.is_empty(), "{:?}", told.sets);
     assert!(told.labels.is_empty() && told.tunnels.is_empty() && told.trees.is_empty() && told.contexts.is_empty());
     Ok(())

@@ -7,6 +7,8 @@ mod bgp_free;
 mod bidir;
 mod bootstrap;
 mod border;
+mod carrier;
+mod carriers;
 mod chaos;
 mod churn;
 mod codec;

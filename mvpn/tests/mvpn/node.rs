@@ -207,6 +207,8 @@ pub struct Site<A: PimAddress> {
 pub enum Sent {
     Core(Vec<u8>),
     Site(VrfId, Vec<u8>),
+    /// To a CE that has a link of its own.
+    Ce(IfIndex, Vec<u8>),
     /// A packet for software: why, the VRF, the IP packet.
     Software(PuntReason, VrfId, Vec<u8>),
 }
@@ -224,6 +226,8 @@ pub struct Pe<A: PimAddress> {
     pub ops: u64,
     pub asn: u32,
     pub alive: bool,
+    /// Links to CEs that run mLDP.
+    pub ce_links: BTreeSet<IfIndex>,
     room: Room,
     pub labels: u32,
     pub branches: u32,
@@ -312,6 +316,7 @@ impl<A: SimAddress> Pe<A> {
             ops: 0,
             asn,
             alive: true,
+            ce_links: BTreeSet::new(),
             room,
             labels: LDP_LABELS,
             branches: 1000,
@@ -460,8 +465,10 @@ impl<A: SimAddress> Pe<A> {
             }
             _ => None,
         };
+        let ce_links = &self.ce_links;
         let out = |iface: IfIndex, octets: Vec<u8>| match iface {
             CORE => Sent::Core(octets),
+            iface if ce_links.contains(&iface) => Sent::Ce(iface, octets),
             IfIndex(n) => Sent::Site(VrfId(n as u16 - 10), octets),
         };
         match self.forwarder.forward(&mut frame, iface) {

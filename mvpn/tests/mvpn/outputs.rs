@@ -38,6 +38,9 @@ impl<A: SimAddress> World<A> {
             }
             Output::AdvertiseMdt { route, attributes } => self.tell_mdt(pe, route, Some(&attributes)),
             Output::WithdrawMdt(route) => self.tell_mdt(pe, route, None),
+            output @ (Output::AdvertiseCMldp { .. } | Output::WithdrawCMldp(_) | Output::CMldp { .. }) => {
+                self.of_lsps.push((pe, output));
+            }
             Output::SPmsiJoin { vrf, octets } => {
                 self.s_pmsi_joins += 1;
                 let (at, from) = (self.now + Duration::from_millis(5), self.routers[pe]);

@@ -216,6 +216,9 @@ pub struct World<A: SimAddress> {
     pub other_family: Vec<(usize, CTree, bool)>,
     /// What PEs said for MSDP.
     pub for_msdp: Vec<(usize, ForMsdp)>,
+    /// What PEs said of customers' LSPs, and frames for CEs that run mLDP.
+    pub of_lsps: Vec<(usize, mvpn::mvrf::Output)>,
+    pub ce_frames: Vec<(usize, IfIndex, Vec<u8>)>,
     number: u32,
     /// The AS of each router: routes stay within it but at its border.
     pub(super) asn: Vec<u32>,
@@ -298,6 +301,8 @@ impl<A: SimAddress> World<A> {
             control: Vec::new(),
             other_family: Vec::new(),
             for_msdp: Vec::new(),
+            of_lsps: Vec::new(),
+            ce_frames: Vec::new(),
             number: 0,
             asn,
             lans: BTreeMap::new(),
@@ -551,6 +556,7 @@ impl<A: SimAddress> World<A> {
                     let takes = self.latency.get(&(pe, to)).copied().unwrap_or(Duration::from_millis(5));
                     self.push(self.now + takes, What::Frame { to, octets });
                 }
+                Sent::Ce(link, octets) => self.ce_frames.push((pe, link, octets)),
                 Sent::Site(vrf, octets) => {
                     let (len, (source, group, number)) = (octets.len(), read::<A>(&octets[14..]));
                     *self.delivered.entry((source, group, number)).or_default().entry((pe, vrf)).or_default() += 1;

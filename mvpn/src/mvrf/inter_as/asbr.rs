@@ -151,6 +151,9 @@ impl MvpnAsbr {
                     | Output::Downstream { .. }
                     | Output::AdvertiseMdt { .. }
                     | Output::WithdrawMdt(_)
+                    | Output::AdvertiseCMldp { .. }
+                    | Output::WithdrawCMldp(_)
+                    | Output::CMldp { .. }
                     | Output::SPmsiJoin { .. }
                     | Output::SourceActive { .. }
                     | Output::Watch { .. } => {}

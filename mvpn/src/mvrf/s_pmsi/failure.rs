@@ -15,6 +15,9 @@ impl Mvrf {
     /// The forwarder or the provider of tunnels has no room for a tunnel: its flows take the default one at once, and an S-PMSI with
     /// another kind of tunnel where there is one to fall back to. After a while the first choice is tried again.
     pub(in crate::mvrf) fn tree_failed(&mut self, shared: &mut Shared, now: Instant, tree: TreeId) {
+        if self.lsp_tree_failed(shared, now, tree) {
+            return;
+        }
         let Some(users) = self.tree_users.get(&tree) else { return };
         let flows: Vec<SFlow> = users.iter().copied().collect();
         self.figures.failed = self.figures.failed.saturating_add(1);

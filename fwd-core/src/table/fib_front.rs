@@ -58,7 +58,7 @@ impl<'m, K: Key> FibWriter<'m, K> {
     /// After a VRF has got its direct root.
     pub(super) fn follow_all(&self, grace: &Grace<'_>, vrf: &FibRoot) {
         if self.front6.is_some() {
-            for (key, len, _) in self.rib.iter(vrf.rib()) {
+            for (key, len, _) in self.rib.iter(vrf.rib().at) {
                 self.follow6(grace, vrf, key, len);
             }
         }

@@ -188,17 +188,6 @@ impl Runs {
         runs
     }
 
-    /// Of each run its first place and its entry.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
-        let mut left = self.begins;
-        self.entries.iter().map_while(move |&entry| {
-            let place = left.trailing_zeros();
-            let more = left != 0;
-            left &= left.wrapping_sub(1);
-            more.then_some((place, entry))
-        })
-    }
-
     /// The nodes that these places lead to.
     pub(super) fn nodes(self) -> impl Iterator<Item = u32> {
         self.entries.into_iter().filter(|&entry| is_node(entry))

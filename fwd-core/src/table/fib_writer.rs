@@ -10,7 +10,7 @@ use super::grace::{Grace, Stamp};
 use super::key::Key;
 use super::pool::Pool;
 use super::records::Refused;
-use super::rib::{Found, Full, NIL, Rib};
+use super::rib::{Found, Full, NIL, Rib, Root};
 use super::word::Word;
 
 /// Direct roots at most, of IPv4 and of IPv6.
@@ -35,6 +35,8 @@ pub(super) struct FibRoot {
     pub(super) root: Word,
     /// The root of its routes.
     rib: Word,
+    /// Whose they are: the number of the VRF, from 1.
+    pub(super) owner: Word,
     routes: Word,
     /// Zero, or what stands in front of its IPv4 routes: its number and one, then 25 bits: places that are filled.
     pub(super) front: Word,
@@ -43,11 +45,12 @@ pub(super) struct FibRoot {
 impl FibRoot {
     #[allow(clippy::declare_interior_mutable_const)] // every use is a fresh root
     pub(super) const EMPTY: Self =
-        Self { root: Word::ZERO, rib: Word::new(NIL), routes: Word::ZERO, front: Word::ZERO };
+        Self { root: Word::ZERO, rib: Word::new(NIL), owner: Word::ZERO, routes: Word::ZERO, front: Word::ZERO };
 
     /// Empties it, before readers see it.
-    pub(super) fn reset(&self) {
+    pub(super) fn reset(&self, owner: u16) {
         self.root.put(0);
+        self.owner.put(owner.into());
         self.rib.put(NIL);
         self.routes.put(0);
         self.front.put(0);
@@ -58,8 +61,8 @@ impl FibRoot {
         self.root.load()
     }
 
-    pub(super) fn rib(&self) -> u32 {
-        self.rib.peek()
+    pub(super) fn rib(&self) -> Root {
+        Root { at: self.rib.peek(), owner: self.owner.peek() as u16 }
     }
 
     pub(super) fn routes(&self) -> u32 {
@@ -90,6 +93,9 @@ pub(super) struct FibWriter<'m, K> {
     retired_len: usize,
 }
 
+/// Words of the memory for nodes that say where changes begin in the RIB, where so many are lent.
+pub(super) const HINTS: usize = 1 << 16;
+pub(super) const HINTS_FROM: usize = 1 << 20;
 /// Nodes that wait for readers before the readers are looked at: a look delays them.
 const PATIENCE: usize = 64;
 /// Words that one op takes at most: a node of each level for one route, and one that is written anew.
@@ -123,12 +129,15 @@ fn depth_of(vrf: &FibRoot, len: u8) -> u8 {
 impl<'m, K: Key> FibWriter<'m, K> {
     /// Of `[direct, front]` either may be empty.
     pub(super) fn new(
-        rib: Rib<'m, K>,
+        mut rib: Rib<'m, K>,
         words: &'m [Word],
         [direct, front]: [&'m [Word]; 2],
         retired: &'m mut [Retired],
     ) -> Self {
         direct.iter().chain(front).for_each(|word| word.put(0));
+        let hints = if words.len() < HINTS_FROM { 0 } else { HINTS };
+        let (hints, words) = words.split_at_checked(hints).unwrap_or((&[], words));
+        rib.hints = hints;
         let (front4, front6): (&[Word], _) = if K::WIDTH == 32 { (front, None) } else { (&[], Front6::new(front)) };
         Self {
             rib,
@@ -165,9 +174,9 @@ impl<'m, K: Key> FibWriter<'m, K> {
         value: NonZeroU32,
     ) -> Result<(), Refused> {
         self.make_room(grace)?;
-        let mut rib = vrf.rib.peek();
+        let mut rib = vrf.rib();
         let (at, old) = self.rib.insert(&mut rib, key, len, value).map_err(|Full| Refused::Full)?;
-        vrf.rib.put(rib);
+        vrf.rib.put(rib.at);
         if old == Some(value) {
             return Ok(());
         }
@@ -183,7 +192,7 @@ impl<'m, K: Key> FibWriter<'m, K> {
                     }
                 }
             }
-            vrf.rib.put(rib);
+            vrf.rib.put(rib.at);
             return Err(refused);
         }
         self.follow(grace, vrf, key, len);
@@ -198,7 +207,7 @@ impl<'m, K: Key> FibWriter<'m, K> {
     /// Removes the route of a prefix. Refused only if removing splits a node's runs and even the memory kept for that is used
     /// up.
     pub(super) fn remove(&mut self, grace: &mut Grace<'_>, vrf: &'m FibRoot, key: K, len: u8) -> Result<(), Refused> {
-        let mut rib = vrf.rib.peek();
+        let mut rib = vrf.rib();
         let depth = depth_of(vrf, len);
         let from = if depth == 0 { 0 } else { depth.saturating_add(1) };
         let Some(found) = self.rib.find(rib, key, len, from) else { return Ok(()) };
@@ -208,7 +217,7 @@ impl<'m, K: Key> FibWriter<'m, K> {
         self.paint(grace, vrf, Change { key, len, at, depth, entry, urgent: true })?;
         self.follow(grace, vrf, key, len);
         self.rib.remove(&mut rib, &found);
-        vrf.rib.put(rib);
+        vrf.rib.put(rib.at);
         vrf.routes.put(vrf.routes.peek().saturating_sub(1));
         if vrf.routes.peek() == 0 {
             self.narrow(grace, vrf);

@@ -6,7 +6,7 @@ use super::bridge::BridgeTables;
 use super::fib::DIRECT_LEN;
 use super::fib_front4::FRONT4_LEN;
 use super::fib_front6::front6_words;
-use super::fib_writer::FibWriter;
+use super::fib_writer::{FibWriter, HINTS, HINTS_FROM};
 use super::grace::Grace;
 use super::ilm::IlmTable;
 use super::multicast::MulticastTables;
@@ -111,10 +111,11 @@ impl Sizes {
         front6_words(self.front6)
     }
 
-    /// Notes of what readers may still look at; none without readers.
+    /// Notes of what readers may still look at, for some milliseconds of changes while a reader is kept from ending its batch; none
+    /// without readers.
     #[must_use]
     pub const fn retired(&self) -> usize {
-        if self.readers == 0 { 0 } else { 4096 }
+        if self.readers == 0 { 0 } else { 16_384 }
     }
 
     /// Octets of all tables.
@@ -161,7 +162,8 @@ const fn words(routes: usize, most: usize, each: usize) -> usize {
     let few = if routes < 1000 { routes } else { 1000 };
     let others = routes.saturating_sub(few).saturating_mul(each);
     // A chunk is lost to where blocks do not fit, and two are kept for removals.
-    pool::words_for(few.saturating_mul(most).saturating_add(others)).saturating_add(pool::words_for(400))
+    let words = pool::words_for(few.saturating_mul(most).saturating_add(others)).saturating_add(pool::words_for(400));
+    if words < HINTS_FROM { words } else { words.saturating_add(HINTS) }
 }
 
 /// Arrays lent to a [`crate::Forwarder`], each filled with the `EMPTY` of its element type.
@@ -319,7 +321,7 @@ impl<'m> Writer<'m> {
             return Err(MemoryError::Retired(memory.retired.len()));
         }
         // Whatever the arrays held is gone: tables start empty.
-        memory.vrfs.iter().for_each(VrfSlot::reset);
+        memory.vrfs.iter().enumerate().for_each(|(number, slot)| slot.reset(number));
         memory.ilm.iter().for_each(|slot| slot.put(0));
         memory.groups.iter().for_each(EcmpSlot::reset);
         memory.pairs.iter().for_each(ProtectionSlot::clear);

@@ -51,9 +51,12 @@ fn runs(ones: u128, len: u32) -> u128 {
 fn longest_run(ones: u128) -> u32 {
     // by_power[j]: where runs of 2^j begin.
     let mut by_power = [0_u128; 7];
-    let (mut at, mut len) = (ones, 1_u32);
+    let (mut at, mut len, mut powers) = (ones, 1_u32, 0_usize);
     for slot in &mut by_power {
-        *slot = at;
+        if at == 0 {
+            break;
+        }
+        (*slot, powers) = (at, powers.saturating_add(1));
         at &= at.wrapping_shr(len);
         len = len.wrapping_shl(1);
     }
@@ -61,7 +64,7 @@ fn longest_run(ones: u128) -> u32 {
         return u128::BITS;
     }
     let (mut longest, mut begins) = (0_u32, u128::MAX);
-    for run in by_power.iter().rev() {
+    for run in by_power.iter().take(powers).rev() {
         len = len.wrapping_shr(1);
         let longer = begins & run.wrapping_shr(longest);
         if longer != 0 {

@@ -7,7 +7,9 @@
 
 use core::num::NonZeroU32;
 
+use super::hash::place;
 use super::key::Key;
+use super::word::Word;
 
 /// No node.
 pub(crate) const NIL: u32 = u32::MAX;
@@ -19,6 +21,8 @@ pub struct Node<K> {
     children: [u32; 2],
     value: Option<NonZeroU32>,
     len: u8,
+    /// Whose route it is on the way to: that of its root. Zero: it is not in use, or no hint leads to it.
+    owner: u16,
 }
 
 /// A node of IPv4 routes.
@@ -39,6 +43,13 @@ impl Node<u128> {
 /// The nodes are used up. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;
+
+/// A root, and whose it is: a number of its own, or zero.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Root {
+    pub(crate) at: u32,
+    pub(crate) owner: u16,
+}
 
 /// Where a link to a node stands.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +74,9 @@ pub(crate) struct Found {
 #[derive(Debug)]
 pub(crate) struct Rib<'m, K> {
     nodes: &'m mut [Node<K>],
+    /// Nodes with as many bits as [`Self::HINTED`] at most from which longer prefixes may be looked for, by a hash of those bits. What
+    /// stands here may be of any age: it is a node on the way if it is in use, of the same root, and its prefix holds the other.
+    pub(super) hints: &'m [Word],
     /// Nodes from here on were never used.
     fresh: u32,
     /// The first freed node; the next one is its child 0.
@@ -73,7 +87,7 @@ pub(crate) struct Rib<'m, K> {
 impl<K: Key> Node<K> {
     /// A node not in use, to fill the memory that is lent.
     pub(super) const fn unused(key: K) -> Self {
-        Self { key, children: [NIL; 2], value: None, len: 0 }
+        Self { key, children: [NIL; 2], value: None, len: 0, owner: 0 }
     }
 
     #[inline]
@@ -90,7 +104,30 @@ impl<K: Key> Node<K> {
 impl<'m, K: Key> Rib<'m, K> {
     /// An empty table in these nodes, of which at most 2^32 - 1 are used.
     pub(crate) fn new(nodes: &'m mut [Node<K>]) -> Self {
-        Self { nodes, fresh: 0, freed: NIL, freed_count: 0 }
+        Self { nodes, hints: &[], fresh: 0, freed: NIL, freed_count: 0 }
+    }
+
+    /// Bits of the prefixes of hints.
+    const HINTED: u8 = if K::WIDTH == 32 { 16 } else { 32 };
+
+    /// The hint for a prefix.
+    fn hint(&self, owner: u16, key: K) -> Option<&'m Word> {
+        let bits = key.high() >> 64_u32.saturating_sub(Self::HINTED.into());
+        let hash = (bits ^ u64::from(owner) << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        self.hints.get(place(hash as u32, self.hints.len()))
+    }
+
+    /// A node on the way to a prefix of `len` bits that is not the last: that of the hint, or the root.
+    fn begin(&self, root: Root, key: K, len: u8) -> u32 {
+        if root.owner == 0 || len <= Self::HINTED {
+            return root.at;
+        }
+        let hinted = self.hint(root.owner, key).map(Word::peek);
+        let is_on_the_way = |&at: &u32| {
+            let node = self.node(at).filter(|node| node.owner == root.owner && node.len <= Self::HINTED);
+            at < self.fresh && node.is_some_and(|node| node.key.common(key) >= node.len)
+        };
+        hinted.filter(is_on_the_way).unwrap_or(root.at)
     }
 
     fn node(&self, at: u32) -> Option<&Node<K>> {
@@ -122,20 +159,30 @@ impl<'m, K: Key> Rib<'m, K> {
     }
 
     /// The value of this prefix.
-    pub(crate) fn get(&self, root: u32, key: K, len: u8) -> Option<NonZeroU32> {
+    pub(crate) fn get(&self, root: Root, key: K, len: u8) -> Option<NonZeroU32> {
         Some(self.find(root, key, len, len)?.value)
     }
 
-    /// A prefix that has a value, and that of the longest one that holds it, is shorter, and at least `from` bits long. What is
-    /// above the last node is the prefix of that node as well, so only that one's is looked at.
-    pub(crate) fn find(&self, root: u32, key: K, len: u8, from: u8) -> Option<Found> {
-        let (mut above, mut parent, mut at, mut covering) = (NIL, NIL, root, None);
+    /// A prefix that has a value, and that of the longest one that holds it, is shorter, and at least `from` bits long.
+    pub(crate) fn find(&self, root: Root, key: K, len: u8, from: u8) -> Option<Found> {
+        let begin = if from > Self::HINTED { self.begin(root, key, len) } else { root.at };
+        let (found, has_above) = self.find_from(begin, key, len, from)?;
+        if has_above || begin == root.at {
+            return Some(found);
+        }
+        Some(self.find_from(root.at, key, len, from)?.0)
+    }
+
+    /// As [`Self::find`], from a node on the way, and whether there are two above. What is above the last node is the prefix of that
+    /// node as well, so only that one's is looked at.
+    fn find_from(&self, begin: u32, key: K, len: u8, from: u8) -> Option<(Found, bool)> {
+        let (mut above, mut parent, mut at, mut covering) = (NIL, NIL, begin, None);
         for _ in 0..=K::WIDTH {
             let node = self.node(at)?;
             if node.len >= len {
                 let value = node.value.filter(|_| node.len == len && node.key == key)?;
-                let (above, link) = (self.link(above, key), self.link(parent, key));
-                return Some(Found { above, link, at, value, covering });
+                let found = Found { above: self.link(above, key), link: self.link(parent, key), at, value, covering };
+                return Some((found, above != NIL));
             }
             if node.len >= from {
                 covering = node.value.or(covering);
@@ -153,32 +200,36 @@ impl<'m, K: Key> Rib<'m, K> {
     /// Sets the value of a prefix; its node, and the value that it had.
     pub(crate) fn insert(
         &mut self,
-        root: &mut u32,
+        root: &mut Root,
         key: K,
         len: u8,
         value: NonZeroU32,
     ) -> Result<(u32, Option<NonZeroU32>), Full> {
-        let leaf = Node { key: key.truncate(len), children: [NIL; 2], value: Some(value), len };
+        let leaf = Node { key: key.truncate(len), children: [NIL; 2], value: Some(value), len, owner: root.owner };
+        let begin = self.begin(*root, key, len);
         // To where it stands if it is there, or else to any prefix that has as much in common with it as one has.
-        let (mut parent, mut at) = (NIL, *root);
+        let (mut parent, mut at, mut hinted) = (NIL, begin, begin);
         for _ in 0..=K::WIDTH {
-            let Some(node) = self.node(at) else { break };
-            if node.len >= len {
-                break;
-            }
+            let Some(node) = self.node(at).filter(|node| node.len < len) else { break };
+            hinted = if node.len <= Self::HINTED { at } else { hinted };
             (parent, at) = (at, node.child(key.bit(node.len)));
         }
         let near = if at == NIL { parent } else { at };
         let Some(node) = self.node_mut(near) else {
-            *root = self.allocate(leaf)?;
-            return Ok((*root, None));
+            root.at = self.allocate(leaf)?;
+            return Ok((root.at, None));
         };
         let common = node.key.common(key).min(node.len).min(len);
-        if node.len == len && common == len {
-            return Ok((near, node.value.replace(value)));
+        let old = if node.len == len && common == len { Some(node.value.replace(value)) } else { None };
+        if len > Self::HINTED && hinted != begin {
+            // If it is not on the way, it is not taken for one that is.
+            self.hint(root.owner, key).into_iter().for_each(|hint| hint.put(hinted));
+        }
+        if let Some(old) = old {
+            return Ok((near, old));
         }
         // Then down to where it leaves the path there.
-        let (mut parent, mut at) = (NIL, *root);
+        let (mut parent, mut at) = (NIL, begin);
         for _ in 0..=K::WIDTH {
             let Some(node) = self.node(at).filter(|node| node.len <= common && node.len < len) else { break };
             (parent, at) = (at, node.child(key.bit(node.len)));
@@ -193,7 +244,7 @@ impl<'m, K: Key> Rib<'m, K> {
     }
 
     /// Puts `leaf` where it leaves the path to the node `at`, after `common` bits; its node.
-    fn fork(&mut self, root: &mut u32, link: Link, at: u32, common: u8, leaf: Node<K>) -> Result<u32, Full> {
+    fn fork(&mut self, root: &mut Root, link: Link, at: u32, common: u8, leaf: Node<K>) -> Result<u32, Full> {
         let old_bit = self.node(at).is_some_and(|old| old.key.bit(common));
         let (mut top, mut new) = (leaf, NIL);
         if common < leaf.len {
@@ -204,7 +255,7 @@ impl<'m, K: Key> Rib<'m, K> {
             let [zero, one] = &mut children;
             new = self.allocate(leaf)?;
             *(if old_bit { zero } else { one }) = new;
-            top = Node { key: leaf.key.truncate(common), children, value: None, len: common };
+            top = Node { key: leaf.key.truncate(common), children, value: None, len: common, owner: leaf.owner };
         }
         top.set_child(old_bit, at);
         let top = self.allocate(top)?;
@@ -213,7 +264,7 @@ impl<'m, K: Key> Rib<'m, K> {
     }
 
     /// Removes a prefix that was found, since when nothing was changed.
-    pub(crate) fn remove(&mut self, root: &mut u32, found: &Found) {
+    pub(crate) fn remove(&mut self, root: &mut Root, found: &Found) {
         let Found { above, link, at, .. } = *found;
         let Some(node) = self.node_mut(at) else { return };
         match node.children {
@@ -231,7 +282,7 @@ impl<'m, K: Key> Rib<'m, K> {
     }
 
     /// Replaces the node that `link` stands in by its only child, if it has no value.
-    fn join(&mut self, root: &mut u32, above: Link, link: Link) {
+    fn join(&mut self, root: &mut Root, above: Link, link: Link) {
         let Link::Child { of: parent, bit } = link else { return };
         let Some(node) = self.node(parent) else { return };
         if node.value.is_none() {
@@ -241,9 +292,9 @@ impl<'m, K: Key> Rib<'m, K> {
         }
     }
 
-    fn set_link(&mut self, root: &mut u32, link: Link, to: u32) {
+    fn set_link(&mut self, root: &mut Root, link: Link, to: u32) {
         match link {
-            Link::Root => *root = to,
+            Link::Root => root.at = to,
             Link::Child { of, bit } => {
                 if let Some(node) = self.node_mut(of) {
                     node.set_child(bit, to);
@@ -368,12 +419,12 @@ mod tests {
     }
 
     /// The value of the longest prefix that holds an address.
-    fn longest<K: Key>(rib: &Rib<'_, K>, root: u32, key: K) -> Option<NonZeroU32> {
-        let holds = rib.iter(root).filter(|&(k, len, _)| k.common(key) >= len);
+    fn longest<K: Key>(rib: &Rib<'_, K>, root: Root, key: K) -> Option<NonZeroU32> {
+        let holds = rib.iter(root.at).filter(|&(k, len, _)| k.common(key) >= len);
         holds.max_by_key(|&(_, len, _)| len).map(|(_, _, value)| value)
     }
 
-    fn remove<K: Key>(rib: &mut Rib<'_, K>, root: &mut u32, key: K, len: u8) -> Option<NonZeroU32> {
+    fn remove<K: Key>(rib: &mut Rib<'_, K>, root: &mut Root, key: K, len: u8) -> Option<NonZeroU32> {
         let found = rib.find(*root, key, len, 0)?;
         rib.remove(root, &found);
         Some(found.value)
@@ -409,7 +460,7 @@ mod tests {
     fn nested_prefixes_match_longest_first() {
         let mut nodes = [Node::<u32>::EMPTY; 16];
         let mut rib = Rib::new(&mut nodes);
-        let mut root = NIL;
+        let mut root = Root { at: NIL, owner: 1 };
         for (key, len, v) in
             [(0x0a00_0000, 8, 1), (0x0a01_0000, 16, 2), (0x0a01_0200, 24, 3), (0, 0, 9), (0x0a01_0203, 32, 4)]
         {
@@ -427,11 +478,11 @@ mod tests {
     fn a_full_table_refuses_and_keeps_what_it_had() {
         let mut nodes = [Node::<u32>::EMPTY; 2];
         let mut rib = Rib::new(&mut nodes);
-        let mut root = NIL;
+        let mut root = Root { at: NIL, owner: 1 };
         rib.insert(&mut root, 0x8000_0000, 8, value(1)).unwrap();
         // One node is left, a fork takes two.
         assert_eq!(rib.insert(&mut root, 0x0000_0000, 8, value(2)), Err(Full));
-        assert_eq!((rib.used(), rib.iter(root).count()), (1, 1));
+        assert_eq!((rib.used(), rib.iter(root.at).count()), (1, 1));
         // A prefix on the path takes one.
         assert!(matches!(rib.insert(&mut root, 0x8000_0000, 1, value(3)), Ok((_, None))));
         assert_eq!(rib.insert(&mut root, 0x8000_0000, 9, value(3)), Err(Full));
@@ -443,7 +494,7 @@ mod tests {
     fn roots_share_nodes_and_nothing_else() {
         let mut nodes = [Node::<u128>::EMPTY; 8];
         let mut rib = Rib::new(&mut nodes);
-        let (mut a, mut b) = (NIL, NIL);
+        let [mut a, mut b] = [1, 2].map(|owner| Root { at: NIL, owner });
         rib.insert(&mut a, 0xfd << 120, 8, value(1)).unwrap();
         rib.insert(&mut b, 0xfd << 120, 8, value(2)).unwrap();
         assert_eq!((longest(&rib, a, 0xfd << 120), longest(&rib, b, 0xfd << 120)), (Some(value(1)), Some(value(2))));
@@ -462,9 +513,11 @@ mod tests {
     proptest! {
         #[test]
         fn the_trie_is_the_naive_table(changes in proptest::collection::vec(change(), 0..200), probes: [u32; 16]) {
-            let mut nodes = [Node::<u32>::EMPTY; 100];
+            // What a hint says at first is no node, or that of another prefix.
+            let (mut nodes, hints) = ([Node::<u32>::EMPTY; 100], [const { Word::new(3) }; 7]);
             let mut rib = Rib::new(&mut nodes);
-            let mut root = NIL;
+            rib.hints = &hints;
+            let mut root = Root { at: NIL, owner: 1 };
             let mut model = Model::new();
             for (set, key, len, v) in changes {
                 if set {
@@ -476,6 +529,9 @@ mod tests {
                             let shorter: Model = model.iter().filter(|((_, l), _)| *l < len && *l >= 9).map(|(&p, &v)| (p, v)).collect();
                             let found = rib.find(root, key, len, 9).unwrap();
                             assert_eq!((found.at, found.covering), (at, naive(&shorter, key)));
+                            let longer: Model = shorter.into_iter().filter(|((_, l), _)| *l >= 19).collect();
+                            let found = rib.find(root, key, len, 19).unwrap();
+                            assert_eq!((found.at, found.covering), (at, naive(&longer, key)));
                             // The topmost ones inside of it, as far as 18 bits.
                             let inside = |(k, l): (u32, u8), of: (u32, u8)| l > of.1 && k.common(of.0) >= of.1;
                             let all: Vec<_> = model.keys().copied().filter(|&p| inside(p, (key, len)) && p.1 <= 18).collect();
@@ -487,10 +543,10 @@ mod tests {
                 } else {
                     assert_eq!(remove(&mut rib, &mut root, key, len), model.remove(&(key, len)));
                 }
-                check(&rib, root, model.len());
+                check(&rib, root.at, model.len());
                 assert_eq!(rib.get(root, key, len), model.get(&(key, len)).copied());
             }
-            let stored: Vec<_> = rib.iter(root).collect();
+            let stored: Vec<_> = rib.iter(root.at).collect();
             let expected: Vec<_> = model.iter().map(|(&(k, l), &v)| (k, l, v)).collect();
             assert_eq!(stored, expected);
             for key in probes.into_iter().chain(model.keys().map(|&(k, _)| k)) {
@@ -499,7 +555,7 @@ mod tests {
             for (key, len) in model.keys() {
                 assert!(remove(&mut rib, &mut root, *key, *len).is_some());
             }
-            assert_eq!((root, rib.used()), (NIL, 0));
+            assert_eq!((root.at, rib.used()), (NIL, 0));
         }
     }
 }

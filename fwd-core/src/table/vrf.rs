@@ -25,9 +25,12 @@ impl VrfSlot {
     pub const EMPTY: Self =
         Self { fib4: FibRoot::EMPTY, fib6: FibRoot::EMPTY, explicit_null: Word::ZERO, mark: Word::ZERO };
 
-    pub(super) fn reset(&self) {
-        self.fib4.reset();
-        self.fib6.reset();
+    /// Empties it; `number` is its own.
+    pub(super) fn reset(&self, number: usize) {
+        // The last of 65,536 has no number left: none is zero.
+        let owner = u16::try_from(number.saturating_add(1)).unwrap_or(0);
+        self.fib4.reset(owner);
+        self.fib6.reset(owner);
         self.explicit_null.put(0);
         self.mark.put(0);
     }

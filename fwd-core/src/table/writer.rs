@@ -205,13 +205,13 @@ impl<'m> Writer<'m> {
 
     /// The IPv4 routes of a VRF, in ascending order.
     pub fn routes4(&self, vrf: VrfId) -> impl Iterator<Item = (Ipv4Prefix, RouteAction)> + '_ {
-        let routes = self.fib4.rib.iter(self.vrfs.get(vrf).map_or(NIL, |slot| slot.fib4.rib()));
+        let routes = self.fib4.rib.iter(self.vrfs.get(vrf).map_or(NIL, |slot| slot.fib4.rib().at));
         routes.filter_map(|(bits, len, value)| Some((Ipv4Prefix::from_bits(bits, len)?, unpack(value.get())?)))
     }
 
     /// The IPv6 routes of a VRF, in ascending order.
     pub fn routes6(&self, vrf: VrfId) -> impl Iterator<Item = (Ipv6Prefix, RouteAction)> + '_ {
-        let routes = self.fib6.rib.iter(self.vrfs.get(vrf).map_or(NIL, |slot| slot.fib6.rib()));
+        let routes = self.fib6.rib.iter(self.vrfs.get(vrf).map_or(NIL, |slot| slot.fib6.rib().at));
         routes.filter_map(|(bits, len, value)| Some((Ipv6Prefix::from_bits(bits, len)?, unpack(value.get())?)))
     }
 

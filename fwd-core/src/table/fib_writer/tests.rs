@@ -40,7 +40,10 @@ fn run_behind<K: Key + Ord>(
     let readers = [ReaderSlot::EMPTY];
     let mut grace = Grace::new(&readers);
     let vrfs = [FibRoot::EMPTY, FibRoot::EMPTY];
+    vrfs.iter().zip(1..).for_each(|(vrf, owner)| vrf.reset(owner));
+    let hints = vec![Word::new(7); 5];
     let mut fib = FibWriter::new(Rib::new(&mut nodes), &words, [&direct, &front], &mut retired);
+    fib.rib.hints = &hints;
     (fib.direct_from, fib.front4_from, fib.front4_fill) = (from, from + 3, 1 << 22);
     let mut models = [Model::new(), Model::new()];
     for (set, key, len, value, second) in changes {

@@ -9,7 +9,7 @@ use super::fib_node::{HEAD, Head, OWN, ROUTE, Runs, STRIDE, VALUE, hand_down, in
 use super::grace::{Grace, Stamp};
 use super::key::Key;
 use super::pool::Pool;
-use super::records::Refused;
+use super::records::{PATIENCE, Refused};
 use super::rib::{Found, Full, NIL, Rib, Root};
 use super::word::Word;
 
@@ -96,8 +96,6 @@ pub(super) struct FibWriter<'m, K> {
 /// Words of the memory for nodes that say where changes begin in the RIB, where so many are lent.
 pub(super) const HINTS: usize = 1 << 16;
 pub(super) const HINTS_FROM: usize = 1 << 20;
-/// Nodes that wait for readers before the readers are looked at: a look delays them.
-const PATIENCE: usize = 64;
 /// Words that one op takes at most: a node of each level for one route, and one that is written anew.
 const OP_WORDS: usize = LEVELS * 6 + 67;
 

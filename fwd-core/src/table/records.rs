@@ -8,6 +8,9 @@
 use super::grace::{Grace, Stamp};
 use super::word::Word;
 
+/// Records, or nodes, that wait for readers before the readers are looked at.
+pub(super) const PATIENCE: usize = 64;
+
 /// One number and one record of `W` words.
 ///
 /// A table of `n` slots holds `n - 1` records: one is spare, to be filled while readers look at the one it replaces. With
@@ -131,11 +134,12 @@ impl<'m, const W: usize> RecordWriter<'m, W> {
     /// A record that no reader looks at, counted from 1.
     pub(super) fn allocate(&mut self, grace: &mut Grace<'_>) -> Result<u32, Refused> {
         let head = self.slots.get(self.head).filter(|_| self.queued > 0);
-        // Readers are not looked at while there are records that were never used: one look then frees all that wait.
+        // A look at the readers delays them, and frees all that wait: it is due when many do, or no record is left that was never used.
         let is_fresh = self.fresh < self.slots.len();
+        let is_due = !is_fresh || self.queued >= PATIENCE;
         let free = head.filter(|slot| {
             let stamp = Stamp(slot.stamp.peek());
-            grace.is_over(stamp) || (!is_fresh && grace.poll(stamp))
+            grace.is_over(stamp) || (is_due && grace.poll(stamp))
         });
         if let Some(slot) = free {
             self.head = self.after(self.head, 1);
@@ -211,6 +215,21 @@ mod tests {
         assert_eq!((values(held), table.reader().get(0).map(values)), ([1], Some([2])));
         drop(pin);
         assert_eq!(table.set(&mut grace, 0, [3]), Ok(()));
+    }
+
+    /// One look serves many changes, and leaves many records for the time in which a reader stays in its batch.
+    #[test]
+    fn readers_are_looked_at_now_and_then() {
+        let mut slots = [const { Slot::<1>::EMPTY }; 200];
+        let readers = [ReaderSlot::EMPTY];
+        let mut grace = Grace::new(&readers);
+        let mut table = RecordWriter::new(&mut slots);
+        (1..1000).for_each(|value| table.set(&mut grace, 0, [value]).unwrap());
+        // Two periods a look.
+        let looks = grace.stamp().0 / 2;
+        assert!((5..30).contains(&looks), "{looks}");
+        let _pin = readers[0].pin();
+        (1..100).for_each(|value| table.set(&mut grace, 0, [value]).unwrap());
     }
 
     proptest! {

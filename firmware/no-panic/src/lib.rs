@@ -145,6 +145,7 @@ pub unsafe extern "C" fn fwd_core_run(run: &Run) -> i64 {
             ports: run.port_counters.slice(),
             buckets: run.buckets.slice(),
             learned: run.learned.slice(),
+            without_verdicts: false,
         };
         (memory, counters, run.ops.slice(), run.buffer.slice())
     };

@@ -4,6 +4,7 @@
 //! [`L3VpnMib`] is a picture of one moment. Objects that this router does not know, as the age of a route, have no instance. Time stamps
 //! are hundredths of a second of the embedder's epoch, which should be that of its `sysUpTime`.
 
+pub mod bgp4;
 mod notification;
 mod route;
 
@@ -12,7 +13,6 @@ use alloc::vec::Vec;
 
 use fwd_core::mib::{Groups, Objects, Oid, Row, Table, Value};
 use fwd_core::net::{IfIndex, IpPrefix, VrfId};
-use fwd_core::time::Instant;
 
 pub use notification::{Notification, NotificationType};
 pub use route::VrfRte;
@@ -23,11 +23,6 @@ use crate::vrf::VrfConfig;
 
 /// mplsL3VpnMIB, { mplsStdMIB 11 }: all objects are below.
 pub const MODULE: &[u32] = &[1, 3, 6, 1, 2, 1, 10, 166, 11];
-
-/// RowStatus active(1).
-const ACTIVE: Value = Value::Integer(1);
-/// StorageType readOnly(5): what configures the router is not SNMP.
-const READ_ONLY: Value = Value::Integer(5);
 
 /// What the router knows and its BGP speaker does not.
 #[derive(Clone, Copy)]
@@ -94,8 +89,7 @@ impl Row for Scalars {
             1 => Value::gauge(self.configured_vrfs),
             2 => Value::gauge(self.active_vrfs),
             3 => Value::gauge(self.connected_interfaces),
-            // TruthValue.
-            4 => Value::Integer(if self.notifications { 1 } else { 2 }),
+            4 => Value::truth(self.notifications),
             // mplsL3VpnVrfConfMaxPossRts: no bound of its own. mplsL3VpnVrfConfRteMxThrshTime: one notification a crossing.
             5 | 6 => Value::Unsigned(0),
             7 => Value::Unsigned(self.illegal_label_threshold),
@@ -136,8 +130,8 @@ impl Row for IfConf {
                 (false, false) => 0x80,
                 (bgp, statics) => (u8::from(bgp) * 0x40) | (u8::from(statics) * 0x04),
             }]),
-            4 => READ_ONLY,
-            5 => ACTIVE,
+            4 => Value::READ_ONLY,
+            5 => Value::ACTIVE,
             _ => return None,
         })
     }
@@ -202,17 +196,17 @@ vrf_table!(
             2 => Value::Octets(vrf.config.vpn_id.map_or_else(Vec::new, |id| id.octets().to_vec())),
             3 => Value::Octets(Vec::new()),
             4 => Value::Octets(vrf.config.rd.octets().to_vec()),
-            5 => ticks(vrf.stats.created),
+            5 => Value::time_stamp(vrf.stats.created),
             6 => Value::Integer(if vrf.is_up() { 1 } else { 2 }),
             7 => Value::gauge(vrf.interfaces.1),
             8 => Value::gauge(vrf.interfaces.0),
             9 => Value::Unsigned(limit.map_or(0, |l| l.mid)),
             10 => Value::Unsigned(limit.map_or(0, |l| l.high)),
             11 => Value::Unsigned(limit.map_or(0, |l| l.max)),
-            12 => ticks(vrf.stats.changed),
-            13 => ACTIVE,
+            12 => Value::time_stamp(vrf.stats.changed),
+            13 => Value::ACTIVE,
             14 => Value::Integer(1),
-            15 => READ_ONLY,
+            15 => Value::READ_ONLY,
             _ => return None,
         })
     }
@@ -221,7 +215,7 @@ vrf_table!(
 vrf_table!(VrfSec, "mplsL3VpnVrfSecEntry.", &[1, 3, 6, 1, 2, 1, 10, 166, 11, 1, 2, 6, 1], &[1, 2], |vrf, column| {
     match column {
         1 => Some(Value::counter(vrf.illegal_labels)),
-        2 => Some(ticks(vrf.stats.created)),
+        2 => Some(Value::time_stamp(vrf.stats.created)),
         _ => None,
     }
 });
@@ -236,7 +230,7 @@ vrf_table!(
         2 => Some(Value::counter(vrf.stats.deleted)),
         3 => Some(Value::Unsigned(vrf.stats.routes)),
         4 => Some(Value::counter(vrf.stats.refused)),
-        5 => Some(ticks(vrf.stats.created)),
+        5 => Some(Value::time_stamp(vrf.stats.created)),
         _ => None,
     }
 );
@@ -275,8 +269,8 @@ impl Row for VrfRt {
             // As people write it, without the word that says what it is.
             4 => Value::Octets(self.target.to_string().trim_start_matches("target:").as_bytes().to_vec()),
             5 => Value::Octets(Vec::new()),
-            6 => ACTIVE,
-            7 => READ_ONLY,
+            6 => Value::ACTIVE,
+            7 => Value::READ_ONLY,
             _ => return None,
         })
     }
@@ -345,11 +339,6 @@ impl Objects for L3VpnMib {
     fn next(&self, oid: &Oid) -> Option<(Oid, Value)> {
         Groups(&self.tables()).next(oid)
     }
-}
-
-/// An instant as a TimeStamp.
-fn ticks(at: Instant) -> Value {
-    Value::Ticks((at.as_micros() / 10_000) as u32)
 }
 
 fn interfaces(speaker: &Speaker, outside: Outside<'_>) -> Vec<IfConf> {

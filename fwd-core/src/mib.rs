@@ -26,9 +26,19 @@
 //! assert_eq!(table.next(&first).unwrap().1, Value::Unsigned(2));
 //! ```
 
+mod ftn;
+mod lsr;
+
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
+
+use crate::time::Instant;
+
+pub use ftn::{Ftn, FtnMap, FtnScalars, MplsMib};
+pub use lsr::{
+    CrossConnect, InSegment, InSegmentMap, LSR, LsrScalars, MplsInterface, MplsInterfacePerf, OutSegment, StackedLabel,
+};
 
 /// An object identifier. Its order is that of a walk: lexicographic by sub-identifier.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,18 +77,27 @@ impl Oid {
         self.0.extend(oid);
     }
 
+    /// Appends an index of type IpAddress: one sub-identifier for each octet (RFC 2578 §7.7).
+    pub fn push_ip_address(&mut self, address: Ipv4Addr) {
+        self.0.extend(address.octets().map(u32::from));
+    }
+
     /// Appends `InetAddressType` and `InetAddress` (RFC 4001 §3); `None` is unknown(0) with no octets.
     pub fn push_address(&mut self, address: Option<IpAddr>) {
         match address {
             None => self.0.extend([0, 0]),
-            Some(IpAddr::V4(a)) => {
-                self.push(1);
-                self.push_octets(&a.octets());
+            Some(address) => {
+                self.push(if address.is_ipv4() { 1 } else { 2 });
+                self.push_inet_address(address);
             }
-            Some(IpAddr::V6(a)) => {
-                self.push(2);
-                self.push_octets(&a.octets());
-            }
+        }
+    }
+
+    /// Appends an `InetAddress` whose type the index has already.
+    pub fn push_inet_address(&mut self, address: IpAddr) {
+        match address {
+            IpAddr::V4(a) => self.push_octets(&a.octets()),
+            IpAddr::V6(a) => self.push_octets(&a.octets()),
         }
     }
 }
@@ -105,6 +124,8 @@ pub enum Value {
     Counter64(u64),
     /// TimeTicks: hundredths of a second.
     Ticks(u32),
+    /// IpAddress: IPv4 alone.
+    IpAddress(Ipv4Addr),
     /// OCTET STRING, DisplayString, BITS.
     Octets(Vec<u8>),
     /// OBJECT IDENTIFIER.
@@ -123,6 +144,44 @@ impl Value {
     pub fn gauge(number: usize) -> Self {
         Self::Unsigned(u32::try_from(number).unwrap_or(u32::MAX))
     }
+
+    /// TruthValue (RFC 2579 §2): true(1), false(2).
+    #[must_use]
+    pub const fn truth(is: bool) -> Self {
+        Self::Integer(if is { 1 } else { 2 })
+    }
+
+    /// InetAddressType (RFC 4001 §3): ipv4(1), ipv6(2); unknown(0) of none.
+    #[must_use]
+    pub const fn address_type(address: Option<IpAddr>) -> Self {
+        Self::Integer(match address {
+            None => 0,
+            Some(IpAddr::V4(_)) => 1,
+            Some(IpAddr::V6(_)) => 2,
+        })
+    }
+
+    /// InetAddress (RFC 4001 §3): its octets; none of none.
+    #[must_use]
+    pub fn address(address: Option<IpAddr>) -> Self {
+        Self::Octets(match address {
+            None => Vec::new(),
+            Some(IpAddr::V4(a)) => a.octets().to_vec(),
+            Some(IpAddr::V6(a)) => a.octets().to_vec(),
+        })
+    }
+
+    /// RowStatus active(1) (RFC 2579 §2), of every row that nobody makes by SNMP.
+    pub const ACTIVE: Self = Self::Integer(1);
+
+    /// StorageType readOnly(5) (RFC 2579 §2): what configures the router is not SNMP.
+    pub const READ_ONLY: Self = Self::Integer(5);
+
+    /// TimeStamp (RFC 2579 §2): hundredths of a second since the embedder's epoch, which should be that of its `sysUpTime`.
+    #[must_use]
+    pub const fn time_stamp(at: Instant) -> Self {
+        Self::Ticks((at.as_micros() / 10_000) as u32)
+    }
 }
 
 /// A conceptual row (RFC 2578 §7.1.12).
@@ -135,6 +194,15 @@ pub trait Row {
     fn index(&self, out: &mut Oid);
     /// The value of a column of [`Self::COLUMNS`]; `None` if the row has none.
     fn cell(&self, column: u32) -> Option<Value>;
+}
+
+/// The identifier of a cell of a row; with the first column that can be read, the pointer to the row (RFC 2579 §2, RowPointer).
+#[must_use]
+pub fn instance<R: Row>(row: &R, column: u32) -> Oid {
+    let mut oid = Oid::new(R::ENTRY);
+    oid.push(column);
+    row.index(&mut oid);
+    oid
 }
 
 /// Something with instances that can be read by identifier.
@@ -323,7 +391,8 @@ mod tests {
         oid.push_oid(&[0, 0]);
         oid.push_address(Some([192, 0, 2, 1].into()));
         oid.push_address(None);
-        assert_eq!(oid.to_string(), "7.2.97.98.2.0.0.1.4.192.0.2.1.0.0");
+        oid.push_ip_address([203, 0, 113, 255].into());
+        assert_eq!(oid.to_string(), "7.2.97.98.2.0.0.1.4.192.0.2.1.0.0.203.0.113.255");
         assert_eq!(Value::counter(u64::from(u32::MAX) + 2), Value::Counter(1));
         assert_eq!(Value::gauge(usize::MAX), Value::Unsigned(u32::MAX));
     }

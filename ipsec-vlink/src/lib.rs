@@ -30,6 +30,7 @@ pub mod ce_based;
 pub mod correlate;
 pub mod ike;
 pub mod l2tp;
+pub mod mib;
 pub mod ppp;
 pub mod sad;
 pub mod spd;

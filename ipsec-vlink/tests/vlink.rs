@@ -2,6 +2,8 @@
 
 #[path = "vlink/drive.rs"]
 mod drive;
+#[path = "vlink/mib.rs"]
+mod mib;
 #[path = "vlink/policy.rs"]
 mod policy;
 

@@ -26,15 +26,6 @@ use crate::oam::Usage;
 use crate::pe::VplsPe;
 use crate::vsi::Instance;
 
-/// RowStatus active(1).
-const ACTIVE: Value = Value::Integer(1);
-/// StorageType readOnly(5): what configures the PE is not SNMP.
-const READ_ONLY: Value = Value::Integer(5);
-
-const fn truth(is: bool) -> Value {
-    Value::Integer(if is { 1 } else { 2 })
-}
-
 /// An instance (vplsConfigEntry, with vplsStatusEntry, which augments it).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VsiRow {
@@ -73,11 +64,11 @@ impl Row for ConfigEntry {
             // vplsConfigAdminStatus up(1), vplsConfigMacLearning.
             4 | 6 => Value::Integer(1),
             // vplsConfigDiscardUnknownDest.
-            7 => truth(false),
-            8 => truth(self.0.ages),
-            12 => ACTIVE,
+            7 => Value::truth(false),
+            8 => Value::truth(self.0.ages),
+            12 => Value::ACTIVE,
             13 => Value::Unsigned(self.0.mtu.into()),
-            15 => READ_ONLY,
+            15 => Value::READ_ONLY,
             16 => Value::Integer(self.0.signalling),
             _ => return None,
         })
@@ -145,8 +136,8 @@ bindings!(PwBindEntry, "vplsPwBindTable.", &[1, 3, 6, 1, 2, 1, 10, 274, 1, 4, 1]
     Some(match column {
         1 => Value::Integer(if pw.is_discovered { 2 } else { 1 }),
         2 => Value::Integer(if pw.is_spoke { 2 } else { 1 }),
-        3 => ACTIVE,
-        4 => READ_ONLY,
+        3 => Value::ACTIVE,
+        4 => Value::READ_ONLY,
         _ => return None,
     })
 });
@@ -168,7 +159,7 @@ impl Row for LdpConfigEntry {
 
     fn cell(&self, column: u32) -> Option<Value> {
         // vplsLdpConfigMacAddrWithdraw.
-        (column == 1).then(|| truth(true))
+        (column == 1).then(|| Value::truth(true))
     }
 }
 
@@ -217,8 +208,8 @@ impl Row for AdConfigEntry {
             // vplsBgpADConfigPrefix: the PE's own address.
             2 => Value::Unsigned(0),
             3 => Value::Octets(vpls_id.to_vec()),
-            4 => ACTIVE,
-            5 => READ_ONLY,
+            4 => Value::ACTIVE,
+            5 => Value::READ_ONLY,
             _ => return None,
         })
     }
@@ -258,8 +249,8 @@ impl Row for VeEntry {
         let (_, _, preference) = self.0.ve?;
         Some(match column {
             3 => Value::Unsigned(preference),
-            5 => ACTIVE,
-            6 => READ_ONLY,
+            5 => Value::ACTIVE,
+            6 => Value::READ_ONLY,
             _ => return None,
         })
     }
@@ -291,8 +282,8 @@ impl Row for TargetEntry {
         Some(match column {
             2 => Value::Integer(self.kind),
             3 => Value::Octets(self.target.to_vec()),
-            4 => ACTIVE,
-            5 => READ_ONLY,
+            4 => Value::ACTIVE,
+            5 => Value::READ_ONLY,
             _ => return None,
         })
     }

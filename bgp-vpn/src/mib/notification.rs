@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use fwd_core::mib::{Oid, Row, Value};
+use fwd_core::mib::{Oid, Row, Value, instance};
 use fwd_core::net::VrfId;
 
 use super::{IfConf, L3VpnMib, Scalars, VrfEntry, VrfPerf, VrfSec};
@@ -122,12 +122,4 @@ impl L3VpnMib {
         let changed = now.iter().find(|i| !then.contains(i)).or_else(|| then.iter().find(|i| !now.contains(i)))?;
         Some((instance(changed, 5), changed.cell(5)?))
     }
-}
-
-/// The identifier of a cell.
-fn instance<R: Row>(row: &R, column: u32) -> Oid {
-    let mut oid = Oid::new(R::ENTRY);
-    oid.push(column);
-    row.index(&mut oid);
-    oid
 }

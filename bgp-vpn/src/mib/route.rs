@@ -6,7 +6,7 @@ use core::net::IpAddr;
 use fwd_core::mib::{Oid, Row, Value};
 use fwd_core::net::{IfIndex, IpPrefix};
 
-use super::{ACTIVE, View, push_prefix};
+use super::{View, push_prefix};
 use crate::attr::Attributes;
 use crate::speaker::{LocalRoute, RouteSource, Speaker};
 use crate::vrf::VrfConfig;
@@ -64,7 +64,7 @@ impl Row for VrfRte {
             13..=16 => Value::Integer(-1),
             // There is no mplsXCTable here.
             17 => Value::Octets(alloc::vec![0]),
-            18 => ACTIVE,
+            18 => Value::ACTIVE,
             _ => return None,
         })
     }

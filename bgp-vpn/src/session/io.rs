@@ -4,6 +4,8 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use fwd_core::time::Instant;
+
 use super::config::{LocalIdentity, PeerConfig};
 use super::negotiated::Negotiated;
 use crate::message::{Notification, RouteRefresh};
@@ -131,6 +133,15 @@ pub struct MessageCounts {
     pub refreshes: u64,
 }
 
+impl MessageCounts {
+    /// All of them.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        let Self { opens, updates, notifications, keepalives, refreshes } = *self;
+        opens.wrapping_add(updates).wrapping_add(notifications).wrapping_add(keepalives).wrapping_add(refreshes)
+    }
+}
+
 /// What a session counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SessionCounters {
@@ -142,4 +153,10 @@ pub struct SessionCounters {
     pub established: u64,
     /// ConnectRetryCounter (RFC 4271 §8).
     pub connect_retry: u32,
+    /// Code and sub-code of the last NOTIFICATION sent or received; zeros: there was none.
+    pub last_error: [u8; 2],
+    /// When the last UPDATE came.
+    pub last_update: Option<Instant>,
+    /// When the session came up, or went down if that was later; none: it never came up.
+    pub changed: Option<Instant>,
 }

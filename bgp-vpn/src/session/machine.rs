@@ -421,6 +421,12 @@ impl Session {
         for action in actions {
             self.act(now, side, event, next, *action, &mut cause);
         }
+        for notification in [&cause.sent, &cause.received].into_iter().flatten() {
+            self.counters.last_error = [notification.code.0, notification.subcode];
+        }
+        if (before == State::Established) != (next == State::Established) {
+            self.counters.changed = Some(now);
+        }
         self.side_mut(side).state = next;
         if next == State::Established && before != next {
             self.established(now, side);

@@ -33,6 +33,7 @@ impl Session {
         match message_type {
             MessageType::OPEN => self.open_received(now, side, body),
             MessageType::UPDATE => {
+                self.counters.last_update = Some(now);
                 cause.output = (self.side(side).state == State::Established).then(|| Output::Update(body.to_vec()));
                 self.fire(now, side, SessionEvent::UpdateMsg, cause);
             }

@@ -10,6 +10,9 @@ use super::config::LinkId;
 use super::machine::{Link, VirtualLinks};
 use crate::arch::{self, Architecture};
 
+/// The TTL or hop limit of outer headers.
+pub(crate) const OUTER_TTL: u8 = 64;
+
 impl Link {
     /// What packets to us look like.
     fn encapsulation(&self) -> Option<Encapsulation> {
@@ -88,7 +91,7 @@ impl VirtualLinks {
             ports,
             numbered: false,
             mtu: peer.path_mtu,
-            ttl: 64,
+            ttl: OUTER_TTL,
             dscp: link.cfg.dscp,
             protection: association.map(|sa| Protection { sa, overhead: peer.cfg.esp_overhead }),
         };

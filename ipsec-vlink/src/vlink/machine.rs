@@ -76,6 +76,7 @@ pub(super) struct Link {
     pub(super) grace: Option<Instant>,
     /// What watches it says.
     alive: Option<bool>,
+    pub(super) spd_changed: Instant,
     pub(super) changed: Instant,
     pub(super) status: LinkStatus,
 }
@@ -228,13 +229,14 @@ impl VirtualLinks {
             state: LinkState::Absent,
             grace: None,
             alive: None,
+            spd_changed: now,
             changed: now,
             status: LinkStatus::default(),
             cfg,
         };
         self.links.push(Some(link));
         self.count += 1;
-        self.set_spd(id);
+        self.set_spd(now, id);
         self.link_event(now, id, LinkEvent::Add);
         self.consider(now, id);
         Ok(id)

@@ -28,4 +28,5 @@ pub use config::{
     SaRequest, Security,
 };
 pub use fsm::LinkState;
+pub(crate) use install::OUTER_TTL;
 pub use machine::VirtualLinks;

@@ -42,13 +42,16 @@ const fn packet_of(selector: &Selector) -> Packet {
 
 impl VirtualLinks {
     /// Writes the SPD of a link anew.
-    pub(super) fn set_spd(&mut self, id: LinkId) {
+    pub(super) fn set_spd(&mut self, now: Instant, id: LinkId) {
         let Some(link) = self.link(id) else { return };
         let (policy, ours) = (link.policy(), link.selector().local.addresses().0);
         let mut spd = Spd::new();
         // A policy that is refused leaves none behind, and nothing goes.
         let _ = spd.push(policy, |address| address == ours);
         self.spds.set(id, spd);
+        if let Some(link) = self.links.get_mut(id.0 as usize).and_then(Option::as_mut) {
+            link.spd_changed = now;
+        }
     }
 
     /// The SPD of a link.
@@ -124,7 +127,7 @@ impl VirtualLinks {
             if let Some(link) = self.links.get_mut(id.0 as usize).and_then(Option::as_mut) {
                 (link.sa, link.grace) = (sa, grace);
             }
-            self.set_spd(*id);
+            self.set_spd(now, *id);
         }
         self.take_effect(now, &ids);
         Ok(())

@@ -5,9 +5,10 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use fwd_core::net::SaId;
+use fwd_core::op::Ends;
 use fwd_core::time::Instant;
 
-use super::config::{LinkId, LinkStatus};
+use super::config::{LinkConfig, LinkId, LinkStatus};
 use super::machine::VirtualLinks;
 
 impl VirtualLinks {
@@ -19,6 +20,29 @@ impl VirtualLinks {
         let passed: Duration = now - link.changed;
         *(if link.state.carries() { &mut status.up_for } else { &mut status.down_for }) += passed;
         Some(status)
+    }
+
+    /// The links, in the order in which they were added.
+    pub fn links(&self) -> impl Iterator<Item = LinkId> + '_ {
+        (0..).map(LinkId).zip(&self.links).filter_map(|(id, link)| link.is_some().then_some(id))
+    }
+
+    /// The configuration of a link; its policy is that of the last [`Self::secure`].
+    #[must_use]
+    pub fn config(&self, id: LinkId) -> Option<&LinkConfig> {
+        Some(&self.link(id)?.cfg)
+    }
+
+    /// Between which addresses a link goes.
+    #[must_use]
+    pub fn ends(&self, id: LinkId) -> Option<Ends> {
+        Some(self.link(id)?.ends)
+    }
+
+    /// When the SPD of a link was written last.
+    #[must_use]
+    pub fn spd_changed(&self, id: LinkId) -> Option<Instant> {
+        Some(self.link(id)?.spd_changed)
     }
 
     /// Our key or label of a link.

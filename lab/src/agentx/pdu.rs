@@ -203,6 +203,7 @@ impl Reader<'_> {
             2 => Value::Integer(self.u32()? as i32),
             4 => Value::Octets(self.octets()?),
             6 => Value::Oid(self.oid()?.0),
+            64 => Value::IpAddress(<[u8; 4]>::try_from(self.octets()?).ok()?.into()),
             65 => Value::Counter(self.u32()?),
             66 => Value::Unsigned(self.u32()?),
             67 => Value::Ticks(self.u32()?),
@@ -233,6 +234,7 @@ pub fn put_binding(out: &mut Vec<u8>, name: &Oid, bound: &Bound) {
         Bound::Value(Value::Integer(_)) => 2,
         Bound::Value(Value::Octets(_)) => 4,
         Bound::Value(Value::Oid(_)) => 6,
+        Bound::Value(Value::IpAddress(_)) => 64,
         Bound::Value(Value::Counter(_)) => 65,
         Bound::Value(Value::Unsigned(_)) => 66,
         Bound::Value(Value::Ticks(_)) => 67,
@@ -245,6 +247,8 @@ pub fn put_binding(out: &mut Vec<u8>, name: &Oid, bound: &Bound) {
     put_oid(out, name);
     match bound {
         Bound::Value(Value::Integer(n)) => out.extend(n.to_be_bytes()),
+        // An octet string of four (§5.4).
+        Bound::Value(Value::IpAddress(address)) => put_octets(out, &address.octets()),
         Bound::Value(Value::Octets(octets)) => put_octets(out, octets),
         Bound::Value(Value::Oid(oid)) => put_oid(out, oid),
         Bound::Value(Value::Counter(n) | Value::Unsigned(n) | Value::Ticks(n)) => out.extend(n.to_be_bytes()),
@@ -265,6 +269,7 @@ mod tests {
             Value::Counter(u32::MAX),
             Value::Counter64(1 << 40),
             Value::Ticks(100),
+            Value::IpAddress([192, 0, 2, 1].into()),
             Value::Octets(b"abcde".to_vec()),
             Value::Oid(Oid::new(&[1, 3, 6, 1, 4])),
         ];

@@ -10,7 +10,6 @@ use fwd_core::mib::{Oid, Row, Table, Value};
 use fwd_core::net::IfIndex;
 use fwd_core::op::{LegTarget, Origin, Rpf};
 
-use super::mib::{address, address_type};
 use super::network::PimAddress;
 use super::router::PimRouter;
 use super::state::Installed;
@@ -60,8 +59,8 @@ impl Row for IpMcastRouteRow {
 
     fn cell(&self, column: u32) -> Option<Value> {
         Some(match column {
-            7 => address_type(self.upstream),
-            8 => address(self.upstream),
+            7 => Value::address_type(self.upstream),
+            8 => Value::address(self.upstream),
             9 => Value::Integer(self.incoming.map_or(0, |i| i32::try_from(i.0).unwrap_or(0))),
             12 => Value::Integer(self.protocol),
             _ => return None,

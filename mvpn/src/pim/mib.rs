@@ -3,7 +3,6 @@
 //! Only what the router knows is there: no up times, no columns of PIM-DM, of BIDIR-PIM or of configuration rows. One context
 //! (RFC 3411 §3.3.1) is one VRF; both families' tables of a VRF can stand side by side in it, as their indices differ.
 
-use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
@@ -19,31 +18,6 @@ use super::rp_set::RpOrigin;
 use super::state::{Rpf, Timer};
 use super::upstream::UpstreamState;
 use super::wire::AddressFamily;
-
-const TRUE: i32 = 1;
-const FALSE: i32 = 2;
-
-pub(super) fn truth(value: bool) -> Value {
-    Value::Integer(if value { TRUE } else { FALSE })
-}
-
-/// InetAddressType.
-pub(crate) fn address_type(address: Option<IpAddr>) -> Value {
-    Value::Integer(match address {
-        None => 0,
-        Some(IpAddr::V4(_)) => 1,
-        Some(IpAddr::V6(_)) => 2,
-    })
-}
-
-/// InetAddress.
-pub(crate) fn address(address: Option<IpAddr>) -> Value {
-    Value::Octets(match address {
-        None => Vec::new(),
-        Some(IpAddr::V4(a)) => a.octets().to_vec(),
-        Some(IpAddr::V6(a)) => a.octets().to_vec(),
-    })
-}
 
 fn seconds(d: Duration) -> Value {
     Value::Unsigned(u32::try_from(d.as_secs()).unwrap_or(u32::MAX))
@@ -90,25 +64,25 @@ impl Row for PimInterfaceRow {
     fn cell(&self, column: u32) -> Option<Value> {
         let holds = |d: Duration| d.saturating_mul(7) / 2;
         Some(match column {
-            3 => address_type(Some(self.address)),
-            4 => address(Some(self.address)),
+            3 => Value::address_type(Some(self.address)),
+            4 => Value::address(Some(self.address)),
             5 => Value::Unsigned(self.generation_id),
-            6 => address(Some(self.dr)),
+            6 => Value::address(Some(self.dr)),
             7 => Value::Unsigned(self.dr_priority),
-            8 => truth(self.dr_priority_enabled),
+            8 => Value::truth(self.dr_priority_enabled),
             9 => seconds(self.hello_interval),
             10 => seconds(self.triggered_hello),
             11 => seconds(holds(self.hello_interval)),
             12 => seconds(self.join_prune_interval),
             13 => seconds(holds(self.join_prune_interval)),
-            15 => truth(self.lan_delay_enabled),
+            15 => Value::truth(self.lan_delay_enabled),
             16 => millis(self.propagation_delay),
             17 => millis(self.override_interval),
             18 => millis(self.effective.0),
             19 => millis(self.effective.1),
-            20 => truth(self.suppression_enabled),
-            21 => truth(false),
-            23 => truth(self.passive),
+            20 => Value::truth(self.suppression_enabled),
+            21 => Value::truth(false),
+            23 => Value::truth(self.passive),
             _ => return None,
         })
     }
@@ -137,13 +111,13 @@ impl Row for PimNeighborRow {
     fn cell(&self, column: u32) -> Option<Value> {
         let delay = self.lan_prune_delay.unwrap_or_default();
         Some(match column {
-            4 => truth(self.generation_id.is_some()),
+            4 => Value::truth(self.generation_id.is_some()),
             5 => Value::Unsigned(self.generation_id.unwrap_or(0)),
             7 => ticks(self.expires),
-            8 => truth(self.dr_priority.is_some()),
+            8 => Value::truth(self.dr_priority.is_some()),
             9 => Value::Unsigned(self.dr_priority.unwrap_or(0)),
-            10 => truth(self.lan_prune_delay.is_some()),
-            11 => truth(delay.0),
+            10 => Value::truth(self.lan_prune_delay.is_some()),
+            11 => Value::truth(delay.0),
             12 => millis(delay.1),
             13 => millis(delay.2),
             _ => return None,
@@ -202,22 +176,22 @@ impl Row for PimStarGRow {
         let u = &self.upstream;
         Some(match column {
             4 => Value::Integer(3),
-            5 => address_type(self.rp),
-            6 => address(self.rp),
+            5 => Value::address_type(self.rp),
+            6 => Value::address(self.rp),
             7 => Value::Integer(match self.origin {
                 Some(RpOrigin::Static) => 2,
                 Some(RpOrigin::Learnt) => 4,
                 Some(RpOrigin::Embedded) => 6,
                 None => 7,
             }),
-            8 => truth(self.rp_is_local),
+            8 => Value::truth(self.rp_is_local),
             9 => Value::Integer(if u.joined { 2 } else { 1 }),
             10 => ticks(u.timer),
-            11 => address_type(u.neighbor),
-            12 => address(u.neighbor),
+            11 => Value::address_type(u.neighbor),
+            12 => Value::address(u.neighbor),
             13 => Value::Integer(u.interface.map_or(0, |i| i32::try_from(i.0).unwrap_or(0))),
-            14 => address_type(u.next_hop),
-            15 => address(u.next_hop),
+            14 => Value::address_type(u.next_hop),
+            15 => Value::address(u.next_hop),
             19 => Value::Unsigned(u.metric.0),
             20 => Value::Unsigned(u.metric.1),
             _ => return None,
@@ -256,13 +230,13 @@ impl Row for PimSgRow {
             5 => Value::Integer(if self.ssm { 2 } else { 3 }),
             6 => Value::Integer(if u.joined { 2 } else { 1 }),
             7 => ticks(u.timer),
-            8 => address(u.neighbor),
+            8 => Value::address(u.neighbor),
             9 => Value::Integer(u.interface.map_or(0, |i| i32::try_from(i.0).unwrap_or(0))),
-            10 => address_type(u.next_hop),
-            11 => address(u.next_hop),
+            10 => Value::address_type(u.next_hop),
+            11 => Value::address(u.next_hop),
             15 => Value::Unsigned(u.metric.0),
             16 => Value::Unsigned(u.metric.1),
-            17 => truth(self.spt_bit),
+            17 => Value::truth(self.spt_bit),
             18 => ticks(self.keepalive),
             19 => Value::Integer(match self.register {
                 RegisterState::NoInfo => 1,

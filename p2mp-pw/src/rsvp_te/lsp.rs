@@ -3,9 +3,11 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
+use core::time::Duration;
 
 use fwd_core::net::{IfIndex, Label, NhlfeId, ReplicationId};
 use fwd_core::op::IlmAction;
+use fwd_core::time::Instant;
 
 use super::config::{LspKey, Neighbour, SubGroup};
 use super::object::TokenBucket;
@@ -109,10 +111,43 @@ pub(super) struct Lsp {
     pub(super) wanted: bool,
     /// The forwarding plane had no room.
     pub(super) refused: bool,
+    pub(super) life: Life,
+}
+
+/// Since when an LSP is there, and how long it carried packets.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Life {
+    pub(super) created: Instant,
+    pub(super) is_up: bool,
+    /// When that changed, or it was made.
+    pub(super) changed: Instant,
+    /// How long it was up before.
+    pub(super) up_for: Duration,
+    pub(super) transitions: u32,
+}
+
+impl Life {
+    /// Keeps the books on whether it is up.
+    pub(super) fn set(&mut self, now: Instant, is_up: bool) {
+        if is_up == self.is_up {
+            return;
+        }
+        if self.is_up {
+            self.up_for = self.up_for.saturating_add(now - self.changed);
+        }
+        (self.is_up, self.changed) = (is_up, now);
+        self.transitions = self.transitions.saturating_add(1);
+    }
+
+    /// How long it has been up, in all and this time.
+    pub(super) fn up_for(&self, now: Instant) -> (Duration, Duration) {
+        let this = if self.is_up { now - self.changed } else { Duration::ZERO };
+        (self.up_for.saturating_add(this), this)
+    }
 }
 
 impl Lsp {
-    pub(super) const fn new(ingress: bool, tspec: TokenBucket) -> Self {
+    pub(super) const fn new(now: Instant, ingress: bool, tspec: TokenBucket) -> Self {
         Self {
             ingress,
             tspec,
@@ -125,7 +160,13 @@ impl Lsp {
             replaces: None,
             wanted: false,
             refused: false,
+            life: Life { created: now, is_up: false, changed: now, up_for: Duration::ZERO, transitions: 0 },
         }
+    }
+
+    /// Whether packets go to some leaf of it.
+    pub(super) fn is_up(&self) -> bool {
+        !self.refused && self.leaves.values().any(|leaf| leaf.reserved)
     }
 
     /// Whether it ends here.

@@ -140,7 +140,7 @@ impl Rsvp {
         if config.leaves.len() > self.config.max_leaves {
             return Err(RsvpError::TooManyLeaves(config.leaves.len()));
         }
-        self.lsps.insert(key, Lsp::new(true, config.tspec));
+        self.lsps.insert(key, Lsp::new(now, true, config.tspec));
         for (leaf, route) in config.leaves {
             self.place(key, leaf, route, None);
         }

@@ -23,7 +23,7 @@ const LOCAL_LEG: u16 = u16::MAX;
 /// L3PID of a tunnel that carries anything (RFC 3209 §4.2.1): IPv4.
 const L3PID: u16 = 0x0800;
 /// Priorities of the LSP: neither preempts nor is preempted but by the best.
-const PRIORITY: u8 = 7;
+pub(super) const PRIORITY: u8 = 7;
 
 /// A branch to a neighbour without sub-LSPs.
 pub(super) const fn branch(neighbour: Neighbour, leg: u16, nhlfe: NhlfeId) -> Branch {
@@ -41,6 +41,7 @@ impl Rsvp {
         self.resvs(key, &mut lsp);
         self.tell(key, &mut lsp);
         self.clear(key, &mut lsp);
+        lsp.life.set(self.now, lsp.is_up());
         let over = !lsp.ingress && lsp.leaves.is_empty() && lsp.branches.is_empty() && lsp.groups.is_empty();
         if over {
             self.forget(key, &lsp);

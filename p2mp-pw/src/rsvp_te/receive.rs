@@ -112,7 +112,7 @@ impl Rsvp {
                 self.too_many("labels");
                 return Some(ErrorCode::LABEL_ALLOCATION);
             };
-            let mut lsp = Lsp::new(false, tspec);
+            let mut lsp = Lsp::new(self.now, false, tspec);
             lsp.upstream = Some(Upstream { hop, iface, handle, label });
             self.lsps.insert(key, lsp);
             self.start_refreshing(key);

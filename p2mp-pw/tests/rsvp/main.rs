@@ -1,6 +1,7 @@
 //! RSVP-TE P2MP (RFC 4875): routers in virtual time, their tables walked packet by packet, and arbitrary stimuli.
 
 mod drive;
+mod mib;
 mod net;
 mod pw;
 mod rsvp_tables;

@@ -13,13 +13,6 @@ use fwd_core::time::Instant;
 use super::{GmpRouter, Timer};
 use crate::gmp::{Intervals, Protocol, Version};
 
-fn address(a: IpAddr) -> Value {
-    Value::Octets(match a {
-        IpAddr::V4(a) => a.octets().to_vec(),
-        IpAddr::V6(a) => a.octets().to_vec(),
-    })
-}
-
 fn number(n: u128) -> Value {
     Value::Unsigned(u32::try_from(n).unwrap_or(u32::MAX))
 }
@@ -57,7 +50,7 @@ impl Row for MgmdRouterInterfaceRow {
     fn cell(&self, column: u32) -> Option<Value> {
         let i = &self.intervals;
         Some(match column {
-            3 => address(self.querier),
+            3 => Value::address(Some(self.querier)),
             4 => number(u128::from(i.query.as_secs())),
             // MLDv1 is version 1 of MLD, and 2 as IGMP counts.
             6 => number(match (self.version, self.querier.is_ipv4()) {

@@ -315,24 +315,6 @@ fn zero_dot_zero() -> Oid {
     Oid::new(&[0, 0])
 }
 
-/// The identifier of a cell; with the first column that can be read, the pointer to the row (RFC 2579 §2, RowPointer).
-fn instance<R: Row>(row: &R, column: u32) -> Oid {
-    let mut oid = Oid::new(R::ENTRY);
-    oid.push(column);
-    row.index(&mut oid);
-    oid
-}
-
-/// InetAddressType.
-fn address_type(address: Option<IpAddr>) -> Value {
-    crate::pim::mib::address_type(address)
-}
-
-/// InetAddress.
-fn inet_address(address: Option<IpAddr>) -> Value {
-    crate::pim::mib::address(address)
-}
-
 /// Appends a group or source with its length: what is not given is the unspecified address, of length 0 (RFC 8503).
 fn push_prefix(out: &mut Oid, family: AddressFamily, address: Option<IpAddr>, bits: Option<u8>) {
     let (unspecified, whole) = match family {

@@ -8,7 +8,7 @@ use fwd_core::mib::{Oid, Row, Value};
 use fwd_core::net::IfIndex;
 use fwd_core::op::{LegTarget, MrouteKey, Origin, Rpf};
 
-use super::{Outside, address_type, inet_address, pmsi, push_prefix};
+use super::{Outside, pmsi, push_prefix};
 use crate::mvrf::forwarding::{flow_of, group_of};
 use crate::mvrf::instance::Mvrf;
 use crate::mvrf::route::SFlow;
@@ -78,8 +78,8 @@ impl Row for MrouteRow {
 
     fn cell(&self, column: u32) -> Option<Value> {
         Some(match column {
-            7 => address_type(self.upstream),
-            8 => inet_address(self.upstream),
+            7 => Value::address_type(self.upstream),
+            8 => Value::address(self.upstream),
             9 => Value::Integer(i32::try_from(self.incoming).unwrap_or(0)),
             11 => Value::Integer(SPARSE),
             17 => Value::Counter64(self.counters?.octets),

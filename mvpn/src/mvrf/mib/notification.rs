@@ -2,10 +2,10 @@
 
 use alloc::vec::Vec;
 
-use fwd_core::mib::{Oid, Row, Value};
+use fwd_core::mib::{Oid, Row, Value, instance};
 use fwd_core::net::VrfId;
 
-use super::{GenericRow, MvpnMib, instance};
+use super::{GenericRow, MvpnMib};
 
 /// A notification with its objects.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,10 +5,10 @@ use core::net::IpAddr;
 use alloc::vec::Vec;
 use bgp_vpn::nlri::RouteDistinguisher;
 use bgp_vpn::nlri::mcast_vpn::CGroup;
-use fwd_core::mib::{Oid, Row, Value};
+use fwd_core::mib::{Oid, Row, Value, instance};
 use fwd_core::net::Label;
 
-use super::{Outside, address_type, inet_address, instance, push_prefix, zero_dot_zero};
+use super::{Outside, push_prefix, zero_dot_zero};
 use crate::mvrf::instance::Mvrf;
 use crate::mvrf::p_tunnel::{PTunnel, PmsiTunnelValue};
 use crate::mvrf::root::TreeId;
@@ -124,8 +124,8 @@ impl Row for PmsiRow {
             3 => Value::Octets(self.rd.octets().to_vec()),
             4 => Value::Integer(i32::from(self.key.kind)),
             5 => Value::Oid(self.tunnel.clone()),
-            6 => address_type(self.group),
-            7 => inet_address(self.group),
+            6 => Value::address_type(self.group),
+            7 => Value::address(self.group),
             // greIp(1) for trees of PIM, else mpls(3).
             8 => Value::Integer(if self.group.is_some() { 1 } else { 3 }),
             _ => return None,

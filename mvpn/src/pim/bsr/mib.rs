@@ -12,21 +12,8 @@ use fwd_core::time::Instant;
 
 use super::fsm::BsrState;
 use super::{BsrRouter, Timer, Zone, ZoneAddress};
-use crate::pim::mib::{address, address_type, ticks, truth};
+use crate::pim::mib::ticks;
 use crate::pim::rp_set::RpMode;
-
-/// RowStatus active.
-const ACTIVE: Value = Value::Integer(1);
-/// StorageType readOnly.
-const READ_ONLY: Value = Value::Integer(5);
-
-/// InetAddress and InetAddressPrefixLength behind an InetAddressType that the row has already.
-fn push_octets(out: &mut Oid, address: IpAddr) {
-    match address {
-        IpAddr::V4(a) => out.push_octets(&a.octets()),
-        IpAddr::V6(a) => out.push_octets(&a.octets()),
-    }
-}
 
 /// A row of pimBsrCandidateRPTable: a range that this router is candidate RP of.
 #[derive(Clone, Debug)]
@@ -45,20 +32,20 @@ impl Row for BsrCandidateRpRow {
 
     fn index(&self, out: &mut Oid) {
         out.push_address(Some(self.rp));
-        push_octets(out, self.group.0);
+        out.push_inet_address(self.group.0);
         out.push(u32::from(self.group.1));
     }
 
     fn cell(&self, column: u32) -> Option<Value> {
         let seconds = u32::try_from(self.interval.as_secs()).unwrap_or(u32::MAX);
         Some(match column {
-            5 => truth(self.bidir),
+            5 => Value::truth(self.bidir),
             6 => ticks(self.advertisement),
             7 => Value::Unsigned(u32::from(self.priority)),
             8 => Value::Unsigned(seconds),
             9 => Value::Unsigned(seconds.saturating_mul(5).div_ceil(2)),
-            10 => ACTIVE,
-            11 => READ_ONLY,
+            10 => Value::ACTIVE,
+            11 => Value::READ_ONLY,
             _ => return None,
         })
     }
@@ -82,7 +69,7 @@ impl Row for BsrRpSetRow {
     fn index(&self, out: &mut Oid) {
         out.push_address(Some(self.group.0));
         out.push(u32::from(self.group.1));
-        push_octets(out, self.rp);
+        out.push_inet_address(self.rp);
     }
 
     fn cell(&self, column: u32) -> Option<Value> {
@@ -90,7 +77,7 @@ impl Row for BsrRpSetRow {
             6 => Value::Unsigned(u32::from(self.priority)),
             7 => Value::Unsigned(u32::from(self.holdtime)),
             8 => ticks(self.expires),
-            9 => truth(self.bidir),
+            9 => Value::truth(self.bidir),
             _ => return None,
         })
     }
@@ -117,14 +104,14 @@ impl Row for BsrCandidateRow {
 
     fn cell(&self, column: u32) -> Option<Value> {
         Some(match column {
-            2 => address_type(Some(self.address)),
-            3 => address(Some(self.address)),
+            2 => Value::address_type(Some(self.address)),
+            3 => Value::address(Some(self.address)),
             4 => Value::Unsigned(u32::from(self.priority)),
             5 => Value::Unsigned(u32::from(self.hash_mask_len)),
-            6 => truth(self.elected),
+            6 => Value::truth(self.elected),
             7 => ticks(self.timer),
-            8 => ACTIVE,
-            9 => READ_ONLY,
+            8 => Value::ACTIVE,
+            9 => Value::READ_ONLY,
             _ => return None,
         })
     }
@@ -150,8 +137,8 @@ impl Row for BsrElectedRow {
 
     fn cell(&self, column: u32) -> Option<Value> {
         Some(match column {
-            2 => address_type(Some(self.address)),
-            3 => address(Some(self.address)),
+            2 => Value::address_type(Some(self.address)),
+            3 => Value::address(Some(self.address)),
             4 => Value::Unsigned(u32::from(self.priority)),
             5 => Value::Unsigned(u32::from(self.hash_mask_len)),
             6 => ticks(self.expires),

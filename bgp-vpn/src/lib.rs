@@ -34,3 +34,4 @@ pub mod session;
 pub mod speaker;
 pub mod vr;
 pub mod vrf;
+pub mod yang;

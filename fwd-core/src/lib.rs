@@ -60,6 +60,8 @@ mod trace;
 mod verdict;
 pub mod wire;
 mod worker;
+#[cfg(feature = "control")]
+pub mod yang;
 
 pub use counters::{BridgeCounters, Counters, GroupCounters, TooBigCounters, VlinkCounters, VrfCounters};
 pub use forwarder::Forwarder;

@@ -2,6 +2,8 @@
 
 #[path = "msdp/drive.rs"]
 mod drive;
+#[path = "msdp/yang.rs"]
+mod yang;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;

@@ -4,6 +4,7 @@ mod admission;
 mod audience;
 mod bad_input;
 mod beside_multicast;
+mod bgp_mib;
 mod ce;
 mod churn;
 mod families;
@@ -24,6 +25,7 @@ mod refresh;
 mod rt_constraint;
 mod vr;
 mod world;
+mod yang;
 
 mod customer_view;
 mod drive;

@@ -24,6 +24,8 @@ pub(super) struct Key {
 pub(super) struct Cached {
     /// The peer that it came from.
     pub(super) from: Ipv4Addr,
+    /// When it came first.
+    pub(super) since: Instant,
     /// When it was passed on last.
     pub(super) passed_on: Instant,
 }
@@ -53,7 +55,12 @@ impl MsdpSpeaker {
         }
         match self.is_rpf_peer(from, rp) {
             Some(true) => {}
-            Some(false) => return self.push_event(MsdpEvent::RpfFailed { peer: from, rp }),
+            Some(false) => {
+                if let Some(peer) = self.peers.get_mut(&from) {
+                    peer.counts.rpf_failures = peer.counts.rpf_failures.saturating_add(1);
+                }
+                return self.push_event(MsdpEvent::RpfFailed { peer: from, rp });
+            }
             None if self.waiting.len() < WAITING => {
                 if !self.track(rp) {
                     return self.push_event(MsdpEvent::Limit { peer: from });
@@ -135,7 +142,8 @@ impl MsdpSpeaker {
         let half = MsdpTimers::SA_ADVERTISEMENT.checked_div(2).unwrap_or(Duration::ZERO);
         let pass_on = known.is_none_or(|known| self.now >= known.passed_on + half);
         let passed_on = if pass_on { self.now } else { known.map_or(self.now, |known| known.passed_on) };
-        self.cache.insert(key, Cached { from: known.map_or(from, |known| known.from), passed_on });
+        let since = known.map_or(self.now, |known| known.since);
+        self.cache.insert(key, Cached { from: known.map_or(from, |known| known.from), since, passed_on });
         if pass_on {
             self.pass_on(from, key, &data);
         }

@@ -8,6 +8,7 @@
 //! | `config.rs` | what an operator says |
 //! | `speaker.rs` | the machine: peers, timers, outputs |
 //! | `cache.rs` | the SA cache, Peer-RPF, mesh groups |
+//! | `yang.rs` | `ietf-msdp` |
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod cache;
@@ -15,6 +16,7 @@ mod config;
 pub mod fsm;
 mod speaker;
 pub mod tlv;
+mod yang;
 
 pub use config::{MsdpConfig, MsdpConfigError, MsdpLimits, MsdpPeerConfig, MsdpTimers};
 pub use speaker::{Input, MsdpEvent, MsdpSpeaker, Output};

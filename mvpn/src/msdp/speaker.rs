@@ -173,7 +173,7 @@ pub(super) enum Timer {
 #[derive(Clone, Debug)]
 pub(super) struct Peer {
     pub(super) config: MsdpPeerConfig,
-    state: PeerState,
+    pub(super) state: PeerState,
     writable: bool,
     /// The beginning of a message that is not whole yet.
     received: Vec<u8>,
@@ -183,6 +183,47 @@ pub(super) struct Peer {
     keepalive_due: bool,
     /// Entries of the cache that came from it.
     pub(super) entries: usize,
+    pub(super) counts: PeerCounts,
+}
+
+/// What was counted of a peer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PeerCounts {
+    /// When the session came up, or ended if that was later, or the peer was added.
+    pub(super) changed: Instant,
+    /// Sessions that ended.
+    pub(super) resets: u64,
+    /// Source-Actives that did not come from the RPF peer.
+    pub(super) rpf_failures: u64,
+    pub(super) received: TlvCounts,
+    pub(super) sent: TlvCounts,
+}
+
+/// Messages by type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct TlvCounts {
+    pub(super) keepalives: u64,
+    pub(super) source_actives: u64,
+    pub(super) requests: u64,
+    pub(super) responses: u64,
+    /// Those of other types, too.
+    pub(super) total: u64,
+}
+
+impl TlvCounts {
+    pub(super) fn count(&mut self, tlv: &Tlv<'_>) {
+        let field = match tlv {
+            Tlv::KeepAlive => Some(&mut self.keepalives),
+            Tlv::SourceActive { .. } => Some(&mut self.source_actives),
+            Tlv::Request(_) => Some(&mut self.requests),
+            Tlv::Response { .. } => Some(&mut self.responses),
+            Tlv::Unknown { .. } => None,
+        };
+        if let Some(field) = field {
+            *field = field.saturating_add(1);
+        }
+        self.total = self.total.saturating_add(1);
+    }
 }
 
 impl Peer {
@@ -199,7 +240,7 @@ pub struct MsdpSpeaker {
     pub(super) peers: BTreeMap<Ipv4Addr, Peer>,
     pub(super) cache: BTreeMap<Key, Cached>,
     /// Sources of this domain, and those that other PEs of the VPN have.
-    own: BTreeSet<Key>,
+    pub(super) own: BTreeSet<Key>,
     /// Where the next batch of them begins.
     cursor: Option<Key>,
     pub(super) rpf: BTreeMap<Ipv4Addr, Option<Option<Ipv4Addr>>>,
@@ -257,6 +298,7 @@ impl MsdpSpeaker {
             data: VecDeque::new(),
             keepalive_due: false,
             entries: 0,
+            counts: PeerCounts { changed: now, ..PeerCounts::default() },
         };
         self.peers.insert(address, peer);
         self.event(address, PeerEvent::Enable);
@@ -385,6 +427,9 @@ impl MsdpSpeaker {
             return None;
         }
         peer.keepalive_due = false;
+        if let Ok(tlv) = Tlv::parse(&out) {
+            peer.counts.sent.count(&tlv);
+        }
         Some(out)
     }
 
@@ -401,6 +446,10 @@ impl MsdpSpeaker {
         let Ok((next, actions)) = transition(peer.state, event) else { return };
         let was_up = peer.is_up();
         peer.state = next;
+        if peer.is_up() != was_up {
+            peer.counts.changed = self.now;
+            peer.counts.resets = peer.counts.resets.saturating_add(u64::from(was_up));
+        }
         for action in actions {
             self.act(address, *action);
         }
@@ -470,6 +519,9 @@ impl MsdpSpeaker {
                 continue;
             }
             let Ok(tlv) = Tlv::parse(message) else { return self.event(address, PeerEvent::FormatError) };
+            if let Some(peer) = self.peers.get_mut(&address) {
+                peer.counts.received.count(&tlv);
+            }
             match tlv {
                 Tlv::SourceActive { rp, entries, data } => {
                     self.source_active(address, rp, entries.iter().collect(), data.to_vec());

@@ -55,6 +55,7 @@ pub mod upstream;
 mod watch;
 mod ways;
 pub mod wire;
+mod yang;
 
 pub use config::{
     BidirConfig, DenseConfig, DrLoadBalancing, EcmpConfig, PimConfig, PimConfigError, PimInterfaceConfig, PimLimits,

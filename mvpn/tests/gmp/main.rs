@@ -8,6 +8,7 @@ mod members;
 mod proxy;
 mod queries;
 mod versions;
+mod yang;
 
 proptest::proptest! {
     #[test]

@@ -11,3 +11,4 @@ mod register;
 mod scale;
 mod services;
 mod ways;
+mod yang;

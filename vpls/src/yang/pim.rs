@@ -2,7 +2,6 @@
 //! or Register state.
 
 use alloc::collections::BTreeMap;
-use alloc::string::ToString;
 use core::net::IpAddr;
 
 use fwd_core::net::PortId;
@@ -22,8 +21,8 @@ pub(super) fn write(pe: &VplsPe, now: Instant, tree: &mut Tree) {
         if !snooper.config().pim {
             continue;
         }
-        let mut protocols = Node::of(tree, PROTOCOL);
-        protocols.keys.push(domain.0.to_string());
+        let mut protocols = tree.root(PROTOCOL);
+        protocols.key(domain.0);
         let mut node = protocols.at("ietf-pim-base:pim");
         for (is_ipv6, family, prefix) in FAMILIES {
             routes(

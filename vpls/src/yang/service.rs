@@ -16,7 +16,7 @@ const fn status(is_up: bool) -> &'static str {
 }
 
 pub(super) fn write(pe: &VplsPe, tree: &mut Tree) {
-    let mut services = Node::of(tree, "/ietf-l2vpn-ntw:l2vpn-ntw/vpn-services");
+    let mut services = tree.root("/ietf-l2vpn-ntw:l2vpn-ntw/vpn-services");
     for (vsi, instance) in &pe.vsis {
         let is_up = instance.circuits.values().any(|circuit| instance.forwards(circuit));
         let mut service = services.entry("vpn-service", &[("vpn-id", text(vsi.0))]);

@@ -1,6 +1,5 @@
 //! `ietf-igmp-mld-snooping` (RFC 9166 §3.1, §3.2): an instance of each protocol for every broadcast domain that is looked at.
 
-use alloc::string::ToString;
 use core::net::IpAddr;
 
 use fwd_core::mib::{Objects, Oid, Row, Value as Mib};
@@ -43,8 +42,8 @@ pub(super) fn write(pe: &VplsPe, now: Instant, tree: &mut Tree) {
     for domain in pe.domains.keys() {
         let Some(snooper) = pe.snooping(*domain) else { continue };
         for family in [IGMP, MLD] {
-            let mut protocols = Node::of(tree, PROTOCOL);
-            protocols.keys.push(domain.0.to_string());
+            let mut protocols = tree.root(PROTOCOL);
+            protocols.key(domain.0);
             let mut node = protocols.at(family.instance);
             settings(snooper, &family, &mut node);
             groups(snooper, &family, (pe, *domain), now, &mut node);

@@ -10,7 +10,7 @@ use mvpn::gmp::{Message, Protocol as _, RecordType, ReportBuf};
 use mvpn::pim::wire::{HelloOption, LanPruneDelay};
 use vpls::mib::{MembershipMib, VplsMib};
 use vpls::snoop::{Protocol, build};
-use vpls::yang::{Tree, Value};
+use vpls::yang::{Tree, Value, tree as picture};
 use vpls::{CircuitConfig, PwConfig, VsiConfig};
 
 use super::signalling::{VSI, network, plain, ve};
@@ -95,7 +95,7 @@ fn has(objects: &impl Objects, object: &str) -> bool {
 fn every_object_of_the_list_has_a_getter() {
     let world = busy();
     let pe = &world.pes[0].pe;
-    let (vpls, tree) = (VplsMib::new(pe), Tree::new(pe, world.now));
+    let (vpls, tree) = (VplsMib::new(pe), picture(pe, world.now));
     let membership = MembershipMib::new(pe, VSI, world.now).unwrap();
     let mut missing = Vec::new();
     let mut models: std::collections::BTreeMap<&str, usize> = Default::default();
@@ -127,7 +127,7 @@ fn every_object_of_the_list_has_a_getter() {
 #[test]
 fn snooping_objects_say_what_happened() {
     let mut world = busy();
-    let tree = Tree::new(&world.pes[0].pe, world.now);
+    let tree = picture(&world.pes[0].pe, world.now);
     let text = |value: &str| Some(Value::Text(value.into()));
     let get = |tree: &Tree, path: &str, keys: &[&str]| tree.get(path, keys).cloned();
     let igmp = |leaf: &str| format!("{SNOOPING}:igmp-snooping-instance/{leaf}");
@@ -185,10 +185,10 @@ fn snooping_objects_say_what_happened() {
     // What is left is gone, and begins anew.
     world.send(0, 1, &leave(6, G));
     world.pass(Duration::from_secs(5));
-    assert_eq!(get(&Tree::new(&world.pes[0].pe, world.now), &igmp("group/up-time"), &["1", &g]), None);
+    assert_eq!(get(&picture(&world.pes[0].pe, world.now), &igmp("group/up-time"), &["1", &g]), None);
     world.send(0, 1, &join(5, G));
     world.pass(Duration::from_secs(1));
-    let tree = Tree::new(&world.pes[0].pe, world.now);
+    let tree = picture(&world.pes[0].pe, world.now);
     assert_eq!(get(&tree, &igmp("group/up-time"), &["1", &g]), Some(Value::Unsigned(1)));
     assert_eq!(get(&tree, &igmp("group/last-reporter"), &["1", &g]), text(&host(5).to_string()));
 }
@@ -197,7 +197,7 @@ fn snooping_objects_say_what_happened() {
 #[test]
 fn routers_and_services_are_as_they_are() {
     let world = busy();
-    let tree = Tree::new(&world.pes[0].pe, world.now);
+    let tree = picture(&world.pes[0].pe, world.now);
     let is = |path: String, keys: &[&str], value: Value| assert_eq!(tree.get(&path, keys), Some(&value), "{path}");
     let text = |value: &str| Value::Text(value.into());
     let (dr, other) = (host(20).to_string(), host(21).to_string());

@@ -21,6 +21,7 @@ mod interface;
 pub mod mib;
 mod output;
 mod timeout;
+mod yang;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;

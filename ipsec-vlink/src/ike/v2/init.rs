@@ -367,16 +367,9 @@ impl<P: CryptoProvider> Ike<P> {
         arrival: &Arrival<'_>,
         message: &Message<'_>,
     ) -> Result<(), Reject> {
-        let fits = arrival.header.is_response() && arrival.header.message_id == 0 && arrival.from == sa.remote;
         let resumes = sa.handshake.as_ref().is_some_and(|h| h.ticket.is_some());
-        if sa.state != State::InitSent || !fits || resumes {
-            return Err(Reject::MessageId);
-        }
-        if message.critical.is_some() {
-            return Err(Reject::Malformed);
-        }
-        if let Some(cookie) = message.notify(NotifyType::COOKIE) {
-            return self.restart(now, sa, Some(cookie.data), None);
+        if self.is_asked_again(now, sa, arrival, message, !resumes)? {
+            return Ok(());
         }
         if let Some(error) = message.error() {
             let group = error.data.try_into().ok().map(|g| DhGroup(u16::from_be_bytes(g)));
@@ -403,6 +396,28 @@ impl<P: CryptoProvider> Ike<P> {
             _ => Err(super::super::crypto::CryptoError::PublicValue),
         };
         self.answered(now, sa, arrival, message, (handshake, keys.ok().map(|keys| (suite, keys)), nonce))
+    }
+
+    /// What responses of both exchanges that begin an SA have in common: it is one to what was `asked`, and if it only asks for a cookie
+    /// (RFC 7296 §2.6, RFC 5723 §4.3.2), the request goes again.
+    pub(super) fn is_asked_again(
+        &mut self,
+        now: Instant,
+        sa: &mut IkeSa,
+        arrival: &Arrival<'_>,
+        message: &Message<'_>,
+        asked: bool,
+    ) -> Result<bool, Reject> {
+        let fits = arrival.header.is_response() && arrival.header.message_id == 0 && arrival.from == sa.remote;
+        if sa.state != State::InitSent || !fits || !asked {
+            return Err(Reject::MessageId);
+        }
+        if message.critical.is_some() {
+            return Err(Reject::Malformed);
+        }
+        let Some(cookie) = message.notify(NotifyType::COOKIE) else { return Ok(false) };
+        self.restart(now, sa, Some(cookie.data), None)?;
+        Ok(true)
     }
 
     /// The first message is answered, and the keys are made: the proof goes.

@@ -13,7 +13,6 @@ use super::super::event::{Ended, Event};
 use super::super::header::ExchangeType;
 use super::super::payload::{Notify, NotifyType, Payloads, Writer};
 use super::exchange::notify;
-use super::fsm::State;
 use super::keys::{IkeKeys, Seed};
 use super::machine::Ike;
 use super::message::Message;
@@ -113,16 +112,9 @@ impl<P: CryptoProvider> Ike<P> {
         arrival: &Arrival<'_>,
         message: &Message<'_>,
     ) -> Result<(), Reject> {
-        let fits = arrival.header.is_response() && arrival.header.message_id == 0 && arrival.from == sa.remote;
         let shown = sa.handshake.as_ref().is_some_and(|h| matches!(h.ticket, Some(Presented::Ours(_))));
-        if sa.state != State::InitSent || !fits || !shown {
-            return Err(Reject::MessageId);
-        }
-        if message.critical.is_some() {
-            return Err(Reject::Malformed);
-        }
-        if let Some(cookie) = message.notify(NotifyType::COOKIE) {
-            return self.restart(now, sa, Some(cookie.data), None);
+        if self.is_asked_again(now, sa, arrival, message, shown)? {
+            return Ok(());
         }
         if message.notify(NotifyType::TICKET_NACK).is_some() || message.error().is_some() {
             return self.begin_anew(now, sa);

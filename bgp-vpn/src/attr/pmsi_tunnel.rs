@@ -1,11 +1,12 @@
 //! PMSI_TUNNEL (RFC 6514 §5, RFC 7385, RFC 7902, RFC 8534).
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::IpAddr;
 
 use fwd_core::codec::{self, BufMut, Fail, Take};
 use fwd_core::net::Label;
 use fwd_core::{Fault, Malformed};
 
+use super::pmsi_pair::{PimTree, TransportTunnel};
 use crate::nlri::MldpFec;
 
 bitflags::bitflags! {
@@ -125,86 +126,6 @@ pub enum PmsiTunnelId<'a> {
     },
 }
 
-/// A PIM tree of the provider: both addresses are of one family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PimTree {
-    /// Over IPv4.
-    V4 {
-        /// Root or sender.
-        source: Ipv4Addr,
-        /// P-group.
-        group: Ipv4Addr,
-    },
-    /// Over IPv6.
-    V6 {
-        /// Root or sender.
-        source: Ipv6Addr,
-        /// P-group.
-        group: Ipv6Addr,
-    },
-}
-
-impl PimTree {
-    /// Root or sender.
-    #[must_use]
-    pub const fn source(self) -> IpAddr {
-        match self {
-            Self::V4 { source, .. } => IpAddr::V4(source),
-            Self::V6 { source, .. } => IpAddr::V6(source),
-        }
-    }
-
-    /// P-group.
-    #[must_use]
-    pub const fn group(self) -> IpAddr {
-        match self {
-            Self::V4 { group, .. } => IpAddr::V4(group),
-            Self::V6 { group, .. } => IpAddr::V6(group),
-        }
-    }
-
-    fn take(i: &[u8]) -> Take<'_, Self> {
-        match i.len() {
-            8 => {
-                let (i, source) = codec::be_u32(i, "P-root address")?;
-                let (i, group) = codec::be_u32(i, "P-multicast group")?;
-                Ok((i, Self::V4 { source: Ipv4Addr::from_bits(source), group: Ipv4Addr::from_bits(group) }))
-            }
-            32 => {
-                let (i, source) = codec::array::<16>(i, "P-root address")?;
-                let (i, group) = codec::array::<16>(i, "P-multicast group")?;
-                Ok((i, Self::V6 { source: source.into(), group: group.into() }))
-            }
-            len => Err(Fail::new(i, IDENTIFIER, Fault::Length(len))),
-        }
-    }
-
-    fn emit(self, out: &mut impl BufMut) {
-        emit_address(self.source(), out);
-        emit_address(self.group(), out);
-    }
-}
-
-/// A transport tunnel: the local number has as many octets as the address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-pub enum TransportTunnel {
-    /// Of a PE with an IPv4 address.
-    V4 {
-        /// Source PE Address.
-        source_pe: Ipv4Addr,
-        /// Local Number.
-        local: u32,
-    },
-    /// Of a PE with an IPv6 address.
-    V6 {
-        /// Source PE Address.
-        source_pe: Ipv6Addr,
-        /// Local Number.
-        local: u128,
-    },
-}
-
 /// The MPLS Label field: three octets of which the high 20 bits are the label. All zero stands for no label.
 ///
 /// EVPN puts a virtual network identifier of 24 bits there for some encapsulations (RFC 8365 §5.1.3).
@@ -268,7 +189,7 @@ pub struct PmsiTunnel<'a> {
     pub tunnel: PmsiTunnelId<'a>,
 }
 
-const IDENTIFIER: &str = "tunnel identifier";
+pub(super) const IDENTIFIER: &str = "tunnel identifier";
 
 impl<'a> PmsiTunnel<'a> {
     /// Takes the value of the attribute: all of the input.
@@ -421,29 +342,6 @@ impl<'a> PmsiTunnelId<'a> {
     }
 }
 
-/// The same octets: an address and a second one, or a number.
-impl From<PimTree> for TransportTunnel {
-    fn from(pair: PimTree) -> Self {
-        match pair {
-            PimTree::V4 { source, group } => Self::V4 { source_pe: source, local: group.to_bits() },
-            PimTree::V6 { source, group } => Self::V6 { source_pe: source, local: group.to_bits() },
-        }
-    }
-}
-
-impl From<TransportTunnel> for PimTree {
-    fn from(tunnel: TransportTunnel) -> Self {
-        match tunnel {
-            TransportTunnel::V4 { source_pe, local } => {
-                Self::V4 { source: source_pe, group: Ipv4Addr::from_bits(local) }
-            }
-            TransportTunnel::V6 { source_pe, local } => {
-                Self::V6 { source: source_pe, group: Ipv6Addr::from_bits(local) }
-            }
-        }
-    }
-}
-
 fn rsvp_te(i: &[u8]) -> Take<'_, PmsiTunnelId<'_>> {
     let Some(at) = i.len().checked_sub(8) else { return Err(Fail::new(i, IDENTIFIER, Fault::Length(i.len()))) };
     let (i, octets) = codec::octets(i, at, IDENTIFIER)?;
@@ -467,17 +365,10 @@ const fn address_len(address: IpAddr) -> usize {
     if address.is_ipv4() { 4 } else { 16 }
 }
 
-fn emit_address(address: IpAddr, out: &mut impl BufMut) {
+pub(super) fn emit_address(address: IpAddr, out: &mut impl BufMut) {
     match address {
         IpAddr::V4(address) => out.put_slice(&address.octets()),
         IpAddr::V6(address) => out.put_slice(&address.octets()),
-    }
-}
-
-#[cfg(feature = "arbitrary")]
-impl<'a> arbitrary::Arbitrary<'a> for PimTree {
-    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
-        u.arbitrary().map(TransportTunnel::into)
     }
 }
 
@@ -519,6 +410,7 @@ impl<'a> arbitrary::Arbitrary<'a> for PmsiTunnel<'a> {
 mod tests {
     use super::*;
     use alloc::vec::Vec;
+    use core::net::Ipv6Addr;
 
     const PE: [u8; 4] = [192, 0, 2, 1];
     const GROUP: [u8; 4] = [239, 1, 1, 1];

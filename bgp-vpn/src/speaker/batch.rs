@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use super::outbound::Group;
 use super::shared::Shared;
 use super::target::{Target, may_tell, told_path};
-use super::update_out::Sent;
+use super::update_out::{Sent, Writing};
 use crate::message::{MpPosition, PathAttributes, UpdateWriter};
 use crate::nlri::{Labels, PathId};
 use crate::rib::{AdjOut, Dest, Entry, Form, Key, Path, Rib, Table};
@@ -17,10 +17,7 @@ use crate::rib::{AdjOut, Dest, Entry, Form, Key, Path, Rib, Table};
 /// Writes the next message of the batch. `false`: it needs more room.
 pub(super) fn write<K: Key>(
     rib: &mut Rib<K>,
-    slot: u32,
-    shared: &Shared,
-    target: &Target<'_>,
-    room: usize,
+    Writing { slot, shared, target, room }: Writing<'_>,
     out: &mut Vec<u8>,
     sent: &mut Sent,
 ) -> bool {

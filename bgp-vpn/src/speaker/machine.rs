@@ -11,7 +11,7 @@ use super::peer::PeerState;
 use super::routing::Routing;
 use super::tables::{GLOBAL, TableKind};
 use super::target::Target;
-use super::update_out::{Sent, write};
+use super::update_out::{Sent, Writing, write};
 use crate::message::{RefreshSubtype, RouteRefresh};
 use crate::nlri::{Afi, Family};
 use crate::session::{ConfigError, Input as SessionInput, Output as SessionOutput, Session};
@@ -462,19 +462,20 @@ impl Speaker {
         let vrf = peer.config.vrf;
         let target = Target { id, peer, negotiated, site, rule, default_target, family, vrf, max_paths, best_external };
         let track = retiring.get(&(table, family.afi == Afi::IPV6)).is_some_and(|r| !r.is_empty());
+        let to = Writing { slot, shared, target: &target, room };
         match (table, family.afi) {
-            (TableKind::Vpn, Afi::IPV4) => write(&mut tables.vpn4, slot, shared, &target, room, out, track),
-            (TableKind::Vpn, _) => write(&mut tables.vpn6, slot, shared, &target, room, out, track),
-            (TableKind::Labeled, Afi::IPV4) => write(&mut tables.labeled4, slot, shared, &target, room, out, track),
-            (TableKind::Labeled, _) => write(&mut tables.labeled6, slot, shared, &target, room, out, track),
-            (TableKind::Memberships, _) => write(&mut tables.memberships, slot, shared, &target, room, out, track),
+            (TableKind::Vpn, Afi::IPV4) => write(&mut tables.vpn4, to, out, track),
+            (TableKind::Vpn, _) => write(&mut tables.vpn6, to, out, track),
+            (TableKind::Labeled, Afi::IPV4) => write(&mut tables.labeled4, to, out, track),
+            (TableKind::Labeled, _) => write(&mut tables.labeled6, to, out, track),
+            (TableKind::Memberships, _) => write(&mut tables.memberships, to, out, track),
             (TableKind::Opaque(table), _) => match tables.opaque.get_mut(usize::from(table)) {
-                Some(table) => write(&mut table.rib, slot, shared, &target, room, out, track),
+                Some(table) => write(&mut table.rib, to, out, track),
                 None => Sent::default(),
             },
             (TableKind::Unicast(vrf), afi) => match tables.vrf_mut(vrf) {
-                Some(vrf) if afi == Afi::IPV4 => write(&mut vrf.v4, slot, shared, &target, room, out, track),
-                Some(vrf) => write(&mut vrf.v6, slot, shared, &target, room, out, track),
+                Some(vrf) if afi == Afi::IPV4 => write(&mut vrf.v4, to, out, track),
+                Some(vrf) => write(&mut vrf.v6, to, out, track),
                 None => Sent::default(),
             },
         }

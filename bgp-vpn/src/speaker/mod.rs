@@ -9,6 +9,7 @@
 //! | `sessions.rs` | sessions, next hops, circuits and local routes as causes of route changes |
 //! | `update_in.rs` | a received UPDATE, with RFC 7606 |
 //! | `routing.rs` | what follows from a path that comes or goes |
+//! | `admission.rs` | a peer's paths counted in and out |
 //! | `pace.rs` | how fast a peer's UPDATEs are taken |
 //! | `long_lived.rs` | routes of peers that stay away (RFC 9494) |
 //! | `restart.rs` | this router has restarted (RFC 4724 §4.1) |
@@ -25,6 +26,7 @@
 //! imports them or not.
 
 mod admin;
+mod admission;
 mod batch;
 mod fib;
 mod io;
@@ -45,12 +47,13 @@ mod target;
 mod update_in;
 mod update_out;
 
+pub(crate) use admission::{admit, left};
 pub use io::{Circuit, Event, Input, LabeledRoute, LocalRoute, Output, PeerId, Reach, Side, SpeakerConfig};
 pub use machine::Speaker;
 pub(crate) use outbound::Rewrites;
 pub use peer::RouteCounters;
 pub(crate) use peer::{PeerFamily, PeerState};
 pub use query::{PeerFamilyState, RouteSource, RouteView, Stats, VrfStats};
-pub(crate) use routing::{Routing, admit, left};
+pub(crate) use routing::Routing;
 pub(crate) use shared::Shared;
 pub(crate) use tables::{AddressFamily, GLOBAL, TableKind, Tables};

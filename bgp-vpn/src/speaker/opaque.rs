@@ -6,8 +6,9 @@
 use fwd_core::Malformed;
 use smallvec::SmallVec;
 
+use super::admission::{admit, left};
 use super::io::PeerId;
-use super::routing::{Routing, admit, left};
+use super::routing::Routing;
 use super::tables::{TableKind, Tables};
 use crate::nlri::{Family, Framing, NlriFormat, OpaqueNlri};
 use crate::rib::{AttrId, Change, Form, LabelRef, NextHopId, OctetKey, Path, Rib, Source, Touched};

@@ -19,13 +19,14 @@ use fwd_core::time::Instant;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
-use super::io::{Event, PeerId, SpeakerConfig};
+use super::admission::{admit, left};
+use super::io::{PeerId, SpeakerConfig};
 use super::shared::Shared;
 use super::tables::{AddressFamily, TableKind, Tables};
 use crate::nlri::{RouteDistinguisher, RtMembership};
 use crate::rib::{
-    Attributes, BitSet, Candidate, Key, LabelStacks, NextHopId, NextHops, Path, Peers, PlainKey, Rib, Scope, Source,
-    TargetId, Touched, VpnKey, best_where,
+    Attributes, BitSet, Candidate, LabelStacks, NextHopId, NextHops, Path, PlainKey, Scope, Source, TargetId, Touched,
+    VpnKey, best_where,
 };
 use crate::vrf::{Circuits, Tunnels, VpnLabels};
 
@@ -568,36 +569,4 @@ impl Routing {
             self.fib_queue.push_back(slot);
         }
     }
-}
-
-/// Counts a peer's path in, or refuses it for the peer's limit, in which case it is released.
-pub(crate) fn admit<K: Key>(rib: &mut Rib<K>, slot: u32, dest: u32, path: &Path, shared: &mut Shared) -> bool {
-    let known = rib.table.get(dest).paths().iter().any(|p| p.is_same_path(path.source, path.path_id));
-    let Some(adj) = rib.adj_mut(slot) else {
-        rib.settle(dest);
-        shared.release(path);
-        return false;
-    };
-    if known {
-        return true;
-    }
-    if adj.input.has_room() {
-        adj.input.added(dest);
-        return true;
-    }
-    let (peer, family) = (adj.peer, adj.family);
-    if adj.input.refuse() {
-        shared.bounded_event(Event::PeerFull { peer, family });
-    }
-    rib.settle(dest);
-    shared.release(path);
-    false
-}
-
-/// Counts a peer's path out; returns the peer if it is to be asked for what its limit refused.
-pub(crate) fn left<K: Key>(rib: &mut Rib<K>, slot: u32, dest: u32, source: Source) -> Option<PeerId> {
-    let last = !rib.table.get(dest).paths().iter().any(|p| p.source == source);
-    let adj = rib.adj_mut(slot)?;
-    adj.input.removed(dest, last);
-    (adj.up && adj.input.wants_more()).then_some(adj.peer)
 }

@@ -43,16 +43,19 @@ impl Sent {
 /// Room without which nothing is written: that of the messages without routes.
 const LEAST_ROOM: usize = 64;
 
-/// Writes what a peer is owed of one table, as far as `room` goes. `track` asks for [`Sent::told`].
-pub(crate) fn write<K: Key>(
-    rib: &mut Rib<K>,
-    slot: u32,
-    shared: &Shared,
-    target: &Target<'_>,
-    room: usize,
-    out: &mut Vec<u8>,
-    track: bool,
-) -> Sent {
+/// For whom UPDATEs are written, and how many octets there may be.
+#[derive(Clone, Copy)]
+pub(crate) struct Writing<'a> {
+    /// The peer's slot in the table.
+    pub(crate) slot: u32,
+    pub(crate) shared: &'a Shared,
+    pub(crate) target: &'a Target<'a>,
+    pub(crate) room: usize,
+}
+
+/// Writes what a peer is owed of one table, as far as the room goes. `track` asks for [`Sent::told`].
+pub(crate) fn write<K: Key>(rib: &mut Rib<K>, to: Writing<'_>, out: &mut Vec<u8>, track: bool) -> Sent {
+    let Writing { slot, shared, target, room } = to;
     let mut sent = Sent { told: track.then(Vec::new), ..Sent::default() };
     let interval = target.peer.config.timers.min_route_advertisement;
     loop {
@@ -63,7 +66,7 @@ pub(crate) fn write<K: Key>(
             return sent;
         }
         if adj.out.sent < adj.out.batch.len() {
-            if !batch::write(rib, slot, shared, target, room, out, &mut sent) {
+            if !batch::write(rib, to, out, &mut sent) {
                 return sent;
             }
             continue;

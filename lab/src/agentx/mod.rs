@@ -29,39 +29,41 @@ const BULK: usize = 2000;
 #[derive(Debug)]
 pub struct Agent {
     stream: UnixStream,
-    subtree: Oid,
+    /// What is served; the first names the agent.
+    subtrees: Vec<Oid>,
+    /// Registrations that are not answered yet.
+    awaited: usize,
     writable: Vec<(Oid, Value)>,
     /// What a TestSet found right, until it is committed or cleaned up; after the commit, what was there before.
     pending: Vec<(usize, Value)>,
     session: u32,
     packet: u32,
-    registered: bool,
     inbox: Vec<u8>,
     outbox: Vec<u8>,
 }
 
 impl Agent {
-    /// Opens a session over the master's socket, and asks to serve a subtree. `writable` are the instances that may be set, with the
+    /// Opens a session over the master's socket, and asks to serve subtrees. `writable` are the instances that may be set, with the
     /// values they have; a value is set to one of the same type that is not below 0.
     ///
     /// # Errors
     /// Nobody listens.
-    pub fn open(socket: &Path, subtree: &[u32], writable: Vec<(Oid, Value)>) -> io::Result<Self> {
+    pub fn open(socket: &Path, subtrees: &[&[u32]], writable: Vec<(Oid, Value)>) -> io::Result<Self> {
         let stream = UnixStream::connect(socket)?;
         stream.set_nonblocking(true)?;
         let mut agent = Self {
             stream,
-            subtree: Oid::new(subtree),
+            subtrees: subtrees.iter().map(|subtree| Oid::new(subtree)).collect(),
+            awaited: subtrees.len(),
             writable,
             pending: Vec::new(),
             session: 0,
             packet: 1,
-            registered: false,
             inbox: Vec::new(),
             outbox: Vec::new(),
         };
         let mut payload = vec![0; 4];
-        put_oid(&mut payload, &agent.subtree);
+        put_oid(&mut payload, agent.subtrees.first().unwrap_or(&Oid::default()));
         put_octets(&mut payload, b"provider-provisioned VPNs");
         agent.request(Type::OPEN, &payload);
         agent.flush()?;
@@ -71,7 +73,7 @@ impl Agent {
     /// Whether the master serves our objects.
     #[must_use]
     pub fn is_registered(&self) -> bool {
-        self.registered
+        self.awaited == 0
     }
 
     /// The value of a writable instance.
@@ -141,7 +143,7 @@ impl Agent {
         Ok(())
     }
 
-    /// To our own requests: the first is Open, the second Register; notifications follow.
+    /// To our own requests: the first is Open, then comes a Register for each subtree; notifications follow.
     fn response(&mut self, header: &Header, payload: &[u8]) -> io::Result<()> {
         let fault = header.body(payload).and_then(|(mut body, _)| {
             body.u32()?;
@@ -150,13 +152,17 @@ impl Agent {
         match (header.packet, fault) {
             (1, Some(error::NONE)) => {
                 self.session = header.session;
-                // r.timeout, r.priority, r.range_subid, reserved.
-                let mut payload = vec![0, 127, 0, 0];
-                put_oid(&mut payload, &self.subtree);
-                self.request(Type::REGISTER, &payload);
+                for subtree in self.subtrees.clone() {
+                    // r.timeout, r.priority, r.range_subid, reserved.
+                    let mut payload = vec![0, 127, 0, 0];
+                    put_oid(&mut payload, &subtree);
+                    self.request(Type::REGISTER, &payload);
+                }
             }
-            (2, Some(error::NONE)) => self.registered = true,
-            (1 | 2, fault) => return Err(io::Error::other(format!("the master agent refuses: {fault:?}"))),
+            (_, Some(error::NONE)) => self.awaited = self.awaited.saturating_sub(1),
+            (_, fault) if self.awaited > 0 => {
+                return Err(io::Error::other(format!("the master agent refuses: {fault:?}")));
+            }
             _ => {}
         }
         Ok(())
@@ -224,7 +230,7 @@ impl Agent {
     /// # Errors
     /// The session is over.
     pub fn notify(&mut self, kind: &Oid, objects: &[(Oid, Value)]) -> io::Result<()> {
-        if !self.registered {
+        if !self.is_registered() {
             return Ok(());
         }
         let mut payload = Vec::new();
@@ -332,12 +338,12 @@ mod tests {
         let (truth, number) = (oid(&[7]), oid(&[8]));
         let mut agent = Agent {
             stream,
-            subtree: oid(&[]),
+            subtrees: vec![oid(&[])],
+            awaited: 0,
             writable: vec![(truth.clone(), Value::Integer(2)), (number.clone(), Value::Unsigned(5))],
             pending: vec![],
             session: 1,
             packet: 3,
-            registered: true,
             inbox: vec![],
             outbox: vec![],
         };

@@ -274,7 +274,7 @@ impl<'m> Driver<'m> {
             self.plane.receive(now, &mut self.forwarder)?;
         }
         if asked.contains(&true) {
-            self.managed(|management, _, router| management.serve(router));
+            self.managed(|management, now, router| management.serve(now, router));
         }
         let mut arrived = Vec::new();
         self.transport.admit(|peer| self.speaker.admits_incoming(peer), |peer| arrived.push(peer));

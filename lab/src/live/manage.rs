@@ -6,9 +6,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use bgp_vpn::mib::bgp4::{self, Bgp4Mib};
 use bgp_vpn::mib::{L3VpnMib, MODULE, Outside, Scalars, View};
 use bgp_vpn::speaker::{Event, Speaker};
-use fwd_core::mib::{Oid, Row, Value};
+use fwd_core::mib::{Groups, MplsMib, Objects, Oid, Row, Value};
 use fwd_core::net::VrfId;
 use fwd_core::time::Instant;
 use fwd_core::{Forwarder, VrfCounters};
@@ -29,6 +30,32 @@ pub(super) struct Managed<'a, 'm> {
     pub(super) speaker: &'a Speaker,
     pub(super) forwarder: &'a Forwarder<'m>,
     pub(super) plane: &'a Plane,
+}
+
+/// What is served: VPNs, sessions, and the forwarding plane's LSPs with the global table's routes into them.
+const MODULES: [&[u32]; 4] = [MODULE, bgp4::MODULE, &[1, 3, 6, 1, 2, 1, 10, 166, 2], &[1, 3, 6, 1, 2, 1, 10, 166, 8]];
+
+/// All objects at one moment.
+struct Picture {
+    vpns: L3VpnMib,
+    sessions: Bgp4Mib,
+    lsps: MplsMib,
+}
+
+impl Picture {
+    fn parts(&self) -> [&dyn Objects; 3] {
+        [&self.vpns, &self.sessions, &self.lsps]
+    }
+}
+
+impl Objects for Picture {
+    fn get(&self, oid: &Oid) -> Option<Value> {
+        Groups(&self.parts()).get(oid)
+    }
+
+    fn next(&self, oid: &Oid) -> Option<(Oid, Value)> {
+        Groups(&self.parts()).next(oid)
+    }
 }
 
 /// What managers were told, and how they are reached.
@@ -115,10 +142,20 @@ impl Management {
     }
 
     /// Answers the master agent. A session that ends is opened again later.
-    pub(super) fn serve(&mut self, router: Managed<'_, '_>) {
+    pub(super) fn serve(&mut self, now: Instant, router: Managed<'_, '_>) {
         let Some(agent) = &mut self.agent else { return };
         let settings = self.settings;
-        match agent.serve(|| Self::picture(settings, router, ROUTES)) {
+        let picture = || Picture {
+            vpns: Self::picture(settings, router, ROUTES),
+            sessions: Bgp4Mib::new(
+                router.speaker,
+                now,
+                VrfId::GLOBAL,
+                bgp4::Outside { ports: &|_| None, max_routes: ROUTES },
+            ),
+            lsps: MplsMib::new(router.forwarder, router.forwarder.counters(), VrfId::GLOBAL, ROUTES),
+        };
+        match agent.serve(picture) {
             Ok(()) => self.settings.take(agent),
             Err(_) => self.agent = None,
         }
@@ -143,7 +180,7 @@ impl Management {
     fn look(&mut self, router: Managed<'_, '_>) {
         if self.agent.is_none() {
             let writable = self.settings.writable();
-            self.agent = self.socket.as_ref().and_then(|socket| Agent::open(socket, MODULE, writable).ok());
+            self.agent = self.socket.as_ref().and_then(|socket| Agent::open(socket, &MODULES, writable).ok());
         }
         let now = Self::picture(self.settings, router, 0);
         if let Some(before) = &self.before {

@@ -31,16 +31,21 @@ fn snmpd(node: &Node) -> (Process, Process) {
     (Process::start(node, &mut agent), receiver)
 }
 
-/// What `snmpbulkwalk` finds below the module: value by identifier behind the module's.
-fn walk(node: &Node) -> Result<BTreeMap<String, String>, String> {
-    let text = node.run(&["snmpbulkwalk", "-v2c", "-c", "lab", "-m", "", "-On", "-Ox", "127.0.0.1", MODULE])?;
+/// What `snmpbulkwalk` finds below a module: value by identifier behind the module's.
+fn walk_of(node: &Node, module: &str) -> Result<BTreeMap<String, String>, String> {
+    let text = node.run(&["snmpbulkwalk", "-v2c", "-c", "lab", "-m", "", "-On", "-Ox", "127.0.0.1", module])?;
     let mut values = BTreeMap::new();
     for line in text.lines() {
         let Some((oid, value)) = line.split_once(" = ") else { continue };
-        let rest = oid.strip_prefix(MODULE).ok_or(line)?;
+        let rest = oid.strip_prefix(module).ok_or(line)?;
         values.insert(rest.trim_start_matches('.').to_owned(), value.trim().to_owned());
     }
-    if values.len() < 20 { Err(text) } else { Ok(values) }
+    Ok(values)
+}
+
+fn walk(node: &Node) -> Result<BTreeMap<String, String>, String> {
+    let values = walk_of(node, MODULE)?;
+    if values.len() < 20 { Err(format!("{values:?}")) } else { Ok(values) }
 }
 
 fn start(node: &Node, more: &str) -> Ours {
@@ -64,6 +69,14 @@ fn snmpwalk_sees_the_router_and_is_told_of_thresholds() {
     assert_eq!(value(&format!("1.2.2.1.11.{RED}")), "Gauge32: 4");
     assert_eq!(value(&format!("1.3.1.1.3.{RED}")), "Gauge32: 2", "routes");
     assert_eq!(value(&format!("1.4.1.1.8.{RED}.1.4.10.1.0.0.16.2.0.0.0.0")), "INTEGER: 3", "a local route");
+    // BGP4-MIB: version 4, the AS, the identifier as an IpAddress.
+    let sessions = walk_of(&node, ".1.3.6.1.2.1.15").unwrap();
+    assert_eq!([&sessions["1.0"], &sessions["2.0"]], ["Hex-STRING: 10", "INTEGER: 65001"]);
+    assert_eq!(sessions["4.0"], format!("IpAddress: {}", node.v4));
+    // MPLS-LSR-STD-MIB: the VRF's label ends here, so its cross-connect has no out-segment.
+    let lsps = walk_of(&node, ".1.3.6.1.2.1.10.166.2.1").unwrap();
+    let label = lsps.iter().find_map(|(oid, _)| oid.strip_prefix("4.1.3.4.")).expect("an in-segment");
+    assert_eq!(lsps[&format!("10.1.10.4.{label}.4.{label}.1.0")], "INTEGER: 1");
     // One at a time, and what is not there.
     let get = |rest: &str| {
         node.run(&["snmpget", "-v2c", "-c", "lab", "-m", "", "-On", "127.0.0.1", &format!("{MODULE}.{rest}")])

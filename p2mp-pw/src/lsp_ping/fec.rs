@@ -5,6 +5,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use fwd_core::codec::{self, BufMut, Fail, Fault, Malformed, Take};
 use fwd_core::net::{IpPrefix, Ipv4Prefix, Ipv6Prefix, Label};
 
+use super::fec_rsvp::{RsvpLsp, RsvpP2mpLsp};
 use super::tlv::{emit_tlv, padded_len, take_tlv};
 use crate::ldp::Octets;
 use crate::ldp::fec::{Attachment, MultipointFec, MultipointKind, PwType};
@@ -60,38 +61,6 @@ impl TargetFecType {
     pub const GENERALIZED_PW_IPV6: Self = Self(25);
     /// P2MP pseudowire (RFC 8339 §3.1).
     pub const P2MP_PW: Self = Self(37);
-}
-
-/// An RSVP-TE LSP between two nodes (RFC 8029 §3.2.3, §3.2.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-pub struct RsvpLsp<A> {
-    /// The tunnel's end.
-    pub endpoint: A,
-    /// The tunnel.
-    pub tunnel_id: u16,
-    /// The extended tunnel identifier.
-    pub extended_tunnel_id: A,
-    /// The tunnel's start.
-    pub sender: A,
-    /// The LSP of the tunnel.
-    pub lsp_id: u16,
-}
-
-/// An RSVP-TE P2MP LSP (RFC 6425 §3.1.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-pub struct RsvpP2mpLsp<A> {
-    /// The P2MP identifier.
-    pub p2mp_id: u32,
-    /// The tunnel.
-    pub tunnel_id: u16,
-    /// The extended tunnel identifier.
-    pub extended_tunnel_id: A,
-    /// The tunnel's start.
-    pub sender: A,
-    /// The LSP of the tunnel.
-    pub lsp_id: u16,
 }
 
 /// A FEC 128 pseudowire (RFC 8029 §3.2.9, §3.2.11).
@@ -426,48 +395,6 @@ fn take_mldp(i: &[u8], kind: MultipointKind) -> Take<'_, TargetFec> {
     match fec {
         Some(fec) => Ok((rest, TargetFec::Mldp(fec))),
         None => Err(Fail::new(i, "root address family", Fault::Length(i.len()))),
-    }
-}
-
-impl<A: WireAddress> RsvpLsp<A> {
-    fn take(i: &[u8]) -> Take<'_, Self> {
-        let (i, endpoint) = A::take(i, "tunnel endpoint")?;
-        let (i, _zero) = codec::be_u16(i, "must be zero")?;
-        let (i, tunnel_id) = codec::be_u16(i, "tunnel id")?;
-        let (i, extended_tunnel_id) = A::take(i, "extended tunnel id")?;
-        let (i, sender) = A::take(i, "tunnel sender")?;
-        let (i, _zero) = codec::be_u16(i, "must be zero")?;
-        let (i, lsp_id) = codec::be_u16(i, "lsp id")?;
-        Ok((i, Self { endpoint, tunnel_id, extended_tunnel_id, sender, lsp_id }))
-    }
-
-    fn emit(&self, out: &mut impl BufMut) {
-        self.endpoint.emit(out);
-        out.put_u32(self.tunnel_id.into());
-        self.extended_tunnel_id.emit(out);
-        self.sender.emit(out);
-        out.put_u32(self.lsp_id.into());
-    }
-}
-
-impl<A: WireAddress> RsvpP2mpLsp<A> {
-    fn take(i: &[u8]) -> Take<'_, Self> {
-        let (i, p2mp_id) = codec::be_u32(i, "p2mp id")?;
-        let (i, _zero) = codec::be_u16(i, "must be zero")?;
-        let (i, tunnel_id) = codec::be_u16(i, "tunnel id")?;
-        let (i, extended_tunnel_id) = A::take(i, "extended tunnel id")?;
-        let (i, sender) = A::take(i, "tunnel sender")?;
-        let (i, _zero) = codec::be_u16(i, "must be zero")?;
-        let (i, lsp_id) = codec::be_u16(i, "lsp id")?;
-        Ok((i, Self { p2mp_id, tunnel_id, extended_tunnel_id, sender, lsp_id }))
-    }
-
-    fn emit(&self, out: &mut impl BufMut) {
-        out.put_u32(self.p2mp_id);
-        out.put_u32(self.tunnel_id.into());
-        self.extended_tunnel_id.emit(out);
-        self.sender.emit(out);
-        out.put_u32(self.lsp_id.into());
     }
 }
 

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | echo requests and replies | `message.rs` |
 //! | TLVs, return codes | `tlv.rs`, `return_code.rs` |
-//! | FECs of the Target FEC Stack | `fec.rs` |
+//! | FECs of the Target FEC Stack | `fec.rs`, `fec_rsvp.rs` |
 //! | downstream mappings | `downstream.rs` |
 //! | what a node answers, as a procedure | `answer.rs` |
 //! | a node that answers: tables, limits, delays | `responder.rs` |
@@ -23,6 +23,7 @@
 mod answer;
 mod downstream;
 mod fec;
+mod fec_rsvp;
 mod message;
 #[allow(clippy::arithmetic_side_effects)] // an instant plus a time saturates
 mod prober;
@@ -36,7 +37,8 @@ pub use downstream::{
     DownstreamDetailed, DownstreamLabel, DownstreamMapping, DownstreamSubTlv, DsFlags, FecStackChange,
     InterfaceAddress, LabelProtocol, Multipath,
 };
-pub use fec::{GeneralizedPwFec, PwIdFec, RsvpLsp, RsvpP2mpLsp, TargetFec, TargetFecType};
+pub use fec::{GeneralizedPwFec, PwIdFec, TargetFec, TargetFecType};
+pub use fec_rsvp::{RsvpLsp, RsvpP2mpLsp};
 pub use message::{EchoMessage, GlobalFlags, MessageType, ReplyMode};
 pub use prober::{
     LspRef, Probe, ProbeError, ProbeEvent, ProbeId, ProbeInput, ProbeMode, ProbeOutput, ProbeReply, Prober,

@@ -7,8 +7,9 @@ use core::time::Duration;
 use fwd_core::net::IfIndex;
 use fwd_core::op::{NextHop, TunnelModel};
 
-use super::object::{P2mpSender, P2mpSession, TokenBucket};
+use super::object::{P2mpSender, P2mpSession};
 use super::route::Route;
+use super::tspec::TokenBucket;
 use crate::ldp::neighbour::{LabelRange, NhlfeRange};
 use crate::ldp::session::ConfigError;
 use crate::mldp::GroupRange;

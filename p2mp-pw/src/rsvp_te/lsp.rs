@@ -10,8 +10,8 @@ use fwd_core::op::IlmAction;
 use fwd_core::time::Instant;
 
 use super::config::{LspKey, Neighbour, SubGroup};
-use super::object::TokenBucket;
 use super::route::{Route, Subobject};
+use super::tspec::TokenBucket;
 
 /// Where a sub-LSP goes from here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,8 +6,9 @@ use core::net::{IpAddr, Ipv4Addr};
 use fwd_core::codec::{self, BufMut, Fail, Fault, Malformed, Take};
 use fwd_core::wire::checksum;
 
-use super::object::{Class, ErrorCode, Object, P2mpSender, P2mpSession, TokenBucket, UnknownAction};
+use super::object::{Class, ErrorCode, Object, P2mpSender, P2mpSession, UnknownAction};
 use super::route::Route;
+use super::tspec::TokenBucket;
 use crate::ldp::octets::{len16, list, whole};
 
 /// The type of a message; unknown values survive.

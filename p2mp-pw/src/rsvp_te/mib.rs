@@ -18,9 +18,9 @@ use fwd_core::time::Instant;
 use super::config::LspKey;
 use super::lsp::{Lsp, Towards};
 use super::machine::Rsvp;
-use super::object::TokenBucket;
 use super::program::PRIORITY;
 use super::route::Subobject;
+use super::tspec::TokenBucket;
 
 /// MplsOwner other(2), rsvpTe(6).
 const OWNERS: [i32; 2] = [2, 6];

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | messages | `message.rs` |
 //! | objects | `object.rs` |
-//! | routes | `route.rs` |
+//! | routes, token buckets | `route.rs`, `tspec.rs` |
 //! | configuration, inputs and outputs | `config.rs`, `io.rs` |
 //! | soft state of an LSP | `lsp.rs` |
 //! | the machine: ways, refreshes | `machine.rs` |
@@ -38,11 +38,13 @@ mod program;
 #[allow(clippy::arithmetic_side_effects)] // an instant plus a time saturates
 mod receive;
 mod route;
+mod tspec;
 
 pub use config::{LspConfig, LspKey, Neighbour, RsvpConfig, RsvpError, SubGroup};
 pub use io::{Event, Input, Output, RsvpCounters};
 pub use machine::Rsvp;
 pub use message::{Message, MessageType};
 pub use mib::{TeMib, TeScalars, Tunnel, TunnelHop, TunnelResource};
-pub use object::{Class, ErrorCode, Object, P2mpSender, P2mpSession, TokenBucket, UnknownAction};
+pub use object::{Class, ErrorCode, Object, P2mpSender, P2mpSession, UnknownAction};
 pub use route::{Route, Subobject};
+pub use tspec::TokenBucket;

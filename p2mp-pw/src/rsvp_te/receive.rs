@@ -12,7 +12,8 @@ use super::io::{Event, Output};
 use super::lsp::{Lsp, Upstream, whole_routes};
 use super::machine::{Rsvp, Timer};
 use super::message::{Message, MessageType};
-use super::object::{Class, ErrorCode, Object, P2mpSender, P2mpSession, TokenBucket};
+use super::object::{Class, ErrorCode, Object, P2mpSender, P2mpSession};
+use super::tspec::TokenBucket;
 
 /// What a message that names a sender is about.
 fn subject(session: P2mpSession<Ipv4Addr>, sender: P2mpSender<Ipv4Addr>) -> (LspKey, SubGroup) {

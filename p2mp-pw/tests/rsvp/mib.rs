@@ -182,5 +182,7 @@ fn times_are_those_of_the_lsp() {
     net.heal(1, 2);
     net.run(Duration::from_secs(30));
     assert_eq!((cell(&net, 35), cell(&net, 33)), (1, 3));
-    assert_eq!(cell(&net, 27), before + cell(&net, 28), "all that it was up");
+    // Hundredths of both are cut off.
+    let more = cell(&net, 27) - before - cell(&net, 28);
+    assert!(more <= 1, "all that it was up: {more}");
 }

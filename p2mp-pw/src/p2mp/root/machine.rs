@@ -1,5 +1,7 @@
 //! The machine: what operators do, sessions, tunnels, timers.
 
+mod protect;
+
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
@@ -441,15 +443,6 @@ impl Root {
         }
     }
 
-    /// Makes one of two pseudowires send while it is well; `None`: whichever is best.
-    pub fn switch_to(&mut self, now: Instant, primary: PwId, to: Option<PwId>) {
-        if let Some(group) = self.protections.get_mut(&primary) {
-            let member = to.and_then(|to| group.members.iter().position(|m| *m == to));
-            group.selector.set_manual(now, member);
-        }
-        self.select(primary);
-    }
-
     /// A pseudowire as it is.
     #[must_use]
     pub fn pw(&self, id: PwId) -> Option<PwView> {
@@ -585,30 +578,6 @@ impl Root {
                 group.selector.set_up(now, member, has_leg && !group.criterion.is_met(faulty, leaves));
             }
             self.select(primary);
-        }
-    }
-
-    /// Lets the selected one of two send.
-    fn select(&mut self, primary: PwId) {
-        let Some(group) = self.protections.get_mut(&primary) else { return };
-        match group.selector.next_timeout() {
-            Some(at) => self.timers.set(Timer::Group(primary), at),
-            None => self.timers.clear(Timer::Group(primary)),
-        }
-        if !group.selector.poll_changed() {
-            return;
-        }
-        let selected = group.selector.selected().and_then(|i| group.members.get(i)).copied();
-        let members = group.members;
-        for id in members {
-            if let Some(pw) = self.pws.get_mut(&id) {
-                // Without any that is well the protected one keeps trying.
-                pw.active = selected.unwrap_or(primary) == id;
-            }
-            self.touch_all(id);
-        }
-        if let Some(to) = selected {
-            self.outputs.push_back(Output::Event(Event::Switched { to }));
         }
     }
 }

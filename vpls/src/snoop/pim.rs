@@ -14,7 +14,6 @@ use fwd_core::timers::Timers;
 use mvpn::pim::wire::{HelloOption, JoinPrune, SourceFlags};
 
 use super::members::Ports;
-pub(crate) use proxy::Regenerated;
 
 /// What becomes of Joins and Prunes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

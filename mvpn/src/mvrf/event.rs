@@ -48,8 +48,7 @@ pub enum MvpnLimit {
 /// Why a route was not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MvpnReject {
-    /// A tunnel that flows of another VRF are received from: whose flows they are would be ambiguous (RFC 7900 §2.2). Or one with a label of
-    /// its root that another MVRF of this PE receives from.
+    /// A tunnel that flows of another VRF are received from: whose flows they are would be ambiguous (RFC 7900 §2.2).
     TunnelInUse,
     /// A C-multicast route with another RD than the MVRF's.
     Rd,

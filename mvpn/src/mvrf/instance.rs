@@ -411,8 +411,8 @@ impl Mvrf {
                 }
                 shared.tunnels.give_back(set.0);
             }
-            if let Some((label, _)) = known.label {
-                shared.drop_label(label);
+            if known.label.is_some() {
+                shared.release_leaf_label(key, known.tunnel);
             }
             match key.address == shared.config.router {
                 // Legs that lead to it go first.

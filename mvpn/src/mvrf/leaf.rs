@@ -110,12 +110,6 @@ impl Mvrf {
         let kind = McastKind::Leaf { key: ad, originator: shared.config.router };
         let leaf = McastRoute { family: flow.family, kind };
         let replicates = matches!(pmsi.tunnel, PTunnel::IngressReplication(_));
-        // The route of this PE has room for one label: that of the MVRF that came first.
-        if replicates && shared.is_of_another(self.config.vrf, &leaf) {
-            shared.reject(now, self.config.vrf, MvpnReject::TunnelInUse, route);
-            shared.wait_for(self.config.vrf, leaf);
-            return self.release(shared, key);
-        }
         let mut joined = Joined { tunnel: None, leaf: None, has_label: false };
         if is_tree(&pmsi.tunnel) {
             if !shared.join(&pmsi.tunnel, pmsi.label, arrives_by, Some(key)) {
@@ -145,19 +139,15 @@ impl Mvrf {
         }
     }
 
-    /// Another MVRF of this PE answered an S-PMSI, and does not any more: this one may, if it still receives it.
+    /// Another MVRF of this PE answered an S-PMSI of bidirectional groups, and does not any more: this one may, if it still receives it.
     pub(super) fn answer_again(&mut self, shared: &mut Shared, now: Instant, route: McastRoute) {
         let McastKind::Leaf { key: AdRoute::SPmsi { rd, flow, originator }, .. } = route.kind else { return };
-        let key = PeKey { address: originator, rd };
         if self.is_bidir_flow(&flow) {
-            return self.update_bidir_leaf(shared, now, key, flow);
-        }
-        if self.s_in.get(&(key, flow)).is_some_and(|s| !s.is_withdrawn && !s.users.is_empty()) {
-            self.join_s_pmsi(shared, now, key, flow);
+            self.update_bidir_leaf(shared, now, PeKey { address: originator, rd }, flow);
         }
     }
 
-    /// The label that another PE's VRF replicates to: one for each, so that what comes by it is known to be from there (RFC 7988 §7).
+    /// The label that another PE's VRF replicates to.
     fn hold_label(&mut self, shared: &mut Shared, now: Instant, key: PeKey) -> Option<Label> {
         let upstream = self.upstreams.get_mut(&key)?;
         let label = match &mut upstream.label {
@@ -166,7 +156,7 @@ impl Mvrf {
                 *label
             }
             None => {
-                let label = shared.new_label(now, self.config.vrf, upstream.tunnel)?;
+                let label = shared.hold_leaf_label(now, self.config.vrf, key, upstream.tunnel)?;
                 upstream.label = Some((label, 1));
                 label
             }
@@ -204,10 +194,10 @@ impl Mvrf {
             if let Some((tunnel, label)) = &joined.tunnel {
                 shared.leave(tunnel, *label, upstream.tunnel);
             }
-            if let (true, Some((label, uses))) = (joined.has_label, &mut upstream.label) {
+            if let (true, Some((_, uses))) = (joined.has_label, &mut upstream.label) {
                 *uses = uses.saturating_sub(1);
                 if *uses == 0 {
-                    shared.drop_label(*label);
+                    shared.release_leaf_label(key, upstream.tunnel);
                     upstream.label = None;
                 }
             }

@@ -19,7 +19,7 @@
 //! | RFC 4834 §5.1.3 | `admission.rs` | bandwidth reserved for joins |
 //! | §17 | `limits.rs`, `alarm.rs` | limits that change, alarms with hysteresis |
 //! | §11.1.2, §11.3.2, §15; RFC 7441 | `c_mldp/` | multipoint LSPs of customers that are carriers |
-//! | RFC 7900 §8 | `extranet.rs` | VRFs of one PE that import from each other |
+//! | RFC 7900 §8 | `extranet.rs`, `arrival.rs` | VRFs of one PE that import from each other |
 //! | RFC 8502, RFC 8503 | `mib/`, `adverts.rs` | managed objects |
 //! | RFC 4834 §5.2.12 | `attachment.rs` | who is missing on a tunnel |
 //! | RFC 6513 §5.3.4 | `bootstrap.rs` | the customers' Bootstrap messages |
@@ -57,6 +57,7 @@
 mod admission;
 mod adverts;
 mod alarm;
+mod arrival;
 mod as_tree;
 mod attachment;
 mod attributes;

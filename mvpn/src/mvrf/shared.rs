@@ -4,13 +4,14 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
-use fwd_core::net::{Label, LabelSpaceId, NhlfeId, ReplicationId, RpfSetId, TunnelId, VrfId};
-use fwd_core::op::{FwdOp, Ilm, IlmAction, LegTarget, TunnelModel, VsiOrVrf};
+use fwd_core::net::{Label, NhlfeId, ReplicationId, RpfSetId, TunnelId, VrfId};
+use fwd_core::op::{FwdOp, Ilm, IlmAction, TunnelModel, VsiOrVrf};
 use fwd_core::time::Instant;
 use fwd_core::timers::Timers;
 use smallvec::SmallVec;
 
 use super::adverts::SentByVrf;
+use super::arrival::{Arrivals, Space};
 use super::attributes::McastAttributes;
 use super::c_mldp::CMldpAdverts;
 use super::config::MvpnConfig;
@@ -18,7 +19,7 @@ use super::event::{MvpnEvent, MvpnLimit, MvpnReject};
 use super::extranet::{Crossing, Crossings};
 use super::in_band::InBandFault;
 use super::instance::PeKey;
-use super::io::{CTree, Output, TreeRequest};
+use super::io::{CTree, Output};
 use super::numbers::Numbers;
 use super::p_tunnel::PTunnel;
 use super::root::{Root, TreeId, Trunk};
@@ -79,32 +80,6 @@ pub(super) enum News {
     InBand(InBandFault),
 }
 
-/// A tunnel that this PE is a leaf of.
-#[derive(Clone, Debug)]
-struct Arrival {
-    arrives_by: TunnelId,
-    uses: usize,
-}
-
-/// A tunnel that this PE is a leaf of, and the MVRFs that it delivers to.
-#[derive(Clone, Debug)]
-struct Arrivals {
-    /// Who sends by it, where that is one VRF of another PE.
-    from: Option<PeKey>,
-    /// By the legs of the group.
-    to: BTreeMap<u16, Arrival>,
-    /// Where it delivers to several: the group whose legs lead to them.
-    group: Option<ReplicationId>,
-}
-
-/// A tunnel that this PE is a leaf of, with upstream-assigned labels (RFC 5331 §7).
-#[derive(Clone, Debug)]
-struct Space {
-    id: LabelSpaceId,
-    /// What each label means, and for how many.
-    labels: BTreeMap<Label, (IlmAction, usize)>,
-}
-
 /// A route of ours, and the MVRFs that want it.
 #[derive(Clone, Debug)]
 struct Originated {
@@ -120,7 +95,7 @@ pub(super) struct Shared {
     pub(super) nhlfes: Numbers,
     pub(super) groups: Numbers,
     pub(super) tunnels: Numbers,
-    space_numbers: Numbers,
+    pub(super) space_numbers: Numbers,
     /// P-groups of source-specific trees, by their places in the range.
     pub(super) p_groups: Numbers,
     pub(super) outputs: VecDeque<Output>,
@@ -138,10 +113,12 @@ pub(super) struct Shared {
     pub(super) roots: BTreeMap<TreeId, Root>,
     pub(super) by_leaf: BTreeMap<IpAddr, BTreeSet<TreeId>>,
     pub(super) next_tree: u32,
-    arrivals: BTreeMap<PTunnel, Arrivals>,
-    spaces: BTreeMap<PTunnel, Space>,
+    pub(super) arrivals: BTreeMap<PTunnel, Arrivals>,
+    pub(super) spaces: BTreeMap<PTunnel, Space>,
+    /// Labels that VRFs of other PEs replicate to.
+    pub(super) leaf_labels: BTreeMap<PeKey, (Label, Arrivals)>,
     /// Tunnels that this PE is a leaf of, whose packets are a customer's labelled ones.
-    stitched: BTreeMap<PTunnel, ReplicationId>,
+    pub(super) stitched: BTreeMap<PTunnel, ReplicationId>,
     /// Routes of this PE with customers' FEC elements.
     pub(super) c_mldp: CMldpAdverts,
     /// LSPs that several tunnels are labels in.
@@ -192,6 +169,7 @@ impl Shared {
             spaces: BTreeMap::new(),
             stitched: BTreeMap::new(),
             c_mldp: CMldpAdverts::new(),
+            leaf_labels: BTreeMap::new(),
             trunks: BTreeMap::new(),
             news: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -352,146 +330,6 @@ impl Shared {
         };
         self.op(FwdOp::SetReplication { id, owner: VsiOrVrf::Vrf(vrf) });
         Some(id)
-    }
-
-    /// Becomes a leaf of a tunnel, for what comes with this label if there is one. `false`: it delivers to another MVRF of this PE, and not
-    /// the flows of the same VRF alone: these would be ambiguous (RFC 7900 §2.2).
-    pub(super) fn join(
-        &mut self,
-        tunnel: &PTunnel,
-        label: Option<Label>,
-        arrives_by: TunnelId,
-        from: Option<PeKey>,
-    ) -> bool {
-        if let Some(label) = label {
-            return self.join_space(tunnel, label, IlmAction::Multicast(arrives_by));
-        }
-        if self.stitched.contains_key(tunnel) {
-            return false;
-        }
-        let Some(known) = self.arrivals.get_mut(tunnel) else {
-            let to = BTreeMap::from([(0, Arrival { arrives_by, uses: 1 })]);
-            self.arrivals.insert(tunnel.clone(), Arrivals { from, to, group: None });
-            self.outputs.push_back(Output::Tree(TreeRequest::Join { tunnel: tunnel.clone(), arrives_by }));
-            return true;
-        };
-        if let Some(arrival) = known.to.values_mut().find(|arrival| arrival.arrives_by == arrives_by) {
-            arrival.uses = arrival.uses.saturating_add(1);
-            return true;
-        }
-        from.is_some() && known.from == from && self.join_too(tunnel, arrives_by)
-    }
-
-    /// Another MVRF of this PE receives the same flows: the PE is one leaf, and what arrives goes on in each of them (RFC 7900 §8).
-    fn join_too(&mut self, tunnel: &PTunnel, arrives_by: TunnelId) -> bool {
-        let Some(known) = self.arrivals.get_mut(tunnel) else { return false };
-        let Some(leg) = (0..=u16::MAX).find(|leg| !known.to.contains_key(leg)) else { return false };
-        let target = |arrival: TunnelId| LegTarget::Multicast(arrival);
-        let mut ops = alloc::vec::Vec::new();
-        let group = match known.group {
-            Some(group) => group,
-            None => {
-                let Some(group) = self.groups.take().map(ReplicationId) else { return false };
-                ops.push(FwdOp::SetReplication { id: group, owner: VsiOrVrf::Vrf(VrfId::GLOBAL) });
-                let first = known.to.iter();
-                ops.extend(first.map(|(leg, a)| FwdOp::SetLeg { group, leg: *leg, target: target(a.arrives_by) }));
-                group
-            }
-        };
-        ops.push(FwdOp::SetLeg { group, leg, target: target(arrives_by) });
-        let is_new = known.group.replace(group).is_none();
-        known.to.insert(leg, Arrival { arrives_by, uses: 1 });
-        ops.into_iter().for_each(|op| self.op(op));
-        if is_new {
-            self.outputs.push_back(Output::Tree(TreeRequest::Stitch { tunnel: tunnel.clone(), group }));
-        }
-        true
-    }
-
-    /// Becomes a leaf of a tunnel whose packets go on by a customer's group, still labelled. `false`: it delivers something else already.
-    pub(super) fn stitch(&mut self, tunnel: &PTunnel, group: ReplicationId) -> bool {
-        if self.arrivals.contains_key(tunnel) || self.stitched.contains_key(tunnel) {
-            return false;
-        }
-        self.stitched.insert(tunnel.clone(), group);
-        self.outputs.push_back(Output::Tree(TreeRequest::Stitch { tunnel: tunnel.clone(), group }));
-        true
-    }
-
-    /// Ends what [`Self::stitch`] began.
-    pub(super) fn unstitch(&mut self, tunnel: &PTunnel) {
-        if self.stitched.remove(tunnel).is_some() {
-            self.outputs.push_back(Output::Tree(TreeRequest::Leave { tunnel: tunnel.clone() }));
-        }
-    }
-
-    /// Becomes a leaf of a tunnel for what comes with this upstream-assigned label. `false`: that is for something else already, or there are
-    /// no numbers.
-    pub(super) fn join_space(&mut self, tunnel: &PTunnel, label: Label, action: IlmAction) -> bool {
-        let known = self.spaces.get(tunnel).map(|space| space.id);
-        let Some(space) = known.or_else(|| self.space_numbers.take().map(LabelSpaceId)) else { return false };
-        let labels = BTreeMap::new();
-        let here = self.spaces.entry(tunnel.clone()).or_insert(Space { id: space, labels });
-        if let Some((known, uses)) = here.labels.get_mut(&label) {
-            let is_same = *known == action;
-            *uses = uses.saturating_add(usize::from(is_same));
-            return is_same;
-        }
-        here.labels.insert(label, (action, 1));
-        let ilm = Ilm { action, model: TunnelModel::Uniform };
-        self.op(FwdOp::SetContextIlm { space, label, ilm });
-        if known.is_none() {
-            self.outputs.push_back(Output::Tree(TreeRequest::JoinSpace { tunnel: tunnel.clone(), space }));
-        }
-        true
-    }
-
-    /// Ends what [`Self::join_space`] began.
-    pub(super) fn leave_space(&mut self, tunnel: &PTunnel, label: Label, action: IlmAction) {
-        let Some(here) = self.spaces.get_mut(tunnel) else { return };
-        let Some((_, uses)) = here.labels.get_mut(&label).filter(|(known, _)| *known == action) else { return };
-        *uses = uses.saturating_sub(1);
-        if *uses > 0 {
-            return;
-        }
-        here.labels.remove(&label);
-        let (space, is_unused) = (here.id, here.labels.is_empty());
-        self.op(FwdOp::ClearContextIlm { space, label });
-        if is_unused {
-            self.spaces.remove(tunnel);
-            self.space_numbers.give_back(space.0);
-            self.outputs.push_back(Output::Tree(TreeRequest::Leave { tunnel: tunnel.clone() }));
-        }
-    }
-
-    /// Is a leaf no more, if nothing else needs the tunnel.
-    pub(super) fn leave(&mut self, tunnel: &PTunnel, label: Option<Label>, arrives_by: TunnelId) {
-        if let Some(label) = label {
-            return self.leave_space(tunnel, label, IlmAction::Multicast(arrives_by));
-        }
-        let Some(known) = self.arrivals.get_mut(tunnel) else { return };
-        let Some((leg, arrival)) = known.to.iter_mut().find(|(_, arrival)| arrival.arrives_by == arrives_by) else {
-            return;
-        };
-        arrival.uses = arrival.uses.saturating_sub(1);
-        if arrival.uses > 0 {
-            return;
-        }
-        let leg = *leg;
-        known.to.remove(&leg);
-        let (group, is_over) = (known.group, known.to.is_empty());
-        if is_over {
-            self.arrivals.remove(tunnel);
-            self.outputs.push_back(Output::Tree(TreeRequest::Leave { tunnel: tunnel.clone() }));
-        }
-        match group {
-            Some(id) if is_over => {
-                self.op(FwdOp::ClearReplication { id });
-                self.groups.give_back(id.0);
-            }
-            Some(group) => self.op(FwdOp::ClearLeg { group, leg }),
-            None => {}
-        }
     }
 
     pub(super) fn is_news(&mut self, now: Instant, key: News) -> Option<u64> {

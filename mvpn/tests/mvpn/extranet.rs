@@ -8,7 +8,7 @@ use bgp_vpn::attr::RouteTarget;
 use bgp_vpn::attr::ext_community::VrfRouteImport;
 use bgp_vpn::nlri::{Nlri, NlriFormat, RouteDistinguisher, VpnMulticastNlri};
 use fwd_core::net::{IpPrefix, Ipv4Prefix, Label, LabelStack, NhlfeId, VrfId};
-use fwd_core::op::{FwdOp, Ilm, IlmAction, NextHop, Nhlfe, RouteAction, TunnelModel};
+use fwd_core::op::{FwdOp, Ilm, IlmAction, LegTarget, NextHop, Nhlfe, RouteAction, TunnelModel};
 use fwd_core::time::Instant;
 use mvpn::mvrf::{
     AsmMode, CTree, Input, McastAttributes, McastKind, McastRoute, MldpLsp, MvpnConfig, MvpnEvent, MvpnPe, MvpnReject,
@@ -105,6 +105,12 @@ fn a_source_reaches_the_vrfs_that_import_it_on_its_own_pe_too() {
         (c.inclusive, c.selective) = (None, TunnelKind::RsvpTeP2mp);
         c.s_pmsi.fixed = [AddressFamily::V4, AddressFamily::V6].map(SFlow::all).to_vec();
     });
+    // By labels that the PE gave, and by such of the root's in an LSP of several VPNs: both VRFs of a PE have the same one.
+    vrfs_of_one_pe::<Ipv4Addr>(Provider::V6, |c| {
+        c.selective = TunnelKind::IngressReplication;
+        c.s_pmsi.always = vec!["232.0.0.0/8".parse().unwrap()];
+    });
+    vrfs_of_one_pe::<Ipv6Addr>(Provider::V4, |c| c.aggregated = true);
 }
 
 /// The same with a group of any source, and the RP on a CE of the source's VPN.
@@ -244,10 +250,10 @@ fn two_vpns_without_labels() {
     assert_eq!(advertise(2, true), (1, vec![]));
 }
 
-/// Two VRFs of a PE receive an S-PMSI of another by ingress replication. The Leaf A-D route has room for one label: the first VRF has it, and once
-/// that one leaves, the second.
+/// Two VRFs of a PE receive an S-PMSI of another by ingress replication. The Leaf A-D route has room for one label: what comes by it arrives in
+/// both, and in the one that stays.
 #[test]
-fn the_second_vrf_answers_when_the_first_leaves() {
+fn two_vrfs_answer_with_one_label() {
     let mut pe = MvpnPe::new(Instant::ZERO, MvpnConfig::new([192, 0, 2, 1].into(), 65001)).unwrap();
     let (root, rd): (IpAddr, _) = ([192, 0, 2, 9].into(), RouteDistinguisher::two_octet_as(65001, 1));
     let (source, group): (IpAddr, IpAddr) = ([10, 1, 0, 1].into(), [232, 1, 1, 1].into());
@@ -258,7 +264,6 @@ fn the_second_vrf_answers_when_the_first_leaves() {
         let import = Some(VrfRouteImport { address: root, local: 1 });
         let route = Some(UmhRoute { import, source_as: None, next_hop: root, is_installed: true });
         pe.handle_input(Instant::ZERO, Input::Umh { vrf, prefix: "10.1.0.0/16".parse().unwrap(), rd, route });
-        pe.handle_input(Instant::ZERO, Input::Tree { vrf, tree, joined: true });
     }
     let mut attributes = McastAttributes::new(root, vec![target(1)]);
     let mut pmsi = PmsiTunnelValue::new(PTunnel::IngressReplication(root));
@@ -266,31 +271,53 @@ fn the_second_vrf_answers_when_the_first_leaves() {
     attributes.pmsi = Some(pmsi);
     let route = McastRoute::s_pmsi(rd, SFlow::source_group(source, group), root);
     pe.handle_input(Instant::ZERO, Input::Route { route, attributes: Some(attributes) });
-    let mut tunnels = BTreeMap::new();
-    let mut arrives_in = BTreeMap::new();
-    // The VRF that what comes by the label of the Leaf A-D route arrives in.
-    let mut answered = |pe: &mut MvpnPe| {
+    let (mut tunnels, mut ilms, mut legs) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    // The VRFs that what comes by the label of the Leaf A-D route arrives in.
+    let mut answered = |pe: &mut MvpnPe, now: u64| {
+        pe.handle_timeout(Instant::from_secs(now));
         while let Some(output) = pe.poll_output() {
-            match output {
-                Output::Program(FwdOp::SetMulticastTunnel { tunnel, vrf }) => {
-                    tunnels.insert(tunnel, vrf);
+            assert!(!matches!(output, Output::Event(MvpnEvent::Rejected { .. })), "{output:?}");
+            let Output::Program(op) = output else { continue };
+            match op {
+                FwdOp::SetMulticastTunnel { tunnel, vrf } => drop(tunnels.insert(tunnel, vrf)),
+                FwdOp::SetIlm { label, ilm } => drop(ilms.insert(label, ilm.action)),
+                FwdOp::ClearIlm { label } => drop(ilms.remove(&label).expect("a label")),
+                FwdOp::SetLeg { group, leg, target: LegTarget::Multicast(tunnel) } => {
+                    legs.insert((group, leg), tunnel);
                 }
-                Output::Program(FwdOp::SetIlm { label, ilm: Ilm { action: IlmAction::Multicast(tunnel), .. } }) => {
-                    arrives_in.insert(label, tunnels[&tunnel]);
-                }
+                FwdOp::ClearLeg { group, leg } => drop(legs.remove(&(group, leg))),
                 _ => {}
             }
         }
-        let mut leaves = pe.originated().filter(|(r, _)| matches!(r.kind, McastKind::Leaf { .. }));
-        let label = leaves.next().and_then(|(_, a)| a.pmsi.as_ref()?.label);
-        label.map(|label| arrives_in[&label])
+        let leaves = pe.originated().filter(|(r, _)| matches!(r.kind, McastKind::Leaf { .. }));
+        let labels: Vec<Label> = leaves.filter_map(|(_, a)| a.pmsi.as_ref()?.label).collect();
+        assert!(labels.len() <= 1);
+        let arrives = |label: &Label| -> Vec<VrfId> {
+            match ilms[label] {
+                IlmAction::Multicast(tunnel) => vec![tunnels[&tunnel]],
+                IlmAction::Replicate(of) => {
+                    legs.iter().filter(|((g, _), _)| *g == of).map(|(_, t)| tunnels[t]).collect()
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        labels.first().map(|label| (*label, arrives(label)))
     };
-    assert_eq!(answered(&mut pe), Some(vrfs[0]));
-    for (n, left) in vrfs.into_iter().enumerate() {
-        pe.handle_input(Instant::ZERO, Input::Tree { vrf: left, tree, joined: false });
-        pe.handle_timeout(Instant::from_secs(20));
-        assert_eq!(answered(&mut pe), vrfs.get(n + 1).copied());
-    }
+    let joins = |pe: &mut MvpnPe, vrf, joined| pe.handle_input(Instant::ZERO, Input::Tree { vrf, tree, joined });
+    joins(&mut pe, vrfs[0], true);
+    let (label, first) = answered(&mut pe, 0).expect("a leaf");
+    assert_eq!(first, [vrfs[0]]);
+    joins(&mut pe, vrfs[1], true);
+    assert_eq!(answered(&mut pe, 0), Some((label, vrfs.to_vec())), "the route stays as it is");
+    joins(&mut pe, vrfs[0], false);
+    assert_eq!(answered(&mut pe, 20), Some((label, vec![vrfs[1]])));
+    joins(&mut pe, vrfs[0], true);
+    assert_eq!(answered(&mut pe, 20).map(|(of, to)| (of, to.len())), Some((label, 2)));
+    vrfs.iter().for_each(|vrf| joins(&mut pe, *vrf, false));
+    assert_eq!(answered(&mut pe, 60), None);
+    vrfs.iter().for_each(|vrf| pe.remove_mvrf(Instant::from_secs(60), *vrf).unwrap());
+    assert_eq!(answered(&mut pe, 60), None);
+    assert_eq!(pe.numbers_in_use(), [0; 4]);
 }
 
 /// What a PE's unicast says of a prefix of another VPN, and what is for multicast alone (RFC 6514 §7, §10).

@@ -132,9 +132,7 @@ impl Life {
         if is_up == self.is_up {
             return;
         }
-        if self.is_up {
-            self.up_for = self.up_for.saturating_add(now - self.changed);
-        }
+        self.up_for = self.up_for(now).0;
         (self.is_up, self.changed) = (is_up, now);
         self.transitions = self.transitions.saturating_add(1);
     }

@@ -27,6 +27,7 @@
 
 mod config;
 mod io;
+#[allow(clippy::arithmetic_side_effects)] // an instant less another is no less than zero
 mod lsp;
 #[allow(clippy::arithmetic_side_effects)] // an instant plus a time saturates
 mod machine;

@@ -137,7 +137,7 @@ impl<A: SimAddress> World<A> {
     }
 
     /// A packet goes by a tree of PIM's to all its leaves.
-    pub(super) fn into_tree(&mut self, pe: usize, octets: &[u8]) {
+    pub(super) fn enter_tree(&mut self, pe: usize, octets: &[u8]) {
         let header = Ipv4::of(&octets[14..]).unwrap();
         let (root, group) = (header.source().into(), header.destination().into());
         self.crossed += 1;

@@ -542,7 +542,7 @@ impl<A: SimAddress> World<A> {
         }
         for sent in self.pes[pe].forward(iface, octets) {
             match sent {
-                Sent::Core(octets) if self.has_pim && octets[0] & 1 == 1 => self.into_tree(pe, &octets),
+                Sent::Core(octets) if self.has_pim && octets[0] & 1 == 1 => self.enter_tree(pe, &octets),
                 Sent::Core(octets) => {
                     let to = super::node::addressee(&octets);
                     self.crossed += 1;

@@ -46,11 +46,11 @@ fn network<A: SimAddress>(pe: A) -> World<A> {
             world.nodes[*r].pim.add_interface(now, config).unwrap();
         }
     }
-    for r in 0..10 {
-        if AS[r] != 3 {
+    for (r, asn) in AS.into_iter().enumerate() {
+        if asn != 3 {
             world.hidden.insert((r, pe));
         }
-        for other in (0..10).filter(|other| AS[*other] != AS[r]) {
+        for other in (0..10).filter(|other| AS[*other] != asn) {
             if !LANS.iter().any(|lan| lan.contains(&r) && lan.contains(&other)) {
                 world.hidden.insert((r, A::loopback(other)));
             }

@@ -1,6 +1,5 @@
 //! What the audit finds of multicast, bridging and policing; and of any tables: their entries are the ops that make them.
 
-#[allow(dead_code)] // a part is used
 mod switching;
 
 use std::collections::BTreeSet;

@@ -120,7 +120,8 @@ fn agrees(r: &Router) -> MplsMib {
     };
     rules.retain(|(_, id)| pushes(*id));
     let mut expected: Vec<(String, u32)> = rules.into_iter().map(|(prefix, id)| (prefix, id.0)).collect();
-    (shown.sort(), expected.sort()).1;
+    shown.sort();
+    expected.sort();
     assert_eq!(shown, expected);
     mib
 }

@@ -1,5 +1,5 @@
 //! A router with VRFs, instances and a core link, and what becomes of frames. Shared with the fuzz target `bridge_multicast`.
-#![allow(dead_code)] // the fuzz target uses a part
+#![allow(dead_code)] // the fuzz target and the audit use a part
 
 use std::collections::BTreeMap;
 

@@ -28,8 +28,8 @@ fn set(net: &mut Net, n: usize, next: Option<usize>) {
 fn network() -> Net {
     let mut net = Net::new(10, &LINKS, 5, |_, _| {});
     let now = net.now;
-    for n in 0..10 {
-        for root in (0..10).filter(|root| AS[n] != AS[*root]) {
+    for (n, asn) in AS.into_iter().enumerate() {
+        for root in (0..10).filter(|root| asn != AS[*root]) {
             if !LINKS.iter().any(|(a, b, _)| (*a, *b) == (n.min(root), n.max(root))) {
                 net.nodes[n].mldp.handle_input(now, Input::Route { root: address(root), route: None });
             }

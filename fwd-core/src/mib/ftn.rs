@@ -120,9 +120,9 @@ impl Row for FtnMap {
 /// # use fwd_core::mib::{MplsMib, Objects, Oid, Value};
 /// # use fwd_core::net::{IfIndex, Label, LabelStack, Mac, NhlfeId, VrfId};
 /// # use fwd_core::op::{FwdOp, Ilm, IlmAction, NextHop, Nhlfe, TunnelModel};
-/// # use fwd_core::table::{IlmSlot, Memory, NhlfeSlot, Writer};
-/// # let (mut ilm, mut nhlfes) = ([IlmSlot::EMPTY; 10], vec![NhlfeSlot::EMPTY; 9]);
-/// # let memory = Memory { ilm: &mut ilm, nhlfes: &mut nhlfes, first_label: Label::FIRST_UNRESERVED, ..Memory::default() };
+/// # use fwd_core::table::{IlmSlot, Memory, NhlfeSlot, VrfSlot, Writer};
+/// # let (mut ilm, mut nhlfes, mut vrfs) = ([IlmSlot::EMPTY; 10], vec![NhlfeSlot::EMPTY; 9], [VrfSlot::EMPTY; 1]);
+/// # let memory = Memory { ilm: &mut ilm, nhlfes: &mut nhlfes, vrfs: &mut vrfs, first_label: Label::FIRST_UNRESERVED, ..Memory::default() };
 /// # let mut writer = Writer::new(memory)?;
 /// # let label = |value| Label::new(value).unwrap();
 /// let next = NextHop::Neighbor { iface: IfIndex(3), mac: Mac([2, 0, 0, 0, 0, 1]) };

@@ -404,8 +404,7 @@ fn main() -> std::io::Result<()> {
          longer where others use the processor. Octets are memory that stays. Delays are of virtual \
          time: half a millisecond for a message at the PE's software, 5 ms for one on the way. SC-8 without labels, and by packet \
          size, is `cargo bench -p fwd-core`. A VRF takes 5,000 \
-         PEs by default; for these points its limit is higher. At the reflector a path took four times as \
-         long among 500 PEs that join the same streams as among 50; why was not looked into. Joins of SC-11 arrive evenly, so that a loaded PE lets them wait for \
+         PEs by default; for these points its limit is higher. Joins of SC-11 arrive evenly, so that a loaded PE lets them wait for \
          one message at most. Copies of SC-8 carry labels.\n\n",
     );
     page.push_str(&table);

@@ -242,16 +242,20 @@ fn copies_of_a_packet(copies: u32, packets: u32) -> (f64, f64) {
     buffer.extend_from_slice(&octets);
     let (mut made, mut written) = (0_u64, 0_u64);
     let clock = std::time::Instant::now();
-    for _ in 0..packets {
-        let mut frame = Frame::new(&mut buffer, Frame::HEADROOM, octets.len()).expect("room");
-        let Verdict::Replicate(replication) = pe.forwarder.forward(&mut frame, IfIndex(0)) else { panic!("no copies") };
-        let mut replicas = pe.forwarder.copies(&frame, replication);
-        while let Some(replica) = replicas.next() {
-            if let Replica::Transmit { front, .. } = replica {
-                (made, written) = (made + 1, written + front.len() as u64);
+    pe.forwarder.with_dependent_mut(|_, forwarder| {
+        for _ in 0..packets {
+            let mut frame = Frame::new(&mut buffer, Frame::HEADROOM, octets.len()).expect("room");
+            let Verdict::Replicate(replication) = forwarder.forward(&mut frame, IfIndex(0)) else {
+                panic!("no copies")
+            };
+            let mut replicas = forwarder.copies(&frame, replication);
+            while let Some(replica) = replicas.next() {
+                if let Replica::Transmit { front, .. } = replica {
+                    (made, written) = (made + 1, written + front.len() as u64);
+                }
             }
         }
-    }
+    });
     let micros = clock.elapsed().as_secs_f64() * 1e6;
     assert_eq!(made, u64::from(copies) * u64::from(packets));
     (micros / made as f64, written as f64 / made as f64)

@@ -22,7 +22,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// What a PE's forwarder counted.
 fn traffic(pe: &Pe<A>) -> Traffic {
-    let c = pe.forwarder.counters();
+    let c = pe.forwarder.borrow_dependent().counters();
     let lost: u64 = fwd_core::DropReason::ALL.into_iter().map(|reason| c.lost(reason)).sum();
     let dropped = c.drops().map(|(_, n)| n).sum::<u64>() + lost;
     Traffic { packets: c.total(), octets: 0, copies: c.copies() + c.transmitted(), dropped }
@@ -150,7 +150,7 @@ fn streams_have_counters_and_delays() {
     assert_eq!(membership.leave_delay().total(), 9);
     assert!(membership.leave_delay().quantile(1000).unwrap() <= Duration::from_millis(6));
     // Managed objects and the forwarder agree with what was sent.
-    let forwarder = &world.pes[0].forwarder;
+    let forwarder = world.pes[0].forwarder.borrow_dependent();
     let outside = Outside {
         vrf_name: &|_| b"r".to_vec(),
         date: &|_| Vec::new(),

@@ -268,7 +268,7 @@ fn run<A: SimAddress + Address>(
 }
 
 fn cases() -> ProptestConfig {
-    let cases = std::env::var("MVPN_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(100);
+    let cases = std::env::var("MVPN_CASES").map_or(100, |n| n.parse().expect("a number of cases"));
     ProptestConfig { cases, max_shrink_iters: 200, ..ProptestConfig::default() }
 }
 

@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
+use bumpalo::Bump;
 use fwd_core::net::{IfIndex, Label, LabelStack, Mac, NhlfeId, ReplicationId, TunnelId, VlinkId, VrfId};
 use fwd_core::op::{
     FwdOp, Ilm, IlmAction, Interface, LegTarget, Mroute, MrouteKey, MulticastVrf, NextHop, Nhlfe, Origin, Rpf,
     TunnelModel, VsiOrVrf,
 };
 use fwd_core::table::{
-    CounterMemory, Exact6Slot, ExactSlot, IlmSlot, InterfaceSlot, LegSlot, Memory, MulticastMemory, MulticastVrfSlot,
-    NhlfeSlot, PolicerSlot, ReplicationSlot, Rib4Node, TokenBuckets, VlinkSlot, VlinkState, VrfSlot, Word,
+    ApplyError, CounterMemory, Exact6Slot, ExactSlot, IlmSlot, InterfaceSlot, LegSlot, Memory, MulticastMemory,
+    MulticastVrfSlot, NhlfeSlot, PolicerSlot, ReplicationSlot, Rib4Node, TokenBuckets, VlinkSlot, VlinkState, VrfSlot,
+    Word,
 };
 use fwd_core::time::Instant;
 use fwd_core::wire::Ipv4;
@@ -23,6 +25,7 @@ use mvpn::mvrf::{
 };
 use mvpn::pim::rp_set::{RpMode, StaticRp};
 use mvpn::pim::{BidirConfig, PimAddress, PimConfig, PimInterfaceConfig, PimRouter, SptThreshold};
+use self_cell::self_cell;
 
 /// Customers' addresses of the simulated network.
 pub trait SimAddress: PimAddress {
@@ -218,7 +221,7 @@ pub struct Pe<A: PimAddress> {
     pub sites: BTreeMap<VrfId, Site<A>>,
     /// It is at the border of its AS.
     pub border: Option<MvpnAsbr>,
-    pub forwarder: Forwarder<'static>,
+    pub forwarder: Plane,
     pub events: Vec<MvpnEvent>,
     pub drops: BTreeMap<String, u64>,
     /// BFD sessions that it was told to watch.
@@ -257,39 +260,62 @@ fn groups(room: Room) -> usize {
     }
 }
 
-fn counters(room: Room) -> CounterMemory<'static> {
+fn counters(arena: &Bump, room: Room) -> CounterMemory<'_> {
     CounterMemory {
-        groups: vec![GroupCounters::ZERO; groups(room)].leak(),
-        buckets: vec![TokenBuckets::EMPTY; 4].leak(),
-        vlinks: vec![VlinkState::EMPTY; 32].leak(),
+        groups: arena.alloc_slice_fill_copy(groups(room), GroupCounters::ZERO),
+        buckets: arena.alloc_slice_fill_with(4, |_| TokenBuckets::EMPTY),
+        vlinks: arena.alloc_slice_fill_with(32, |_| VlinkState::EMPTY),
         ..CounterMemory::default()
     }
 }
 
-fn memory(room: Room) -> Memory<'static> {
+fn memory(arena: &Bump, room: Room) -> Memory<'_> {
     let count = usize::from(room.vpns);
     let routes = 1024_usize.max(2 * usize::from(room.streams)).next_power_of_two();
     Memory {
-        interfaces: vec![InterfaceSlot::EMPTY; count + 18].leak(),
-        vrfs: vec![VrfSlot::EMPTY; count + 2].leak(),
-        nhlfes: vec![NhlfeSlot::EMPTY; 3000].leak(),
-        ilm: vec![IlmSlot::EMPTY; 6000].leak(),
-        policers: vec![PolicerSlot::EMPTY; 4].leak(),
-        rib4: vec![Rib4Node::EMPTY; 20].leak(),
-        fib4: vec![Word::ZERO; 2000].leak(),
-        vlinks: vec![VlinkSlot::EMPTY; 32].leak(),
-        vlink_index: vec![Word::ZERO; 64].leak(),
+        interfaces: arena.alloc_slice_fill_with(count + 18, |_| InterfaceSlot::EMPTY),
+        vrfs: arena.alloc_slice_fill_with(count + 2, |_| VrfSlot::EMPTY),
+        nhlfes: arena.alloc_slice_fill_with(3000, |_| NhlfeSlot::EMPTY),
+        ilm: arena.alloc_slice_fill_with(6000, |_| IlmSlot::EMPTY),
+        policers: arena.alloc_slice_fill_with(4, |_| PolicerSlot::EMPTY),
+        rib4: arena.alloc_slice_fill_with(20, |_| Rib4Node::EMPTY),
+        fib4: arena.alloc_slice_fill_with(2000, |_| Word::ZERO),
+        vlinks: arena.alloc_slice_fill_with(32, |_| VlinkSlot::EMPTY),
+        vlink_index: arena.alloc_slice_fill_with(64, |_| Word::ZERO),
         multicast: MulticastMemory {
             // Beside those of VPNs, those of an ASBR's trees.
-            vrfs: vec![MulticastVrfSlot::EMPTY; count + 34].leak(),
-            routes: vec![ExactSlot::EMPTY; routes].leak(),
-            routes6: vec![Exact6Slot::EMPTY; routes].leak(),
-            tunnels: vec![Word::ZERO; 1024].leak(),
-            groups: vec![ReplicationSlot::EMPTY; groups(room)].leak(),
-            legs: vec![LegSlot::EMPTY; 2 * groups(room)].leak(),
+            vrfs: arena.alloc_slice_fill_with(count + 34, |_| MulticastVrfSlot::EMPTY),
+            routes: arena.alloc_slice_fill_with(routes, |_| ExactSlot::EMPTY),
+            routes6: arena.alloc_slice_fill_with(routes, |_| Exact6Slot::EMPTY),
+            tunnels: arena.alloc_slice_fill_with(1024, |_| Word::ZERO),
+            groups: arena.alloc_slice_fill_with(groups(room), |_| ReplicationSlot::EMPTY),
+            legs: arena.alloc_slice_fill_with(2 * groups(room), |_| LegSlot::EMPTY),
         },
         seed: 7,
         ..Memory::default()
+    }
+}
+
+self_cell! {
+    /// A forwarder and the memory that it is lent, which goes with it.
+    pub struct Plane {
+        owner: Bump,
+        #[covariant]
+        dependent: Forwarder,
+    }
+}
+
+impl Plane {
+    fn with_room(room: Room) -> Self {
+        Self::new(Bump::new(), |arena| Forwarder::new(memory(arena, room), counters(arena, room)).unwrap())
+    }
+
+    pub fn apply(&mut self, op: &FwdOp) -> Result<(), ApplyError> {
+        self.with_dependent_mut(|_, forwarder| forwarder.apply(op))
+    }
+
+    pub fn set_now(&mut self, now: Instant) {
+        self.with_dependent_mut(|_, forwarder| forwarder.set_now(now));
     }
 }
 
@@ -302,7 +328,7 @@ impl<A: SimAddress> Pe<A> {
         config.tunnels = 1..=1000;
         tune(&mut config);
         let asn = config.asn;
-        let mut forwarder = Forwarder::new(memory(room), counters(room)).unwrap();
+        let mut forwarder = Plane::with_room(room);
         let interface = Interface { vrf: VrfId::GLOBAL, mac: mac(pe), mtu: 1600, mpls: true };
         forwarder.apply(&FwdOp::SetInterface { iface: CORE, interface }).unwrap();
         Self {
@@ -471,9 +497,9 @@ impl<A: SimAddress> Pe<A> {
             iface if ce_links.contains(&iface) => Sent::Ce(iface, octets),
             IfIndex(n) => Sent::Site(VrfId(n as u16 - 10), octets),
         };
-        match self.forwarder.forward(&mut frame, iface) {
+        self.forwarder.with_dependent_mut(|_, forwarder| match forwarder.forward(&mut frame, iface) {
             Verdict::Replicate(replication) => {
-                let mut copies = self.forwarder.copies(&frame, replication);
+                let mut copies = forwarder.copies(&frame, replication);
                 while let Some(replica) = copies.next() {
                     match replica {
                         Replica::Transmit { iface, front, payload, .. } => {
@@ -486,7 +512,7 @@ impl<A: SimAddress> Pe<A> {
             Verdict::Transmit { iface, .. } => sent.push(out(iface, frame.octets().to_vec())),
             Verdict::Drop(reason) => *self.drops.entry(format!("{reason:?}")).or_default() += 1,
             verdict => sent.extend(software(&frame, verdict)),
-        }
+        });
         sent
     }
 }

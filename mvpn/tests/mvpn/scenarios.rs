@@ -132,7 +132,8 @@ fn on_the_internet() -> Trace {
     world.run_for(SECOND * 10);
     let trace = trace(&mut world);
     let received = |pe: usize| (0..SITES as u32).map(move |n| (pe, VlinkId(n)));
-    let in_packets = |(pe, id): (usize, VlinkId)| world.pes[pe].forwarder.vlink_counters(id).in_packets;
+    let in_packets =
+        |(pe, id): (usize, VlinkId)| world.pes[pe].forwarder.borrow_dependent().vlink_counters(id).in_packets;
     let in_ip: u64 = (0..SITES).flat_map(received).map(in_packets).sum();
     assert!(in_ip > 0 && in_ip == world.crossed, "{in_ip} packets of {} came in IP", world.crossed);
     trace

@@ -289,6 +289,38 @@ fn packets_of_a_bidirectional_tree_do_not_return_into_the_backbone() {
     }
 }
 
+/// RFC 6826 §2.3: at the root of a group's tree that of the senders without receivers joins it: what comes by the senders' goes down the group's,
+/// what comes by the group's does not.
+#[test]
+fn packets_of_one_tree_go_on_by_another_of_the_backbone() {
+    let (set, own) = (RpfSetId(4), TunnelId(1));
+    let mut f = mvpn(|mroute| Mroute { rpf: Rpf::Merging { set, own }, spt: Some(IfIndex(1)), ..mroute });
+    let backbone = ReplicationId(7);
+    let leg = |group, leg, target| FwdOp::SetLeg { group, leg, target };
+    apply(&mut f, [FwdOp::SetReplication { id: backbone, owner: VsiOrVrf::Vrf(VrfId(1)) }]);
+    apply(&mut f, [leg(backbone, 0, LegTarget::Nhlfe(NhlfeId(5)))]);
+    apply(&mut f, [leg(ReplicationId(3), 3, LegTarget::Group(backbone))]);
+    let members = [1, 2].map(|n| Origin::Tunnel(TunnelId(n)));
+    for from in members.into_iter().chain([Origin::Interface(IfIndex(1))]) {
+        apply(&mut f, [FwdOp::SetRpfMember { set, from }]);
+    }
+    for n in [1, 2, 3] {
+        let ilm = Ilm { action: IlmAction::Multicast(TunnelId(n)), model: TunnelModel::Uniform };
+        apply(&mut f, [FwdOp::SetMulticastTunnel { tunnel: TunnelId(n), vrf: VrfId(1) }]);
+        apply(&mut f, [FwdOp::SetIlm { label: label(15 + n), ilm }]);
+    }
+    // The interface is no sign to leave a shared tree here.
+    assert_eq!(exits(&forward(&mut f, 1, &multicast(SOURCE, 9))), [0, 2, 9]);
+    let arriving = |n: u32| {
+        let front = Ethernet::new(OURS, NEXT, EtherType::MPLS).0;
+        let entry = LabelEntry::new(label(15 + n), 0, true, 64).0;
+        [&front[..], &entry, &multicast(SOURCE, 9)[14..]].concat()
+    };
+    assert_eq!(exits(&forward(&mut f, 9, &arriving(1))), [0, 1, 2]);
+    assert_eq!(exits(&forward(&mut f, 9, &arriving(2))), [0, 1, 2, 9]);
+    assert_eq!(forward(&mut f, 9, &arriving(3)), Fate::Drop(DropReason::RpfFailed));
+}
+
 #[test]
 fn ranges_of_groups_are_matched_after_groups_and_channels() {
     let mut f = mvpn(|mroute| mroute);

@@ -323,6 +323,10 @@ typedef enum fwd_rpf {
    As any of, on a bidirectional tree: what came by a tunnel takes no leg that is a group.
    */
   FWD_RPF_BIDIRECTIONAL = 5,
+  /*
+   As bidirectional, where the tree across the backbone is joined from others there: what came by another tunnel than rpf_own takes them.
+   */
+  FWD_RPF_MERGING = 6,
 } fwd_rpf;
 
 /*
@@ -1002,6 +1006,10 @@ typedef struct fwd_mroute {
    The interface, tunnel or set.
    */
   uint32_t rpf_number;
+  /*
+   The tunnel of the tree that legs that are groups lead into, of merging.
+   */
+  uint32_t rpf_own;
   /*
    The group of legs that copies go by; FWD_NONE: nowhere.
    */

@@ -41,6 +41,8 @@ pub enum fwd_rpf {
     AnyOf = 4,
     /// As any of, on a bidirectional tree: what came by a tunnel takes no leg that is a group.
     Bidirectional = 5,
+    /// As bidirectional, where the tree across the backbone is joined from others there: what came by another tunnel than rpf_own takes them.
+    Merging = 6,
 }
 
 /// What to do with the packets of a multicast route.
@@ -51,6 +53,8 @@ pub struct fwd_mroute {
     pub rpf: fwd_rpf,
     /// The interface, tunnel or set.
     pub rpf_number: u32,
+    /// The tunnel of the tree that legs that are groups lead into, of merging.
+    pub rpf_own: u32,
     /// The group of legs that copies go by; FWD_NONE: nowhere.
     pub replication: u32,
     /// The interface towards the source while packets come by the shared tree; FWD_NONE.
@@ -121,6 +125,7 @@ fn mroute(m: &fwd_mroute) -> Mroute {
         fwd_rpf::Tunnel => Rpf::From(Origin::Tunnel(TunnelId(m.rpf_number))),
         fwd_rpf::AnyOf => Rpf::AnyOf(RpfSetId(m.rpf_number)),
         fwd_rpf::Bidirectional => Rpf::Bidirectional(RpfSetId(m.rpf_number)),
+        fwd_rpf::Merging => Rpf::Merging { set: RpfSetId(m.rpf_number), own: TunnelId(m.rpf_own) },
     };
     Mroute {
         rpf,

@@ -291,7 +291,7 @@ fn mroute(f: &mut fmt::Formatter<'_>, vrf: VrfId, key: &MrouteKey, rpf: &Rpf) ->
         Rpf::Any => f.write_str("anywhere"),
         Rpf::Nowhere => f.write_str("nowhere"),
         Rpf::From(origin) => from(f, *origin),
-        Rpf::AnyOf(set) | Rpf::Bidirectional(set) => write!(f, "{set}"),
+        Rpf::AnyOf(set) | Rpf::Bidirectional(set) | Rpf::Merging { set, .. } => write!(f, "{set}"),
     }
 }
 

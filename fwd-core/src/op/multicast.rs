@@ -92,6 +92,14 @@ pub enum Rpf {
     /// As `AnyOf`, of a bidirectional tree that crosses a backbone of tunnels (RFC 6513 §11.2): what came by a tunnel takes no leg that is a
     /// group, so that it does not return into the backbone.
     Bidirectional(RpfSetId),
+    /// As `Bidirectional`, where the tree across the backbone is joined from others there (RFC 6826 §2.3): what came by another tunnel of
+    /// the set than this one takes the legs that are groups, as if it came from a site. Packets of such a route have no [`Mroute::spt`].
+    Merging {
+        /// The set.
+        set: RpfSetId,
+        /// The tunnel of the tree that those legs lead into.
+        own: TunnelId,
+    },
 }
 
 /// Where a multicast packet came from.
@@ -170,6 +178,7 @@ const RPF_INTERFACE: u8 = 2;
 const RPF_TUNNEL: u8 = 3;
 const RPF_SET: u8 = 4;
 const RPF_BIDIRECTIONAL: u8 = 5;
+const RPF_MERGING: u8 = 6;
 
 const HAS_REPLICATION: u16 = 1;
 const PUNT_WRONG_INTERFACE: u16 = 2;
@@ -252,14 +261,15 @@ pub(super) fn op(tag: Tag, f: &Fields) -> Option<Result<FwdOp, Malformed>> {
 
 fn set_mroute(f: &Fields) -> Result<FwdOp, Malformed> {
     let vrf = vrf(f.key, 4)?;
+    let [spt, own] = f.tail;
     let rpf = match f.model {
         RPF_ANY => Rpf::Any,
         RPF_NOWHERE => Rpf::Nowhere,
         RPF_SET => Rpf::AnyOf(RpfSetId(f.aux)),
         RPF_BIDIRECTIONAL => Rpf::Bidirectional(RpfSetId(f.aux)),
+        RPF_MERGING => Rpf::Merging { set: RpfSetId(f.aux), own: TunnelId(own) },
         kind => Rpf::From(f.origin(kind, f.aux, 2)?),
     };
-    let [spt, _] = f.tail;
     if f.half & !MROUTE_FLAGS != 0 {
         return Err(malformed(18, "flags", u32::from(f.half)));
     }
@@ -315,14 +325,16 @@ impl Fields {
             Rpf::From(origin) => origin_fields(origin),
             Rpf::AnyOf(set) => (RPF_SET, set.0),
             Rpf::Bidirectional(set) => (RPF_BIDIRECTIONAL, set.0),
+            Rpf::Merging { set, .. } => (RPF_MERGING, set.0),
         };
+        let own = if let Rpf::Merging { own, .. } = mroute.rpf { own.0 } else { 0 };
         let flag = |is_set: bool, flag: u16| if is_set { flag } else { 0 };
         let half = flag(mroute.replication.is_some(), HAS_REPLICATION)
             | flag(mroute.punt_wrong_interface, PUNT_WRONG_INTERFACE)
             | flag(mroute.register, REGISTER)
             | flag(mroute.spt.is_some(), HAS_SPT);
         let value = mroute.replication.map_or(0, |id| id.0);
-        Self { model, aux, half, value, tail: [mroute.spt.map_or(0, |iface| iface.0), 0], ..self }
+        Self { model, aux, half, value, tail: [mroute.spt.map_or(0, |iface| iface.0), own], ..self }
     }
 
     fn rpf_member(set: RpfSetId, from: Origin) -> Self {

@@ -90,7 +90,11 @@ pub(crate) fn process(tables: &Tables<'_>, state: &mut State<'_>, frame: &Frame<
     let of_group = police::group(tables, state, group, header.len).map_err(Halt::Drop)?;
     // What comes out of a tunnel is marked where it went in.
     let of_vrf = || tables.vrfs.get(at.vrf).filter(|_| at.tunnel.is_none()).and_then(VrfSlot::mark);
-    let stays_out = matches!((mroute.rpf, at.origin), (Rpf::Bidirectional(_), Origin::Tunnel(_)));
+    let stays_out = match (mroute.rpf, at.origin) {
+        (Rpf::Bidirectional(_), Origin::Tunnel(_)) => true,
+        (Rpf::Merging { own, .. }, origin) => origin == Origin::Tunnel(own),
+        _ => false,
+    };
     let packet = rewrite(&at, &header, of_group.or_else(of_vrf), stays_out)?;
     if let Some(counters) = state.group(group) {
         counters.count_in(header.len);
@@ -196,7 +200,9 @@ fn is_expected(tables: &Tables<'_>, mroute: &Mroute, origin: Origin) -> bool {
         Rpf::Any => true,
         Rpf::Nowhere => false,
         Rpf::From(expected) => expected == origin,
-        Rpf::AnyOf(set) | Rpf::Bidirectional(set) => tables.multicast.routes.is_member(set, origin),
+        Rpf::AnyOf(set) | Rpf::Bidirectional(set) | Rpf::Merging { set, .. } => {
+            tables.multicast.routes.is_member(set, origin)
+        }
     }
 }
 

@@ -38,7 +38,7 @@ const CONTEXT: u32 = 7;
 /// A route's value, in three words:
 ///
 /// ```text
-/// 0: replication group from 1 (24) | flags (8)      1: interface, tunnel or set of the RPF check      2: SPT interface
+/// 0: replication group from 1 (24) | flags (8)      1: interface, tunnel or set of the RPF check      2: SPT interface, or own tunnel
 /// ```
 pub(crate) type Value = [u32; 3];
 
@@ -264,17 +264,21 @@ pub(super) fn pack(mroute: &Mroute) -> Result<Value, ApplyError> {
         Rpf::From(Origin::Tunnel(tunnel)) => (3, tunnel.0),
         Rpf::AnyOf(set) => (4, set.0),
         Rpf::Bidirectional(set) => (5, set.0),
+        Rpf::Merging { set, .. } => (6, set.0),
+    };
+    let (spt, last) = match (mroute.rpf, mroute.spt) {
+        (Rpf::Merging { own, .. }, _) => (None, own.0),
+        (_, spt) => (spt, spt.map_or(0, |iface| iface.0)),
     };
     let flag = |is_set: bool, flag: u32| if is_set { flag } else { 0 };
-    let flags = flag(mroute.punt_wrong_interface, PUNT_WRONG)
-        | flag(mroute.register, REGISTER)
-        | flag(mroute.spt.is_some(), HAS_SPT);
-    Ok([group << 8 | flags | kind, value, mroute.spt.map_or(0, |iface| iface.0)])
+    let flags =
+        flag(mroute.punt_wrong_interface, PUNT_WRONG) | flag(mroute.register, REGISTER) | flag(spt.is_some(), HAS_SPT);
+    Ok([group << 8 | flags | kind, value, last])
 }
 
 /// The reverse of [`pack`].
 #[inline]
-pub(crate) fn unpack([head, value, spt]: Value) -> Mroute {
+pub(crate) fn unpack([head, value, last]: Value) -> Mroute {
     Mroute {
         rpf: match head & RPF {
             0 => Rpf::Any,
@@ -282,12 +286,13 @@ pub(crate) fn unpack([head, value, spt]: Value) -> Mroute {
             3 => Rpf::From(Origin::Tunnel(TunnelId(value))),
             4 => Rpf::AnyOf(RpfSetId(value)),
             5 => Rpf::Bidirectional(RpfSetId(value)),
+            6 => Rpf::Merging { set: RpfSetId(value), own: TunnelId(last) },
             _ => Rpf::Nowhere,
         },
         replication: (head >> 8).checked_sub(1).map(ReplicationId),
         punt_wrong_interface: head & PUNT_WRONG != 0,
         register: head & REGISTER != 0,
-        spt: (head & HAS_SPT != 0).then_some(IfIndex(spt)),
+        spt: (head & HAS_SPT != 0).then_some(IfIndex(last)),
     }
 }
 

@@ -174,7 +174,8 @@ impl Mvrf {
             return None;
         }
         // RFC 7246 §1: what mLDP signals, and what it could not.
-        if self.config.model == Model::InBand || self.is_in_band(tree.group()) {
+        let is_in_band = self.is_in_band(tree.group()) || self.in_band_rpa(tree.group()).is_some();
+        if self.config.model == Model::InBand || is_in_band {
             return None;
         }
         let is_shared = matches!(tree, CTree::Shared { group, .. } if !self.is_bidir(*group));

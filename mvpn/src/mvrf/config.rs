@@ -93,8 +93,8 @@ pub enum Model {
     Mdt,
     /// By both: a VPN on its way from one to the other (RFC 6517 §6).
     Both,
-    /// They need not: mLDP signals source trees of the groups of [`MvrfConfig::in_band`], and no other crosses the backbone (RFC 7246). Without
-    /// inclusive tunnel, S-PMSIs, bidirectional groups, or anything else that has MCAST-VPN routes.
+    /// They need not: mLDP signals source trees and bidirectional trees of the groups of [`MvrfConfig::in_band`], and no other crosses the
+    /// backbone (RFC 7246). Without inclusive tunnel, S-PMSIs, `bidir`, or anything else that has MCAST-VPN routes.
     InBand,
 }
 
@@ -341,7 +341,7 @@ pub struct MvrfConfig {
     pub umh: UmhSelection,
     /// How ASM groups cross the backbone, where joins go by BGP.
     pub asm: AsmMode,
-    /// How the customers' bidirectional groups cross the backbone; `None`: they do not. All PEs of the MVPN need the same. Groups in
+    /// How the customers' bidirectional groups cross the backbone; `None`: but those of `in_band` do not. All PEs of the MVPN need the same. Groups in
     /// [`SPmsiPolicy::always`] get S-PMSIs of their own, but not with [`BidirModel::Hierarchical`].
     pub bidir: Option<BidirModel>,
     /// Whether what Source Active A-D routes of other PEs say is said for MSDP too ([`super::Output::SourceActive`]), in SPT-only mode. Default:
@@ -358,8 +358,9 @@ pub struct MvrfConfig {
     pub revertive: bool,
     /// The BFD session that watches the I-PMSI from this PE: announced with it (RFC 9026 §3.1.6).
     pub bfd: Option<BfdSession>,
-    /// Groups whose source trees mLDP signals in-band (RFC 7246; RFC 6826 for the global table), each with a P2MP LSP of its own: no routes, no
-    /// S-PMSIs, no shared trees. All PEs of the MVPN need the same. Bidirectional groups are carried as `bidir` says. Default: none.
+    /// Groups whose trees mLDP signals in-band (RFC 7246; RFC 6826 for the global table): source trees with a P2MP LSP each, bidirectional ones
+    /// with an MP2MP LSP each, whose ranges ([`super::Input::BidirRange`]) are in one of these as a whole. No routes, no S-PMSIs, no shared trees of
+    /// other groups. All PEs of the MVPN need the same. Default: none.
     pub in_band: Vec<IpPrefix>,
     /// Groups of source-specific multicast beside 232.0.0.0/8 and ff3x::/32.
     pub ssm_ranges: Vec<IpPrefix>,

@@ -139,7 +139,10 @@ impl Mvrf {
         let (Some(leg), Some(key)) = (group.pmsi, group.key) else { return };
         let bound = group.bound;
         let (source, g) = flow_of(key).unwrap_or((None, group_of(key)));
-        let (tree, _) = self.tunnel_of(source, g);
+        let tree = match flow_of(key) {
+            Some(_) => self.tunnel_of(source, g).0,
+            None => self.tree_of_range(key),
+        };
         let wanted = tree
             .filter(|_| !self.is_kept_back(source, g) && !self.stays_here(source, g))
             .filter(|_| !self.starts_later(shared, source, g))
@@ -247,7 +250,7 @@ impl Mvrf {
     /// Writes a route of the customers' PIM.
     pub(super) fn emit_route(&self, shared: &mut Shared, key: MrouteKey) {
         let Some(route) = self.c_routes.get(&key) else { return };
-        let mut mroute = Mroute { rpf: self.bidirectional(key, route.mroute.rpf), ..route.mroute };
+        let mut mroute = Mroute { rpf: self.bidirectional(shared, key, route.mroute.rpf), ..route.mroute };
         let mut changes_over = false;
         if mroute.rpf == Rpf::From(self.pmsi()) {
             let (source, group) = flow_of(key).unwrap_or((None, group_of(key)));

@@ -364,7 +364,7 @@ impl Mvrf {
             IpAddr::V4(group) => group.is_ssm_group(),
             IpAddr::V6(group) => group.is_ssm_group(),
         };
-        well_known || self.config.ssm_ranges.iter().chain(&self.config.in_band).any(|range| holds(range, group))
+        well_known || self.is_in_band(group) || self.config.ssm_ranges.iter().any(|range| holds(range, group))
     }
 
     /// Attributes of a route of ours with the VRF's export route targets.

@@ -27,7 +27,7 @@
 //! | RFC 6513 §5.1 | `umh.rs` | selection of the upstream PE |
 //! | RFC 9026 §3, §4 | `standby.rs` | upstream PEs that fail |
 //! | RFC 6037, RFC 6513 §7.4.2 | `mdt.rs` | MDT-SAFI, data MDTs by S-PMSI Joins; migration |
-//! | RFC 6826, RFC 7246 | `in_band.rs` | trees that mLDP signals |
+//! | RFC 6826, RFC 7246 | `in_band.rs`, `bidir/in_band.rs` | trees that mLDP signals |
 //! | RFC 6513 §6.4, RFC 7988 | `root.rs` | tunnels that this PE is the root of |
 //! | RFC 6513 §11.2, RFC 7582, RFC 7740 | `bidir/` | the customers' bidirectional groups |
 //! | RFC 6513 §9.1.1 | `forwarding.rs` | the customers' routes, with the PMSI resolved to tunnels |
@@ -35,7 +35,7 @@
 //! # Tunnels
 //!
 //! Ingress replication needs the entries that lead to the other PEs ([`Input::Transport`]). Trees belong to a provider of tunnels, asked by
-//! [`TreeRequest`]. With `p2mp_pw::mldp::Mldp`: `Root` is `open`, whose legs up and down come back as [`Input::Branches`]; `Join` is `join`
+//! [`TreeRequest`]. With `p2mp_pw::mldp::Mldp`: `Root` is `open`, at every PE that sends by an MP2MP LSP, whose legs up and down come back as [`Input::Branches`]; `Join` is `join`
 //! with `Deliver::Multicast`, `JoinSpace` with `Deliver::Context`; `Remove` and `Leave` are `close` and `leave`. Names are [`PTunnel::mldp_fec`];
 //! `Event::Rooted` is [`Input::Rooted`], with [`PTunnel::of_mldp`].
 //!

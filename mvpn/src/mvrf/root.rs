@@ -14,7 +14,8 @@ use fwd_core::time::Instant;
 
 use super::config::TunnelKind;
 use super::event::MvpnLimit;
-use super::io::{CTree, Output, TreeRequest};
+use super::in_band::Named;
+use super::io::{Output, TreeRequest};
 use super::p_tunnel::{MldpLsp, PTunnel};
 use super::shared::Shared;
 use super::technology::{self, LONGEST};
@@ -50,8 +51,8 @@ pub(super) struct Root {
     pub(super) label: Option<Label>,
     /// The LSP of the provider's that it is a label in.
     trunk: Option<TreeId>,
-    /// The tree that others joined by joining the tunnel.
-    pub(super) carries: Option<CTree>,
+    /// The tree that the tunnel is named after.
+    pub(super) carries: Option<Named>,
     /// The most octets of a customer's packet, if known.
     pub(super) mtu: Option<u16>,
     legs: BTreeMap<LegKey, Leg>,

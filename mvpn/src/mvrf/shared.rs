@@ -119,6 +119,8 @@ pub(super) struct Shared {
     pub(super) leaf_labels: BTreeMap<PeKey, (Label, Arrivals)>,
     /// Tunnels that this PE is a leaf of, whose packets are a customer's labelled ones.
     pub(super) stitched: BTreeMap<PTunnel, ReplicationId>,
+    /// LSPs of bidirectional groups that mLDP signals and that this PE is a leaf of.
+    pub(super) in_band_lsps: BTreeSet<PTunnel>,
     /// Routes of this PE with customers' FEC elements.
     pub(super) c_mldp: CMldpAdverts,
     /// LSPs that several tunnels are labels in.
@@ -168,6 +170,7 @@ impl Shared {
             arrivals: BTreeMap::new(),
             spaces: BTreeMap::new(),
             stitched: BTreeMap::new(),
+            in_band_lsps: BTreeSet::new(),
             c_mldp: CMldpAdverts::new(),
             leaf_labels: BTreeMap::new(),
             trunks: BTreeMap::new(),

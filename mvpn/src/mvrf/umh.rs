@@ -63,7 +63,7 @@ impl Umh {
 }
 
 /// The prefix of `len` bits that holds an address.
-fn prefix_of(address: IpAddr, len: u8) -> Option<IpPrefix> {
+pub(super) fn prefix_of(address: IpAddr, len: u8) -> Option<IpPrefix> {
     match address {
         IpAddr::V4(address) => Ipv4Prefix::new(address, len).map(IpPrefix::V4),
         IpAddr::V6(address) => Ipv6Prefix::new(address, len).map(IpPrefix::V6),

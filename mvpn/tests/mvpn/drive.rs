@@ -21,7 +21,7 @@ use mvpn::mvrf::mib::{MvpnMib, Outside};
 use mvpn::mvrf::{
     AdRoute, AsmMode, Audience, BidirModel, CMldpRoute, CMldpSPmsi, CTree, Input, McastAttributes, McastKind,
     McastRoute, MldpLsp, Model, MvpnConfig, MvpnLimit, MvpnLimits, MvpnPe, MvrfConfig, Output, PTunnel, PmsiPeer,
-    PmsiTunnelValue, SFlow, Target, Threshold, TreeId, TunnelKind, UmhRoute,
+    PmsiTunnelValue, SFlow, Target, Threshold, TreeId, TreeRequest, TunnelKind, UmhRoute,
 };
 use mvpn::pim::wire::AddressFamily;
 use p2mp_pw::ldp::fec::MultipointFec;
@@ -47,6 +47,8 @@ struct Told {
     of_lsps: BTreeMap<CMldpRoute, McastAttributes>,
     mapped: BTreeMap<(VrfId, MultipointFec), Label>,
     stitched: BTreeSet<PTunnel>,
+    /// Tunnels that it is a leaf of; the same one by itself and for the labels in it, if peers name it so.
+    leaf_of: BTreeMap<PTunnel, usize>,
 }
 
 impl Told {
@@ -98,6 +100,8 @@ impl Told {
             FwdOp::SetMulticastTunnel { tunnel, .. } => assert!(self.tunnels.insert(tunnel)),
             FwdOp::ClearMulticastTunnel { tunnel } => {
                 assert!(self.tunnels.remove(&tunnel));
+                let is_own = |m: &Mroute| matches!(m.rpf, Rpf::Merging { own, .. } if own == tunnel);
+                assert!(!self.mroutes.values().any(is_own), "{tunnel} is one of a route");
                 assert!(self.sets.iter().all(|(_, from)| *from != Origin::Tunnel(tunnel)), "{tunnel} is in a set");
             }
             FwdOp::SetRpfMember { set, from } => {
@@ -112,7 +116,7 @@ impl Told {
             }
             FwdOp::SetMroute { vrf, key, mroute } => {
                 assert!(mroute.replication.is_none_or(|id| self.groups.contains_key(&id)), "{key:?} with no group");
-                if let Rpf::From(Origin::Tunnel(tunnel)) = mroute.rpf {
+                if let Rpf::From(Origin::Tunnel(tunnel)) | Rpf::Merging { own: tunnel, .. } = mroute.rpf {
                     assert!(self.tunnels.contains(&tunnel), "{key:?} from no tunnel");
                 }
                 self.mroutes.insert((vrf, key), mroute);
@@ -147,11 +151,23 @@ impl Told {
                 Output::CMldp { vrf, fec, label, mapped: false } => {
                     assert_eq!(self.mapped.remove(&(vrf, fec)), Some(label));
                 }
-                Output::Tree(mvpn::mvrf::TreeRequest::Stitch { tunnel, group }) => {
+                Output::Tree(TreeRequest::Stitch { tunnel, group }) => {
                     assert!(self.groups.contains_key(&group));
+                    self.leaf_of.entry(tunnel.clone()).or_insert(1);
                     self.stitched.insert(tunnel);
                 }
-                Output::Tree(mvpn::mvrf::TreeRequest::Leave { tunnel }) => drop(self.stitched.remove(&tunnel)),
+                Output::Tree(TreeRequest::Join { tunnel, arrives_by }) => {
+                    assert!(self.tunnels.contains(&arrives_by), "{tunnel:?} arrives by nothing");
+                    *self.leaf_of.entry(tunnel).or_default() += 1;
+                }
+                Output::Tree(TreeRequest::JoinSpace { tunnel, .. }) => *self.leaf_of.entry(tunnel).or_default() += 1,
+                Output::Tree(TreeRequest::Leave { tunnel }) => {
+                    self.stitched.remove(&tunnel);
+                    let times = self.leaf_of.remove(&tunnel).expect("a leaf of it");
+                    if times > 1 {
+                        self.leaf_of.insert(tunnel, times - 1);
+                    }
+                }
                 Output::SourceActive { vrf, source, group, is_active, .. } => {
                     let flow = (vrf, source, group);
                     let changed = if is_active { self.sources.insert(flow) } else { self.sources.remove(&flow) };
@@ -160,8 +176,8 @@ impl Told {
                 Output::Withdraw(route) => {
                     self.advertised.remove(&route).expect("a route that was advertised");
                 }
-                Output::Tree(mvpn::mvrf::TreeRequest::Root { tree, .. }) => assert!(self.trees.insert(tree)),
-                Output::Tree(mvpn::mvrf::TreeRequest::Remove { tree }) => assert!(self.trees.remove(&tree)),
+                Output::Tree(TreeRequest::Root { tree, .. }) => assert!(self.trees.insert(tree)),
+                Output::Tree(TreeRequest::Remove { tree }) => assert!(self.trees.remove(&tree)),
                 _ => {}
             }
         }
@@ -437,8 +453,18 @@ impl Drive<'_, '_> {
         let root = if self.u.ratio(7, 8)? { OURS.into() } else { self.router()? };
         let rd = if self.u.ratio(7, 8)? { Some(self.rd()?.octets()) } else { None };
         let (source, group) = (self.source()?, self.group()?);
-        let tunnel = match self.u.int_in_range(0..=7)? {
+        let tunnel = match self.u.int_in_range(0..=11)? {
             0 => PTunnel::MldpP2mp(MldpLsp { root, opaque: self.u.arbitrary::<[u8; 16]>()?.into() }),
+            1 => PTunnel::MldpMp2mp(MldpLsp { root, opaque: self.u.arbitrary::<[u8; 16]>()?.into() }),
+            // A bidirectional group, or a range of them.
+            2..=6 => {
+                let len = *self.u.choose(&[32, 24, 8, 16])?;
+                let groups = if len == 32 { [239, 1, 1, self.u.int_in_range(1..=3)?] } else { [239, 1, 1, 0] };
+                let groups = IpPrefix::V4(Ipv4Prefix::new(groups.into(), len).unwrap());
+                let rpa = [10, 0, self.u.int_in_range(0..=2)?, 1].into();
+                let fec = TreeFec::in_band_bidir(root, &groups, rpa, rd).expect("of one family");
+                PTunnel::of_mldp(&fec).expect("an MP2MP LSP")
+            }
             _ => PTunnel::of_mldp(&TreeFec::in_band(root, source, group, rd)).expect("a P2MP LSP"),
         };
         Ok(Input::Rooted { tunnel })
@@ -591,10 +617,13 @@ fn config(u: &mut Unstructured<'_>, n: u16) -> Result<MvrfConfig> {
         _ => Some(BidirModel::Hierarchical { root: if u.arbitrary()? { OURS } else { [192, 0, 2, 2] }.into(), lsp: 9 }),
     };
     config.in_band = if u.arbitrary()? { vec!["232.1.1.2/31".parse().unwrap()] } else { Vec::new() };
+    if u.arbitrary()? {
+        config.in_band.push(if u.arbitrary()? { "239.1.1.0/24" } else { "239.0.0.0/8" }.parse().unwrap());
+    }
     if u.ratio(1, 8)? {
         (config.model, config.inclusive, config.bidir, config.bootstrap) = (Model::InBand, None, None, false);
         config.s_pmsi.fixed.clear();
-        config.in_band = vec!["232.0.0.0/8".parse().unwrap()];
+        config.in_band = ["232.0.0.0/8", "239.0.0.0/8"].map(|range| range.parse().unwrap()).to_vec();
     }
     config.s_pmsi.always = vec!["239.1.1.0/30".parse().unwrap()];
     (config.limits.joins, config.limits.trees, config.limits.leaves) = (6, 6, 4);
@@ -626,6 +655,7 @@ fn steps(u: &mut Unstructured<'_>) -> Result<()> {
     assert!(told.sources.is_empty(), "{:?}", told.sources);
     assert!(told.of_lsps.is_empty() && told.mapped.is_empty() && told.stitched.is_empty(), "{:?}", told.of_lsps);
     assert!(told.sets.is_empty(), "{:?}", told.sets);
+    assert!(told.leaf_of.is_empty(), "{:?}", told.leaf_of);
     assert!(told.labels.is_empty() && told.tunnels.is_empty() && told.trees.is_empty() && told.contexts.is_empty());
     Ok(())
 }

@@ -249,8 +249,9 @@ fn roots_say_what_they_do_not_carry() {
         _ => None,
     };
     let bidir = OpaqueElement::TransitBidir { mask_len: 32, rp: s.into(), group: g.into(), rd: Some(of.octets()) };
-    let [mp2mp, bidir] =
-        [TreeKind::Mp2mp, TreeKind::P2mp].map(|kind| PTunnel::of_mldp(&TreeFec::new(kind, router, &bidir)).unwrap());
+    let source = OpaqueElement::TransitSource { source: s.into(), group: g.into(), rd: Some(of.octets()) };
+    let [mp2mp, bidir] = [(TreeKind::Mp2mp, source), (TreeKind::P2mp, bidir)]
+        .map(|(kind, element)| PTunnel::of_mldp(&TreeFec::new(kind, router, &element)).unwrap());
     // Leaves of tunnels that routes named may be there before their root, and after it.
     assert!(faults(PTunnel::MldpP2mp(MldpLsp::generic(router, 7)), 1).is_empty());
     let wrong = [
@@ -264,7 +265,7 @@ fn roots_say_what_they_do_not_carry() {
         assert!(faults(tunnel.clone(), 1).is_empty(), "within a second it is counted");
         assert_eq!(fault(&faults(tunnel, 2)), Some((vrf, expected, 2)));
     }
-    assert_eq!(fault(&faults(mp2mp, 9)), Some((None, InBandFault::Lsp, 1)));
+    assert_eq!(fault(&faults(mp2mp, 9)), Some((None, InBandFault::Opaque, 1)));
     assert_eq!(fault(&faults(lsp(router, s, g, None), 9)), Some((None, InBandFault::Rd, 1)), "no global table");
     assert_eq!(fault(&faults(lsp(router, s, g, Some(RouteDistinguisher::ZERO)), 11)), Some((None, InBandFault::Rd, 1)));
     // The way to the source leads back into the backbone.

@@ -243,7 +243,7 @@ impl<A: SimAddress> World<A> {
                 let of = ldp.rooted.iter().find(|((n, _), (t, _))| (*n, *t) == (pe, tree)).map(|(key, _)| *key);
                 if let Some(key) = of {
                     ldp.rooted.remove(&key);
-                    mldp.close(key.1);
+                    mldp.close(now, key.1);
                 }
             }
             TreeRequest::Join { tunnel, arrives_by } => {

@@ -27,6 +27,7 @@ mod failure;
 mod families;
 mod hosted_rp;
 mod in_band;
+mod in_band_bidir;
 mod inter_as;
 mod kinds;
 mod ldp;

@@ -364,7 +364,8 @@ impl<A: SimAddress> Pe<A> {
         let mut c = PimConfig::new(vrf, A::loopback(pe, vrf.0), groups_of(vrf, self.room));
         c.seed = 77 + pe as u64;
         c.spt_threshold = SptThreshold::Infinity;
-        c.bidir = config.bidir.map(|_| BidirConfig::new(5000 + 20 * u32::from(vrf.0)..=5019 + 20 * u32::from(vrf.0)));
+        let has_bidir = config.bidir.is_some() || !config.in_band.is_empty();
+        c.bidir = has_bidir.then(|| BidirConfig::new(5000 + 20 * u32::from(vrf.0)..=5019 + 20 * u32::from(vrf.0)));
         let mut pim = PimRouter::new(now, c).unwrap();
         let lan = PimInterfaceConfig::new(site(vrf), A::site(pe, 1), vec![A::subnet(pe)]);
         pim.add_interface(now, lan).unwrap();

@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use fwd_core::net::{LabelSpaceId, PortId, ReplicationId, TunnelId};
+use fwd_core::net::{IpPrefix, LabelSpaceId, PortId, ReplicationId, TunnelId};
 use fwd_core::op::{IlmAction, LegTarget};
 
 use crate::ldp::fec::{Fec, FecElement, MultipointFec, MultipointKind, OpaqueElement, OpaqueValue, RouteDistinguisher};
@@ -87,6 +87,15 @@ impl TreeFec {
     #[must_use]
     pub fn in_band(root: IpAddr, source: IpAddr, group: IpAddr, rd: Option<RouteDistinguisher>) -> Self {
         Self::new(TreeKind::P2mp, root, &OpaqueElement::TransitSource { source, group, rd })
+    }
+
+    /// The MP2MP LSP that stands for a range of bidirectional groups, or for one of them, by their RP (RFC 6826 §3.3, RFC 7246 §3.3 with a route
+    /// distinguisher). `None`: they are not of one family.
+    #[must_use]
+    pub fn in_band_bidir(root: IpAddr, groups: &IpPrefix, rp: IpAddr, rd: Option<RouteDistinguisher>) -> Option<Self> {
+        let (group, mask_len) = (groups.addr(), groups.bit_len());
+        let element = OpaqueElement::TransitBidir { mask_len, rp, group, rd };
+        (group.is_ipv4() == rp.is_ipv4()).then(|| Self::new(TreeKind::Mp2mp, root, &element))
     }
 
     /// The LSP of a FEC element, and whether that leads towards the root.

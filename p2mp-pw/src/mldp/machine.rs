@@ -369,12 +369,13 @@ impl Mldp {
         self.reselect(now, id);
     }
 
-    /// Tells of the legs of a tree that this router is the root of, those that are there and those that come.
+    /// Tells of the legs of a tree that this router is the root of, those that are there and those that come. Of MP2MP LSPs with another root
+    /// it makes this router one that sends: what arrives is dropped, unless it is a leaf too ([`Self::join`]).
     ///
     /// # Errors
-    /// The root's address is not ours, the tree is open, or there are too many.
-    pub fn open(&mut self, _now: Instant, fec: TreeFec) -> Result<TreeId, JoinError> {
-        if !self.core.config.addresses.contains(&fec.root) {
+    /// The root's address is not ours and the tree is no MP2MP LSP, the tree is open, or there are too many.
+    pub fn open(&mut self, now: Instant, fec: TreeFec) -> Result<TreeId, JoinError> {
+        if fec.kind != TreeKind::Mp2mp && !self.core.config.addresses.contains(&fec.root) {
             return Err(JoinError::NotRoot);
         }
         let id = self.enter(&fec).ok_or(JoinError::Limit)?;
@@ -384,14 +385,18 @@ impl Mldp {
             }
             tree.open = true;
             tree.touch_all = true;
+            // A leaf of an MP2MP LSP was told before, and may not have listened.
+            tree.branches.values_mut().for_each(|branch| branch.told = false);
+            tree.plane.up_told = false;
             self.core.queue(id, tree);
         }
+        self.reselect(now, id);
         Ok(id)
     }
 
     /// Ends what [`Self::open`] began: its legs are told down. Leaves stay in the tree until they leave. If some came of whom nothing was told, the
     /// tree is told of as one that was not opened.
-    pub fn close(&mut self, id: TreeId) {
+    pub fn close(&mut self, now: Instant, id: TreeId) {
         let Some(tree) = self.trees.get_mut(&id) else { return };
         let was_open = core::mem::replace(&mut tree.open, false);
         tree.touch_all = true;
@@ -400,6 +405,7 @@ impl Mldp {
             let fec = tree.fec.clone();
             self.core.event(Event::Rooted { tree: id, fec });
         }
+        self.reselect(now, id);
     }
 
     /// The tree of a name.

@@ -156,7 +156,7 @@ impl Pass<'_> {
 
     /// The leg towards the root, for a leaf that sends.
     pub(super) fn tell_way_up(&mut self, tree: &mut Tree) {
-        let wanted = tree.local.is_some() && tree.active.is_some_and(|a| a.up.is_some());
+        let wanted = (tree.local.is_some() || tree.open) && tree.active.is_some_and(|a| a.up.is_some());
         let up = tree.plane.up.filter(|_| wanted);
         if core::mem::replace(&mut tree.plane.up_told, up.is_some()) != up.is_some() {
             let (tree, leg) = (self.id, LegNumbers::UP);

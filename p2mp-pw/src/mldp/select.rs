@@ -52,7 +52,7 @@ impl Mldp {
     pub(super) fn reselect(&mut self, now: Instant, id: TreeId) {
         let Some(tree) = self.trees.get(&id).filter(|tree| !tree.is_root) else { return };
         let found = self.upstream_of(tree);
-        let wanted = found.map_or(tree.local.is_some() || tree.feeds.is_some(), |(peer, _)| tree.is_wanted(peer));
+        let wanted = found.map_or(tree.is_used(), |(peer, _)| tree.is_wanted(peer));
         let target = found.filter(|_| wanted);
         let at = |accept: &Option<Accept>| accept.as_ref().map(|a| (a.peer, a.via));
         let event = match target {

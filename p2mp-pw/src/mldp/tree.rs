@@ -206,15 +206,19 @@ impl Tree {
     /// Whether packets from the root have somewhere to go if they come from `upstream`: a mapping of the upstream LSR itself is
     /// kept and not used (RFC 6388 §2.4.1.4), so two LSRs never keep each other in a tree that nobody else wants.
     pub(super) fn is_wanted(&self, upstream: LdpId) -> bool {
-        self.local.is_some() || self.feeds.is_some() || self.branches.keys().any(|peer| *peer != upstream)
+        self.is_used() || self.branches.keys().any(|peer| *peer != upstream)
+    }
+
+    /// Whether packets are wanted here, or sent from here.
+    pub(super) const fn is_used(&self) -> bool {
+        self.local.is_some() || self.open || self.feeds.is_some()
     }
 
     /// Whether nothing is left of it.
     pub(super) fn is_over(&self) -> bool {
-        let used = self.local.is_some() || self.open || self.feeds.is_some();
         let kept =
             self.active.is_some() || self.pending.is_some() || !self.branches.is_empty() || !self.gone.is_empty();
-        !used && !kept && self.dropped.is_empty()
+        !self.is_used() && !kept && self.dropped.is_empty()
     }
 
     /// Whether a peer has to do with it.
@@ -224,7 +228,7 @@ impl Tree {
     }
 
     pub(super) fn role(&self) -> Role {
-        match (self.is_root, self.local.is_some(), self.live > 0 || self.feeds.is_some()) {
+        match (self.is_root, self.local.is_some() || self.open, self.live > 0 || self.feeds.is_some()) {
             (true, ..) => Role::Root,
             (false, true, true) => Role::Bud,
             (false, true, false) => Role::Leaf,

@@ -191,7 +191,8 @@ impl World {
                 self.ids.extend(self.mldp.join(now, fec, Deliver::Multicast(TunnelId(tunnel.into()))));
             }
             Stimulus::Open(tree) => {
-                let (fec, _) = TreeFec::of(&fec(tree, MultipointKind::P2mp));
+                let kinds = [MultipointKind::P2mp, MultipointKind::Mp2mpDown];
+                let (fec, _) = TreeFec::of(&fec(tree, kinds[usize::from(tree % 2)]));
                 self.ids.extend(self.mldp.open(now, fec));
             }
             Stimulus::Leave(n) => {
@@ -201,7 +202,7 @@ impl World {
             }
             Stimulus::Close(n) => {
                 if let Some(id) = self.ids.get(usize::from(n) % self.ids.len().max(1)).copied() {
-                    self.mldp.close(id);
+                    self.mldp.close(now, id);
                 }
             }
             Stimulus::RefuseLast => {
@@ -284,7 +285,7 @@ impl World {
     fn end(&mut self) {
         for id in self.ids.clone() {
             self.mldp.leave(self.now, id);
-            self.mldp.close(id);
+            self.mldp.close(self.now, id);
         }
         for n in 0..4 {
             self.apply(Stimulus::Up(n));

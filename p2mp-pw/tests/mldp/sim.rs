@@ -81,7 +81,8 @@ fn a_root_is_told_of_what_it_did_not_open() {
     assert_eq!((net.packet(0, 0), unopened(&net)), (only(&[3, 5], 7), 0));
     [3, 5].into_iter().for_each(|n| net.leave(n, &fec));
     net.run(SETTLE);
-    net.nodes[0].mldp.close(root);
+    let now = net.now;
+    net.nodes[0].mldp.close(now, root);
     net.join(4, &fec, 0);
     net.run(SETTLE);
     assert_eq!((told(&net), unopened(&net)), (2, 1));
@@ -95,7 +96,7 @@ fn a_root_is_told_of_what_it_did_not_open() {
     let message = MessageBody::LabelMapping(mapping).into();
     let mldp = &mut net.nodes[0].mldp;
     mldp.handle_input(net.now, Input::Message { peer: ldp_id(1), message: &message });
-    mldp.close(root);
+    mldp.close(net.now, root);
     net.drain();
     assert_eq!((told(&net), unopened(&net)), (3, 1));
 }
@@ -219,12 +220,49 @@ fn leaves_send_too() {
         }
         if kind == TreeKind::Hsmp {
             let id = net.nodes[0].mldp.find(&fec).unwrap();
-            net.nodes[0].mldp.close(id);
+            let now = net.now;
+            net.nodes[0].mldp.close(now, id);
             net.drain();
         }
         net.run(SETTLE);
         assert!(net.nodes.iter().all(|n| n.is_clean()), "{kind:?}");
     }
+}
+
+/// Who sends by an MP2MP LSP and does not receive: its packets reach all leaves, nothing is delivered to it, and when it has closed the LSP nothing
+/// is left. What it joins later it receives.
+#[test]
+fn some_only_send() {
+    let mut net = tree();
+    let fec = TreeFec::mp2mp(address(0), 9);
+    let [by_four, by_two] = [4, 2].map(|n| net.open(n, &fec, 1));
+    net.run(SETTLE);
+    assert!(net.nodes[4].mldp.is_up(by_four), "the way up is there without a leaf");
+    assert_eq!(net.packet(4, 1), [0; 7]);
+    // Of two more one is the root.
+    for n in [3, 0] {
+        net.join(n, &fec, 1);
+    }
+    net.run(SETTLE);
+    for (from, to) in [(4, &[0, 3][..]), (2, &[0, 3]), (3, &[0]), (0, &[3])] {
+        assert_eq!(net.packet(from, 1), only(to, 7), "from {from}");
+    }
+    net.join(4, &fec, 1);
+    net.run(SETTLE);
+    for (from, to) in [(4, &[0, 3][..]), (2, &[0, 3, 4]), (3, &[0, 4])] {
+        assert_eq!(net.packet(from, 1), only(to, 7), "from {from}, with 4");
+    }
+    [3, 0, 4].into_iter().for_each(|n| net.leave(n, &fec));
+    net.run(SETTLE);
+    assert_eq!(net.packet(2, 1), [0; 7]);
+    let now = net.now;
+    net.nodes[4].mldp.close(now, by_four);
+    net.nodes[2].mldp.close(now, by_two);
+    net.drain();
+    net.run(SETTLE);
+    assert!(net.nodes.iter().all(|n| n.is_clean()));
+    let other = TreeFec::p2mp(address(0), 9);
+    assert_eq!(net.nodes[4].mldp.open(now, other), Err(JoinError::NotRoot));
 }
 
 /// The labels of a frame, the top one first; none if it is not MPLS.
@@ -397,7 +435,8 @@ fn random_network(seed: u64, steps: usize) {
     net.run(SETTLE);
     for (n, fec) in fecs.iter().enumerate().take(2) {
         let id = net.nodes[n].mldp.find(fec).unwrap();
-        net.nodes[n].mldp.close(id);
+        let now = net.now;
+        net.nodes[n].mldp.close(now, id);
     }
     net.drain();
     assert!(net.nodes.iter().all(|n| n.is_clean()), "seed {seed}: state is left");

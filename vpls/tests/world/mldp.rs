@@ -75,7 +75,7 @@ impl Trees {
             }
             TreeRequest::Unroot { tunnel } => {
                 let tree = site.mldp.find(&fec(&tunnel)).unwrap();
-                site.mldp.close(tree);
+                site.mldp.close(now, tree);
             }
             TreeRequest::Join { tunnel, deliver } => {
                 let deliver = Deliver::Bridge(deliver.expect("a tree of one instance"));

@@ -20,6 +20,9 @@ use crate::mvrf::shared::{Shared, Timer};
 impl Mvrf {
     /// The tunnel that packets of a bidirectional group are sent by: the group's own, else the partition's (RFC 7582 §3.2.1.1).
     pub(in crate::mvrf) fn bidir_tree(&self, group: IpAddr, rpa: IpAddr) -> Option<TreeId> {
+        if self.in_band_rpa(group).is_some() {
+            return self.in_band_bidir_tree(group, rpa);
+        }
         let partition = self.bidir.partitions.get(&self.bidir.upstream(rpa)?)?;
         let (exact, all) = (SFlow::any_source(group), SFlow::all_bidir(SFlow::any_source(group).family));
         let carrying = |flow: &SFlow| partition.channels.get(flow).filter(|c| c.carries).and_then(|c| c.tree);
@@ -44,7 +47,10 @@ impl Mvrf {
             mtu: root.and_then(|r| r.mtu),
             leaves: root.map(|r| r.leaves().collect()).unwrap_or_default(),
             from: upstream.map(|key| key.address).filter(|address| *address != shared.config.router),
-            received_by: channel.map(|channel| channel.tunnel.0.clone()),
+            received_by: match self.in_band_rpa(group) {
+                Some(rpa) => self.in_band_received_by(shared, group, rpa),
+                None => channel.map(|channel| channel.tunnel.0.clone()),
+            },
         }
     }
 
@@ -55,6 +61,7 @@ impl Mvrf {
             CGroup::AnyBidir => {
                 self.bidir.serves(key, flow.family) && (is_own || self.bidir.offers.contains_key(&(key, *flow)))
             }
+            CGroup::Group(group) if self.in_band_rpa(group).is_some() => false,
             CGroup::Group(group) => {
                 let rpa = self.rpa_of(group).filter(|rpa| self.bidir.upstream(*rpa) == Some(key));
                 let is_joined = |rpa| self.bidir.joined.get(&rpa).is_some_and(|groups| groups.contains(&group));

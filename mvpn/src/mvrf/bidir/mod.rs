@@ -10,12 +10,14 @@
 //! | RFC 6513 §11.2.1 | `mod.rs` | RPAs, their upstream PEs, partitions |
 //! | RFC 7582 §3.2.1.1, §3.2.1.3, RFC 7740 §2.2 | `channel.rs` | the tunnel of a partition, or of a group in it, to send and receive by |
 //! | RFC 7582 §2, §3.2.2.1, RFC 7740 §2.1 | `offer.rs` | S-PMSI A-D routes of upstream PEs, PE Distinguisher Labels, Leaf A-D routes |
+//! | RFC 6826 §2.3, RFC 7246 §2 | `in_band.rs` | groups whose trees mLDP signals |
 //! | RFC 5015 §3.3 | `route.rs` | the customers' routes with the PMSI resolved to partitions |
 //!
 //! The route to the RPA has to reach the customers' PIM ([`crate::pim::Input::Route`]) together with [`super::Input::Umh`] or
 //! [`super::Input::Local`], before anything is forwarded: both decide which side of the PE is up.
 
 mod channel;
+mod in_band;
 mod offer;
 mod route;
 
@@ -36,6 +38,9 @@ use super::root::TreeId;
 use super::route::SFlow;
 use super::shared::Shared;
 use super::umh::{Umh, holds};
+use in_band::{Lsp, Name};
+
+pub(super) use in_band::is_group;
 
 /// How partitions are told apart (RFC 6513 §11.2). All PEs of an MVPN need the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +91,8 @@ struct Set {
     rpa: Option<IpAddr>,
     /// The PMSI is one of them.
     has_pmsi: bool,
-    /// What it is in the forwarder.
-    bound: Option<TunnelId>,
+    /// What it is in the forwarder: what the partition's packets arrive by, and those of sender-only branches.
+    bound: [Option<TunnelId>; 2],
 }
 
 /// What is done to receive by a channel.
@@ -113,6 +118,8 @@ struct Channel {
 struct Partition {
     /// What comes from it arrives by this.
     arrives_by: TunnelId,
+    /// What comes from sender-only branches, where this PE is the root of their LSPs.
+    branches: Option<TunnelId>,
     /// The label that its members replicate to.
     label: Option<Label>,
     channels: BTreeMap<SFlow, Channel>,
@@ -131,6 +138,8 @@ pub(super) struct Bidir {
     joined: BTreeMap<IpAddr, BTreeSet<IpAddr>>,
     sets: BTreeMap<RpfSetId, Set>,
     partitions: BTreeMap<PeKey, Partition>,
+    /// LSPs that mLDP signals and that this PE is a leaf of.
+    lsps: BTreeMap<Name, Lsp>,
     /// (C-*,C-*-BIDIR) S-PMSI A-D routes of other PEs.
     offers: BTreeMap<(PeKey, SFlow), McastAttributes>,
     /// Leaf A-D routes of other PEs, by the S-PMSI that they answer.
@@ -163,10 +172,20 @@ impl Bidir {
 }
 
 impl Mvrf {
+    /// The range of groups that a bidirectional group is in, and its RPA.
+    fn range_of(&self, group: IpAddr) -> Option<(IpPrefix, IpAddr)> {
+        let ranges = self.bidir.ranges.iter().filter(|(range, _)| holds(range, group));
+        ranges.max_by_key(|(range, _)| range.bit_len()).map(|(range, rpa)| (*range, *rpa))
+    }
+
     /// The RPA of a group, if it is bidirectional.
     pub(super) fn rpa_of(&self, group: IpAddr) -> Option<IpAddr> {
-        let ranges = self.bidir.ranges.iter().filter(|(range, _)| holds(range, group));
-        ranges.max_by_key(|(range, _)| range.bit_len()).map(|(_, rpa)| *rpa)
+        self.range_of(group).map(|(_, rpa)| rpa)
+    }
+
+    /// Whether there may be bidirectional groups.
+    fn has_bidir(&self) -> bool {
+        self.config.bidir.is_some() || !self.config.in_band.is_empty()
     }
 
     /// Whether a group is bidirectional.
@@ -192,10 +211,11 @@ impl Mvrf {
     pub(super) fn set_bidir_range(&mut self, shared: &mut Shared, now: Instant, range: IpPrefix, rpa: Option<IpAddr>) {
         let is_range = range.addr().is_multicast();
         let rpa = rpa.filter(|rpa| rpa.is_ipv4() == range.addr().is_ipv4() && is_range);
-        if self.config.bidir.is_none() || self.bidir.ranges.get(&range).copied() == rpa {
+        let may_be = self.config.bidir.is_some() || self.signals(&range);
+        if !may_be || self.bidir.ranges.get(&range).copied() == rpa {
             return;
         }
-        match rpa {
+        let old = match rpa {
             Some(rpa) => self.bidir.ranges.insert(range, rpa),
             None => self.bidir.ranges.remove(&range),
         };
@@ -204,6 +224,7 @@ impl Mvrf {
             self.update_rpa(shared, now, rpa);
         }
         self.refresh_range(shared, now, &range);
+        old.into_iter().chain(rpa).for_each(|rpa| self.update_lsps(shared, now, rpa));
         let used: BTreeSet<IpAddr> = self.bidir.ranges.values().copied().collect();
         let gone: Vec<IpAddr> = self.bidir.rpas.keys().copied().filter(|rpa| !used.contains(rpa)).collect();
         for rpa in gone {
@@ -261,15 +282,23 @@ impl Mvrf {
         if let Some(key) = new {
             self.open_partition(shared, now, key);
         }
+        let own = self.own_key(shared);
+        if old == Some(own) {
+            // What comes from the backbone does not return into it any more.
+            self.emit_rpa(shared, rpa);
+        }
         // First what is taken from where, then what is sent where.
         self.bind_sets(shared, rpa);
-        let own = self.own_key(shared);
+        if new == Some(own) {
+            self.emit_rpa(shared, rpa);
+        }
         for group in self.groups_of_rpa(rpa) {
             self.update_own_group(shared, now, group);
         }
         for key in [new, old].into_iter().flatten() {
             self.update_channels(shared, now, key);
         }
+        self.update_lsps(shared, now, rpa);
         self.bind_rpa(shared, rpa);
         if new == Some(own) || old == Some(own) {
             self.announce_all_bidir(shared);
@@ -295,7 +324,7 @@ impl Mvrf {
         }
         let Some(arrives_by) = shared.new_tunnel(now, self.config.vrf) else { return };
         let (channels, leaving) = (BTreeMap::new(), BTreeMap::new());
-        self.bidir.partitions.insert(key, Partition { arrives_by, label: None, channels, leaving });
+        self.bidir.partitions.insert(key, Partition { arrives_by, branches: None, label: None, channels, leaving });
     }
 
     /// A partition that this PE is in for no RPA is forgotten.
@@ -313,7 +342,9 @@ impl Mvrf {
             if let Some(label) = partition.label {
                 shared.drop_label(label);
             }
-            shared.drop_tunnel(partition.arrives_by);
+            for tunnel in partition.branches.into_iter().chain([partition.arrives_by]) {
+                shared.drop_tunnel(tunnel);
+            }
         }
     }
 

@@ -151,7 +151,7 @@ impl Mvrf {
     /// The customers' PIM joined or pruned a bidirectional group on the PMSI, or other PEs did so here.
     pub(in crate::mvrf) fn bidir_join_changed(&mut self, shared: &mut Shared, now: Instant, tree: CTree) {
         let CTree::Shared { group, rp } = tree else { return };
-        if self.config.bidir.is_none() {
+        if !self.has_bidir() {
             return;
         }
         let is_joined = self.trees.get(&tree).is_some_and(|known| known.is_wanted()) && self.rpa_of(group) == Some(rp);
@@ -160,6 +160,7 @@ impl Mvrf {
         if groups.is_empty() {
             self.bidir.joined.remove(&rp);
         }
+        self.update_group_lsp(shared, now, group, rp);
         self.update_own_group(shared, now, group);
         if let Some(key) = self.bidir.upstream(rp).filter(|_| changed) {
             let flow = SFlow::any_source(group);
@@ -175,6 +176,8 @@ impl Mvrf {
         let join = rpa.and_then(|rp| self.joins.get(&CTree::Shared { group, rp }));
         let is_flat = !matches!(self.config.bidir, Some(BidirModel::Hierarchical { .. }));
         let is_wanted = is_flat
+            && self.config.bidir.is_some()
+            && self.in_band_rpa(group).is_none()
             && join.is_some_and(|join| join.is_active)
             && self.config.s_pmsi.always.iter().any(|range| holds(range, group));
         let was = self.bidir.own_groups.contains(&group);

@@ -16,7 +16,7 @@ use crate::mvrf::umh::holds;
 impl Mvrf {
     /// An op of the customers' PIM on a set of interfaces.
     pub(in crate::mvrf) fn set_member(&mut self, shared: &mut Shared, set: RpfSetId, from: Origin, present: bool) {
-        if self.config.bidir.is_none() || from != Origin::Interface(self.config.pmsi) {
+        if !self.has_bidir() || from != Origin::Interface(self.config.pmsi) {
             return shared.op(match present {
                 true => FwdOp::SetRpfMember { set, from },
                 false => FwdOp::ClearRpfMember { set, from },
@@ -47,9 +47,12 @@ impl Mvrf {
     }
 
     /// The check of a route of the customers' PIM, as the forwarder has it.
-    pub(in crate::mvrf) fn bidirectional(&self, key: MrouteKey, rpf: Rpf) -> Rpf {
+    pub(in crate::mvrf) fn bidirectional(&self, shared: &Shared, key: MrouteKey, rpf: Rpf) -> Rpf {
         match rpf {
-            Rpf::AnyOf(set) if self.is_bidir(group_of(key)) => Rpf::Bidirectional(set),
+            Rpf::AnyOf(set) if self.is_bidir(group_of(key)) => match self.merges(shared, key) {
+                Some(own) => Rpf::Merging { set, own },
+                None => Rpf::Bidirectional(set),
+            },
             rpf => rpf,
         }
     }
@@ -58,14 +61,12 @@ impl Mvrf {
     fn bind_set(&mut self, shared: &mut Shared, set: RpfSetId) {
         let Some(known) = self.bidir.sets.get(&set).copied() else { return };
         let upstream = known.rpa.filter(|_| known.has_pmsi).and_then(|rpa| self.bidir.upstream(rpa));
-        let wanted = upstream.and_then(|key| self.bidir.partitions.get(&key)).map(|partition| partition.arrives_by);
-        if wanted == known.bound {
-            return;
-        }
-        if let Some(old) = known.bound {
+        let partition = upstream.and_then(|key| self.bidir.partitions.get(&key));
+        let wanted = partition.map_or([None; 2], |partition| [Some(partition.arrives_by), partition.branches]);
+        for old in known.bound.into_iter().flatten().filter(|old| !wanted.contains(&Some(*old))) {
             shared.op(FwdOp::ClearRpfMember { set, from: Origin::Tunnel(old) });
         }
-        if let Some(new) = wanted {
+        for new in wanted.into_iter().flatten().filter(|new| !known.bound.contains(&Some(*new))) {
             shared.op(FwdOp::SetRpfMember { set, from: Origin::Tunnel(new) });
         }
         if let Some(known) = self.bidir.sets.get_mut(&set) {

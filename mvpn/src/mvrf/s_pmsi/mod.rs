@@ -61,7 +61,7 @@ impl Mvrf {
 
     /// Why an S-PMSI should be there.
     fn reason(&self, shared: &Shared, flow: SFlow) -> Option<Reason> {
-        if flow.group.address().is_some_and(|group| self.is_in_band(group)) {
+        if flow.group.address().is_some_and(|group| self.is_in_band(group) || self.in_band_rpa(group).is_some()) {
             return None;
         }
         if self.failed.contains(&flow) && self.config.fallback.is_none() {

@@ -8,8 +8,8 @@ use fwd_core::sa::{InboundSa, OutboundSa};
 use fwd_core::table::{
     BridgeMemory, CircuitSlot, CounterMemory, EcmpSlot, Exact6Slot, ExactSlot, IlmSlot, InterfaceSlot, Learn, LegSlot,
     MacBucket, Memory, MulticastMemory, MulticastVrfSlot, NhlfeSlot, PolicerSlot, PortSlot, PortState, ProtectionSlot,
-    ReaderSlot, ReplicationSlot, Retired, Rib4Node, Rib6Node, TokenBuckets, VlinkSlot, VlinkState, VrfSlot, VsiSlot,
-    VsiState, Word,
+    ReaderSlot, ReplicationSlot, Retired, Rib4Node, Rib6Node, Thresholds, TokenBuckets, VlinkSlot, VlinkState, VrfSlot,
+    VsiSlot, VsiState, Word,
 };
 use fwd_core::time::Instant;
 use fwd_core::wire::esp::{Cipher, Context, Refused};
@@ -56,6 +56,7 @@ pub struct Run {
     fib6: Array<Word>,
     direct6: Array<Word>,
     front6: Array<Word>,
+    thresholds: [u32; 5],
     retired: Array<Retired>,
     vlinks: Array<VlinkSlot>,
     vlink_index: Array<Word>,
@@ -114,6 +115,10 @@ pub unsafe extern "C" fn fwd_core_run(run: &Run) -> i64 {
             fib6: run.fib6.slice(),
             direct6: run.direct6.slice(),
             front6: run.front6.slice(),
+            thresholds: {
+                let [direct, front4, front6, fill4, fill6] = run.thresholds;
+                Thresholds { direct, front4, front6, fill4, fill6 }
+            },
             retired: run.retired.slice(),
             vlinks: run.vlinks.slice(),
             vlink_index: run.vlink_index.slice(),

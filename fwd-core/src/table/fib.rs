@@ -10,7 +10,7 @@
 //! An entry of zero is a place that no route of the node's own lengths covers: there the inherited route holds, which the
 //! node has from above; an entry with the top bit is a route; any other is the place of a node. A look-up takes three
 //! loads that depend on each other where a VRF has a direct root, a table of 2^18 entries in place of the first three levels;
-//! a VRF gets one, while there are any, when it has [`DIRECT_FROM`] routes, and gives it back with its last. Where more memory is
+//! a VRF gets one, while there are any, when it has [`super::Thresholds::direct`] routes, and gives it back with its last. Where more memory is
 //! lent, `fib_front4.rs` and `fib_front6.rs` save most of these loads of a VRF with a direct root.
 //!
 //! A change writes the node anew, one block, and publishes its place in the entry above. Entries change in place only from a
@@ -19,14 +19,14 @@
 //! so the cost of a change is that of the places it covers: one for most, 2^18 at most, for a default route over a direct root.
 
 use super::fib_front4::{self, ASK, FRONT4_LEN};
-use super::fib_front6::Front6;
+use super::fib_front6::{self, FRONT6_LEN, TABLE};
 use super::fib_node::{ROUTE, STRIDE, VALUE, is_node, step};
 use super::key::Key;
 use super::word::Word;
 
 /// Set in the root of a VRF that is the number of a direct root.
 pub(super) const DIRECT: u32 = 1 << 30;
-/// Set beside it: look-ups begin in what stands in front. Of IPv4, its number stands above that of the direct root.
+/// Set beside it: look-ups begin in what stands in front. Its number stands above that of the direct root.
 pub(super) const FRONT: u32 = 1 << 29;
 /// The number of a direct root.
 pub(super) const NUMBER: u32 = 0xff;
@@ -36,8 +36,6 @@ pub(super) const FRONT_SHIFT: u32 = 8;
 pub(super) const DIRECT_BITS: u8 = 18;
 /// Entries of a direct root.
 pub(super) const DIRECT_LEN: usize = 1 << DIRECT_BITS;
-/// Routes with which a VRF gets a direct root.
-pub(super) const DIRECT_FROM: u32 = 1024;
 /// Nodes from a root to an IPv6 host.
 pub(super) const LEVELS: usize = 22;
 
@@ -46,8 +44,8 @@ pub(super) const LEVELS: usize = 22;
 pub(crate) struct Fib<'m> {
     pub(super) words: &'m [Word],
     pub(super) direct: &'m [Word],
-    pub(super) front4: &'m [Word],
-    pub(super) front6: Option<Front6<'m>>,
+    /// What stands in front of direct roots.
+    pub(super) front: &'m [Word],
 }
 
 /// The lanes of a batch that have to go on.
@@ -91,12 +89,6 @@ impl<'m> Fib<'m> {
     /// The route of the longest prefix that holds `key`, if any; `root` is the VRF's.
     #[inline]
     pub(crate) fn lookup<K: Key>(self, root: u32, key: K) -> u32 {
-        if let Some(table) = self.front4(root) {
-            let route = fib_front4::get(table, key.twenty_four());
-            if route != ASK {
-                return route;
-            }
-        }
         let (entry, depth) = self.first(root, key);
         self.rest(entry, key, depth)
     }
@@ -108,33 +100,55 @@ impl<'m> Fib<'m> {
         self.direct.get(first..).filter(|_| root & DIRECT != 0)?.first_chunk()
     }
 
-    /// What stands in front of the trie of a VRF's IPv4 routes.
+    /// The number of what stands in front of the trie of a VRF.
     #[inline(always)]
-    fn front4(self, root: u32) -> Option<&'m [Word; FRONT4_LEN]> {
-        if root & (DIRECT | FRONT) != DIRECT | FRONT {
-            return None;
-        }
-        self.front4_table(root >> FRONT_SHIFT & NUMBER)
+    const fn front_number(root: u32) -> Option<u32> {
+        if root & (DIRECT | FRONT) == DIRECT | FRONT { Some(root >> FRONT_SHIFT & NUMBER) } else { None }
     }
 
-    pub(super) fn front4_table(self, number: u32) -> Option<&'m [Word; FRONT4_LEN]> {
-        self.front4.get((number as usize).wrapping_mul(FRONT4_LEN)..)?.first_chunk()
+    /// The table in front of IPv4 routes of this number.
+    #[inline(always)]
+    pub(super) fn front4(self, number: u32) -> Option<&'m [Word; FRONT4_LEN]> {
+        self.front.get((number as usize).wrapping_mul(FRONT4_LEN)..)?.first_chunk()
+    }
+
+    /// The root in front of IPv6 routes of this number.
+    #[inline(always)]
+    pub(super) fn front6(self, number: u32) -> Option<&'m [Word; FRONT6_LEN]> {
+        self.front.get((number as usize).wrapping_mul(FRONT6_LEN)..)?.first_chunk()
+    }
+
+    /// The entry that a look-up begins with, and its depth.
+    #[inline(always)]
+    fn first<K: Key>(self, root: u32, key: K) -> (u32, u8) {
+        match Self::front_number(root) {
+            Some(number) if K::WIDTH == 32 => {
+                let route = self.front4(number).map_or(ASK, |table| fib_front4::get(table, key.twenty_four()));
+                if route == ASK { self.first_of_trie(root, key) } else { (ROUTE | route, 0) }
+            }
+            Some(number) => {
+                let entry = self.front6(number).map_or(fib_front6::ASK, |front| fib_front6::begin(front, key.high()));
+                let bits = fib_front6::SHIFTS.map(|shift| key.high().wrapping_shr(shift));
+                let entry = bits.into_iter().fold(entry, |entry, bits| fib_front6::go_on(self.front, entry, bits));
+                self.behind_front6(root, key, entry)
+            }
+            None => self.first_of_trie(root, key),
+        }
+    }
+
+    /// Where a look-up goes on that what stands in front of IPv6 routes answered with this entry.
+    #[inline(always)]
+    fn behind_front6<K: Key>(self, root: u32, key: K, entry: u32) -> (u32, u8) {
+        if is_node(entry) && entry >= TABLE { self.first_of_trie(root, key) } else { (entry, fib_front6::LAST) }
     }
 
     /// The entry that a look-up in the trie begins with, and its depth.
     #[inline(always)]
-    fn first<K: Key>(self, root: u32, key: K) -> (u32, u8) {
-        let Some(direct) = self.direct_root(root) else { return (root, 0) };
-        let entry = direct.get(key.eighteen() as usize).map_or(0, Word::load);
-        if let Some(front) = self.front6.filter(|_| root & FRONT != 0 && is_node(entry)) {
-            for depth in [42, 30] {
-                let node = front.get(root & NUMBER, key.high(), depth);
-                if node != 0 {
-                    return (node, depth);
-                }
-            }
+    fn first_of_trie<K: Key>(self, root: u32, key: K) -> (u32, u8) {
+        match self.direct_root(root) {
+            Some(direct) => (direct.get(key.eighteen() as usize).map_or(0, Word::load), DIRECT_BITS),
+            None => (root, 0),
         }
-        (entry, DIRECT_BITS)
     }
 
     #[inline(always)]
@@ -164,12 +178,11 @@ impl<'m> Fib<'m> {
     /// [`Self::lookup_batch`] in one VRF.
     #[inline]
     pub(crate) fn lookup_one<K: Key, const N: usize>(self, root: u32, keys: &[K; N], routes: &mut [u32; N]) {
-        if let Some(table) = self.front4(root) {
-            self.lookup_front4(root, table, keys, routes);
-        } else if let Some(direct) = self.direct_root(root) {
-            self.lookup_direct(root, direct, keys, routes);
-        } else {
-            self.lookup_each(&[root; N], keys, routes);
+        match (Self::front_number(root), self.direct_root(root)) {
+            (Some(number), _) if K::WIDTH == 32 => self.lookup_front4(root, number, keys, routes),
+            (Some(number), _) => self.lookup_front6(root, number, keys, routes),
+            (None, Some(direct)) => self.lookup_direct(direct, keys, routes),
+            (None, None) => self.lookup_each(&[root; N], keys, routes),
         }
     }
 
@@ -179,8 +192,7 @@ impl<'m> Fib<'m> {
         let mut depths = [0_u8; N];
         let begin = roots.iter().zip(keys).zip(routes.iter_mut()).zip(&mut depths);
         for ((((&root, &key), entry), depth), lane) in begin.zip(0_u8..) {
-            let route = self.front4(root).map_or(ASK, |table| fib_front4::get(table, key.twenty_four()));
-            (*entry, *depth) = if route == ASK { self.first(root, key) } else { (ROUTE | route, 0) };
+            (*entry, *depth) = self.first(root, key);
             waiting.note(lane, is_node(*entry));
         }
         self.go_on(waiting, keys, depths, routes);
@@ -188,13 +200,8 @@ impl<'m> Fib<'m> {
 
     /// Addresses in one VRF, which has a table in front.
     #[inline(always)]
-    fn lookup_front4<K: Key, const N: usize>(
-        self,
-        root: u32,
-        table: &[Word; FRONT4_LEN],
-        keys: &[K; N],
-        routes: &mut [u32; N],
-    ) {
+    fn lookup_front4<K: Key, const N: usize>(self, root: u32, number: u32, keys: &[K; N], routes: &mut [u32; N]) {
+        let Some(table) = self.front4(number) else { return };
         let mut ask = false;
         for (route, key) in routes.iter_mut().zip(keys) {
             *route = fib_front4::get(table, key.twenty_four());
@@ -202,66 +209,51 @@ impl<'m> Fib<'m> {
         }
         if ask {
             for (route, &key) in routes.iter_mut().zip(keys).filter(|(route, _)| **route == ASK) {
-                let (entry, depth) = self.first(root, key);
+                let (entry, depth) = self.first_of_trie(root, key);
                 *route = self.rest(entry, key, depth);
             }
         }
     }
 
+    /// Addresses in one VRF, which has tables in front: all lanes go through all of them.
+    #[inline(never)]
+    fn lookup_front6<K: Key, const N: usize>(self, root: u32, number: u32, keys: &[K; N], routes: &mut [u32; N]) {
+        let Some(front) = self.front6(number) else { return };
+        for (entry, key) in routes.iter_mut().zip(keys) {
+            *entry = fib_front6::begin(front, key.high());
+        }
+        for shift in fib_front6::SHIFTS {
+            if routes.iter().fold(0, |tables, entry| tables | entry) & TABLE == 0 {
+                break;
+            }
+            for (entry, key) in routes.iter_mut().zip(keys) {
+                *entry = fib_front6::go_on(self.front, *entry, key.high().wrapping_shr(shift));
+            }
+        }
+        if routes.iter().fold(false, |asks, &entry| asks | is_node(entry)) {
+            for (entry, &key) in routes.iter_mut().zip(keys).filter(|(entry, _)| is_node(**entry)) {
+                let (begin, depth) = self.behind_front6(root, key, *entry);
+                *entry = self.rest(begin, key, depth);
+            }
+        }
+        routes.iter_mut().for_each(|entry| *entry &= VALUE);
+    }
+
     /// Addresses in one VRF, which has a direct root.
     #[inline(always)]
-    fn lookup_direct<K: Key, const N: usize>(
-        self,
-        root: u32,
-        direct: &[Word; DIRECT_LEN],
-        keys: &[K; N],
-        routes: &mut [u32; N],
-    ) {
+    fn lookup_direct<K: Key, const N: usize>(self, direct: &[Word; DIRECT_LEN], keys: &[K; N], routes: &mut [u32; N]) {
         for (entry, key) in routes.iter_mut().zip(keys) {
             *entry = direct.get(key.eighteen() as usize).map_or(0, Word::load);
         }
         let mut waiting = Waiting::NONE;
-        let Some(front) = self.front6.filter(|_| root & FRONT != 0) else {
-            for ((entry, key), lane) in routes.iter_mut().zip(keys).zip(0_u8..) {
-                // What is no node is left as it is: place 0 is none, and can be read.
-                let node = if is_node(*entry) { *entry } else { 0 };
-                let next = step(self.words, node, key.six(DIRECT_BITS)).unwrap_or(0);
-                *entry = if node == 0 { *entry } else { next };
-                waiting.note(lane, is_node(*entry));
-            }
-            return self.go_on(waiting, keys, [DIRECT_BITS.wrapping_add(STRIDE); N], routes);
-        };
-        for (entry, lane) in routes.iter().zip(0_u8..) {
+        for ((entry, key), lane) in routes.iter_mut().zip(keys).zip(0_u8..) {
+            // What is no node is left as it is: place 0 is none, and can be read.
+            let node = if is_node(*entry) { *entry } else { 0 };
+            let next = step(self.words, node, key.six(DIRECT_BITS)).unwrap_or(0);
+            *entry = if node == 0 { *entry } else { next };
             waiting.note(lane, is_node(*entry));
         }
-        let mut depths = [DIRECT_BITS; N];
-        let front = (front, root & NUMBER);
-        let missed = Self::ask(front, 42, &waiting, keys, routes, &mut depths);
-        Self::ask(front, 30, &missed, keys, routes, &mut depths);
-        self.go_on(waiting, keys, depths, routes);
-    }
-
-    /// Asks what stands in front for the nodes of the first `depth` bits; the lanes for which there are none.
-    #[inline(always)]
-    fn ask<K: Key, const N: usize>(
-        (front, number): (Front6<'_>, u32),
-        depth: u8,
-        asked: &Waiting<N>,
-        keys: &[K; N],
-        routes: &mut [u32; N],
-        depths: &mut [u8; N],
-    ) -> Waiting<N> {
-        let mut missed = Waiting::NONE;
-        for &lane in asked.get() {
-            if let (Some(key), Some(entry), Some(begin)) =
-                (at(keys, lane), at_mut(routes, lane.into()), at_mut(depths, lane.into()))
-            {
-                let node = front.get(number, key.high(), depth);
-                (*entry, *begin) = if node == 0 { (*entry, *begin) } else { (node, depth) };
-                missed.note(lane, node == 0);
-            }
-        }
-        missed
+        self.go_on(waiting, keys, [DIRECT_BITS.wrapping_add(STRIDE); N], routes);
     }
 
     /// Takes the lanes that wait from node to node.

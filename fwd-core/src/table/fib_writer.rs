@@ -2,9 +2,8 @@
 
 use core::num::NonZeroU32;
 
-use super::fib::{DIRECT, DIRECT_BITS, DIRECT_FROM, DIRECT_LEN, FRONT, Fib, LEVELS, NUMBER};
-use super::fib_front4::{FILL, FRONT4_FROM};
-use super::fib_front6::Front6;
+use super::fib::{DIRECT, DIRECT_BITS, DIRECT_LEN, Fib, LEVELS, NUMBER};
+use super::fib_front6::{self, is_table};
 use super::fib_node::{HEAD, Head, OWN, ROUTE, Runs, STRIDE, VALUE, hand_down, in_place, is_node, read, word};
 use super::grace::{Grace, Stamp};
 use super::key::Key;
@@ -76,16 +75,17 @@ pub(super) struct FibWriter<'m, K> {
     pub(super) rib: Rib<'m, K>,
     pool: Pool<'m>,
     direct: &'m [Word],
-    /// Memory of what stands in front of IPv4 routes, when each is free as for direct roots, and routes with which a VRF gets it.
-    front4: &'m [Word],
-    pub(super) front4_free: [Option<Stamp>; DIRECT_MAX],
-    pub(super) front4_from: u32,
-    /// Places that a change fills besides its own.
-    pub(super) front4_fill: u32,
-    /// What stands in front of IPv6 routes.
-    pub(super) front6: Option<Front6<'m>>,
-    /// Routes with which a VRF gets one: [`DIRECT_FROM`].
+    /// Memory of what stands in front of direct roots, and when each is free, as of direct roots.
+    pub(super) front: &'m [Word],
+    pub(super) front_free: [Option<Stamp>; DIRECT_MAX],
+    /// Where the roots in front end, where tables behind them begin, and the first table that was given back.
+    pub(super) front_roots: usize,
+    pub(super) front_tables: usize,
+    pub(super) front_freed: u32,
+    /// Routes with which a VRF gets a direct root and what stands in front of it, and places that a change fills besides its own.
     direct_from: u32,
+    pub(super) front_from: u32,
+    pub(super) front_fill: u32,
     /// When each direct root is free; none: it is in use.
     direct_free: [Option<Stamp>; DIRECT_MAX],
     retired: &'m mut [Retired],
@@ -125,29 +125,34 @@ fn depth_of(vrf: &FibRoot, len: u8) -> u8 {
 }
 
 impl<'m, K: Key> FibWriter<'m, K> {
-    /// Of `[direct, front]` either may be empty.
+    /// Of `[direct, front]` either may be empty; VRFs get these with as many routes as `from` says.
     pub(super) fn new(
         mut rib: Rib<'m, K>,
         words: &'m [Word],
         [direct, front]: [&'m [Word]; 2],
         retired: &'m mut [Retired],
+        [direct_from, front_from, front_fill]: [u32; 3],
     ) -> Self {
+        // Of IPv6, tables stand behind the roots, at whole multiples of their length.
+        let whole = front.len() & !(fib_front6::TABLE_LEN - 1);
+        let front = front.get(..whole.min(fib_front6::MOST)).unwrap_or_default();
         direct.iter().chain(front).for_each(|word| word.put(0));
         let hints = if words.len() < HINTS_FROM { 0 } else { HINTS };
         let (hints, words) = words.split_at_checked(hints).unwrap_or((&[], words));
         rib.hints = hints;
-        let (front4, front6): (&[Word], _) = if K::WIDTH == 32 { (front, None) } else { (&[], Front6::new(front)) };
         Self {
             rib,
             pool: Pool::new(words),
             direct,
-            direct_from: DIRECT_FROM,
+            front,
+            front_free: [Some(Stamp(0)); DIRECT_MAX],
+            front_roots: 0,
+            front_tables: front.len(),
+            front_freed: fib_front6::ASK,
+            direct_from,
+            front_from,
+            front_fill,
             direct_free: [Some(Stamp(0)); DIRECT_MAX],
-            front4,
-            front4_free: [Some(Stamp(0)); DIRECT_MAX],
-            front4_from: FRONT4_FROM,
-            front4_fill: FILL,
-            front6,
             retired,
             retired_head: 0,
             retired_len: 0,
@@ -155,7 +160,7 @@ impl<'m, K: Key> FibWriter<'m, K> {
     }
 
     pub(super) fn reader(&self) -> Fib<'m> {
-        Fib { words: self.pool.words(), direct: self.direct, front4: self.front4, front6: self.front6 }
+        Fib { words: self.pool.words(), direct: self.direct, front: self.front }
     }
 
     /// Words that nodes take.
@@ -463,7 +468,7 @@ impl<'m, K: Key> FibWriter<'m, K> {
     /// of both, what is retired waits: the readers are looked at once for many ops.
     fn make_room(&mut self, grace: &mut Grace<'_>) -> Result<(), Refused> {
         let room = self.retired.len().saturating_sub(self.retired_len);
-        if self.retired_len < PATIENCE && room > LEVELS && self.pool.has_room(OP_WORDS) {
+        if self.retired_len < PATIENCE && room > LEVELS && self.pool.has_room(OP_WORDS) && !self.lacks_tables() {
             return Ok(());
         }
         self.release_retired(grace);
@@ -479,7 +484,9 @@ impl<'m, K: Key> FibWriter<'m, K> {
             if !grace.poll(Stamp(oldest.stamp)) {
                 break;
             }
-            if let Some(head) = Head::at(self.pool.words(), oldest.place) {
+            if is_table(oldest.place) {
+                self.release_table(oldest.place);
+            } else if let Some(head) = Head::at(self.pool.words(), oldest.place) {
                 self.pool.release(oldest.place, head.len());
             }
             self.retired_head = self.after(1);
@@ -493,9 +500,19 @@ impl<'m, K: Key> FibWriter<'m, K> {
         if sum >= self.retired.len() { sum.saturating_sub(self.retired.len()) } else { sum }
     }
 
-    fn retire(&mut self, grace: &Grace<'_>, place: u32, len: u32) {
+    /// Whether more can be taken out than an op has to.
+    pub(super) fn may_retire(&self, grace: &Grace<'_>) -> bool {
+        !grace.has_readers() || self.retired.len().saturating_sub(self.retired_len) > LEVELS
+    }
+
+    /// Takes out a node of `len` words, or a table.
+    pub(super) fn retire(&mut self, grace: &Grace<'_>, place: u32, len: u32) {
         if !grace.has_readers() {
-            self.pool.release(place, len);
+            if is_table(place) {
+                self.release_table(place);
+            } else {
+                self.pool.release(place, len);
+            }
             return;
         }
         let at = self.after(self.retired_len);
@@ -531,8 +548,7 @@ impl<'m, K: Key> FibWriter<'m, K> {
                 third.put(third.peek() | OWN);
             }
         }
-        vrf.root.publish(DIRECT | number | if self.front6.is_some() { FRONT } else { 0 });
-        self.follow_all(grace, vrf);
+        vrf.root.publish(DIRECT | number);
         self.retire_top(grace, top);
     }
 

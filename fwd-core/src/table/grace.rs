@@ -81,12 +81,6 @@ impl<'m> Grace<'m> {
         Stamp(self.current.wrapping_add(2))
     }
 
-    /// A stamp of which the low 31 bits were kept.
-    #[inline]
-    pub(crate) const fn recall(&self, low: u32) -> Stamp {
-        Stamp(self.current.wrapping_add(low.wrapping_sub(self.current) & (u32::MAX >> 1)))
-    }
-
     /// Whether no reader can look at what has this stamp.
     #[inline]
     pub(crate) const fn is_over(&self, stamp: Stamp) -> bool {
@@ -143,13 +137,6 @@ mod tests {
     #[test]
     fn period_numbers_wrap() {
         let readers = [ReaderSlot::EMPTY];
-        for current in [0, 5, u32::MAX >> 1, (u32::MAX >> 1) + 1, u32::MAX - 1, u32::MAX] {
-            let grace = Grace { readers: &readers, current };
-            let recalled = grace.recall(grace.stamp().0 & (u32::MAX >> 1));
-            assert_eq!(recalled, grace.stamp());
-            // What is long ago does not look as if it were now.
-            assert!(grace.is_over(grace.recall(current & (u32::MAX >> 1))));
-        }
         let mut grace = Grace { readers: &readers, current: u32::MAX };
         let stamp = grace.stamp();
         assert!(!grace.is_over(stamp) && grace.poll(stamp) && grace.is_over(stamp));

@@ -4,8 +4,8 @@ use core::fmt;
 
 use super::bridge::BridgeTables;
 use super::fib::DIRECT_LEN;
-use super::fib_front4::FRONT4_LEN;
-use super::fib_front6::front6_words;
+use super::fib_front4::{self, FRONT4_FROM, FRONT4_LEN};
+use super::fib_front6::{self, FRONT6_FROM, front6_words};
 use super::fib_writer::{FibWriter, HINTS, HINTS_FROM};
 use super::grace::Grace;
 use super::ilm::IlmTable;
@@ -23,6 +23,9 @@ use super::{
 };
 use crate::counters::{BridgeCounters, GroupCounters, TooBigCounters, VrfCounters};
 use crate::net::Label;
+
+/// Routes with which a VRF gets a direct root.
+const DIRECT_FROM: u32 = 1024;
 
 /// How much the tables are to hold.
 ///
@@ -53,7 +56,8 @@ pub struct Sizes {
     /// VRFs with a direct root and 65,536 IPv4 routes or more that have a table in front of it, 32 MiB each: nearly every
     /// look-up is one load then.
     pub front4: usize,
-    /// IPv6 routes, of VRFs with a direct root, whose look-ups are to need few loads: 7 octets each, 256 KiB at least.
+    /// VRFs with a direct root and 16,384 IPv6 routes or more that have tables in front of it: 8 MiB each, and 342 octets for each
+    /// of `routes6`. Nearly every look-up is four loads at most then, and few instructions.
     pub front6: usize,
     /// Readers beside the writer.
     pub readers: usize,
@@ -108,7 +112,7 @@ impl Sizes {
     /// Words in front of the IPv6 routes.
     #[must_use]
     pub const fn front6_words(&self) -> usize {
-        front6_words(self.front6)
+        front6_words(self.front6, self.routes6)
     }
 
     /// Notes of what readers may still look at, for some milliseconds of changes while a reader is kept from ending its batch; none
@@ -203,8 +207,11 @@ pub struct Memory<'m> {
     pub fib6: &'m mut [Word],
     /// Direct roots for VRFs with many IPv6 routes.
     pub direct6: &'m mut [Word],
-    /// What stands in front of the direct roots of IPv6 routes, [`Sizes::front6_words`]: a power of two is used.
+    /// What stands in front of the direct roots of VRFs with very many IPv6 routes, [`Sizes::front6_words`]: roots for 16 at most, and
+    /// tables.
     pub front6: &'m mut [Word],
+    /// When VRFs get these.
+    pub thresholds: Thresholds,
     /// Notes of parts of route tables that readers may still look at. None without readers; with readers, at least
     /// [`Memory::RETIRED_MIN`]: the more, the more routes change while a reader is inside a batch.
     pub retired: &'m mut [Retired],
@@ -220,6 +227,39 @@ pub struct Memory<'m> {
     pub policers: &'m mut [PolicerSlot],
     /// A secret that nobody can guess: hash tables are laid out by it. Customers choose what is in them.
     pub seed: u64,
+}
+
+/// With how many routes of a family a VRF gets a direct root and what stands in front of it, while there are any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thresholds {
+    /// Routes for a direct root.
+    pub direct: u32,
+    /// IPv4 routes for a table in front of the direct root.
+    pub front4: u32,
+    /// IPv6 routes for tables in front of the direct root.
+    pub front6: u32,
+    /// Places of 2^24 that each change copies into a new table in front of IPv4 routes, besides its own. It is looked into when it is
+    /// full.
+    pub fill4: u32,
+    /// Places of 2^21 that each change copies into a new root in front of IPv6 routes.
+    pub fill6: u32,
+}
+
+impl Thresholds {
+    /// 1,024 routes; 65,536 and 16,384 routes; 8,192 and 512 places.
+    pub const DEFAULT: Self = Self {
+        direct: DIRECT_FROM,
+        front4: FRONT4_FROM,
+        front6: FRONT6_FROM,
+        fill4: fib_front4::FILL,
+        fill6: fib_front6::FILL,
+    };
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
 }
 
 impl Memory<'_> {
@@ -271,6 +311,7 @@ impl Default for Memory<'_> {
             fib6: &mut [],
             direct6: &mut [],
             front6: &mut [],
+            thresholds: Thresholds::DEFAULT,
             retired: &mut [],
             vlinks: &mut [],
             vlink_index: &mut [],
@@ -326,6 +367,8 @@ impl<'m> Writer<'m> {
         memory.groups.iter().for_each(EcmpSlot::reset);
         memory.pairs.iter().for_each(ProtectionSlot::clear);
         let half = memory.retired.len() / 2;
+        let Thresholds { direct, front4, front6, fill4, fill6 } = memory.thresholds;
+        let (from4, from6) = ([direct, front4, fill4], [direct, front6, fill6]);
         let (retired4, retired6) = memory.retired.split_at_mut_checked(half).unwrap_or_default();
         Ok(Self {
             grace: Grace::new(memory.readers),
@@ -336,8 +379,8 @@ impl<'m> Writer<'m> {
             groups: Groups(memory.groups),
             pairs: Pairs(memory.pairs),
             ilm: IlmTable { first: memory.first_label, slots: memory.ilm },
-            fib4: FibWriter::new(Rib::new(memory.rib4), memory.fib4, [memory.direct4, memory.front4], retired4),
-            fib6: FibWriter::new(Rib::new(memory.rib6), memory.fib6, [memory.direct6, memory.front6], retired6),
+            fib4: FibWriter::new(Rib::new(memory.rib4), memory.fib4, [memory.direct4, memory.front4], retired4, from4),
+            fib6: FibWriter::new(Rib::new(memory.rib6), memory.fib6, [memory.direct6, memory.front6], retired6, from6),
             multicast: MulticastTables::new(memory.multicast, memory.seed),
             bridge: BridgeTables::new(memory.bridge, memory.seed),
             policers: PolicerWriter::new(memory.policers),

@@ -66,7 +66,7 @@ pub use grace::ReaderSlot;
 pub use ilm::IlmSlot;
 pub use interface::InterfaceSlot;
 pub use mac::MacBucket;
-pub use memory::{CounterMemory, Memory, MemoryError, Sizes};
+pub use memory::{CounterMemory, Memory, MemoryError, Sizes, Thresholds};
 pub use mroute::{Exact6Slot, ExactSlot, MulticastVrfSlot};
 pub use multicast::MulticastMemory;
 pub use nhlfe::NhlfeSlot;

@@ -227,6 +227,12 @@ impl<'m> Writer<'m> {
         (self.fib4.used(), self.fib6.used())
     }
 
+    /// Words in front of direct roots of IPv4 and of IPv6 routes, as far as they are used.
+    #[must_use]
+    pub fn front_words(&self) -> (usize, usize) {
+        (self.fib4.front_used(), self.fib6.front_used())
+    }
+
     /// Nodes that hold the IPv4 and the IPv6 routes themselves.
     #[must_use]
     pub fn rib_nodes(&self) -> (usize, usize) {

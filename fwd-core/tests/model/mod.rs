@@ -9,7 +9,8 @@ use fwd_core::net::{
 };
 use fwd_core::op::{Assigned, FwdOp, Ilm, IlmAction, Interface, MarkPoint, NextHop, Nhlfe, RouteAction, TunnelModel};
 use fwd_core::table::{
-    ApplyError, CounterMemory, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, Rib4Node, Rib6Node, Table, VrfSlot, Word,
+    ApplyError, CounterMemory, IlmSlot, InterfaceSlot, Memory, NhlfeSlot, Rib4Node, Rib6Node, Sizes, Table, Thresholds,
+    VrfSlot, Word,
 };
 use fwd_core::wire::Ipv4;
 use fwd_core::{Counters, Forwarder, Frame, Packet, Verdict, VrfCounters};
@@ -22,6 +23,16 @@ const LABELS: u32 = 8;
 const NODES: usize = 12;
 /// Words that look-ups of as many routes never use up.
 const WORDS: usize = 135 * 20;
+/// VRFs get direct roots and what stands in front of them, if there are any, with so few routes, and have it looked into at once.
+const FEW: Thresholds = Thresholds { direct: 2, front4: 2, front6: 2, fill4: 1 << 24, fill6: 1 << 21 };
+
+/// Direct roots, and what stands in front of them.
+#[derive(Clone, Copy, PartialEq)]
+enum Roots {
+    None,
+    Direct,
+    Front,
+}
 
 /// Tables so small that everything meets everything and some things do not fit.
 #[derive(Clone)]
@@ -34,12 +45,20 @@ pub struct Arrays {
     fib4: [Word; WORDS],
     rib6: [Rib6Node; NODES],
     fib6: [Word; WORDS],
+    direct: [Vec<Word>; 2],
+    front: [Vec<Word>; 2],
     counters: [VrfCounters; VRFS as usize],
 }
 
 impl Arrays {
-    pub fn new() -> Self {
+    fn new(roots: Roots) -> Self {
+        let words = |is_there: bool, words: usize| vec![Word::ZERO; if is_there { words } else { 0 }];
+        let direct = words(roots != Roots::None, Sizes::direct_words(1));
+        let front = Sizes { front4: 1, front6: 1, routes6: 20, ..Sizes::NONE };
+        let front = [front.front4_words(), front.front6_words()].map(|len| words(roots == Roots::Front, len));
         Self {
+            direct: [direct.clone(), direct],
+            front,
             interfaces: [const { InterfaceSlot::EMPTY }; INTERFACES as usize + 1],
             vrfs: [const { VrfSlot::EMPTY }; VRFS as usize],
             nhlfes: [const { NhlfeSlot::EMPTY }; NHLFES as usize + 1],
@@ -53,6 +72,7 @@ impl Arrays {
     }
 
     pub fn forwarder(&mut self) -> Forwarder<'_> {
+        let ([direct4, direct6], [front4, front6]) = (&mut self.direct, &mut self.front);
         Forwarder::new(
             Memory {
                 interfaces: &mut self.interfaces,
@@ -64,6 +84,11 @@ impl Arrays {
                 fib4: &mut self.fib4,
                 rib6: &mut self.rib6,
                 fib6: &mut self.fib6,
+                direct4,
+                direct6,
+                front4,
+                front6,
+                thresholds: FEW,
                 ..Memory::default()
             },
             CounterMemory { vrfs: &mut self.counters, ..CounterMemory::default() },
@@ -74,10 +99,16 @@ impl Arrays {
 
 /// Reads ops and frames from `data`, until it ends, and runs both forwarders on them.
 pub fn run(data: &[u8]) -> Counters {
-    let mut arrays = Arrays::new();
+    let mut u = Unstructured::new(data);
+    // To fill and clear these takes long: not often.
+    let roots = match u.int_in_range(0..=255_u8).unwrap_or(0) {
+        255 => Roots::Front,
+        224.. => Roots::Direct,
+        _ => Roots::None,
+    };
+    let mut arrays = Arrays::new(roots);
     let mut forwarder = arrays.forwarder();
     let mut model = Naive::default();
-    let mut u = Unstructured::new(data);
     let mut frames = 0;
     // Frames since the last op.
     let mut seen = Vec::new();

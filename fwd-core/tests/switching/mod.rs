@@ -202,11 +202,12 @@ pub fn mvpn(mroute: impl FnOnce(Mroute) -> Mroute) -> Forwarder<'static> {
 }
 
 pub fn group_target(n: u32) -> LegTarget {
-    match n % 5 {
+    match n % 6 {
         0 => LegTarget::Interface(IfIndex(n % 6)),
         1 => LegTarget::Port(PortId(n % 8)),
         2 => LegTarget::Group(ReplicationId(n % 8)),
         3 => LegTarget::Nhlfe(NhlfeId(n % 16)),
+        4 => LegTarget::Context(LabelSpaceId(n % 4)),
         _ => LegTarget::Local,
     }
 }

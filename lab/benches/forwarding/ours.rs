@@ -30,7 +30,7 @@ const SIZES: Sizes = Sizes {
     ..Sizes::NONE
 };
 /// The same with tables in front of the direct roots.
-const FRONT: Sizes = Sizes { front4: 1, front6: 1 << 18, ..SIZES };
+const FRONT: Sizes = Sizes { front4: 1, front6: 1, ..SIZES };
 const VRF: VrfId = VrfId(1);
 const OURS: Mac = Mac([2, 0, 0, 0, 0, 1]);
 const BATCH: usize = 64;
@@ -58,7 +58,6 @@ fn memory(sizes: Sizes) -> Memory<'static> {
 /// Tables with the routes of the data in one VRF.
 pub struct Plane {
     name: &'static str,
-    sizes: Sizes,
     writer: Writer<'static>,
     worker: Worker<'static>,
 }
@@ -118,18 +117,19 @@ impl Plane {
             "{name}: filled in {seconds:.2} s, {:.2} M routes/s",
             (data.v4.len() + data.v6.len()) as f64 / seconds / 1e6
         );
-        Self { name, sizes, writer, worker }
+        Self { name, writer, worker }
     }
 
     /// Octets per route of what look-ups touch, and of what the writer keeps besides.
     pub fn sizes(&self, data: &Data) {
         let (fib4, fib6) = self.writer.fib_words();
+        let (front4, front6) = self.writer.front_words();
         let (rib4, rib6) = self.writer.rib_nodes();
         let direct = Sizes::direct_words(1);
         let per = |octets: usize, routes: usize| octets as f64 / routes as f64;
         for (name, fib, rib, routes) in [
-            ("IPv4", fib4 + self.sizes.front4_words(), rib4 * size_of::<Rib4Node>(), data.v4.len()),
-            ("IPv6", fib6 + self.sizes.front6_words(), rib6 * size_of::<Rib6Node>(), data.v6.len()),
+            ("IPv4", fib4 + front4, rib4 * size_of::<Rib4Node>(), data.v4.len()),
+            ("IPv6", fib6 + front6, rib6 * size_of::<Rib6Node>(), data.v6.len()),
         ] {
             let touched = (fib + direct) * size_of::<Word>();
             println!(

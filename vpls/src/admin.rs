@@ -1,5 +1,6 @@
 //! What an operator does: instances, circuits and static addresses, added and removed.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -90,7 +91,7 @@ impl VplsPe {
         let (all, unknown, multicast) = (group()?, group()?, group()?);
         let wants = |snoop: &&crate::snoop::SnoopConfig| snoop.is_for(vlan);
         let snooper = match config.snoop.as_ref().filter(wants) {
-            Some(snoop) => Some(Snooper::new(self.now, snoop, config).map_err(ConfigError::Snoop)?),
+            Some(snoop) => Some(Box::new(Snooper::new(self.now, snoop, config).map_err(ConfigError::Snoop)?)),
             None => None,
         };
         Ok(Domain { vlan, all, unknown, multicast, snooper, entries: BTreeMap::new() })

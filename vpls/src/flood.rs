@@ -87,7 +87,7 @@ impl VplsPe {
     pub(crate) fn settle_group(&mut self, vsi: VsiId, domain: VsiId, key: VsiGroupKey) {
         let Some(instance) = self.vsis.get(&vsi) else { return };
         let Some(d) = instance.domains.get(&domain) else { return };
-        let wanted = d.snooper.as_ref().and_then(|snooper| snooper.ports_of(key)).map(|ports| {
+        let wanted = d.snooper.as_deref().and_then(|snooper| snooper.ports_of(key)).map(|ports| {
             let receives = |port: &PortId| instance.passes(*port) && instance.receives(*port);
             let mut ports: BTreeSet<PortId> = ports.into_iter().filter(receives).collect();
             // PEs that answered a selective tree's route have members, whether their reports came here or not.
@@ -98,7 +98,7 @@ impl VplsPe {
             let tree = flow_of(key).and_then(|(source, group)| self.tree_for(instance, source, group));
             self.legs(instance, &ports, tree.as_ref().map(|(served, entries)| (served, entries.as_slice())))
         });
-        let is_filtered = d.snooper.as_ref().is_some_and(|snooper| snooper.is_filtered(key));
+        let is_filtered = d.snooper.as_deref().is_some_and(|snooper| snooper.is_filtered(key));
         if instance.config.copies.is_some() {
             self.dirty.insert(Dirty::Copies(vsi));
         }

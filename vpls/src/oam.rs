@@ -56,7 +56,7 @@ pub struct Usage {
 
 impl Usage {
     pub(crate) fn of(instance: &Instance) -> Self {
-        let snoopers = || instance.domains.values().filter_map(|domain| domain.snooper.as_ref());
+        let snoopers = || instance.domains.values().filter_map(|domain| domain.snooper.as_deref());
         let mut dropped = [0_u64; 3];
         for snooper in snoopers() {
             for (sum, n) in dropped.iter_mut().zip(snooper.dropped) {
@@ -214,7 +214,7 @@ impl VplsPe {
             (false, _, false) => ReplicationMode::Flood,
         };
         let served = binding.and_then(|b| self.served(instance, b)).map(|(served, _)| served).unwrap_or_default();
-        let snooper = domain.snooper.as_ref();
+        let snooper = domain.snooper.as_deref();
         Some(GroupTrace {
             mode,
             origin: snooper.map(|snooper| snooper.origin(source, group)).unwrap_or_default(),

@@ -349,7 +349,7 @@ impl VplsPe {
             age: instance.config.mac_age,
             multicast_mtu: instance.config.multicast_mtu.unwrap_or(0),
             snoop: domain.snooper.is_some(),
-            link_local: if domain.snooper.as_ref().is_some_and(Snooper::watches_bridging) {
+            link_local: if domain.snooper.as_deref().is_some_and(Snooper::watches_bridging) {
                 LinkLocal::Punt
             } else {
                 instance.config.link_local

@@ -1,5 +1,6 @@
 //! An instance: its circuits, pseudowires and broadcast domains.
 
+use alloc::boxed::Box;
 use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
@@ -111,7 +112,7 @@ pub(crate) struct Domain {
     pub(crate) all: ReplicationId,
     pub(crate) unknown: ReplicationId,
     pub(crate) multicast: ReplicationId,
-    pub(crate) snooper: Option<Snooper>,
+    pub(crate) snooper: Option<Box<Snooper>>,
     pub(crate) entries: BTreeMap<VsiGroupKey, ReplicationId>,
 }
 

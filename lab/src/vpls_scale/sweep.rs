@@ -132,7 +132,7 @@ impl Metric {
     /// # Errors
     /// Configuration that the PE refuses, or something that did not come up.
     pub fn build(self, n: u32) -> anyhow::Result<Swept> {
-        let mut swept = Swept { pe: pe(0)?, units: n, ops: 0, updates: 0, octets: 0 };
+        let mut swept = Swept { pe: pe(0, u32::MAX)?, units: n, ops: 0, updates: 0, octets: 0 };
         match self {
             Self::Pes => remote_pes(&mut swept, n)?,
             Self::Instances => instances(&mut swept, n)?,
@@ -266,8 +266,8 @@ fn block(pe: u32, vsi: u16) -> (Nlri, RouteAttributes) {
     (nlri, attributes)
 }
 
-pub(super) fn pe(own: u32) -> anyhow::Result<VplsPe> {
+pub(super) fn pe(own: u32, records_per_second: u32) -> anyhow::Result<VplsPe> {
     let IpAddr::V4(router_id) = address(own) else { anyhow::bail!("an IPv4 address") };
-    let limits = PeLimits { records_per_second: u32::MAX, routes: 1_000_000, ..PeLimits::DEFAULT };
+    let limits = PeLimits { records_per_second, routes: 1_000_000, ..PeLimits::DEFAULT };
     Ok(VplsPe::new(Instant::ZERO, PeConfig { limits, labels: 16..=1_048_575 - 1000, ..PeConfig::new(router_id) })?)
 }

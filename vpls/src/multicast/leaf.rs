@@ -33,7 +33,7 @@ impl Instance {
         if key.source.is_none() && key.group.is_none() {
             return true;
         }
-        let mut snoopers = self.domains.values().filter_map(|domain| domain.snooper.as_ref());
+        let mut snoopers = self.domains.values().filter_map(|domain| domain.snooper.as_deref());
         snoopers.any(|snooper| match (key.source, key.group) {
             // (C-S,C-G) is matched by state of the flow and of its group.
             (Some(source), Some(group)) => {

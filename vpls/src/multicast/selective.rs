@@ -67,7 +67,7 @@ impl Instance {
         let wanting: BTreeSet<_> = self
             .domains
             .values()
-            .filter_map(|domain| domain.snooper.as_ref())
+            .filter_map(|domain| domain.snooper.as_deref())
             .flat_map(|snooper| snooper.flow_members(source, group))
             .collect();
         let mut pes: BTreeSet<IpAddr> =

@@ -273,7 +273,7 @@ impl VplsPe {
 
     fn shortest_holdtime(&self, vsi: VsiId) -> Option<core::time::Duration> {
         let instance = self.vsis.get(&vsi)?;
-        let snoopers = instance.domains.values().filter_map(|d| d.snooper.as_ref());
+        let snoopers = instance.domains.values().filter_map(|d| d.snooper.as_deref());
         snoopers.filter_map(|snooper| snooper.pim.shortest_holdtime()).min()
     }
 

@@ -36,7 +36,7 @@ impl Instance {
 
 impl VplsPe {
     fn snooper(&mut self, vsi: VsiId, domain: VsiId) -> Option<&mut Snooper> {
-        self.vsis.get_mut(&vsi)?.domains.get_mut(&domain)?.snooper.as_mut()
+        self.vsis.get_mut(&vsi)?.domains.get_mut(&domain)?.snooper.as_deref_mut()
     }
 
     fn snooped_domains(&self, vsi: VsiId) -> Vec<VsiId> {
@@ -101,7 +101,7 @@ impl VplsPe {
         let found = instance.domains.iter().find(|(_, d)| of_vlan(d)).map(|(id, _)| *id);
         let domain = found.unwrap_or(vsi);
         let Some(instance) = self.vsis.get_mut(&vsi) else { return };
-        let Some(snooper) = instance.domains.get_mut(&domain).and_then(|d| d.snooper.as_mut()) else {
+        let Some(snooper) = instance.domains.get_mut(&domain).and_then(|d| d.snooper.as_deref_mut()) else {
             return self.relay(vsi, port, octets);
         };
         let records = &mut self.records;
@@ -216,6 +216,6 @@ impl VplsPe {
     #[must_use]
     pub fn snooping(&self, domain: VsiId) -> Option<&Snooper> {
         let vsi = self.domains.get(&domain)?;
-        self.vsis.get(vsi)?.domains.get(&domain)?.snooper.as_ref()
+        self.vsis.get(vsi)?.domains.get(&domain)?.snooper.as_deref()
     }
 }

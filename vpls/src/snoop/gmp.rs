@@ -109,7 +109,6 @@ pub(crate) enum Seen {
     },
     /// `joins` are the groups, and the sources of them, that it says somebody wants.
     Report {
-        records: u32,
         version: Version,
         groups: Vec<IpAddr>,
         joins: Vec<(IpAddr, Option<IpAddr>)>,
@@ -117,26 +116,33 @@ pub(crate) enum Seen {
     Unknown,
 }
 
-/// Looks at a message; `None` of one that is malformed.
-pub(crate) fn look<A: Family>(octets: &[u8], source: A, destination: A) -> Option<Seen> {
-    Some(match A::parse_message(octets, source, destination).ok()? {
+/// What a message costs its sender's budget. Known before anything of it is kept.
+pub(crate) fn records<A: Family>(message: &Message<'_, A>) -> u32 {
+    match message {
+        Message::ReportV3(report) => u32::from(report.records.count()).max(1),
+        _ => 1,
+    }
+}
+
+/// Looks at a message.
+pub(crate) fn look<A: Family>(message: &Message<'_, A>) -> Seen {
+    match *message {
         Message::Query(query) => Seen::Query { general: query.is_general(), version: A::query_version(&query) },
         Message::ReportV1(g) => single(Version::V1, g.into(), true),
         Message::ReportV2(g) => single(Version::V2, g.into(), true),
         Message::Leave(g) => single(Version::V2, g.into(), false),
         Message::ReportV3(report) => Seen::Report {
-            records: u32::from(report.records.count()).max(1),
             version: Version::V3,
             groups: report.records.iter().map(|record| record.group.into()).collect(),
             joins: report.records.iter().flat_map(|record| joined(&record)).collect(),
         },
         Message::Unknown(_) => Seen::Unknown,
-    })
+    }
 }
 
 fn single(version: Version, group: IpAddr, is_join: bool) -> Seen {
     let joins = is_join.then_some((group, None)).into_iter().collect();
-    Seen::Report { records: 1, version, groups: alloc::vec![group], joins }
+    Seen::Report { version, groups: alloc::vec![group], joins }
 }
 
 /// What of a group a record says somebody wants: all of it, or sources.

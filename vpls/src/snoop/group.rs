@@ -27,15 +27,15 @@ impl Snooper {
     ) where
         Self: Routers<A>,
     {
-        let Some(seen) = gmp::look(snooped.message, source, destination) else { return self.malformed(port) };
-        let records = if let Seen::Report { records, .. } = &seen { *records } else { 1 };
+        let Ok(message) = A::parse_message(snooped.message, source, destination) else { return self.malformed(port) };
+        let records = gmp::records(&message);
         if !self.charge(port, records, admit) {
             return;
         }
         if let Some(state) = self.ports.get_mut(&port) {
             state.counts.received(snooped);
         }
-        match seen {
+        match gmp::look(&message) {
             // RFC 4541 §2.1.1 (3).
             Seen::Unknown => self.acts.push(Act::Send(self.all_but(port), octets.to_vec())),
             Seen::Query { general, .. } => {
@@ -53,7 +53,7 @@ impl Snooper {
                     self.answer::<A>(&[port].into(), snooped.tags);
                 }
             }
-            Seen::Report { version, groups, joins, .. } => {
+            Seen::Report { version, groups, joins } => {
                 let is_newer = version > self.config.version;
                 if is_newer {
                     self.event(EventKind::VersionMismatch(port));

@@ -28,6 +28,8 @@ pub(super) const ROOT_BITS: u8 = 24;
 pub(super) const TABLE_BITS: u8 = if cfg!(all(test, loom)) { 2 } else { 8 };
 /// Words of a table.
 pub(super) const TABLE_LEN: usize = 1 << TABLE_BITS;
+/// The bits of an address that number a place of a table.
+const LOW: u32 = TABLE_LEN as u32 - 1;
 /// The depth of what the last tables lead to.
 pub(super) const LAST: u8 = ROOT_BITS + 3 * TABLE_BITS;
 /// Set in an entry that is the place of a table.
@@ -68,7 +70,7 @@ const fn shift(tables: u8) -> u32 {
 #[inline(always)]
 pub(super) fn go_on(memory: &[Word], entry: u32, bits: u64) -> u32 {
     // Without a branch, which could not be foreseen: what is no table reads some place.
-    let at = (entry & (TABLE - 1)) | (bits as u32 & (TABLE_LEN as u32 - 1));
+    let at = (entry & (TABLE - 1)) | (bits as u32 & LOW);
     let next = memory.get(at as usize).map_or(entry, Word::load);
     if entry & TABLE == 0 { entry } else { next }
 }

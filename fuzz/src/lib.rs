@@ -9,6 +9,11 @@ mod switching;
 #[path = "../../fwd-core/tests/vsi/mod.rs"]
 mod vsi;
 
+#[path = "../../fwd-core/tests/tcp_ao/ao_pair.rs"]
+mod ao_pair;
+#[path = "../../fwd-core/tests/tcp_ao/drive.rs"]
+mod tcp_ao_drive;
+
 #[path = "../../bgp-vpn/tests/session/drive.rs"]
 mod session_drive;
 
@@ -151,6 +156,11 @@ pub fn drive_ikev1(data: &[u8]) {
     ike_drive::run_v1(data);
 }
 
+/// Arbitrary stimuli against a connection with TCP-AO: honest segments are taken, and no others.
+pub fn drive_tcp_ao(data: &[u8]) {
+    tcp_ao_drive::run(data);
+}
+
 /// Arbitrary stimuli against one BGP session.
 pub fn drive_session(data: &[u8]) {
     session_drive::run(data);
@@ -274,6 +284,7 @@ pub const TARGETS: &[Target] = &[
     ("drive_rsvp", drive_rsvp),
     ("drive_session", drive_session),
     ("drive_speaker", drive_speaker),
+    ("drive_tcp_ao", drive_tcp_ao),
     ("drive_vpls", drive_vpls),
     ("drive_vlink", drive_vlink),
     ("drive_vr", drive_vr),

@@ -51,8 +51,12 @@ pub mod op;
 #[cfg(feature = "control")]
 pub mod random;
 pub mod sa;
+#[cfg(feature = "control")]
+pub mod secret;
 mod stage;
 pub mod table;
+#[cfg(feature = "control")]
+pub mod tcp_ao;
 pub mod time;
 #[cfg(feature = "control")]
 pub mod timers;

@@ -9,7 +9,8 @@ use super::ConfigError;
 /// The options of a peer's connections.
 ///
 /// They are the embedder's to carry out: on [`Output::Connect`](crate::speaker::Output), and before it takes a connection of the peer's. A connection
-/// that cannot be had so is not to be reported as connected: there is no session without the protection that was asked for.
+/// that cannot be had so is not to be reported as connected: there is no session without the protection that was asked for. A TCP that has no
+/// TCP-AO gets it of [`fwd_core::tcp_ao`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Protection {
     /// How segments are authenticated. Default not at all.

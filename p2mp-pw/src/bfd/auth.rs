@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::config::{AuthConfig, Digest};
 use super::packet::{AuthSection, ControlPacket};
 use crate::ldp::Octets;
-use crate::ldp::octets::equal;
+use fwd_core::secret::equal;
 
 /// Where sequence numbers are (`bfd.RcvAuthSeq`, `bfd.XmitAuthSeq`, `bfd.AuthSeqKnown`).
 #[derive(Clone, Copy, Debug)]

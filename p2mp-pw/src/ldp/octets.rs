@@ -31,11 +31,6 @@ pub(crate) fn list<'a, T, L: Default + Extend<T>>(
     Ok((i, values))
 }
 
-/// Compares without telling by its time where the first difference is.
-pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
-}
-
 /// A length of at most 16 bits: what does not fit is not constructed.
 pub(crate) fn len16(len: usize) -> u16 {
     u16::try_from(len).unwrap_or(u16::MAX)

@@ -5,12 +5,11 @@
 mod algorithm;
 #[cfg(feature = "rustcrypto")]
 pub mod rustcrypto;
-mod secret;
 
 use alloc::vec::Vec;
 
 pub use algorithm::{DhGroup, Encryption, EncryptionId, HashId, IntegrityId, PrfId, SignatureScheme};
-pub use secret::{Digest, Secret, equal, wipe};
+pub use fwd_core::secret::{Digest, Secret, equal, wipe};
 
 /// Why a cryptographic operation gave nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -6,12 +6,13 @@ use core::fmt;
 use core::net::IpAddr;
 use core::ops::Range;
 
+use fwd_core::secret::equal;
 use fwd_core::time::Instant;
 
 use super::super::Pdu;
 use super::super::hello_auth::HelloAuth;
 use super::super::message::{Hello, Message};
-use super::super::octets::{Octets, equal};
+use super::super::octets::Octets;
 use super::super::session::ConfigError;
 use super::super::tlv::{Tlv, TlvType, TlvValue};
 use super::io::Refusal;

@@ -224,9 +224,9 @@ impl<'a> TcpSegment<'a> {
         self.flags & flags == flags
     }
 
-    /// The segment inside an IP packet.
+    /// The octets, without a checksum.
     #[must_use]
-    pub fn to_packet(&self, src: SocketAddr, dst: SocketAddr) -> Option<Vec<u8>> {
+    pub fn octets(&self) -> Option<Vec<u8>> {
         let mut tcp = Vec::with_capacity(20 + self.options.len() + self.payload.len());
         tcp.extend(self.src_port.to_be_bytes());
         tcp.extend(self.dst_port.to_be_bytes());
@@ -238,10 +238,23 @@ impl<'a> TcpSegment<'a> {
         tcp.extend([0; 4]);
         tcp.extend(self.options);
         tcp.extend(self.payload);
-        let sum = checksum(pseudo_header(src.ip(), dst.ip(), PROTOCOL_TCP, tcp.len()), &tcp);
-        tcp[16..18].copy_from_slice(&sum.to_be_bytes());
-        ip_packet(src.ip(), dst.ip(), PROTOCOL_TCP, 64, &tcp)
+        Some(tcp)
     }
+
+    /// The segment inside an IP packet.
+    #[must_use]
+    pub fn to_packet(&self, src: SocketAddr, dst: SocketAddr) -> Option<Vec<u8>> {
+        tcp_packet(src.ip(), dst.ip(), 64, self.octets()?)
+    }
+}
+
+/// An IP packet of a segment's octets, which get their checksum.
+#[must_use]
+pub fn tcp_packet(src: IpAddr, dst: IpAddr, ttl: u8, mut tcp: Vec<u8>) -> Option<Vec<u8>> {
+    tcp.get_mut(16..18)?.fill(0);
+    let sum = checksum(pseudo_header(src, dst, PROTOCOL_TCP, tcp.len()), &tcp);
+    tcp[16..18].copy_from_slice(&sum.to_be_bytes());
+    ip_packet(src, dst, PROTOCOL_TCP, ttl, &tcp)
 }
 
 /// Gives a packet new addresses of its own family and mends its checksums: IPv4 header, TCP, UDP, ICMPv6. `None` if it is

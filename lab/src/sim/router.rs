@@ -36,6 +36,11 @@ impl Router {
     /// A configuration that the speaker refuses.
     pub fn add_peer(&mut self, now: Instant, tcp: &mut Stack, config: PeerConfig) -> Result<PeerId, ConfigError> {
         let (vrf, local, remote) = (config.vrf, config.local_address, config.address);
+        tcp.protect(vrf, local, remote, &config.protection).map_err(|error| ConfigError::Value {
+            field: "protection",
+            value: error.to_string(),
+            rule: "what the simulated TCP has",
+        })?;
         let peer = self.speaker.add_peer(now, config)?;
         self.peering.add(tcp, peer, vrf, local, remote);
         Ok(peer)

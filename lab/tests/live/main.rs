@@ -24,6 +24,7 @@ mod mpls_pe;
 mod net;
 mod openbgpd;
 mod oracle;
+mod oracle_tcp_ao;
 mod ours;
 mod partition;
 mod pim;

@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
-use fwd_core::net::VrfId;
+use bgp_vpn::session::Protection;
+use fwd_core::net::{Authentication, VrfId};
+use fwd_core::tcp_ao::crypto::rustcrypto::RustCrypto;
+use fwd_core::tcp_ao::{self, Keys, Mkt, Peers, SocketPair};
 use fwd_core::time::Instant;
 
 use super::connection::{Connection, State, TcpConfig};
-use crate::sim::packet::{IpView, TcpSegment, tcp_flags as flag};
+use crate::sim::packet::{IpView, TcpSegment, tcp_flags as flag, tcp_packet};
 use crate::sim::rng::mix;
 
 /// A connection, named by its ends. Equal addresses in different VRFs are different ends.
@@ -37,6 +40,8 @@ pub enum TcpEvent {
 #[derive(Debug)]
 struct Entry {
     connection: Connection,
+    /// How it is authenticated (RFC 5925).
+    ao: Option<tcp_ao::Connection>,
     incoming: bool,
     /// Our side closed it and wants to hear no more.
     orphan: bool,
@@ -49,6 +54,11 @@ pub struct Stack {
     connections: BTreeMap<Endpoint, Entry>,
     /// Who may connect to which local port.
     accepted: BTreeSet<(VrfId, IpAddr, u16)>,
+    keys: BTreeMap<VrfId, Keys>,
+    /// The least TTL of a host's packets (RFC 5082 §3).
+    near: BTreeMap<(VrfId, IpAddr), u8>,
+    /// SYNs that were not authenticated, and packets from too far.
+    dropped: u64,
     opened: u64,
     packets: VecDeque<(VrfId, Vec<u8>)>,
     events: VecDeque<TcpEvent>,
@@ -73,10 +83,54 @@ impl Stack {
     pub fn connect(&mut self, now: Instant, vrf: VrfId, local: IpAddr, remote: SocketAddr) -> Endpoint {
         let port = Self::FIRST_PORT + (self.opened % 32_768) as u16;
         let endpoint = Endpoint { vrf, local: SocketAddr::new(local, port), remote };
-        let connection = Connection::new(self.config, self.next_isn(), State::SynSent);
-        self.connections.insert(endpoint, Entry { connection, incoming: false, orphan: false });
+        let isn = self.next_isn();
+        let connection = Connection::new(self.config, isn, State::SynSent);
+        let ao = self.keys.get(&vrf).and_then(|keys| keys.open(pair(endpoint), isn));
+        self.connections.insert(endpoint, Entry { connection, ao, incoming: false, orphan: false });
         self.flush(now, endpoint);
         endpoint
+    }
+
+    /// Asks of connections with `remote` what `protection` says, of those that begin later.
+    ///
+    /// # Errors
+    /// TCP MD5, which this TCP has not; a key that cannot be.
+    pub fn protect(
+        &mut self,
+        vrf: VrfId,
+        local: IpAddr,
+        remote: IpAddr,
+        protection: &Protection,
+    ) -> Result<(), tcp_ao::ConfigError> {
+        if let Some(least) = protection.least_ttl() {
+            self.near.insert((vrf, remote), least);
+        }
+        match &protection.authentication {
+            None => Ok(()),
+            Some(Authentication::Ao { key, id }) => {
+                self.keys(vrf).add(Mkt::new(Peers::between(local, remote), *id, key))
+            }
+            Some(Authentication::Md5(key)) => {
+                let (field, rule) = ("authentication", "one of TCP-AO");
+                Err(tcp_ao::ConfigError::Value { field, value: key.len(), rule })
+            }
+        }
+    }
+
+    /// The keys of connections that begin later.
+    pub fn keys(&mut self, vrf: VrfId) -> &mut Keys {
+        self.keys.entry(vrf).or_default()
+    }
+
+    /// How an open connection is authenticated, if it is: to look at it, and to change its keys.
+    pub fn authentication(&mut self, endpoint: Endpoint) -> Option<&mut tcp_ao::Connection> {
+        self.connections.get_mut(&endpoint)?.ao.as_mut()
+    }
+
+    /// SYNs that were dropped because they were not authenticated, and packets that came from too far.
+    #[must_use]
+    pub const fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     fn next_isn(&mut self) -> u32 {
@@ -103,9 +157,10 @@ impl Stack {
 
     /// Resets a connection, as a crash does.
     pub fn abort(&mut self, endpoint: Endpoint) {
-        if let Some(entry) = self.connections.remove(&endpoint) {
+        if let Some(mut entry) = self.connections.remove(&endpoint) {
             let segment = entry.connection.segment(0, flag::RST, &[], &[]);
-            self.packets.extend(packet(endpoint, segment).map(|p| (endpoint.vrf, p)));
+            let ttl = self.ttl(endpoint);
+            self.packets.extend(packet(endpoint, ttl, segment, entry.ao.as_mut()).map(|p| (endpoint.vrf, p)));
         }
     }
 
@@ -122,14 +177,28 @@ impl Stack {
             local: SocketAddr::new(view.dst, segment.dst_port),
             remote: SocketAddr::new(view.src, segment.src_port),
         };
-        if !self.connections.contains_key(&endpoint) {
+        if self.near.get(&(vrf, view.src)).is_some_and(|least| view.ttl < *least) {
+            self.dropped += 1;
+            return;
+        }
+        if let Some(entry) = self.connections.get_mut(&endpoint) {
+            if entry.ao.as_mut().is_some_and(|ao| ao.verify(view.payload, &RustCrypto).is_err()) {
+                return;
+            }
+        } else {
             let syn = segment.has(flag::SYN) && !segment.has(flag::ACK);
             if !syn || !self.accepted.contains(&(vrf, view.src, segment.dst_port)) {
                 self.refuse(endpoint, &segment);
                 return;
             }
-            let connection = Connection::new(self.config, self.next_isn(), State::SynReceived);
-            self.connections.insert(endpoint, Entry { connection, incoming: true, orphan: false });
+            let isn = self.next_isn();
+            let keys = self.keys.entry(vrf).or_default();
+            let Ok(ao) = keys.accept(pair(endpoint), isn, view.payload, &RustCrypto) else {
+                self.dropped += 1;
+                return;
+            };
+            let connection = Connection::new(self.config, isn, State::SynReceived);
+            self.connections.insert(endpoint, Entry { connection, ao, incoming: true, orphan: false });
         }
         if let Some(entry) = self.connections.get_mut(&endpoint) {
             entry.connection.on_segment(now, &segment);
@@ -152,7 +221,13 @@ impl Stack {
             options: &[],
             payload: &[],
         };
-        self.packets.extend(packet(endpoint, reset).map(|p| (endpoint.vrf, p)));
+        // There is no connection, and so no key (RFC 5925 §5.2).
+        self.packets.extend(packet(endpoint, self.ttl(endpoint), reset, None).map(|p| (endpoint.vrf, p)));
+    }
+
+    /// 255 to hosts that ask for it as we do of them.
+    fn ttl(&self, endpoint: Endpoint) -> u8 {
+        if self.near.contains_key(&(endpoint.vrf, endpoint.remote.ip())) { u8::MAX } else { 64 }
     }
 
     /// Timers of the stack are due.
@@ -189,6 +264,7 @@ impl Stack {
 
     /// Sends what a connection owes and tells what it has to tell.
     fn flush(&mut self, now: Instant, endpoint: Endpoint) {
+        let ttl = self.ttl(endpoint);
         let Some(entry) = self.connections.get_mut(&endpoint) else { return };
         let told = std::mem::take(&mut entry.connection.told);
         if told.closed && entry.connection.state != State::Gone {
@@ -201,7 +277,8 @@ impl Stack {
         for (offset, flags, data) in &due {
             let options = if flags & flag::SYN != 0 { &syn_options[..] } else { &[] };
             let segment = entry.connection.segment(*offset, *flags, options, data);
-            self.packets.extend(packet(endpoint, segment).map(|p| (endpoint.vrf, p)));
+            let signed = packet(endpoint, ttl, segment, entry.ao.as_mut());
+            self.packets.extend(signed.map(|p| (endpoint.vrf, p)));
         }
         if !entry.orphan {
             if told.connected {
@@ -223,9 +300,27 @@ impl Stack {
     }
 }
 
-fn packet(endpoint: Endpoint, segment: TcpSegment<'_>) -> Option<Vec<u8>> {
-    let segment = TcpSegment { src_port: endpoint.local.port(), dst_port: endpoint.remote.port(), ..segment };
-    segment.to_packet(endpoint.local, endpoint.remote)
+fn pair(endpoint: Endpoint) -> SocketPair {
+    SocketPair { local: endpoint.local, remote: endpoint.remote }
+}
+
+/// A segment in its packet, authenticated where the connection is.
+fn packet(
+    endpoint: Endpoint,
+    ttl: u8,
+    segment: TcpSegment<'_>,
+    ao: Option<&mut tcp_ao::Connection>,
+) -> Option<Vec<u8>> {
+    let mut options = segment.options.to_vec();
+    if let Some(ao) = &ao {
+        ao.blank().emit(&mut options);
+    }
+    let (src_port, dst_port) = (endpoint.local.port(), endpoint.remote.port());
+    let mut octets = TcpSegment { src_port, dst_port, options: &options, ..segment }.octets()?;
+    if let Some(ao) = ao {
+        ao.sign(&mut octets, &RustCrypto).ok()?;
+    }
+    tcp_packet(endpoint.local.ip(), endpoint.remote.ip(), ttl, octets)
 }
 
 #[cfg(test)]

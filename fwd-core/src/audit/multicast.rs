@@ -8,7 +8,10 @@ use crate::table::Writer;
 /// What stands where this op writes; `None` of another file's.
 pub(super) fn found(tables: &Writer<'_>, op: &FwdOp) -> Option<Found> {
     Some(match *op {
-        FwdOp::SetMroute { vrf, key, .. } => Set(mroute(tables, vrf, key)),
+        FwdOp::SetMroute { vrf, key, mroute: asked } => {
+            let is_kept = tables.mroute(vrf, &key) == Some(asked.kept());
+            Set(if is_kept { Some(*op) } else { mroute(tables, vrf, key) })
+        }
         FwdOp::ClearMroute { vrf, key } => Clear(mroute(tables, vrf, key)),
         FwdOp::SetMulticastVrf { vrf, .. } => Set(multicast_vrf(tables, vrf)),
         FwdOp::ClearMulticastVrf { vrf } => Clear(multicast_vrf(tables, vrf)),

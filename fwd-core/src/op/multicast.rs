@@ -77,6 +77,16 @@ pub struct Mroute {
     pub spt: Option<IfIndex>,
 }
 
+impl Mroute {
+    /// As tables keep it: one that merges trees has no interface towards the source.
+    pub(crate) const fn kept(self) -> Self {
+        match self.rpf {
+            Rpf::Merging { .. } => Self { spt: None, ..self },
+            _ => self,
+        }
+    }
+}
+
 /// Where the packets of a multicast route must come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
@@ -438,7 +448,7 @@ mod tests {
         let member = FwdOp::SetRpfMember { set: RpfSetId(1), from: Origin::Interface(IfIndex(1)) };
         for (op, offset, value, field) in [
             (set, 1, 5, "route"),
-            (set, 2, 6, "RPF"),
+            (set, 2, 7, "RPF"),
             (set, 3, 129, "prefix length"),
             (set, 4, 1, "VRF"),
             (set, 8, 1, "unused field"),

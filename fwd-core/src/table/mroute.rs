@@ -266,9 +266,10 @@ pub(super) fn pack(mroute: &Mroute) -> Result<Value, ApplyError> {
         Rpf::Bidirectional(set) => (5, set.0),
         Rpf::Merging { set, .. } => (6, set.0),
     };
-    let (spt, last) = match (mroute.rpf, mroute.spt) {
-        (Rpf::Merging { own, .. }, _) => (None, own.0),
-        (_, spt) => (spt, spt.map_or(0, |iface| iface.0)),
+    let spt = mroute.kept().spt;
+    let last = match mroute.rpf {
+        Rpf::Merging { own, .. } => own.0,
+        _ => spt.map_or(0, |iface| iface.0),
     };
     let flag = |is_set: bool, flag: u32| if is_set { flag } else { 0 };
     let flags =

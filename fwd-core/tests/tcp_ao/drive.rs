@@ -81,10 +81,12 @@ fn send(end: &mut End, step: u32, len: u8) {
     }
 }
 
-/// An honest segment is taken if its key is there and its number is not of another time.
+/// An honest segment is taken if its key is there and its number is not of another time: within 2^31 of the highest, or of the first 2^32,
+/// where numbers far ahead are taken for those before the first. What is not in its window is TCP's to drop.
 fn deliver(from: &End, to: &mut End, which: u8) {
     let Some(Sent { number, key, octets }) = from.sent.get(usize::from(which)) else { return };
-    let near = number.abs_diff(to.highest) < 1 << 31;
+    let ahead = *number as i64 - to.highest as i64;
+    let near = (-(1 << 31)..1 << 31).contains(&ahead) || *number >> 32 == 0 && ahead > 0;
     // What one end sends as this number, the other receives as it.
     let expected = to.has(*key);
     let outcome = to.receive(octets);

@@ -11,6 +11,7 @@ use super::c_multicast::By;
 use super::config::{AsmMode, CMulticastProtocol};
 use super::instance::{CRoute, FlowKey, Mvrf};
 use super::io::CTree;
+use super::root::TreeId;
 use super::shared::{Shared, Timer};
 use super::source_active::{shared_trees, sources_in};
 
@@ -158,6 +159,18 @@ impl Mvrf {
         }
         if let Some(group) = self.c_groups.get_mut(&id) {
             group.bound = wanted;
+        }
+    }
+
+    /// A tunnel is to be given up: legs of groups whose routes went before them, which no longer follow what routes are matched to, do not
+    /// lead to it.
+    pub(super) fn unbind(&mut self, shared: &mut Shared, tree: TreeId) {
+        let Some(to) = shared.roots.get(&tree).map(|root| root.group) else { return };
+        for (id, group) in self.c_groups.iter_mut().filter(|(_, group)| group.bound == Some(to)) {
+            group.bound = None;
+            if let Some(leg) = group.pmsi {
+                shared.op(FwdOp::ClearLeg { group: *id, leg });
+            }
         }
     }
 

@@ -369,6 +369,9 @@ impl Mvrf {
             self.join_changed(shared, now, tree, Joiner::InBand, false);
             self.rebind_named(shared, tree);
         }
+        if let Named::Bidir { .. } = named {
+            self.unbind(shared, id);
+        }
         shared.drop_root(id);
     }
 

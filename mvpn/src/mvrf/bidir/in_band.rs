@@ -191,6 +191,7 @@ impl Mvrf {
         }
         self.bind_lsp(shared, name);
         if let Some(tree) = lsp.tree {
+            self.unbind(shared, tree);
             shared.drop_root(tree);
         }
         shared.in_band_lsps.remove(&lsp.tunnel);

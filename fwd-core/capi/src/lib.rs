@@ -31,7 +31,7 @@ use core::mem::{align_of, size_of};
 use fwd_core::net::{IfIndex, Label, Mac, NhlfeId};
 use fwd_core::op::FwdOp;
 use fwd_core::table::{
-    BridgeMemory, CounterMemory, EcmpSlot, MacBucket, Memory, MulticastMemory, Rib4Node, Rib6Node, Sizes,
+    BridgeMemory, CounterMemory, EcmpSlot, MacBucket, Memory, MulticastMemory, Rib4Node, Rib6Node, Sizes, Thresholds,
 };
 use fwd_core::{Forwarder, Frame};
 
@@ -133,6 +133,7 @@ fn lend(block: &mut Block, s: &fwd_sizes) -> Option<(Memory<'static>, CounterMem
         direct6: block.array(Sizes::direct_words(sizes.direct6), Default::default)?,
         front6: block.array(sizes.front6_words(), Default::default)?,
         retired: &mut [],
+        thresholds: Thresholds::DEFAULT,
         vlinks: block.array(vlinks.checked_add(1)?, Default::default)?,
         vlink_index: block.array(vlinks.checked_mul(2)?, Default::default)?,
         multicast: MulticastMemory {

@@ -240,6 +240,7 @@ impl Mvrf {
         shared.timers.clear(Timer::BidirCarry(self.config.vrf, key, flow));
         self.bind_channel(shared, flow);
         if let Some(tree) = channel.tree {
+            self.unbind(shared, tree);
             shared.drop_root(tree);
         }
         if key == self.own_key(shared) {

@@ -1,6 +1,6 @@
 //! `bgp-vpn`.
 
-use bgp_vpn::attr::{AsPathBuf, Attribute, ClusterId, ExtCommunity, ListBuf, NextHop, Origin};
+use bgp_vpn::attr::{AsPathBuf, Attribute, ClusterId, ExtCommunity, ListBuf, MpReach, NextHop, Origin};
 use bgp_vpn::message::{Header, MpPosition, Update, UpdateWriter, frame_len};
 use bgp_vpn::nlri::mcast_vpn::{CMulticast, JoinNlri, McastVpnNlri, McastVpnRoute};
 use bgp_vpn::nlri::{Family, Labels, Nlri, RouteDistinguisher, VpnNlri, WirePrefix};
@@ -53,16 +53,23 @@ pub fn decode(form: Form, message: &[u8], negotiated: &Negotiated) -> Digest {
                 d.route6(rd, n.labels.top().value(), n.prefix.bits(), n.prefix.bit_len());
             }
         }
-        Form::Join4 => {
-            for nlri in reach.nlris::<JoinNlri<'_, Ipv4Addr>>() {
-                let JoinNlri::Join { join, .. } = nlri.unwrap() else { panic!("another route") };
-                let n = join.route();
-                let rd = u64::from_be_bytes(n.rd.octets());
-                d.join4(rd, n.source_as, n.source.to_bits(), n.group.to_bits());
-            }
-        }
+        Form::Join4 => joins(reach, &mut d),
     }
     d
+}
+
+/// Apart from the attributes, so that the sums stay in registers.
+#[inline(never)]
+fn joins(reach: &MpReach<'_>, digest: &mut Digest) {
+    let mut d = *digest;
+    for nlri in reach.nlris::<JoinNlri<'_, Ipv4Addr>>() {
+        let JoinNlri::Joins { joins, .. } = nlri.unwrap() else { panic!("another route") };
+        for n in joins.routes() {
+            let rd = u64::from_be_bytes(n.rd.octets());
+            d.join4(rd, n.source_as, n.source.to_bits(), n.group.to_bits());
+        }
+    }
+    *digest = d;
 }
 
 /// A route in the types of `bgp-vpn`.

@@ -25,10 +25,12 @@ pub trait CAddress: Copy + Eq + Ord + Hash + Debug + Display + Sized {
     /// Such an NLRI at the beginning of the octets, and what follows: most NLRI of the family are such, and this takes one in a single
     /// step. `None`: something else, to be read field by field.
     fn join(i: &[u8]) -> Option<(&Self::JoinOctets, &[u8])>;
+    /// As many such NLRI as stand at the beginning of the octets one after another.
+    fn joins(i: &[u8]) -> &[Self::JoinOctets];
     /// The route in such octets.
     fn joined(octets: &Self::JoinOctets) -> CMulticast<Self>;
-    /// Octets of such an NLRI.
-    fn join_octets(octets: &Self::JoinOctets) -> &[u8];
+    /// Octets of such NLRI.
+    fn joins_octets(joins: &[Self::JoinOctets]) -> &[u8];
     /// Writes the NLRI of a C-multicast route in a single step. `false`: nothing was written, the fields are to be written one by one.
     fn emit_join(route_type: u8, join: &CMulticast<Self>, out: &mut impl BufMut) -> bool;
 }
@@ -57,9 +59,12 @@ impl CAddress for Ipv4Addr {
 
     #[inline(always)]
     fn join(i: &[u8]) -> Option<(&[u8; 24], &[u8])> {
-        let (nlri, rest) = i.split_first_chunk::<24>()?;
-        let [7, 22, _, _, _, _, _, _, _, _, _, _, _, _, 32, _, _, _, _, 32, _, _, _, _] = nlri else { return None };
-        Some((nlri, rest))
+        i.split_first_chunk().filter(|(nlri, _)| is_join4(nlri))
+    }
+
+    #[inline(always)]
+    fn joins(i: &[u8]) -> &[[u8; 24]] {
+        first_joins(i, is_join4)
     }
 
     #[inline(always)]
@@ -74,8 +79,8 @@ impl CAddress for Ipv4Addr {
     }
 
     #[inline]
-    fn join_octets(octets: &[u8; 24]) -> &[u8] {
-        octets
+    fn joins_octets(joins: &[[u8; 24]]) -> &[u8] {
+        joins.as_flattened()
     }
 
     #[inline(always)]
@@ -114,10 +119,12 @@ impl CAddress for Ipv6Addr {
 
     #[inline(always)]
     fn join(i: &[u8]) -> Option<(&[u8; 48], &[u8])> {
-        let (nlri, rest) = i.split_first_chunk::<48>()?;
-        let (head, addresses) = nlri.split_first_chunk::<15>()?;
-        let ([7, 46, .., 128], Some(128)) = (head, addresses.get(16)) else { return None };
-        Some((nlri, rest))
+        i.split_first_chunk().filter(|(nlri, _)| is_join6(nlri))
+    }
+
+    #[inline(always)]
+    fn joins(i: &[u8]) -> &[[u8; 48]] {
+        first_joins(i, is_join6)
     }
 
     #[inline(always)]
@@ -133,8 +140,8 @@ impl CAddress for Ipv6Addr {
     }
 
     #[inline]
-    fn join_octets(octets: &[u8; 48]) -> &[u8] {
-        octets
+    fn joins_octets(joins: &[[u8; 48]]) -> &[u8] {
+        joins.as_flattened()
     }
 
     #[inline]
@@ -172,17 +179,40 @@ impl CAddress for IpAddr {
         None
     }
 
+    fn joins(_: &[u8]) -> &[Self::JoinOctets] {
+        &[]
+    }
+
     fn joined(octets: &Self::JoinOctets) -> CMulticast<Self> {
         match *octets {}
     }
 
-    fn join_octets(octets: &Self::JoinOctets) -> &[u8] {
-        match *octets {}
+    fn joins_octets(_: &[Self::JoinOctets]) -> &[u8] {
+        &[]
     }
 
     fn emit_join(_: u8, _: &CMulticast<Self>, _: &mut impl BufMut) -> bool {
         false
     }
+}
+
+#[inline(always)]
+fn is_join4(nlri: &[u8; 24]) -> bool {
+    matches!(nlri, [7, 22, _, _, _, _, _, _, _, _, _, _, _, _, 32, _, _, _, _, 32, _, _, _, _])
+}
+
+#[inline(always)]
+fn is_join6(nlri: &[u8; 48]) -> bool {
+    let [7, 46, _, _, _, _, _, _, _, _, _, _, _, _, source_bits, addresses @ ..] = nlri else { return false };
+    (source_bits, addresses.get(16)) == (&128, Some(&128))
+}
+
+/// As many NLRI of `N` octets as `i` begins with and `is_join` knows.
+#[inline(always)]
+fn first_joins<const N: usize>(i: &[u8], is_join: impl Fn(&[u8; N]) -> bool) -> &[[u8; N]] {
+    let (nlris, _) = i.as_chunks();
+    let joins = nlris.iter().position(|nlri| !is_join(nlri)).unwrap_or(nlris.len());
+    nlris.get(..joins).unwrap_or_default()
 }
 
 /// A group of an S-PMSI A-D route: an address, or one of the wildcards.

@@ -1,26 +1,30 @@
 //! Source Tree Joins in haste: of the routes of MCAST-VPN there are most of these (RFC 6514 §16), and a reader that looks for them reads a
 //! field of them in about the time that its octets take.
 
-use fwd_core::codec::{BufMut, Take};
+use fwd_core::codec::{self, BufMut, Take};
 
 use super::{CAddress, CMulticast};
 use crate::nlri::nlris::{emit_path_id, take_path_id};
 use crate::nlri::{Framing, Nlri, NlriFormat, OpaqueNlri, PathId};
 
-/// A Source Tree Join NLRI without path identifier, as a view: all its lengths are proved.
+/// Source Tree Join NLRI without path identifiers, one after another, as a view: all their lengths are proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct JoinView<'a, A: CAddress>(&'a A::JoinOctets);
+pub struct Joins<'a, A: CAddress>(&'a [A::JoinOctets]);
 
-impl<A: CAddress> JoinView<'_, A> {
-    /// The route.
+impl<'a, A: CAddress> Joins<'a, A> {
+    /// The routes.
     #[inline(always)]
-    #[must_use]
-    pub fn route(&self) -> CMulticast<A> {
-        A::joined(self.0)
+    pub fn routes(&self) -> impl ExactSizeIterator<Item = CMulticast<A>> + use<'a, A> {
+        self.0.iter().map(A::joined)
+    }
+
+    #[inline]
+    fn octets(&self) -> &'a [u8] {
+        A::joins_octets(self.0)
     }
 }
 
-/// An NLRI of family 1/5 or 2/5, read only if it is a Source Tree Join.
+/// NLRI of family 1/5 or 2/5, read only if they are Source Tree Joins; these are taken together as far as they follow one another.
 ///
 /// ```
 /// use bgp_vpn::nlri::mcast_vpn::JoinNlri;
@@ -31,20 +35,20 @@ impl<A: CAddress> JoinView<'_, A> {
 ///     1, 12, 0, 0, 0xfd, 0xe9, 0, 0, 0, 7, 192, 0, 2, 1, // an Intra-AS I-PMSI A-D route
 /// ];
 /// let mut nlris = Nlris::<JoinNlri<'_, Ipv4Addr>>::new(&field, NlriFormat::default());
-/// let Some(Ok(JoinNlri::Join { join, .. })) = nlris.next() else { panic!() };
-/// let join = join.route();
+/// let Some(Ok(JoinNlri::Joins { joins, .. })) = nlris.next() else { panic!() };
+/// let join = joins.routes().next().unwrap();
 /// assert_eq!((join.source, join.group), (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(232, 1, 1, 1)));
 /// let Some(Ok(JoinNlri::Other(other))) = nlris.next() else { panic!() };
 /// assert_eq!(other.octets[..2], [1, 12]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum JoinNlri<'a, A: CAddress> {
-    /// Type 7 with addresses of the NLRI's family.
-    Join {
-        /// Path identifier, where the session has them.
+    /// Type 7 with addresses of the NLRI's family, one at least.
+    Joins {
+        /// Path identifier, where the session has them; then it is one route.
         path_id: Option<PathId>,
-        /// The route.
-        join: JoinView<'a, A>,
+        /// The routes.
+        joins: Joins<'a, A>,
     },
     /// Anything else, malformed routes included: to be read as [`McastVpnNlri`](super::McastVpnNlri).
     Other(OpaqueNlri<'a>),
@@ -54,17 +58,20 @@ impl<'a, A: CAddress> Nlri<'a> for JoinNlri<'a, A> {
     #[inline(always)]
     fn take(i: &'a [u8], format: NlriFormat) -> Take<'a, Self> {
         let (i, path_id) = take_path_id(i, format)?;
-        if let Some((join, rest)) = A::join(i) {
-            return Ok((rest, Self::Join { path_id, join: JoinView(join) }));
+        let joins = A::joins(i);
+        let joins = Joins::<A>(joins.get(..1).filter(|_| path_id.is_some()).unwrap_or(joins));
+        if joins.0.is_empty() {
+            let (rest, octets) = Framing::TypeLength.take(i)?;
+            return Ok((rest, Self::Other(OpaqueNlri { path_id, octets })));
         }
-        let (rest, octets) = Framing::TypeLength.take(i)?;
-        Ok((rest, Self::Other(OpaqueNlri { path_id, octets })))
+        let (rest, _) = codec::octets(i, joins.octets().len(), "Source Tree Joins")?;
+        Ok((rest, Self::Joins { path_id, joins }))
     }
 
     #[inline]
     fn wire_len(&self, format: NlriFormat) -> usize {
         match self {
-            Self::Join { join, .. } => A::join_octets(join.0).len().saturating_add(if format.add_path { 4 } else { 0 }),
+            Self::Joins { joins, .. } => joins.octets().len().saturating_add(if format.add_path { 4 } else { 0 }),
             Self::Other(nlri) => nlri.wire_len(format),
         }
     }
@@ -72,9 +79,9 @@ impl<'a, A: CAddress> Nlri<'a> for JoinNlri<'a, A> {
     #[inline]
     fn emit(&self, format: NlriFormat, out: &mut impl BufMut) {
         match self {
-            Self::Join { path_id, join } => {
+            Self::Joins { path_id, joins } => {
                 emit_path_id(*path_id, format, out);
-                out.put_slice(A::join_octets(join.0));
+                out.put_slice(joins.octets());
             }
             Self::Other(nlri) => nlri.emit(format, out),
         }
@@ -95,16 +102,18 @@ mod tests {
         let mut rest = field;
         for nlri in Nlris::<JoinNlri<'_, A>>::new(field, format) {
             let nlri = nlri.unwrap();
-            let whole = McastVpnNlri::<A>::take(rest, format);
+            let mut whole = Nlris::<McastVpnNlri<'_, A>>::new(rest, format);
             match nlri {
-                JoinNlri::Join { path_id, join } => {
-                    let expected = McastVpnNlri { path_id, route: McastVpnRoute::SourceTreeJoin(join.route()) };
-                    assert_eq!(whole.unwrap().1, expected);
-                    joins += 1;
+                JoinNlri::Joins { path_id, joins: run } => {
+                    for join in run.routes() {
+                        let expected = McastVpnNlri { path_id, route: McastVpnRoute::SourceTreeJoin(join) };
+                        assert_eq!(whole.next(), Some(Ok(expected)));
+                        joins += 1;
+                    }
                 }
                 JoinNlri::Other(_) => {
                     let join = |n: &McastVpnNlri<'_, A>| matches!(n.route, McastVpnRoute::SourceTreeJoin(_));
-                    assert!(!whole.is_ok_and(|(_, n)| join(&n)));
+                    assert!(!whole.next().unwrap().is_ok_and(|n| join(&n)));
                     others += 1;
                 }
             }
@@ -132,13 +141,14 @@ mod tests {
         long[1] = 23;
         long.push(0);
         let plain = NlriFormat::default();
-        let field = [&v4[..], &shared, &v4, &odd, &long, &v4].concat();
-        assert_eq!(agrees::<Ipv4Addr>(&field, plain), (3, 3));
+        let field = [&v4[..], &v4, &shared, &v4, &odd, &long, &v4].concat();
+        assert_eq!(agrees::<Ipv4Addr>(&field, plain), (4, 3));
         let mut odd = v6.clone();
         odd[31] = 120;
         assert_eq!(agrees::<Ipv6Addr>(&[&v6[..], &odd, &v6].concat(), plain), (2, 1));
         let add_path = NlriFormat { add_path: true, ..plain };
-        assert_eq!(agrees::<Ipv4Addr>(&[&[0, 0, 0, 9][..], &v4, &[0, 0, 0, 8], &shared].concat(), add_path), (1, 1));
+        let field = [&[0, 0, 0, 9][..], &v4, &[0, 0, 0, 7], &v4, &[0, 0, 0, 8], &shared].concat();
+        assert_eq!(agrees::<Ipv4Addr>(&field, add_path), (2, 1));
         for n in 1..v4.len() {
             let mut nlris = Nlris::<JoinNlri<'_, Ipv4Addr>>::new(&v4[..n], plain);
             assert!(nlris.next().is_some_and(|n| n.is_err()) && nlris.next().is_none());

@@ -25,7 +25,7 @@ use super::{Nlri, NlriFormat, PathId};
 pub use address::{CAddress, CGroup};
 pub use c_multicast::{CMulticast, MldpSourceTreeJoin};
 pub use i_pmsi_ad::{InterAsIPmsiAd, IntraAsIPmsiAd};
-pub use join::{JoinNlri, JoinView};
+pub use join::{JoinNlri, Joins};
 pub use leaf_ad::{GlobalTableKey, LeafAd};
 pub use s_pmsi_ad::{MldpSPmsiAd, SPmsiAd};
 pub use source_active_ad::SourceActiveAd;

@@ -6,6 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 ROOT=$PWD
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$ROOT/target/bare-metal}
+# What is counted must not hang on whoever counts: compiled by increments, code is inlined otherwise.
+export CARGO_INCREMENTAL=0
 TOOLCHAIN=${BARE_METAL_TOOLCHAIN:-$CARGO_TARGET_DIR/toolchain}
 BUDGET=$ROOT/firmware/budget.txt
 passed=0 failed=0

@@ -138,13 +138,13 @@ impl Events {
         }
         let count = self.held.entry(key).or_insert(0);
         *count = count.saturating_add(1);
-        let until = self.until.get(key).unwrap_or(now);
-        if now >= until && self.queue.len() < Self::MAX {
+        let until = self.until.get(key);
+        if until.is_none_or(|until| now >= until) && self.queue.len() < Self::MAX {
             self.queue.push_back(Event { vsi, kind, count: *count });
             *count = 0;
             self.until.set(key, now + self.interval);
-        } else {
-            self.until.set(key, until);
+        } else if until.is_none() {
+            self.until.set(key, now);
         }
     }
 

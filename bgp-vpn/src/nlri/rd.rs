@@ -1,5 +1,6 @@
 //! Route distinguishers (RFC 4364 §4.2).
 
+use core::cmp::Ordering;
 use core::fmt;
 use core::net::Ipv4Addr;
 use core::str::FromStr;
@@ -30,7 +31,7 @@ use crate::administrator::{Administrator, AdministratorError};
 /// assert_eq!(rd.to_string(), "65001:7");
 /// # Ok::<(), bgp_vpn::nlri::RdError>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct RouteDistinguisher {
     octets: [u8; 8],
@@ -120,6 +121,21 @@ impl RouteDistinguisher {
     #[inline]
     pub fn emit(&self, out: &mut impl BufMut) {
         out.put_slice(&self.octets);
+    }
+}
+
+/// The order of the octets, as one number: keys of tables begin with a route distinguisher.
+impl Ord for RouteDistinguisher {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        u64::from_be_bytes(self.octets).cmp(&u64::from_be_bytes(other.octets))
+    }
+}
+
+impl PartialOrd for RouteDistinguisher {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

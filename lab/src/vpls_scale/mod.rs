@@ -31,6 +31,15 @@ pub struct Args {
     /// Seconds that unicast is measured for, with joins and without
     #[arg(long, default_value_t = 5)]
     seconds: u64,
+    /// Build one quantity and nothing else, for a program that counts what that takes: ten times the small size
+    #[arg(long)]
+    build: Option<Metric>,
+    /// With --build: ten times as much once in its place
+    #[arg(long, requires = "build")]
+    tenfold: bool,
+    /// With --build: how often
+    #[arg(long, requires = "build", default_value_t = 1)]
+    turns: u32,
 }
 
 /// Runs it and prints a table.
@@ -40,6 +49,11 @@ pub struct Args {
 pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
     ensure!((100..=10_000).contains(&args.instances), "--instances: 100 to 10,000");
     ensure!(args.seconds > 0, "--seconds: one at least");
+    if let Some(metric) = args.build {
+        let (size, times) = if args.tenfold { (metric.base() * 10, 1) } else { (metric.base(), 10) };
+        (0..times * args.turns).try_for_each(|_| metric.build(size).map(drop))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     // First, while nothing has been given back that they could use.
     sweeps(args.instances)?;
     reference();

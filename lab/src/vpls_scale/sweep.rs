@@ -21,7 +21,7 @@ use vpls::{CircuitConfig, Input, Output, PeConfig, PeLimits, VeConfig, VplsPe, V
 use crate::run::scene::vpls::world::packets::{join, report};
 
 /// What there is ten times as much of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Metric {
     /// Remote PEs of an instance, a pseudowire to each.
     Pes,

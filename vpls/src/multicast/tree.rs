@@ -1,6 +1,7 @@
 //! Trees that this PE roots: their identities, branches and faults, and which bindings use them.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::btree_map::Entry;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -75,28 +76,28 @@ impl VplsPe {
             Some(tunnel) => tunnel,
             None => self.new_tunnel(kind),
         };
-        if !self.trees.contains_key(&tunnel) {
-            let tree = RootedTree {
-                kind,
-                aggregate,
-                entries: Vec::new(),
-                down: BTreeSet::new(),
-                mtu: 0,
-                users: BTreeSet::new(),
-            };
-            self.trees.insert(tunnel.clone(), tree);
-            self.out.push_back(Output::Tree(TreeRequest::Root { tunnel: tunnel.clone(), leaves: Vec::new() }));
-        }
-        if let Some(tree) = self.trees.get_mut(&tunnel) {
-            tree.users.insert((vsi, key));
-        }
+        let tree = match self.trees.entry(tunnel.clone()) {
+            Entry::Occupied(of) => of.into_mut(),
+            Entry::Vacant(of) => {
+                self.out.push_back(Output::Tree(TreeRequest::Root { tunnel: tunnel.clone(), leaves: Vec::new() }));
+                of.insert(RootedTree {
+                    kind,
+                    aggregate,
+                    entries: Vec::new(),
+                    down: BTreeSet::new(),
+                    mtu: 0,
+                    users: BTreeSet::new(),
+                })
+            }
+        };
+        tree.users.insert((vsi, key));
         let binding = Binding {
             tunnel: tunnel.clone(),
             label,
             state,
             reason,
             since: self.now,
-            leaves: alloc::collections::BTreeMap::new(),
+            leaves: BTreeMap::new(),
             expected,
             entries: Vec::new(),
             own: Vec::new(),
@@ -279,10 +280,10 @@ impl VplsPe {
 
     /// PEs that a binding serves now, and the entries of its branches; none: it serves nobody.
     pub(crate) fn served(&self, instance: &Instance, binding: &Binding) -> Option<(BTreeSet<IpAddr>, Vec<NhlfeId>)> {
-        let tree = self.trees.get(&binding.tunnel)?;
         if binding.state != BindingState::Sending || binding.entries.is_empty() {
             return None;
         }
+        let tree = self.trees.get(&binding.tunnel)?;
         let ready = binding.leaves.iter().filter(|(_, from)| **from <= self.now).map(|(leaf, _)| *leaf);
         let served: BTreeSet<IpAddr> = ready.filter(|leaf| !tree.down.contains(leaf)).collect();
         // A leaf without a pseudowire does not learn from the tree: it is not served.

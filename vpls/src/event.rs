@@ -108,7 +108,7 @@ pub struct Event {
 pub(crate) struct Events {
     interval: Duration,
     queue: VecDeque<Event>,
-    /// How often since the last, by what it is of.
+    /// How often since the last that was handed out, by what it is of; none where not again.
     held: BTreeMap<(Option<VsiId>, EventKind), u64>,
     /// Until when no more are handed out.
     until: Timers<(Option<VsiId>, EventKind)>,
@@ -128,22 +128,24 @@ impl Events {
     pub(crate) fn push(&mut self, now: Instant, vsi: Option<VsiId>, kind: EventKind) {
         self.total = self.total.saturating_add(1);
         let key = (vsi, kind);
-        if self.held.len() >= Self::MAX_HELD {
+        if self.until.len() >= Self::MAX_HELD {
             while let Some(over) = self.until.expired(now) {
                 self.held.remove(&over);
             }
-            if self.held.len() >= Self::MAX_HELD {
+            if self.until.len() >= Self::MAX_HELD {
                 return;
             }
         }
-        let count = self.held.entry(key).or_insert(0);
-        *count = count.saturating_add(1);
         let until = self.until.get(key);
         if until.is_none_or(|until| now >= until) && self.queue.len() < Self::MAX {
-            self.queue.push_back(Event { vsi, kind, count: *count });
-            *count = 0;
+            let count = self.held.remove(&key).unwrap_or(0).saturating_add(1);
+            self.queue.push_back(Event { vsi, kind, count });
             self.until.set(key, now + self.interval);
-        } else if until.is_none() {
+            return;
+        }
+        let count = self.held.entry(key).or_insert(0);
+        *count = count.saturating_add(1);
+        if until.is_none() {
             self.until.set(key, now);
         }
     }

@@ -85,7 +85,7 @@ impl VplsPe {
             vsis.extend(self.importers(route));
         }
         for vsi in vsis {
-            if let Some(instance) = self.vsis.get_mut(&vsi) {
+            if let (Some(_), Some(instance)) = (&old, self.vsis.get_mut(&vsi)) {
                 instance.routes.remove(&key);
             }
             if let Some(new) = &new {

@@ -163,15 +163,15 @@ impl LegNumbers {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Imported {
     all: BTreeMap<RouteKey, Arc<Route>>,
-    /// Label blocks by the VE that they are of.
-    ves: BTreeMap<u16, BTreeSet<RouteKey>>,
+    /// Those that are label blocks, by the VE that they are of.
+    ves: BTreeMap<u16, BTreeMap<RouteKey, Arc<Route>>>,
 }
 
 impl Imported {
     pub(crate) fn insert(&mut self, route: Arc<Route>) {
         let key = route.nlri.key();
         if let RouteKey::Block(_, ve, _) = key {
-            self.ves.entry(ve).or_default().insert(key);
+            self.ves.entry(ve).or_default().insert(key, route.clone());
         }
         self.all.insert(key, route);
     }
@@ -193,7 +193,7 @@ impl Imported {
 
     /// Label blocks of a VE.
     pub(crate) fn of_ve(&self, ve: u16) -> impl Iterator<Item = &Arc<Route>> {
-        self.ves.get(&ve).into_iter().flatten().filter_map(|key| self.all.get(key))
+        self.ves.get(&ve).into_iter().flat_map(BTreeMap::values)
     }
 
     /// VEs that have a label block.

@@ -20,17 +20,13 @@ pub trait CAddress: Copy + Eq + Ord + Hash + Debug + Display + Sized {
     fn put(&self, out: &mut impl BufMut);
     /// Whether a FEC element's address family belongs to the NLRI's (RFC 7441 §3).
     fn has_fec_family(address_family: u16) -> bool;
-    /// The octets of a whole Source Tree Join NLRI whose lengths are all as they are in this family.
-    type JoinOctets: Copy + Eq + Hash + Debug + 'static;
-    /// Such an NLRI at the beginning of the octets, and what follows: most NLRI of the family are such, and this takes one in a single
-    /// step. `None`: something else, to be read field by field.
-    fn join(i: &[u8]) -> Option<(&Self::JoinOctets, &[u8])>;
-    /// As many such NLRI as stand at the beginning of the octets one after another.
-    fn joins(i: &[u8]) -> &[Self::JoinOctets];
-    /// The route in such octets.
-    fn joined(octets: &Self::JoinOctets) -> CMulticast<Self>;
-    /// Octets of such NLRI.
-    fn joins_octets(joins: &[Self::JoinOctets]) -> &[u8];
+    /// Octets of a Source Tree Join NLRI whose lengths are all as they are in this family. Most NLRI of the family are such, and are taken
+    /// in a single step.
+    const JOIN_LEN: usize;
+    /// Whether the octets begin with one; if not, it is to be read field by field.
+    fn is_join(i: &[u8]) -> bool;
+    /// The route in the [`Self::JOIN_LEN`] octets of such an NLRI; what is missing of them is zero.
+    fn joined(nlri: &[u8]) -> CMulticast<Self>;
     /// Writes the NLRI of a C-multicast route in a single step. `false`: nothing was written, the fields are to be written one by one.
     fn emit_join(route_type: u8, join: &CMulticast<Self>, out: &mut impl BufMut) -> bool;
 }
@@ -55,32 +51,23 @@ impl CAddress for Ipv4Addr {
         matches!(address_family, 1 | 29)
     }
 
-    type JoinOctets = [u8; 24];
+    const JOIN_LEN: usize = 24;
 
     #[inline(always)]
-    fn join(i: &[u8]) -> Option<(&[u8; 24], &[u8])> {
-        i.split_first_chunk().filter(|(nlri, _)| is_join4(nlri))
+    fn is_join(i: &[u8]) -> bool {
+        matches!(i.first_chunk(), Some([7, 22, _, _, _, _, _, _, _, _, _, _, _, _, 32, _, _, _, _, 32, _, _, _, _]))
     }
 
     #[inline(always)]
-    fn joins(i: &[u8]) -> &[[u8; 24]] {
-        first_joins(i, is_join4)
-    }
-
-    #[inline(always)]
-    fn joined(octets: &[u8; 24]) -> CMulticast<Self> {
-        let [_, _, r0, r1, r2, r3, r4, r5, r6, r7, a0, a1, a2, a3, _, s0, s1, s2, s3, _, g0, g1, g2, g3] = *octets;
+    fn joined(nlri: &[u8]) -> CMulticast<Self> {
+        let [_, _, r0, r1, r2, r3, r4, r5, r6, r7, a0, a1, a2, a3, _, s0, s1, s2, s3, _, g0, g1, g2, g3] =
+            *nlri.first_chunk().unwrap_or(&[0; 24]);
         CMulticast {
             rd: RouteDistinguisher::from_octets([r0, r1, r2, r3, r4, r5, r6, r7]),
             source_as: u32::from_be_bytes([a0, a1, a2, a3]),
             source: Self::new(s0, s1, s2, s3),
             group: Self::new(g0, g1, g2, g3),
         }
-    }
-
-    #[inline]
-    fn joins_octets(joins: &[[u8; 24]]) -> &[u8] {
-        joins.as_flattened()
     }
 
     #[inline(always)]
@@ -115,21 +102,20 @@ impl CAddress for Ipv6Addr {
         matches!(address_family, 2 | 30)
     }
 
-    type JoinOctets = [u8; 48];
+    const JOIN_LEN: usize = 48;
 
     #[inline(always)]
-    fn join(i: &[u8]) -> Option<(&[u8; 48], &[u8])> {
-        i.split_first_chunk().filter(|(nlri, _)| is_join6(nlri))
+    fn is_join(i: &[u8]) -> bool {
+        let Some([7, 46, _, _, _, _, _, _, _, _, _, _, _, _, 128, addresses @ ..]) = i.first_chunk::<48>() else {
+            return false;
+        };
+        addresses.get(16) == Some(&128)
     }
 
     #[inline(always)]
-    fn joins(i: &[u8]) -> &[[u8; 48]] {
-        first_joins(i, is_join6)
-    }
-
-    #[inline(always)]
-    fn joined(octets: &[u8; 48]) -> CMulticast<Self> {
-        let [_, _, r0, r1, r2, r3, r4, r5, r6, r7, a0, a1, a2, a3, _, addresses @ ..] = octets;
+    fn joined(nlri: &[u8]) -> CMulticast<Self> {
+        let [_, _, r0, r1, r2, r3, r4, r5, r6, r7, a0, a1, a2, a3, _, addresses @ ..] =
+            nlri.first_chunk().unwrap_or(&[0; 48]);
         let ([source @ .., _], group) = addresses.split_first_chunk::<17>().unwrap_or((&[0; 17], &[]));
         CMulticast {
             rd: RouteDistinguisher::from_octets([*r0, *r1, *r2, *r3, *r4, *r5, *r6, *r7]),
@@ -137,11 +123,6 @@ impl CAddress for Ipv6Addr {
             source: Self::from(*source),
             group: Self::from(*group.first_chunk::<16>().unwrap_or(&[0; 16])),
         }
-    }
-
-    #[inline]
-    fn joins_octets(joins: &[[u8; 48]]) -> &[u8] {
-        joins.as_flattened()
     }
 
     #[inline]
@@ -173,46 +154,20 @@ impl CAddress for IpAddr {
         Ipv4Addr::has_fec_family(address_family) || Ipv6Addr::has_fec_family(address_family)
     }
 
-    type JoinOctets = core::convert::Infallible;
+    const JOIN_LEN: usize = 0;
 
-    fn join(_: &[u8]) -> Option<(&Self::JoinOctets, &[u8])> {
-        None
+    fn is_join(_: &[u8]) -> bool {
+        false
     }
 
-    fn joins(_: &[u8]) -> &[Self::JoinOctets] {
-        &[]
-    }
-
-    fn joined(octets: &Self::JoinOctets) -> CMulticast<Self> {
-        match *octets {}
-    }
-
-    fn joins_octets(_: &[Self::JoinOctets]) -> &[u8] {
-        &[]
+    fn joined(_: &[u8]) -> CMulticast<Self> {
+        let none = Self::V4(Ipv4Addr::UNSPECIFIED);
+        CMulticast { rd: RouteDistinguisher::ZERO, source_as: 0, source: none, group: none }
     }
 
     fn emit_join(_: u8, _: &CMulticast<Self>, _: &mut impl BufMut) -> bool {
         false
     }
-}
-
-#[inline(always)]
-fn is_join4(nlri: &[u8; 24]) -> bool {
-    matches!(nlri, [7, 22, _, _, _, _, _, _, _, _, _, _, _, _, 32, _, _, _, _, 32, _, _, _, _])
-}
-
-#[inline(always)]
-fn is_join6(nlri: &[u8; 48]) -> bool {
-    let [7, 46, _, _, _, _, _, _, _, _, _, _, _, _, source_bits, addresses @ ..] = nlri else { return false };
-    (source_bits, addresses.get(16)) == (&128, Some(&128))
-}
-
-/// As many NLRI of `N` octets as `i` begins with and `is_join` knows.
-#[inline(always)]
-fn first_joins<const N: usize>(i: &[u8], is_join: impl Fn(&[u8; N]) -> bool) -> &[[u8; N]] {
-    let (nlris, _) = i.as_chunks();
-    let joins = nlris.iter().position(|nlri| !is_join(nlri)).unwrap_or(nlris.len());
-    nlris.get(..joins).unwrap_or_default()
 }
 
 /// A group of an S-PMSI A-D route: an address, or one of the wildcards.

@@ -1,6 +1,8 @@
 //! Source Tree Joins in haste: of the routes of MCAST-VPN there are most of these (RFC 6514 §16), and a reader that looks for them reads a
 //! field of them in about the time that its octets take.
 
+use core::marker::PhantomData;
+
 use fwd_core::codec::{self, BufMut, Take};
 
 use super::{CAddress, CMulticast};
@@ -9,18 +11,28 @@ use crate::nlri::{Framing, Nlri, NlriFormat, OpaqueNlri, PathId};
 
 /// Source Tree Join NLRI without path identifiers, one after another, as a view: all their lengths are proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Joins<'a, A: CAddress>(&'a [A::JoinOctets]);
+pub struct Joins<'a, A> {
+    octets: &'a [u8],
+    family: PhantomData<fn() -> A>,
+}
 
 impl<'a, A: CAddress> Joins<'a, A> {
+    /// Those that the octets begin with, `most` of them.
+    #[inline(always)]
+    fn first_of(i: &'a [u8], most: usize) -> Self {
+        let (mut rest, mut many) = (i, 0_usize);
+        while many < most && A::is_join(rest) {
+            rest = rest.get(A::JOIN_LEN..).unwrap_or_default();
+            many = many.wrapping_add(1);
+        }
+        let octets = i.get(..many.wrapping_mul(A::JOIN_LEN)).unwrap_or_default();
+        Self { octets, family: PhantomData }
+    }
+
     /// The routes.
     #[inline(always)]
     pub fn routes(&self) -> impl ExactSizeIterator<Item = CMulticast<A>> + use<'a, A> {
-        self.0.iter().map(A::joined)
-    }
-
-    #[inline]
-    fn octets(&self) -> &'a [u8] {
-        A::joins_octets(self.0)
+        self.octets.chunks_exact(A::JOIN_LEN.max(1)).map(A::joined)
     }
 }
 
@@ -58,20 +70,19 @@ impl<'a, A: CAddress> Nlri<'a> for JoinNlri<'a, A> {
     #[inline(always)]
     fn take(i: &'a [u8], format: NlriFormat) -> Take<'a, Self> {
         let (i, path_id) = take_path_id(i, format)?;
-        let joins = A::joins(i);
-        let joins = Joins::<A>(joins.get(..1).filter(|_| path_id.is_some()).unwrap_or(joins));
-        if joins.0.is_empty() {
+        let joins = Joins::<A>::first_of(i, if path_id.is_some() { 1 } else { usize::MAX });
+        if joins.octets.is_empty() {
             let (rest, octets) = Framing::TypeLength.take(i)?;
             return Ok((rest, Self::Other(OpaqueNlri { path_id, octets })));
         }
-        let (rest, _) = codec::octets(i, joins.octets().len(), "Source Tree Joins")?;
+        let (rest, _) = codec::octets(i, joins.octets.len(), "Source Tree Joins")?;
         Ok((rest, Self::Joins { path_id, joins }))
     }
 
     #[inline]
     fn wire_len(&self, format: NlriFormat) -> usize {
         match self {
-            Self::Joins { joins, .. } => joins.octets().len().saturating_add(if format.add_path { 4 } else { 0 }),
+            Self::Joins { joins, .. } => joins.octets.len().saturating_add(if format.add_path { 4 } else { 0 }),
             Self::Other(nlri) => nlri.wire_len(format),
         }
     }
@@ -81,7 +92,7 @@ impl<'a, A: CAddress> Nlri<'a> for JoinNlri<'a, A> {
         match self {
             Self::Joins { path_id, joins } => {
                 emit_path_id(*path_id, format, out);
-                out.put_slice(joins.octets());
+                out.put_slice(joins.octets);
             }
             Self::Other(nlri) => nlri.emit(format, out),
         }

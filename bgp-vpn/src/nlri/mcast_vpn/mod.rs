@@ -233,10 +233,9 @@ impl<'a, A> McastVpnNlri<'a, A> {
 impl<'a, A: CAddress> Nlri<'a> for McastVpnNlri<'a, A> {
     #[inline]
     fn take(i: &'a [u8], format: NlriFormat) -> Take<'a, Self> {
-        if !format.add_path {
-            if let Some((join, rest)) = A::join(i) {
-                return Ok((rest, Self::new(McastVpnRoute::SourceTreeJoin(A::joined(join)))));
-            }
+        if !format.add_path && A::is_join(i) {
+            let (rest, nlri) = codec::octets(i, A::JOIN_LEN, "Source Tree Join")?;
+            return Ok((rest, Self::new(McastVpnRoute::SourceTreeJoin(A::joined(nlri)))));
         }
         Self::take_any(i, format)
     }

@@ -1,9 +1,7 @@
 #!/usr/bin/env bash
 # What it takes to build and to take down one of each quantity that RFC 5501 section 6.1.2 names, counted in instructions: ten times as much
-# of it may cost 1.3 times as much for each, no more. The clock says what caches add (`lab vpls-scale`); it is not asked here, for it says
-# something else every time.
-#
-# Shows: VPLS-SCALE-1
+# of it may cost 1.3 times as much for each, no more. VPLS-SCALE-1 asks this of time, which this does not show: by the clock (`lab vpls-scale`)
+# some cost more, and it says something else every time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export DEBIAN_FRONTEND=noninteractive CARGO_TERM_COLOR=never

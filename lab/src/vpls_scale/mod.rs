@@ -51,7 +51,7 @@ pub fn main(args: &Args) -> anyhow::Result<ExitCode> {
     ensure!(args.seconds > 0, "--seconds: one at least");
     if let Some(metric) = args.build {
         let (size, times) = if args.tenfold { (metric.base() * 10, 1) } else { (metric.base(), 10) };
-        (0..times * args.turns).try_for_each(|_| metric.build(size).map(drop))?;
+        (0..times * u64::from(args.turns)).try_for_each(|_| metric.build(size).map(drop))?;
         return Ok(ExitCode::SUCCESS);
     }
     // First, while nothing has been given back that they could use.

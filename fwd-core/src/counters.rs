@@ -59,6 +59,12 @@ impl Counters {
         }
     }
 
+    /// Counts a packet that is sent.
+    #[inline]
+    pub(crate) fn count_transmitted(&mut self) {
+        self.transmitted = self.transmitted.wrapping_add(u64::from(!self.is_off));
+    }
+
     /// Counts a copy that is sent.
     #[inline]
     pub(crate) fn count_copy(&mut self) {

@@ -48,6 +48,12 @@ impl<'b> Frame<'b> {
         self.buffer.get_mut(self.start..self.end).unwrap_or_default()
     }
 
+    /// Octets of the frame.
+    #[inline]
+    pub(crate) const fn len(&self) -> usize {
+        self.end.saturating_sub(self.start)
+    }
+
     /// Octets in front of the frame.
     #[must_use]
     pub const fn headroom(&self) -> usize {
@@ -79,6 +85,21 @@ impl<'b> Frame<'b> {
             None => return false,
         }
         true
+    }
+
+    /// The buffer in front of what stays if `strip` octets go, and what stays.
+    #[inline]
+    pub(crate) fn split(&mut self, strip: usize) -> Option<(&mut [u8], &mut [u8])> {
+        let at = self.start.checked_add(strip)?;
+        self.buffer.get_mut(..self.end)?.split_at_mut_checked(at)
+    }
+
+    /// Puts `push` octets, which are written, in the place of the first `strip`, and cuts the frame where it had `end`: all of them are
+    /// there.
+    #[inline]
+    pub(crate) const fn replace(&mut self, strip: usize, push: usize, end: usize) {
+        self.end = self.start.wrapping_add(end);
+        self.start = self.start.wrapping_add(strip).wrapping_sub(push);
     }
 
     /// Removes `strip` octets in front, then puts room for `push` octets there. Changes nothing and returns `None` if there is

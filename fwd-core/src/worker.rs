@@ -9,10 +9,11 @@ use crate::op::{Origin, RouteAction};
 use crate::stage::bridge::Circuit;
 use crate::stage::classify::{Arrival, Payload};
 use crate::stage::egress::{Hop, Sent};
+use crate::stage::express::{Ready, Target};
 use crate::stage::label::{Ended, Forwarded, Labelled, Version};
 use crate::stage::police::State;
 use crate::stage::replicate::{Copies, Replication};
-use crate::stage::route::{Checked, Destination, Routed};
+use crate::stage::route::{Checked, Routed};
 use crate::stage::vlink::{Inner, Number, Received};
 use crate::stage::{Halt, Rewrite, Step, bridge, classify, egress, label, multicast, port, route, vlink};
 use crate::table::grace::Pin;
@@ -112,6 +113,43 @@ impl<'m> Worker<'m> {
 
     fn forward_through(&mut self, frame: &mut Frame<'_>, ingress: IfIndex, through: Option<SaId>) -> Verdict {
         let _pin = self.pin();
+        if through.is_none() {
+            if let Some((iface, class)) = self.express(frame, ingress) {
+                return Verdict::Transmit { iface, class };
+            }
+        }
+        self.process_counted(frame, ingress, through)
+    }
+
+    /// Sends a packet that nothing is out of the ordinary about.
+    #[inline]
+    fn express(&mut self, frame: &mut Frame<'_>, ingress: IfIndex) -> Option<(IfIndex, u8)> {
+        let ready = Ready::take(&self.tables, frame, ingress)?;
+        let route = match ready.to {
+            Target::V4(vrf, addr) => self.tables.fib4.lookup(self.tables.root4(vrf), addr),
+            Target::V6(vrf) => self.tables.fib6.lookup(self.tables.root6(vrf), ready.destination6(frame)),
+            Target::Entry(_) => 0,
+        };
+        self.send_express(frame, &ready, route)
+    }
+
+    /// Sends it by its route, and counts it; the interface and the class it leaves by.
+    #[inline(always)]
+    fn send_express(&mut self, frame: &mut Frame<'_>, ready: &Ready, route: u32) -> Option<(IfIndex, u8)> {
+        let received = frame.len().saturating_sub(Ethernet::LEN);
+        let sent = ready.send(&self.tables, frame, route)?;
+        if let Some(counters) = self.vrfs.get_mut(usize::from(ready.arrived.0)) {
+            counters.count_in(received);
+        }
+        if let Some(counters) = self.vrfs.get_mut(usize::from(sent.vrf.0)) {
+            counters.count_out(sent.octets);
+        }
+        self.counters.count_transmitted();
+        Some((sent.iface, sent.class))
+    }
+
+    #[inline(never)]
+    fn process_counted(&mut self, frame: &mut Frame<'_>, ingress: IfIndex, through: Option<SaId>) -> Verdict {
         let verdict = self.process(frame, ingress, through).unwrap_or_else(Verdict::from);
         self.counters.count(&verdict);
         verdict
@@ -119,7 +157,7 @@ impl<'m> Worker<'m> {
 
     fn process(&mut self, frame: &mut Frame<'_>, ingress: IfIndex, through: Option<SaId>) -> Step<Verdict> {
         let begun = self.begin_frame(frame, ingress);
-        self.complete(frame, begun, None, (ingress, through))
+        self.complete(frame, begun, (ingress, through))
     }
 
     /// The stages before a route is looked up.
@@ -134,19 +172,18 @@ impl<'m> Worker<'m> {
         }
     }
 
-    /// The stages after; `route` is what was found, if it was looked up.
+    /// The stages after.
     fn complete(
         &mut self,
         frame: &mut Frame<'_>,
         begun: Step<Begun>,
-        route: Option<u32>,
         arrived: (IfIndex, Option<SaId>),
     ) -> Step<Verdict> {
         let mut hop = Hop::NONE;
         let found = match begun {
             Ok(Begun::Bridged(circuit)) => return self.bridge(frame, circuit),
             Ok(Begun::Ended(ended)) => return self.end_tunnel(frame, ended),
-            Ok(begun) => self.find(frame, &begun, route, &mut hop),
+            Ok(begun) => self.find(frame, &begun, &mut hop),
             Err(halt) => Err(halt),
         };
         match found {
@@ -156,14 +193,11 @@ impl<'m> Worker<'m> {
     }
 
     /// Where a packet goes that is forwarded or routed.
-    fn find(&self, frame: &Frame<'_>, begun: &Begun, route: Option<u32>, hop: &mut Hop<'m>) -> Step<Rewrite> {
+    fn find(&self, frame: &Frame<'_>, begun: &Begun, hop: &mut Hop<'m>) -> Step<Rewrite> {
         match begun {
             Begun::Labelled(forwarded) => label::forward(&self.tables, frame, *forwarded, hop),
             Begun::Routed(checked) => {
-                let action = match route {
-                    Some(route) => vrf::unpack(route),
-                    None => route::look_up(&self.tables, checked),
-                };
+                let action = route::look_up(&self.tables, checked);
                 route::finish(&self.tables, frame, checked, action, hop)
             }
             // It has no next hop of its own.
@@ -271,7 +305,7 @@ impl<'m> Worker<'m> {
         }
     }
 
-    /// Forwards frames, 32 at a time, each stage for all of them before the next, so that their look-ups overlap. What becomes
+    /// Forwards frames, 32 at a time, each step for all of them before the next, so that their look-ups overlap. What becomes
     /// of each is what [`Self::forward`] makes of it.
     pub fn forward_batch(&mut self, packets: &mut [Packet<'_>]) {
         for packets in packets.chunks_mut(BATCH) {
@@ -281,45 +315,56 @@ impl<'m> Worker<'m> {
     }
 
     fn forward_together(&mut self, packets: &mut [Packet<'_>]) {
-        let mut begun: [Option<Step<Begun>>; BATCH] = [const { None }; BATCH];
-        let (mut roots4, mut keys4, mut routes4) = ([0_u32; BATCH], [0_u32; BATCH], [0_u32; BATCH]);
-        let (mut roots6, mut keys6, mut routes6) = ([0_u32; BATCH], [0_u128; BATCH], [0_u32; BATCH]);
-        let mut any6 = false;
-        let keys = roots4.iter_mut().zip(&mut keys4).zip(roots6.iter_mut().zip(&mut keys6));
-        for ((packet, begun), ((root4, key4), (root6, key6))) in packets.iter().zip(&mut begun).zip(keys) {
-            let step = self.begin_frame(&packet.frame, packet.ingress);
-            match &step {
-                Ok(Begun::Routed(Checked { packet, destination: Destination::V4(addr), .. })) => {
-                    (*root4, *key4) = (self.tables.root4(packet.vrf), addr.to_bits());
-                }
-                Ok(Begun::Routed(Checked { packet, destination: Destination::V6(addr), .. })) => {
-                    (*root6, *key6) = (self.tables.root6(packet.vrf), addr.to_bits());
-                    any6 = true;
-                }
-                _ => {}
+        let mut ready = [None; BATCH];
+        let (mut roots, mut keys, mut routes) = ([0_u32; BATCH], [0_u32; BATCH], [0_u32; BATCH]);
+        let (mut any4, mut any6) = (false, false);
+        for ((packet, slot), (root, key)) in packets.iter().zip(&mut ready).zip(roots.iter_mut().zip(&mut keys)) {
+            let Some(ready) = Ready::take(&self.tables, &packet.frame, packet.ingress) else { continue };
+            match ready.to {
+                Target::V4(vrf, addr) => (*root, *key, any4) = (self.tables.root4(vrf), addr, true),
+                Target::V6(_) => any6 = true,
+                Target::Entry(_) => {}
             }
-            *begun = Some(step);
+            *slot = Some(ready);
         }
-        self.tables.fib4.lookup_batch(&roots4, &keys4, &mut routes4);
+        if any4 {
+            self.tables.fib4.lookup_batch(&roots, &keys, &mut routes);
+        }
         if any6 {
-            self.tables.fib6.lookup_batch(&roots6, &keys6, &mut routes6);
+            self.look_up6(packets, &ready, &mut routes);
         }
-        let routes = routes4.into_iter().zip(routes6);
-        for ((packet, begun), (route4, route6)) in packets.iter_mut().zip(begun).zip(routes) {
-            let begun = begun.unwrap_or(Err(Halt::Drop(DropReason::NoIngress)));
-            let is_v6 = matches!(&begun, Ok(Begun::Routed(Checked { destination: Destination::V6(_), .. })));
-            let route = if is_v6 { route6 } else { route4 };
-            let completed = self.complete(&mut packet.frame, begun, Some(route), (packet.ingress, None));
-            let verdict = completed.unwrap_or_else(Verdict::from);
-            self.counters.count(&verdict);
-            packet.verdict = Some(verdict);
+        for ((packet, ready), route) in packets.iter_mut().zip(&ready).zip(routes) {
+            let sent = ready.as_ref().and_then(|ready| self.send_express(&mut packet.frame, ready, route));
+            // Where it is kept, it is made: to hand a verdict on costs more than to make it.
+            if let Some((iface, class)) = sent {
+                packet.verdict = Some(Verdict::Transmit { iface, class });
+            } else {
+                packet.verdict = Some(self.process_counted(&mut packet.frame, packet.ingress, None));
+            }
+        }
+    }
+
+    /// The routes of IPv6 packets among others.
+    #[inline(never)]
+    fn look_up6(&self, packets: &[Packet<'_>], ready: &[Option<Ready>; BATCH], routes: &mut [u32; BATCH]) {
+        let (mut roots, mut keys, mut found) = ([0_u32; BATCH], [0_u128; BATCH], [0_u32; BATCH]);
+        for ((packet, ready), (root, key)) in packets.iter().zip(ready).zip(roots.iter_mut().zip(&mut keys)) {
+            if let Some((Target::V6(vrf), ready)) = ready.as_ref().map(|ready| (ready.to, ready)) {
+                (*root, *key) = (self.tables.root6(vrf), ready.destination6(&packet.frame));
+            }
+        }
+        self.tables.fib6.lookup_batch(&roots, &keys, &mut found);
+        for ((ready, route), found) in ready.iter().zip(routes).zip(found) {
+            if matches!(ready, Some(Ready { to: Target::V6(_), .. })) {
+                *route = found;
+            }
         }
     }
 
     /// Takes a frame in.
     fn arrive(&mut self, frame: &Frame<'_>, ingress: IfIndex) -> Step<Arrival> {
         let arrival = classify::classify(&self.tables, frame, ingress)?;
-        let received = frame.octets().len().saturating_sub(Ethernet::LEN);
+        let received = frame.len().saturating_sub(Ethernet::LEN);
         if let Some(counters) = self.vrfs.get_mut(usize::from(arrival.vrf.0)) {
             counters.count_in(received);
         }
@@ -347,7 +392,7 @@ impl<'m> Worker<'m> {
                     return self.end_tunnel(frame, ended);
                 }
                 let mut hop = Hop::NONE;
-                let rewrite = self.find(frame, &begun, None, &mut hop)?;
+                let rewrite = self.find(frame, &begun, &mut hop)?;
                 self.send(frame, &hop, &rewrite)
             }
             Inner::Ethernet { port, class } => {
@@ -364,7 +409,7 @@ impl<'m> Worker<'m> {
                 let packet = Routed { vrf, offset: received.offset, tunnel: Some(tunnel), group: false };
                 let mut hop = Hop::NONE;
                 let checked = check_unlabelled(frame, packet, None).map(Begun::Routed);
-                let found = checked.and_then(|checked| self.find(frame, &checked, None, &mut hop));
+                let found = checked.and_then(|checked| self.find(frame, &checked, &mut hop));
                 let sent = found.and_then(|rewrite| self.send(frame, &hop, &rewrite));
                 if let (Err(_), Some(before)) = (&sent, before) {
                     // What is not sent stays as it arrived.
@@ -431,7 +476,7 @@ impl<'m> Worker<'m> {
         let arrival = classify::classify(&self.tables, frame, ingress).ok()?;
         let begun = self.begin(frame, arrival).ok()?;
         let mut hop = Hop::NONE;
-        let rewrite = self.find(frame, &begun, None, &mut hop).ok()?;
+        let rewrite = self.find(frame, &begun, &mut hop).ok()?;
         Some((rewrite.strip, hop.room()))
     }
 

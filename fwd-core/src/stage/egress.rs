@@ -16,6 +16,16 @@ use crate::wire::{EtherType, Ethernet, Ipv4, Ipv6, LabelEntry};
 /// The TTL that the pipe models begin a tunnel with (RFC 3443 §3.6).
 const TUNNEL_TTL: u8 = 255;
 
+/// The TTL of labels that begin a tunnel, if it is not that of the packet: those of the pipe models begin one (RFC 3443 §3.6, RFC 3270
+/// §2.6.2, §2.6.3).
+#[inline]
+pub(super) const fn tunnel_ttl(model: TunnelModel) -> Option<u8> {
+    match model {
+        TunnelModel::Uniform => None,
+        TunnelModel::Pipe | TunnelModel::ShortPipe => Some(TUNNEL_TTL),
+    }
+}
+
 /// Where a chain of entries leads. It is made in place, by [`Hop::follow`]: too large to be handed from step to step.
 #[derive(Debug)]
 pub(crate) struct Hop<'m> {
@@ -161,7 +171,7 @@ const fn octets_of(labels: usize) -> usize {
     labels.saturating_mul(LabelEntry::LEN)
 }
 
-const fn ethertype_of(below: Below) -> EtherType {
+pub(super) const fn ethertype_of(below: Below) -> EtherType {
     match below {
         Below::Swapped { .. } | Below::Label { .. } => EtherType::MPLS,
         Below::Ipv4 { .. } => EtherType::IPV4,
@@ -202,7 +212,7 @@ pub(crate) fn send(frame: &mut Frame<'_>, hop: &Hop<'_>, rewrite: &Rewrite, numb
         return Err(NO_HEADROOM);
     }
     // Nothing fails from here on.
-    write_below(frame.octets_mut().get_mut(rewrite.strip..).unwrap_or_default(), rewrite);
+    write_below(frame.octets_mut().get_mut(rewrite.strip..).unwrap_or_default(), rewrite.below, rewrite.ttl);
     frame.truncate(rewrite.end);
     let room = frame.reframe(rewrite.strip, push).ok_or(NO_HEADROOM)?;
     let protection = write_front(hop, rewrite, carried, size, room).ok_or(NO_HEADROOM)?;
@@ -280,18 +290,19 @@ pub(super) fn carried(frame: &Frame<'_>, link: &Outgoing<'_>, rewrite: &Rewrite,
 }
 
 /// Writes TTL and class into the header that stays, at the beginning of `octets`.
-pub(super) fn write_below(octets: &mut [u8], rewrite: &Rewrite) {
-    match rewrite.below {
+#[inline(always)]
+pub(super) fn write_below(octets: &mut [u8], below: Below, ttl: u8) {
+    match below {
         Below::Swapped { .. } | Below::Frame => {}
         Below::Label { class } => {
             if let Some(entry) = octets.first_chunk_mut::<{ LabelEntry::LEN }>() {
                 let old = LabelEntry(*entry);
-                *entry = LabelEntry::new(old.label(), class, old.is_bottom(), rewrite.ttl).0;
+                *entry = LabelEntry::new(old.label(), class, old.is_bottom(), ttl).0;
             }
         }
         Below::Ipv4 { dscp, .. } => {
             if let Some(mut header) = Ipv4::of_mut(octets) {
-                header.set_ttl(rewrite.ttl);
+                header.set_ttl(ttl);
                 if let Some(dscp) = dscp {
                     header.set_dscp(dscp);
                 }
@@ -299,7 +310,7 @@ pub(super) fn write_below(octets: &mut [u8], rewrite: &Rewrite) {
         }
         Below::Ipv6 { dscp } => {
             if let Some(mut header) = Ipv6::of_mut(octets) {
-                header.set_hop_limit(rewrite.ttl);
+                header.set_hop_limit(ttl);
                 if let Some(dscp) = dscp {
                     header.set_dscp(dscp);
                 }
@@ -321,11 +332,7 @@ fn write_labels(hop: &Hop<'_>, rewrite: &Rewrite, stacks: [&mut [u8]; 2]) {
         Below::Ipv4 { .. } | Below::Ipv6 { .. } | Below::Frame => (rewrite.phb, true, false),
     };
     for nhlfe in hop.entries.iter().flatten() {
-        // RFC 3443 §3.6, RFC 3270 §2.6.2, §2.6.3: a label that begins a tunnel of the pipe models begins a TTL.
-        let tunnel_ttl = match nhlfe.model() {
-            TunnelModel::Uniform => None,
-            TunnelModel::Pipe | TunnelModel::ShortPipe => Some(TUNNEL_TTL),
-        };
+        let tunnel_ttl = tunnel_ttl(nhlfe.model());
         for label in nhlfe.labels() {
             if label == Label::ENTROPY_INDICATOR {
                 // RFC 6790 §4.2: TTL 0, and the bottom of the stack if what it stands on is no label.

@@ -80,6 +80,7 @@ impl Tunnel {
     }
 
     /// Leaves a tunnel (RFC 3443 §3.4, RFC 3270 §2.6.2, §2.6.3).
+    #[inline]
     #[must_use]
     pub(crate) const fn pop(self, model: TunnelModel, exposed: &Exposed) -> Self {
         match model {

@@ -8,6 +8,7 @@ pub(crate) mod classify;
 pub(crate) mod egress;
 pub(crate) mod encapsulate;
 pub(crate) mod exposed;
+pub(crate) mod express;
 pub(crate) mod flow;
 pub(crate) mod label;
 pub(crate) mod multicast;

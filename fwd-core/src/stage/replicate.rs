@@ -522,7 +522,7 @@ fn write(
     for (to, from) in stays.iter_mut().zip(below) {
         *to = *from;
     }
-    write_below(stays, rewrite);
+    write_below(stays, rewrite.below, rewrite.ttl);
     let carried = match &hop.link {
         None => None,
         Some(link) => Some(carried(frame, link, rewrite, number(worker, link.id, size))?),

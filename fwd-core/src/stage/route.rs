@@ -92,7 +92,7 @@ pub(crate) fn check4(frame: &Frame<'_>, packet: Routed) -> Step<Checked> {
 
 /// Whether an address is a host's that routers send to and take from: none of those that [`judge4`] looks at.
 #[inline]
-const fn is_ordinary(addr: Ipv4Addr) -> bool {
+pub(super) const fn is_ordinary(addr: Ipv4Addr) -> bool {
     let [first, second, ..] = addr.octets();
     first.wrapping_sub(1) < 223 && first != 127 && !(first == 169 && second == 254)
 }

@@ -23,7 +23,11 @@ pub(super) type NhlfeWriter<'m> = RecordWriter<'m, WORDS>;
 
 /// An entry, read where it stands.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Entry<'m>(&'m [Word; WORDS]);
+pub(crate) struct Entry<'m> {
+    /// Its first word.
+    head: u32,
+    words: &'m [Word; WORDS],
+}
 
 const NEIGHBOR: u32 = 0;
 const NHLFE: u32 = 1;
@@ -38,51 +42,58 @@ const LAN_UPSTREAM: u32 = 8;
 impl<'m> Nhlfes<'m> {
     #[inline]
     pub(crate) fn get(self, id: NhlfeId) -> Option<Entry<'m>> {
-        self.0.get(id.0).map(Entry)
+        self.0.get(id.0).map(Entry::of)
     }
 }
 
 impl<'m> Entry<'m> {
+    #[inline]
+    fn of(words: &'m [Word; WORDS]) -> Self {
+        let [head, ..] = words;
+        Self { head: head.peek(), words }
+    }
+
     /// The neighbour's address, if the next hop is one.
     #[inline]
     pub(crate) fn mac(self) -> MacWords {
-        let [_, _, high, low, ..] = self.0;
+        let [_, _, high, low, ..] = self.words;
         [high.peek(), low.peek()]
     }
 
     /// Whether it leads into a virtual link.
     #[inline]
     pub(crate) fn is_vlink(self) -> bool {
-        let [head, ..] = self.0;
-        head.peek() & 0xf == VLINK
+        self.head & 0xf == VLINK
     }
 
     /// How many labels it pushes.
     #[inline]
     pub(crate) fn label_count(self) -> usize {
-        let [head, ..] = self.0;
-        ((head.peek() >> 8) & 0xff) as usize
+        ((self.head >> 8) & 0xff) as usize
     }
 
     /// How many of them are entropy label indicators: each brings an entropy label with it.
     #[inline]
     pub(crate) fn entropy_count(self) -> usize {
-        let [head, ..] = self.0;
-        ((head.peek() >> 16) & 0xff) as usize
+        ((self.head >> 16) & 0xff) as usize
     }
 
     /// The labels it pushes, the bottom one first.
     #[inline]
     pub(crate) fn labels(self) -> impl DoubleEndedIterator<Item = Label> + 'm {
-        let [_, _, _, _, labels @ ..] = self.0;
-        let labels = labels.get(..self.label_count()).unwrap_or_default();
-        labels.iter().map(|word| Label::from_low_bits(word.peek() >> 12))
+        self.stack_words().map(|word| Label::from_low_bits(word >> 12))
+    }
+
+    /// The same as the high bits of stack entries.
+    #[inline]
+    pub(crate) fn stack_words(self) -> impl DoubleEndedIterator<Item = u32> + 'm {
+        let [_, _, _, _, labels @ ..] = self.words;
+        labels.get(..self.label_count()).unwrap_or_default().iter().map(Word::peek)
     }
 
     #[inline]
     pub(crate) fn model(self) -> TunnelModel {
-        let [head, ..] = self.0;
-        match (head.peek() >> 4) & 0xf {
+        match (self.head >> 4) & 0xf {
             0 => TunnelModel::Uniform,
             1 => TunnelModel::Pipe,
             _ => TunnelModel::ShortPipe,
@@ -91,8 +102,8 @@ impl<'m> Entry<'m> {
 
     #[inline]
     pub(crate) fn next(self) -> NextHop {
-        let [head, value, high, low, ..] = self.0;
-        match head.peek() & 0xf {
+        let [_, value, high, low, ..] = self.words;
+        match self.head & 0xf {
             NEIGHBOR => {
                 let mac = Mac::from_words([high.peek(), low.peek()]);
                 NextHop::Neighbor { iface: IfIndex(value.peek()), mac }
@@ -189,11 +200,11 @@ mod tests {
             (LabelStack::single(label(0)), NextHop::Discard, TunnelModel::Uniform),
         ] {
             let nhlfe = Nhlfe { push, next, model };
-            assert_eq!(Entry(&pack(&nhlfe).map(Word::new)).nhlfe(), nhlfe);
+            assert_eq!(Entry::of(&pack(&nhlfe).map(Word::new)).nhlfe(), nhlfe);
         }
         let push = LabelStack::new(&[label(100), Label::IMPLICIT_NULL, label(200)]).unwrap();
         let record = pack(&Nhlfe { push, next, model: TunnelModel::Uniform }).map(Word::new);
-        assert!(Entry(&record).labels().eq([label(200), label(100)]));
+        assert!(Entry::of(&record).labels().eq([label(200), label(100)]));
         assert_eq!(size_of::<NhlfeSlot>(), 64);
     }
 }

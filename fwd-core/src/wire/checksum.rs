@@ -87,29 +87,26 @@ pub fn of(octets: &[u8]) -> u16 {
     Sum::new().octets(octets).finish()
 }
 
-/// Whether `octets`, a checksum among them, have a right one. The order of octets does not matter for that (RFC 1071 §2 (B)).
-#[inline]
+/// Whether `octets`, a checksum among them, have a right one: their sum is all ones. The order of octets does not matter for that
+/// (RFC 1071 §2 (B)).
+#[inline(always)]
 #[must_use]
 pub fn is_right(octets: &[u8; 20]) -> bool {
-    let mut sum = 0_u64;
-    for quad in octets.chunks_exact(4) {
-        sum = sum.wrapping_add(u64::from(u32::from_ne_bytes(quad.first_chunk().copied().unwrap_or_default())));
-    }
-    Sum(sum).finish() == 0
+    let quads = octets.chunks_exact(4).map(|quad| u32::from_ne_bytes(quad.first_chunk().copied().unwrap_or_default()));
+    let sum = quads.fold(0_u64, |sum, quad| sum.wrapping_add(quad.into()));
+    // Of 32 bits, with the carry brought around. A multiple of all ones has the sum all ones; only zeros have the sum zero.
+    let (sum, carry) = (sum as u32).overflowing_add((sum >> 32) as u32);
+    let sum = sum.wrapping_add(carry.into());
+    sum != 0 && sum % 0xffff == 0
 }
 
-/// The checksum after a 16-bit field changed from `old` to `new` (RFC 1624 §3, equation 3).
+/// The checksum after a 16-bit field changed from `old` to `new` (RFC 1624 §3, equation 3). All three may have their octets in the
+/// processor's order, as the result then has.
 #[inline]
 #[must_use]
 pub const fn update(checksum: u16, old: u16, new: u16) -> u16 {
-    !fold(add(add(!checksum as u32, !old), new))
-}
-
-/// Adds with the carry brought around, so that a sum of any length stays within 17 bits.
-#[inline]
-const fn add(sum: u32, value: u16) -> u32 {
-    let sum = sum.wrapping_add(value as u32);
-    (sum & 0xffff).wrapping_add(sum >> 16)
+    let sum = (!checksum as u32).wrapping_add(!old as u32).wrapping_add(new as u32);
+    !fold((sum & 0xffff).wrapping_add(sum >> 16))
 }
 
 #[inline]
@@ -136,12 +133,24 @@ mod tests {
         assert_eq!(of(&[]), 0xffff);
     }
 
+    /// Adds with the carry brought around, so that a sum of any length stays within 17 bits.
+    const fn add(sum: u32, value: u16) -> u32 {
+        let sum = sum.wrapping_add(value as u32);
+        (sum & 0xffff).wrapping_add(sum >> 16)
+    }
+
     /// Word by word with the carry brought around at each, as RFC 1071 §4.1 has it.
     fn naive(octets: &[u8]) -> u16 {
         let sum = octets
             .chunks(2)
             .fold(0, |sum, pair| add(sum, u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])));
         !fold(sum)
+    }
+
+    #[test]
+    fn a_header_of_zeros_is_not_right_one_of_ones_is() {
+        assert!(!is_right(&[0; 20]));
+        assert!(is_right(&[0xff; 20]));
     }
 
     #[test]
@@ -160,6 +169,17 @@ mod tests {
             prop_assert_eq!(of(&octets), naive(&octets));
             prop_assert_eq!(Sum::new().octets(head).octets(tail).finish(), naive(&octets));
             prop_assert_eq!(Sum::new().bulk(head).bulk(tail).finish(), naive(&octets));
+        }
+
+        #[test]
+        fn a_header_is_right_whose_sum_is_all_ones(mut octets: [u8; 20], at in 0..10_usize, is_spoiled: bool, bits: u16) {
+            octets[2 * at..2 * at + 2].fill(0);
+            let sum = of(&octets).to_be_bytes();
+            octets[2 * at..2 * at + 2].copy_from_slice(&sum);
+            prop_assert!(is_right(&octets));
+            octets[0] ^= u8::from(is_spoiled) * (bits as u8);
+            octets[19] ^= u8::from(is_spoiled) * (bits >> 8) as u8;
+            prop_assert_eq!(is_right(&octets), naive(&octets) == 0);
         }
 
         #[test]

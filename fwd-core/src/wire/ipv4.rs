@@ -224,10 +224,10 @@ impl<T: BorrowMut<[u8; 20]>> Ipv4<T> {
 
     #[inline]
     fn update_checksum(&mut self, old: [u8; 2], new: [u8; 2]) {
-        let sum = checksum::update(self.checksum(), u16::from_be_bytes(old), u16::from_be_bytes(new));
-        let [hi, lo] = sum.to_be_bytes();
         let octets = self.0.borrow_mut();
-        (octets[10], octets[11]) = (hi, lo);
+        let sum = u16::from_ne_bytes([octets[10], octets[11]]);
+        let sum = checksum::update(sum, u16::from_ne_bytes(old), u16::from_ne_bytes(new));
+        [octets[10], octets[11]] = sum.to_ne_bytes();
     }
 }
 

@@ -4,8 +4,8 @@ pub mod naive;
 
 use arbitrary::{Result, Unstructured};
 use fwd_core::net::{
-    IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelSpaceId, LabelStack, Mac, NhlfeId, PortId, ReplicationId, TunnelId,
-    VrfId,
+    IfIndex, Ipv4Prefix, Ipv6Prefix, Label, LabelSpaceId, LabelStack, Mac, NhlfeId, PortId, ReplicationId, SaId,
+    TunnelId, VrfId,
 };
 use fwd_core::op::{Assigned, FwdOp, Ilm, IlmAction, Interface, MarkPoint, NextHop, Nhlfe, RouteAction, TunnelModel};
 use fwd_core::table::{
@@ -277,23 +277,42 @@ fn forward(forwarder: &mut Forwarder<'_>, model: &Naive, ingress: IfIndex, headr
     2
 }
 
-/// Forwards frames again, one by one and in a batch: verdicts and octets are the same. Returns how many were forwarded.
+/// Forwards frames again, in a batch, one by one, and one by one through all stages: verdicts, octets and counters of VRFs are the same.
+/// Returns how many were forwarded.
 fn together(forwarder: &mut Forwarder<'_>, seen: &mut Vec<(IfIndex, usize, Vec<u8>)>) -> u64 {
-    let mut buffers: Vec<Vec<u8>> =
+    let buffers: Vec<Vec<u8>> =
         seen.iter().map(|(_, headroom, octets)| [&vec![0xa5; *headroom][..], octets].concat()).collect();
-    let mut alone = buffers.clone();
+    let [mut batched, mut single, mut staged] = [(); 3].map(|()| buffers.clone());
     let packet = |((ingress, headroom, octets), buffer): (&(IfIndex, usize, Vec<u8>), _)| {
         Packet::new(Frame::new(buffer, *headroom, octets.len()).unwrap(), *ingress)
     };
-    let mut packets: Vec<_> = seen.iter().zip(buffers.iter_mut().map(Vec::as_mut_slice)).map(packet).collect();
-    forwarder.forward_batch(&mut packets);
-    for (batched, mut single) in
-        packets.iter().zip(seen.iter().zip(alone.iter_mut().map(Vec::as_mut_slice)).map(packet))
-    {
-        let verdict = forwarder.forward(&mut single.frame, single.ingress);
-        assert_eq!((batched.verdict, batched.frame.octets()), (Some(verdict), single.frame.octets()));
+    let [mut batched, mut single, mut staged] = [&mut batched, &mut single, &mut staged]
+        .map(|buffers| seen.iter().zip(buffers.iter_mut().map(Vec::as_mut_slice)).map(packet).collect::<Vec<_>>());
+    let first = vrf_counters(forwarder);
+    forwarder.forward_batch(&mut batched);
+    let second = vrf_counters(forwarder);
+    for packet in &mut single {
+        packet.verdict = Some(forwarder.forward(&mut packet.frame, packet.ingress));
     }
-    2 * std::mem::take(seen).len() as u64
+    let third = vrf_counters(forwarder);
+    // The association matters for packets out of virtual links alone, and there are none here.
+    for packet in &mut staged {
+        packet.verdict = Some(forwarder.forward_unprotected(&mut packet.frame, packet.ingress, SaId(0)));
+    }
+    let added = |before: &[u64], after: &[u64]| before.iter().zip(after).map(|(a, b)| b - a).collect::<Vec<_>>();
+    assert_eq!(added(&first, &second), added(&second, &third));
+    assert_eq!(added(&second, &third), added(&third, &vrf_counters(forwarder)));
+    for ((batched, single), staged) in batched.iter().zip(&single).zip(&staged) {
+        assert_eq!((batched.verdict, batched.frame.octets()), (single.verdict, single.frame.octets()));
+        assert_eq!((staged.verdict, staged.frame.octets()), (single.verdict, single.frame.octets()));
+    }
+    3 * std::mem::take(seen).len() as u64
+}
+
+/// All counters of all VRFs.
+fn vrf_counters(forwarder: &Forwarder<'_>) -> Vec<u64> {
+    let counters = (0..VRFS).map(|vrf| forwarder.vrf_counters(VrfId(vrf)));
+    counters.flat_map(|c| [c.in_packets, c.in_octets, c.out_packets, c.out_octets]).collect()
 }
 
 /// An op whose numbers mostly fall into the small tables.

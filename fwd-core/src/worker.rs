@@ -9,7 +9,7 @@ use crate::op::{Origin, RouteAction};
 use crate::stage::bridge::Circuit;
 use crate::stage::classify::{Arrival, Payload};
 use crate::stage::egress::{Hop, Sent};
-use crate::stage::express::{Ready, Target};
+use crate::stage::express::{Kind, Ready};
 use crate::stage::label::{Ended, Forwarded, Labelled, Version};
 use crate::stage::police::State;
 use crate::stage::replicate::{Copies, Replication};
@@ -125,10 +125,10 @@ impl<'m> Worker<'m> {
     #[inline]
     fn express(&mut self, frame: &mut Frame<'_>, ingress: IfIndex) -> Option<(IfIndex, u8)> {
         let ready = Ready::take(&self.tables, frame, ingress)?;
-        let route = match ready.to {
-            Target::V4(vrf, addr) => self.tables.fib4.lookup(self.tables.root4(vrf), addr),
-            Target::V6(vrf) => self.tables.fib6.lookup(self.tables.root6(vrf), ready.destination6(frame)),
-            Target::Entry(_) => 0,
+        let route = match ready.kind {
+            Kind::V4 => self.tables.fib4.lookup(self.tables.root4(ready.vrf), ready.to),
+            Kind::V6 => self.tables.fib6.lookup(self.tables.root6(ready.vrf), ready.destination6(frame)),
+            Kind::Swap => 0,
         };
         self.send_express(frame, &ready, route)
     }
@@ -320,10 +320,10 @@ impl<'m> Worker<'m> {
         let (mut any4, mut any6) = (false, false);
         for ((packet, slot), (root, key)) in packets.iter().zip(&mut ready).zip(roots.iter_mut().zip(&mut keys)) {
             let Some(ready) = Ready::take(&self.tables, &packet.frame, packet.ingress) else { continue };
-            match ready.to {
-                Target::V4(vrf, addr) => (*root, *key, any4) = (self.tables.root4(vrf), addr, true),
-                Target::V6(_) => any6 = true,
-                Target::Entry(_) => {}
+            match ready.kind {
+                Kind::V4 => (*root, *key, any4) = (self.tables.root4(ready.vrf), ready.to, true),
+                Kind::V6 => any6 = true,
+                Kind::Swap => {}
             }
             *slot = Some(ready);
         }
@@ -349,13 +349,13 @@ impl<'m> Worker<'m> {
     fn look_up6(&self, packets: &[Packet<'_>], ready: &[Option<Ready>; BATCH], routes: &mut [u32; BATCH]) {
         let (mut roots, mut keys, mut found) = ([0_u32; BATCH], [0_u128; BATCH], [0_u32; BATCH]);
         for ((packet, ready), (root, key)) in packets.iter().zip(ready).zip(roots.iter_mut().zip(&mut keys)) {
-            if let Some((Target::V6(vrf), ready)) = ready.as_ref().map(|ready| (ready.to, ready)) {
-                (*root, *key) = (self.tables.root6(vrf), ready.destination6(&packet.frame));
+            if let Some(ready) = ready.as_ref().filter(|ready| ready.kind == Kind::V6) {
+                (*root, *key) = (self.tables.root6(ready.vrf), ready.destination6(&packet.frame));
             }
         }
         self.tables.fib6.lookup_batch(&roots, &keys, &mut found);
         for ((ready, route), found) in ready.iter().zip(routes).zip(found) {
-            if matches!(ready, Some(Ready { to: Target::V6(_), .. })) {
+            if ready.as_ref().is_some_and(|ready| ready.kind == Kind::V6) {
                 *route = found;
             }
         }

@@ -15,33 +15,40 @@ use crate::wire::{EtherType, Ethernet, Ipv4, Ipv6, LabelEntry};
 /// Labels that are pushed at most: a transport label, one of a detour, a VPN's, and one more.
 const LABELS: usize = 4;
 
-/// A packet in order, to be looked up or to go on by its label.
+/// A packet in order, to be looked up or to go on by its label. Small and flat: it waits for its look-up among others.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ready {
-    /// Where it goes.
-    pub(crate) to: Target,
-    /// The VRF that it arrived in.
-    pub(crate) arrived: VrfId,
-    below: Below,
+    pub(crate) kind: Kind,
     /// Octets in front of the header that stays.
     strip: u8,
     /// The TTL that arrived.
     ttl: u8,
     phb: u8,
+    /// The DSCP to be written into the IP header, or [`AS_IT_IS`]; the class of a label that is swapped, and its bottom bit.
+    class: u8,
+    /// The VRF that it arrived in.
+    pub(crate) arrived: VrfId,
+    /// The VRF that it is looked up in.
+    pub(crate) vrf: VrfId,
+    /// The IPv4 address that is looked up, or the entry of its label.
+    pub(crate) to: u32,
     /// Octets of the frame to the end of the packet.
     end: u32,
 }
 
 /// What says where a packet goes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Target {
-    /// The route of this IPv4 address.
-    V4(VrfId, u32),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The route of its IPv4 destination.
+    V4,
     /// The route of its IPv6 destination: [`Ready::destination6`].
-    V6(VrfId),
-    /// The entry of its label.
-    Entry(NhlfeId),
+    V6,
+    /// The entry of its label, which is swapped.
+    Swap,
 }
+
+/// No DSCP.
+const AS_IT_IS: u8 = 0xff;
 
 /// What was sent.
 #[derive(Clone, Copy, Debug)]
@@ -87,12 +94,14 @@ impl Ready {
         let ilm = tables.ilm.get(label).filter(|_| label >= Label::FIRST_UNRESERVED)?;
         match ilm.action {
             IlmAction::Forward(id) if tunnel.ttl > 1 => Some(Self {
-                to: Target::Entry(id),
-                arrived,
-                below: Below::Swapped { class: tunnel.class, bottom: entry.is_bottom() },
+                kind: Kind::Swap,
                 strip: AFTER_LABEL,
                 ttl: tunnel.ttl,
                 phb: tunnel.phb,
+                class: tunnel.class << 1 | u8::from(entry.is_bottom()),
+                arrived,
+                vrf: arrived,
+                to: id.0,
                 end: u32::try_from(packet.len().saturating_add(Ethernet::LEN)).ok()?,
             }),
             IlmAction::PopLookup(vrf) if entry.is_bottom() => match below.first()? >> 4 {
@@ -115,8 +124,7 @@ impl Ready {
         }
         let (ttl, dscp, dont_fragment) = (header.ttl(), header.dscp(), header.dont_fragment());
         let exposed = Exposed::Ipv4 { ttl, dscp, dont_fragment };
-        let to = Target::V4(vrfs.1, destination.to_bits());
-        Self::routed(tables, to, vrfs, (exposed, dscp, len), popped)
+        Self::routed(tables, (Kind::V4, destination.to_bits()), vrfs, (exposed, dscp, len), popped)
     }
 
     #[inline]
@@ -132,14 +140,14 @@ impl Ready {
             return None;
         }
         let (ttl, dscp) = (header.hop_limit(), header.dscp());
-        Self::routed(tables, Target::V6(vrfs.1), vrfs, (Exposed::Ipv6 { ttl, dscp }, dscp, len), popped)
+        Self::routed(tables, (Kind::V6, 0), vrfs, (Exposed::Ipv6 { ttl, dscp }, dscp, len), popped)
     }
 
     /// An IP packet, as [`super::route::finish`] has it rewritten.
     #[inline(always)]
     fn routed(
         tables: &Tables<'_>,
-        to: Target,
+        (kind, to): (Kind, u32),
         (arrived, vrf): (VrfId, VrfId),
         (exposed, dscp, len): (Exposed, u8, usize),
         popped: Option<Popped>,
@@ -153,12 +161,21 @@ impl Ready {
             Some(code) => (Some(code).filter(|code| *code != dscp), class_of(code)),
             None => (dscp_for(tunnel.class, dscp), tunnel.phb),
         };
-        let below = match exposed {
-            Exposed::Ipv4 { dont_fragment, .. } => Below::Ipv4 { dscp: new, dont_fragment },
-            _ => Below::Ipv6 { dscp: new },
-        };
         let end = u32::try_from(len.saturating_add(strip.into())).ok()?;
-        (tunnel.ttl > 1).then_some(Self { to, arrived, below, strip, ttl: tunnel.ttl, phb, end })
+        let (ttl, class) = (tunnel.ttl, new.unwrap_or(AS_IT_IS));
+        (ttl > 1).then_some(Self { kind, strip, ttl, phb, class, arrived, vrf, to, end })
+    }
+
+    /// What is written below the labels that are pushed.
+    #[inline(always)]
+    fn below(&self) -> Below {
+        let dscp = if self.class == AS_IT_IS { None } else { Some(self.class) };
+        match self.kind {
+            // It is not too long, so whether it may be fragmented does not matter.
+            Kind::V4 => Below::Ipv4 { dscp, dont_fragment: true },
+            Kind::V6 => Below::Ipv6 { dscp },
+            Kind::Swap => Below::Swapped { class: self.class >> 1, bottom: self.class & 1 != 0 },
+        }
     }
 
     /// The destination of an IPv6 packet.
@@ -170,8 +187,9 @@ impl Ready {
     /// Sends it by the entry of its label, or by that of its route.
     #[inline(always)]
     pub(crate) fn send(&self, tables: &Tables<'_>, frame: &mut Frame<'_>, route: u32) -> Option<Sent> {
-        let id = match (self.to, vrf::unpack(route)) {
-            (Target::Entry(id), _) | (_, Some(RouteAction::Forward(id))) => id,
+        let id = match (self.kind, vrf::unpack(route)) {
+            (Kind::Swap, _) => NhlfeId(self.to),
+            (_, Some(RouteAction::Forward(id))) => id,
             _ => return None,
         };
         let mut stack = Stack { words: [0; LABELS], free: LABELS };
@@ -187,8 +205,8 @@ impl Ready {
         let (front, packet) = frame.split(strip)?;
         let front = front.last_chunk_mut::<FRONT>()?;
         // Nothing fails from here on.
-        egress::write_below(packet, self.below, self.ttl.wrapping_sub(1));
-        let ethertype = if pushed == 0 { egress::ethertype_of(self.below) } else { EtherType::MPLS };
+        egress::write_below(packet, self.below(), self.ttl.wrapping_sub(1));
+        let ethertype = if pushed == 0 { egress::ethertype_of(self.below()) } else { EtherType::MPLS };
         stack.write(front, |header| header.set_words(neighbor, record.mac(), ethertype));
         frame.replace(strip, pushed.wrapping_add(Ethernet::LEN), end);
         Some(Sent { iface, class: self.phb, vrf: record.vrf(), octets })
@@ -197,9 +215,9 @@ impl Ready {
     /// The hash of its flow.
     #[inline(never)]
     fn flow(&self, frame: &Frame<'_>) -> u32 {
-        match self.to {
-            Target::Entry(_) => flow::of_labels(frame.after(Ethernet::LEN)),
-            Target::V4(..) | Target::V6(_) => flow::of_ip(frame.after(self.strip.into())),
+        match self.kind {
+            Kind::Swap => flow::of_labels(frame.after(Ethernet::LEN)),
+            Kind::V4 | Kind::V6 => flow::of_ip(frame.after(self.strip.into())),
         }
     }
 }
@@ -232,7 +250,7 @@ impl Stack {
     ) -> Option<(IfIndex, MacWords)> {
         let entry_bits = |class: u8, is_bottom: bool| u32::from(class & 7) << 9 | u32::from(is_bottom) << 8;
         let mut ttl = u32::from(ready.ttl.wrapping_sub(1));
-        let (mut bits, mut is_swap) = match ready.below {
+        let (mut bits, mut is_swap) = match ready.below() {
             Below::Swapped { class, bottom } => (entry_bits(class, bottom), true),
             _ => (entry_bits(ready.phb, true), false),
         };

@@ -2,6 +2,8 @@
 //!
 //! A stage reads the frame and says how it is to be rewritten; only the last one, egress, writes it, when nothing can
 //! fail any more. Hence a packet that is punted or dropped stays in its frame as it arrived.
+//!
+//! Most packets never come here: `express.rs` sends them in one pass, and leaves to the stages what is out of the ordinary.
 
 pub(crate) mod bridge;
 pub(crate) mod classify;

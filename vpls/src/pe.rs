@@ -1,5 +1,6 @@
 //! The machine of a PE: instances, what comes in and goes out, and in which order things are settled.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -11,6 +12,7 @@ use fwd_core::net::{IfIndex, NhlfeId, PortId, VsiId};
 use fwd_core::op::{FwdOp, LinkLocal, NextHop, Tags, Vsi, VsiGroupKey};
 use fwd_core::time::Instant;
 use fwd_core::timers::Timers;
+use hashbrown::{HashMap, HashSet};
 
 use crate::bgp::{McastKey, RouteKey, Tunnel};
 use crate::config::{ConfigError, PeConfig, VsiConfig};
@@ -106,7 +108,7 @@ pub(crate) struct Transport {
 pub struct VplsPe {
     pub(crate) config: PeConfig,
     pub(crate) now: Instant,
-    pub(crate) vsis: BTreeMap<VsiId, Instance>,
+    pub(crate) vsis: BTreeMap<VsiId, Box<Instance>>,
     /// The instance of each port, and the domain of each qualified VLAN.
     pub(crate) ports: BTreeMap<PortId, VsiId>,
     /// The circuit of each interface and tags.
@@ -114,9 +116,9 @@ pub struct VplsPe {
     pub(crate) domains: BTreeMap<VsiId, VsiId>,
     pub(crate) targets: BTreeMap<RouteTarget, BTreeSet<VsiId>>,
     pub(crate) rds: BTreeMap<RouteDistinguisher, VsiId>,
-    pub(crate) routes: BTreeMap<RouteKey, Arc<Route>>,
+    pub(crate) routes: HashMap<RouteKey, Arc<Route>>,
     /// Routes by what makes them an instance's.
-    pub(crate) interests: BTreeMap<Interest, BTreeSet<RouteKey>>,
+    pub(crate) interests: BTreeMap<Interest, HashSet<RouteKey>>,
     pub(crate) transports: BTreeMap<IpAddr, Transport>,
     pub(crate) trees: BTreeMap<Tunnel, RootedTree>,
     pub(crate) next_tree: u32,
@@ -168,7 +170,7 @@ impl VplsPe {
             domains: BTreeMap::new(),
             targets: BTreeMap::new(),
             rds: BTreeMap::new(),
-            routes: BTreeMap::new(),
+            routes: HashMap::new(),
             interests: BTreeMap::new(),
             transports: BTreeMap::new(),
             trees: BTreeMap::new(),
@@ -362,7 +364,7 @@ impl VplsPe {
     /// How much of what an instance uses.
     #[must_use]
     pub fn usage(&self, vsi: VsiId) -> Option<Usage> {
-        self.vsis.get(&vsi).map(Usage::of)
+        self.vsis.get(&vsi).map(|instance| Usage::of(instance))
     }
 
     /// Events since the start, those not handed out among them.

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use core::net::IpAddr;
 
 use bgp_vpn::attr::RouteTarget;
@@ -52,8 +53,8 @@ pub(crate) enum Timer {
     Probe(u32),
 }
 
-/// What is to be settled, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What is to be settled: of one instance after the other, of each in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dirty {
     /// Ports, labels and entries of an instance.
     Ports(VsiId),
@@ -67,6 +68,35 @@ pub(crate) enum Dirty {
     Leaves(VsiId),
     /// Routes of an instance.
     Advertise(VsiId),
+}
+
+impl Dirty {
+    /// The instance, which comes first so that what is in reach of one is settled together, and the place in its order.
+    const fn order(&self) -> (u16, u8) {
+        match self {
+            Self::Ports(vsi) => (vsi.0, 0),
+            Self::Flood(vsi) => (vsi.0, 1),
+            Self::Group(vsi, ..) => (vsi.0, 2),
+            Self::Copies(vsi) => (vsi.0, 3),
+            Self::Leaves(vsi) => (vsi.0, 4),
+            Self::Advertise(vsi) => (vsi.0, 5),
+        }
+    }
+}
+
+impl Ord for Dirty {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.order().cmp(&other.order()).then_with(|| match (self, other) {
+            (Self::Group(_, domain, key), Self::Group(_, other, other_key)) => (domain, key).cmp(&(other, other_key)),
+            _ => Ordering::Equal,
+        })
+    }
+}
+
+impl PartialOrd for Dirty {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// Numbers that instances share.

@@ -15,6 +15,7 @@ use crate::fault::{Affected, Cause};
 use crate::io::Output;
 use crate::pe::{Dirty, Timer, VplsPe};
 use crate::snoop::Snooper;
+use crate::sorted::VecMap;
 use crate::vsi::{Circuit, Domain, Forwarder, Imported, Instance, LegNumbers, PwKey};
 
 /// How long VEs may become known before labels are allocated.
@@ -35,7 +36,7 @@ impl VplsPe {
         if distinct.len() < wanted.len() || distinct.iter().any(|domain| self.domains.contains_key(domain)) {
             return Err(ConfigError::VsiExists);
         }
-        let mut domains = BTreeMap::new();
+        let mut domains = VecMap::new();
         for (vlan, domain) in wanted {
             domains.insert(domain, self.new_domain(&config, vlan)?);
         }
@@ -64,11 +65,11 @@ impl VplsPe {
             blocks: Vec::new(),
             blocks_ready: false,
             forwarder,
-            advertised: BTreeMap::new(),
+            advertised: VecMap::new(),
             withdrawals: BTreeMap::new(),
             policers: Vec::new(),
             copies: None,
-            bindings: BTreeMap::new(),
+            bindings: VecMap::new(),
             joined: BTreeMap::new(),
             loops: crate::oam::LoopWatch::default(),
             carried: crate::oam::Carried::default(),
@@ -77,7 +78,7 @@ impl VplsPe {
             created: now,
             config,
         };
-        self.vsis.insert(vsi, instance);
+        self.vsis.insert(vsi, Box::new(instance));
         self.import_known(vsi);
         self.police_vsi(vsi)?;
         self.start_inclusive(vsi);
@@ -175,7 +176,8 @@ impl VplsPe {
             rates.multicast = Some(crate::police::Rate::ZERO);
         }
         instance.legs.give(port);
-        instance.circuits.insert(port, Circuit { config, up: true, looped: false, policers: Vec::new() });
+        let circuit = Circuit { config, up: true, looped: false, policers: Vec::new() };
+        instance.circuits.insert(port, Box::new(circuit));
         self.ports.insert(port, vsi);
         self.circuits.insert(attached, port);
         self.dirty.extend([Dirty::Flood(vsi), Dirty::Leaves(vsi), Dirty::Advertise(vsi)]);

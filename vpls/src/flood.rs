@@ -11,6 +11,7 @@ use fwd_core::op::{LegTarget, VsiGroupKey};
 use crate::multicast::flow_of;
 use crate::pe::{Dirty, VplsPe};
 use crate::program::Legs;
+use crate::snoop::Ports;
 use crate::vsi::Instance;
 
 /// Where the numbers of trees' legs begin.
@@ -29,10 +30,10 @@ impl VplsPe {
     pub(crate) fn legs(
         &self,
         instance: &Instance,
-        ports: &BTreeSet<PortId>,
+        ports: &Ports,
         tree: Option<(&BTreeSet<IpAddr>, &[fwd_core::net::NhlfeId])>,
     ) -> Legs {
-        let mut legs = Legs::new();
+        let mut legs: Vec<(u16, LegTarget)> = Vec::with_capacity(ports.len());
         let by_tree: BTreeSet<PortId> = tree
             .into_iter()
             .flat_map(|(served, _)| instance.mesh_peers().filter(|(peer, _)| served.contains(peer)))
@@ -40,22 +41,22 @@ impl VplsPe {
             .collect();
         for port in ports {
             if let Some(leg) = instance.legs.get(*port).filter(|_| !by_tree.contains(port)) {
-                legs.insert(leg, LegTarget::Port(*port));
+                legs.push((leg, LegTarget::Port(*port)));
             }
         }
         if let Some((_, entries)) = tree.filter(|_| by_tree.iter().any(|port| ports.contains(port))) {
             for (leg, entry) in (TREE_LEGS..).zip(entries) {
-                legs.insert(leg, LegTarget::Nhlfe(*entry));
+                legs.push((leg, LegTarget::Nhlfe(*entry)));
             }
         }
-        legs
+        legs.into_iter().collect()
     }
 
     /// Programs where the domains of an instance flood.
     pub(crate) fn settle_flood(&mut self, vsi: VsiId) {
         let Some(instance) = self.vsis.get(&vsi) else { return };
         let mut plan: Vec<(VsiId, ReplicationId, Legs)> = Vec::new();
-        let every: BTreeSet<PortId> = instance.forwarding().collect();
+        let every: Ports = instance.forwarding().collect();
         for (id, domain) in &instance.domains {
             for (what, group) in
                 [(Flooded::All, domain.all), (Flooded::Unknown, domain.unknown), (Flooded::Multicast, domain.multicast)]
@@ -89,7 +90,7 @@ impl VplsPe {
         let Some(d) = instance.domains.get(&domain) else { return };
         let wanted = d.snooper.as_deref().and_then(|snooper| snooper.ports_of(key)).map(|ports| {
             let receives = |port: &PortId| instance.passes(*port) && instance.receives(*port);
-            let mut ports: BTreeSet<PortId> = ports.into_iter().filter(receives).collect();
+            let mut ports: Ports = ports.into_iter().filter(receives).collect();
             // PEs that answered a selective tree's route have members, whether their reports came here or not.
             if let Some((served, _)) = flow_of(key).and_then(|(source, group)| self.selective(instance, source, group))
             {

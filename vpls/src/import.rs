@@ -1,6 +1,6 @@
 //! Routes: those of other PEs to the instances that they are for (RFC 4761 §3.2.2, RFC 6074 §3.2.2), and ours to the speaker.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -13,6 +13,7 @@ use crate::bgp::{Nlri, RouteKey};
 use crate::event::EventKind;
 use crate::io::Output;
 use crate::pe::{Dirty, VplsPe};
+use crate::sorted::VecMap;
 use crate::vsi::Route;
 
 /// What makes a route an instance's: a target that it imports, or the route distinguisher of the route of ours that is answered.
@@ -134,10 +135,8 @@ impl VplsPe {
 
     /// Advertises what is to be advertised, and withdraws the rest.
     pub(crate) fn settle_routes(&mut self, vsi: VsiId) {
-        let mut wanted: BTreeMap<RouteKey, Route> = BTreeMap::new();
-        for route in self.ve_routes(vsi).into_iter().chain(self.discovery_route(vsi)).chain(self.mcast_routes(vsi)) {
-            wanted.insert(route.nlri.key(), route);
-        }
+        let routes = self.ve_routes(vsi).into_iter().chain(self.discovery_route(vsi)).chain(self.mcast_routes(vsi));
+        let wanted: VecMap<RouteKey, Route> = routes.map(|route| (route.nlri.key(), route)).collect();
         let Some(instance) = self.vsis.get_mut(&vsi) else { return };
         for (key, route) in &instance.advertised {
             if !wanted.contains_key(key) {

@@ -65,6 +65,7 @@ pub mod probe;
 mod program;
 mod pws;
 pub mod snoop;
+mod sorted;
 pub mod stats;
 mod vsi;
 pub mod yang;

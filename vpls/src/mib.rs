@@ -394,7 +394,7 @@ impl VplsMib {
     /// The objects of a PE.
     #[must_use]
     pub fn new(pe: &VplsPe) -> Self {
-        let instances = || pe.vsis.values();
+        let instances = || pe.vsis.values().map(|instance| &**instance);
         let pws: Vec<PwRow> = instances().flat_map(Instance::pw_rows).collect();
         let bgp: Vec<BgpRow> = instances().map(Instance::bgp_row).collect();
         let statistic = |instance: &Instance| {

@@ -1,8 +1,10 @@
 //! The machine of a PE: instances, what comes in and goes out, and in which order things are settled.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use core::net::IpAddr;
 
 use bgp_vpn::attr::RouteTarget;
@@ -11,6 +13,7 @@ use fwd_core::net::{IfIndex, NhlfeId, PortId, VsiId};
 use fwd_core::op::{FwdOp, LinkLocal, NextHop, Tags, Vsi, VsiGroupKey};
 use fwd_core::time::Instant;
 use fwd_core::timers::Timers;
+use hashbrown::{HashMap, HashSet};
 
 use crate::bgp::{McastKey, RouteKey, Tunnel};
 use crate::config::{ConfigError, PeConfig, VsiConfig};
@@ -50,8 +53,8 @@ pub(crate) enum Timer {
     Probe(u32),
 }
 
-/// What is to be settled, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What is to be settled: of one instance after the other, of each in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dirty {
     /// Ports, labels and entries of an instance.
     Ports(VsiId),
@@ -65,6 +68,35 @@ pub(crate) enum Dirty {
     Leaves(VsiId),
     /// Routes of an instance.
     Advertise(VsiId),
+}
+
+impl Dirty {
+    /// The instance, which comes first so that what is in reach of one is settled together, and the place in its order.
+    const fn order(&self) -> (u16, u8) {
+        match self {
+            Self::Ports(vsi) => (vsi.0, 0),
+            Self::Flood(vsi) => (vsi.0, 1),
+            Self::Group(vsi, ..) => (vsi.0, 2),
+            Self::Copies(vsi) => (vsi.0, 3),
+            Self::Leaves(vsi) => (vsi.0, 4),
+            Self::Advertise(vsi) => (vsi.0, 5),
+        }
+    }
+}
+
+impl Ord for Dirty {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.order().cmp(&other.order()).then_with(|| match (self, other) {
+            (Self::Group(_, domain, key), Self::Group(_, other, other_key)) => (domain, key).cmp(&(other, other_key)),
+            _ => Ordering::Equal,
+        })
+    }
+}
+
+impl PartialOrd for Dirty {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// Numbers that instances share.
@@ -106,7 +138,7 @@ pub(crate) struct Transport {
 pub struct VplsPe {
     pub(crate) config: PeConfig,
     pub(crate) now: Instant,
-    pub(crate) vsis: BTreeMap<VsiId, Instance>,
+    pub(crate) vsis: BTreeMap<VsiId, Box<Instance>>,
     /// The instance of each port, and the domain of each qualified VLAN.
     pub(crate) ports: BTreeMap<PortId, VsiId>,
     /// The circuit of each interface and tags.
@@ -114,9 +146,9 @@ pub struct VplsPe {
     pub(crate) domains: BTreeMap<VsiId, VsiId>,
     pub(crate) targets: BTreeMap<RouteTarget, BTreeSet<VsiId>>,
     pub(crate) rds: BTreeMap<RouteDistinguisher, VsiId>,
-    pub(crate) routes: BTreeMap<RouteKey, Arc<Route>>,
+    pub(crate) routes: HashMap<RouteKey, Arc<Route>>,
     /// Routes by what makes them an instance's.
-    pub(crate) interests: BTreeMap<Interest, BTreeSet<RouteKey>>,
+    pub(crate) interests: BTreeMap<Interest, HashSet<RouteKey>>,
     pub(crate) transports: BTreeMap<IpAddr, Transport>,
     pub(crate) trees: BTreeMap<Tunnel, RootedTree>,
     pub(crate) next_tree: u32,
@@ -168,7 +200,7 @@ impl VplsPe {
             domains: BTreeMap::new(),
             targets: BTreeMap::new(),
             rds: BTreeMap::new(),
-            routes: BTreeMap::new(),
+            routes: HashMap::new(),
             interests: BTreeMap::new(),
             transports: BTreeMap::new(),
             trees: BTreeMap::new(),
@@ -362,7 +394,7 @@ impl VplsPe {
     /// How much of what an instance uses.
     #[must_use]
     pub fn usage(&self, vsi: VsiId) -> Option<Usage> {
-        self.vsis.get(&vsi).map(Usage::of)
+        self.vsis.get(&vsi).map(|instance| Usage::of(instance))
     }
 
     /// Events since the start, those not handed out among them.

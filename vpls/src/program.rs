@@ -1,6 +1,7 @@
 //! What is in the forwarding plane: every entry that was programmed, so that only differences are, in an order in which
 //! nothing names what is not there.
 
+use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, VecDeque};
 
 use fwd_core::net::{Label, Mac, NhlfeId, PolicerId, PortId, ReplicationId, VlanId, VsiId};
@@ -9,8 +10,10 @@ use fwd_core::op::{
     VsiOrVrf,
 };
 
+use crate::sorted::VecMap;
+
 /// The legs of a group by number.
-pub(crate) type Legs = BTreeMap<u16, LegTarget>;
+pub(crate) type Legs = VecMap<u16, LegTarget>;
 
 /// The tables as they are when every op handed out has been applied.
 #[derive(Clone, Debug, Default)]
@@ -30,12 +33,11 @@ pub(crate) struct Program {
 
 /// Sets a key of a map to a value or to nothing; whether that changed it.
 fn put<K: Ord, V: PartialEq + Clone>(map: &mut BTreeMap<K, V>, key: K, value: Option<&V>) -> bool {
-    if map.get(&key) == value {
-        return false;
-    }
-    match value {
-        Some(value) => drop(map.insert(key, value.clone())),
-        None => drop(map.remove(&key)),
+    let Some(value) = value else { return map.remove(&key).is_some() };
+    match map.entry(key) {
+        Entry::Occupied(held) if held.get() == value => return false,
+        Entry::Occupied(mut held) => drop(held.insert(value.clone())),
+        Entry::Vacant(free) => drop(free.insert(value.clone())),
     }
     true
 }

@@ -10,6 +10,7 @@ use core::net::IpAddr;
 use fwd_core::net::{Label, Mac, NhlfeId, PolicerId, PortId, ReplicationId, VlanId, VsiId};
 use fwd_core::op::{FlowLabels, NextHop, VsiGroupKey};
 use fwd_core::time::Instant;
+use hashbrown::HashMap;
 use p2mp_pw::ldp::PwStatus;
 
 use crate::bgp::{McastKey, Nlri, RouteAttributes, RouteKey};
@@ -20,6 +21,7 @@ use crate::multicast::Binding;
 use crate::oam::{Carried, LoopWatch};
 use crate::pws::Pws;
 use crate::snoop::Snooper;
+use crate::sorted::VecMap;
 
 /// A route of another PE.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,9 +164,9 @@ impl LegNumbers {
 /// Routes that an instance imports.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Imported {
-    all: BTreeMap<RouteKey, Arc<Route>>,
+    all: HashMap<RouteKey, Arc<Route>>,
     /// Those that are label blocks, by the VE that they are of.
-    ves: BTreeMap<u16, BTreeMap<RouteKey, Arc<Route>>>,
+    ves: BTreeMap<u16, VecMap<RouteKey, Arc<Route>>>,
 }
 
 impl Imported {
@@ -187,13 +189,14 @@ impl Imported {
         }
     }
 
+    /// All of them, in no order.
     pub(crate) fn values(&self) -> impl Iterator<Item = &Arc<Route>> {
         self.all.values()
     }
 
     /// Label blocks of a VE.
     pub(crate) fn of_ve(&self, ve: u16) -> impl Iterator<Item = &Arc<Route>> {
-        self.ves.get(&ve).into_iter().flat_map(BTreeMap::values)
+        self.ves.get(&ve).into_iter().flat_map(VecMap::values)
     }
 
     /// VEs that have a label block.
@@ -206,23 +209,23 @@ impl Imported {
 #[derive(Clone, Debug)]
 pub(crate) struct Instance {
     pub(crate) config: VsiConfig,
-    pub(crate) circuits: BTreeMap<PortId, Circuit>,
+    pub(crate) circuits: BTreeMap<PortId, Box<Circuit>>,
     pub(crate) pws: Pws,
     pub(crate) legs: LegNumbers,
-    pub(crate) domains: BTreeMap<VsiId, Domain>,
+    pub(crate) domains: VecMap<VsiId, Domain>,
     pub(crate) routes: Imported,
     pub(crate) blocks: Vec<LabelBlock>,
     /// Whether blocks may be allocated: VEs have had time to become known.
     pub(crate) blocks_ready: bool,
     pub(crate) forwarder: Forwarder,
-    pub(crate) advertised: BTreeMap<RouteKey, Route>,
+    pub(crate) advertised: VecMap<RouteKey, Route>,
     /// MAC withdrawals that wait for others, by whether they are negative.
     pub(crate) withdrawals: BTreeMap<PwKey, (bool, BTreeSet<Mac>)>,
     pub(crate) policers: Vec<PolicerId>,
     /// The policer of multicast by its copies.
     pub(crate) copies: Option<PolicerId>,
     /// Trees that this PE roots.
-    pub(crate) bindings: BTreeMap<McastKey, Binding>,
+    pub(crate) bindings: VecMap<McastKey, Binding>,
     /// Routes of other PEs that this one answers as a leaf.
     pub(crate) joined: BTreeMap<McastKey, crate::multicast::Joined>,
     pub(crate) loops: LoopWatch,

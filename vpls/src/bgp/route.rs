@@ -90,7 +90,7 @@ pub enum Nlri {
 }
 
 /// What tells one route from another: an [`Nlri`] without what may change under the same key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RouteKey {
     /// A block by its offset.
     Block(RouteDistinguisher, u16, u16),

@@ -1,6 +1,7 @@
 //! Trees of other PEs at a leaf (RFC 7117 §8.3): which are joined, and where what they carry arrives.
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -9,7 +10,7 @@ use fwd_core::net::{Label, PortId, VsiId};
 use crate::bgp::{McastKey, Nlri, Pmsi, Tunnel};
 use crate::io::{Output, TreeRequest};
 use crate::pe::{Dirty, VplsPe};
-use crate::vsi::Instance;
+use crate::vsi::{Instance, Route};
 
 /// A tree of another PE that this one is a leaf of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +47,11 @@ impl Instance {
     /// Trees that other PEs announce to this instance.
     fn announced(&self) -> BTreeMap<McastKey, (Pmsi, IpAddr)> {
         let mut announced = BTreeMap::new();
-        for route in self.routes.values() {
+        let mut routes: Vec<&Arc<Route>> =
+            self.routes.values().filter(|route| route.attributes.pmsi.is_some()).collect();
+        // Of several label blocks of one PE the first counts.
+        routes.sort_unstable_by_key(|route| route.nlri.key());
+        for route in routes {
             let (Some(pmsi), next_hop) = (&route.attributes.pmsi, route.attributes.next_hop) else { continue };
             match route.nlri {
                 Nlri::SPmsi(key) => drop(announced.insert(key, (pmsi.clone(), next_hop))),

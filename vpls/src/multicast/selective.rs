@@ -261,6 +261,6 @@ impl VplsPe {
     /// The bindings of an instance.
     #[must_use]
     pub fn bindings(&self, vsi: VsiId) -> BTreeMap<McastKey, Binding> {
-        self.vsis.get(&vsi).map(|i| i.bindings.clone()).unwrap_or_default()
+        self.vsis.get(&vsi).map(|i| i.bindings.clone().into_iter().collect()).unwrap_or_default()
     }
 }

@@ -16,6 +16,7 @@ use crate::event::EventKind;
 use crate::fault::{Affected, Cause};
 use crate::io::{Output, TreeEvent, TreeRequest};
 use crate::pe::{Dirty, Timer, VplsPe};
+use crate::sorted::VecSet;
 use crate::vsi::Instance;
 
 /// A tree that this PE roots.
@@ -30,7 +31,7 @@ pub struct RootedTree {
     pub(crate) down: BTreeSet<IpAddr>,
     /// The greatest packet that it carries; 0: not known.
     pub(crate) mtu: u16,
-    pub(crate) users: BTreeSet<(VsiId, McastKey)>,
+    pub(crate) users: VecSet<(VsiId, McastKey)>,
 }
 
 /// The opaque value of our mLDP trees: a generic LSP identifier (RFC 6388 §2.3.1).
@@ -86,7 +87,7 @@ impl VplsPe {
                     entries: Vec::new(),
                     down: BTreeSet::new(),
                     mtu: 0,
-                    users: BTreeSet::new(),
+                    users: VecSet::new(),
                 })
             }
         };
@@ -229,13 +230,7 @@ impl VplsPe {
     }
 
     /// A tree, or a leaf of it, is reached or no longer.
-    fn tree_fault(
-        &mut self,
-        tunnel: &Tunnel,
-        users: &BTreeSet<(VsiId, McastKey)>,
-        leaf: Option<IpAddr>,
-        is_down: bool,
-    ) {
+    fn tree_fault(&mut self, tunnel: &Tunnel, users: &VecSet<(VsiId, McastKey)>, leaf: Option<IpAddr>, is_down: bool) {
         let of = |(vsi, key): &(VsiId, McastKey)| self.vsis.get(vsi)?.bindings.get(key);
         let all: BTreeSet<IpAddr> = users.iter().filter_map(of).flat_map(|b| b.leaves.keys().copied()).collect();
         let (cause, now) = (Cause::Tree(tunnel.clone()), self.now);

@@ -1,5 +1,6 @@
 //! The snooper of one broadcast domain: takes control frames, knows who wants what, and says where frames go.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -93,7 +94,7 @@ pub struct Snooper {
     pub(super) config: SnoopConfig,
     pub(super) limits: VsiLimits,
     pub(super) now: Instant,
-    pub(super) ports: BTreeMap<PortId, Port>,
+    pub(super) ports: BTreeMap<PortId, Box<Port>>,
     /// Ports in quarantine, and until when.
     pub(super) quarantines: Timers<PortId>,
     pub(super) igmp: GmpRouter<Ipv4Addr>,
@@ -185,7 +186,7 @@ impl Snooper {
         let changes = Bucket::new(now, CHANGES_PER_PORT, CHANGES_PER_PORT.saturating_mul(2));
         let state =
             Port { kind, config, records, changes, malformed: (0, now), strikes: 0, counts: PortCounts::default() };
-        self.ports.insert(port, state);
+        self.ports.insert(port, Box::new(state));
         self.everything_changed();
         self.collect();
     }
@@ -253,8 +254,8 @@ impl Snooper {
     /// Every port but one.
     pub(super) fn all_but(&self, port: PortId) -> Ports {
         let from_mesh = self.is_mesh(port);
-        let goes = |(at, state): &(&PortId, &Port)| **at != port && !(from_mesh && state.kind == PortKind::Mesh);
-        self.ports.iter().filter(goes).map(|(at, _)| *at).collect()
+        let goes = |at: PortId, state: &Port| at != port && !(from_mesh && state.kind == PortKind::Mesh);
+        self.ports.iter().filter(|(at, state)| goes(**at, state)).map(|(at, _)| *at).collect()
     }
 
     pub(super) fn is_mesh(&self, port: PortId) -> bool {

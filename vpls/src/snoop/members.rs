@@ -1,14 +1,16 @@
 //! Who wants which flows, from group management, PIM and configuration.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use fwd_core::net::{Ipv4Prefix, Ipv6Prefix, PortId};
 use fwd_core::op::{MrouteKey, VsiGroupKey};
 
+use crate::sorted::{VecMap, VecSet};
+
 /// Ports.
-pub(crate) type Ports = BTreeSet<PortId>;
+pub(crate) type Ports = VecSet<PortId>;
 
 /// The members of a group.
 #[derive(Clone, Debug, Default)]
@@ -16,9 +18,9 @@ pub(crate) struct Group {
     /// Ports that want all sources.
     pub(crate) any: Ports,
     /// Ports that want a source.
-    pub(crate) include: BTreeMap<IpAddr, Ports>,
+    pub(crate) include: VecMap<IpAddr, Ports>,
     /// Ports that want all sources but one.
-    pub(crate) exclude: BTreeMap<IpAddr, Ports>,
+    pub(crate) exclude: VecMap<IpAddr, Ports>,
 }
 
 impl Group {
@@ -59,8 +61,8 @@ pub(crate) enum Want {
 impl Members {
     pub(crate) fn set(&mut self, group: IpAddr, want: Want, port: PortId, present: bool) {
         let members = self.0.entry(group).or_default();
-        let of = |map: &mut BTreeMap<IpAddr, Ports>, source| {
-            let ports = map.entry(source).or_default();
+        let of = |map: &mut VecMap<IpAddr, Ports>, source| {
+            let Some(ports) = map.or_default(source) else { return };
             if present {
                 ports.insert(port)
             } else {

@@ -34,7 +34,7 @@ use crate::config::ConfigError;
 
 pub use frame::{Control, Fault, Protocol, Snooped, build, group_mac};
 pub use machine::{Origin, Snooper};
-pub(crate) use members::{flow_key, key_flow as flow_of};
+pub(crate) use members::{Ports, flow_key, key_flow as flow_of};
 pub(crate) use pim::PimRoute;
 pub use pim::{Neighbor, PimMode};
 pub use standing::MessageCounts;

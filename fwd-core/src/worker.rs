@@ -531,26 +531,14 @@ impl<'m> Worker<'m> {
     pub fn lookup4_batch(&self, vrf: VrfId, addrs: &[Ipv4Addr], actions: &mut [Option<RouteAction>]) {
         let _pin = self.pin();
         let root = self.tables.root4(vrf);
-        for (addrs, actions) in addrs.chunks(BATCH).zip(actions.chunks_mut(BATCH)) {
-            let mut keys = [0; BATCH];
-            keys.iter_mut().zip(addrs).for_each(|(key, addr)| *key = addr.to_bits());
-            let mut routes = [0; BATCH];
-            self.tables.fib4.lookup_one(root, &keys, &mut routes);
-            actions.iter_mut().zip(routes).for_each(|(action, route)| *action = vrf::unpack(route));
-        }
+        self.tables.fib4.lookup_all(root, (addrs, Ipv4Addr::to_bits), (actions, vrf::unpack));
     }
 
     /// [`Self::lookup6`] of many addresses in one VRF.
     pub fn lookup6_batch(&self, vrf: VrfId, addrs: &[Ipv6Addr], actions: &mut [Option<RouteAction>]) {
         let _pin = self.pin();
         let root = self.tables.root6(vrf);
-        for (addrs, actions) in addrs.chunks(BATCH).zip(actions.chunks_mut(BATCH)) {
-            let mut keys = [0; BATCH];
-            keys.iter_mut().zip(addrs).for_each(|(key, addr)| *key = addr.to_bits());
-            let mut routes = [0; BATCH];
-            self.tables.fib6.lookup_one(root, &keys, &mut routes);
-            actions.iter_mut().zip(routes).for_each(|(action, route)| *action = vrf::unpack(route));
-        }
+        self.tables.fib6.lookup_all(root, (addrs, Ipv6Addr::to_bits), (actions, vrf::unpack));
     }
 
     /// The ports that MAC addresses are at, many at once; as many as the shorter of the two holds. Their loads overlap.

@@ -39,6 +39,10 @@ pub(super) const DIRECT_LEN: usize = 1 << DIRECT_BITS;
 /// Nodes from a root to an IPv6 host.
 pub(super) const LEVELS: usize = 22;
 
+/// Addresses that are looked up together, where something stands in front and where not.
+const MANY: usize = 64;
+const FEW: usize = 32;
+
 /// The look-up of one address family, as readers see it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fib<'m> {
@@ -127,8 +131,10 @@ impl<'m> Fib<'m> {
                 if route == ASK { self.first_of_trie(root, key) } else { (ROUTE | route, 0) }
             }
             Some(number) => {
-                let entry = self.front6(number).map_or(fib_front6::ASK, |front| fib_front6::begin(front, key.high()));
-                let bits = fib_front6::SHIFTS.map(|shift| key.high().wrapping_shr(shift));
+                let high = key.high();
+                let entry = self.front6(number).map_or(fib_front6::ASK, |front| fib_front6::begin(front, high));
+                let bits = fib_front6::SHIFTS.map(|shift| high.wrapping_shr(shift));
+                let entry = fib_front6::if_below(high, entry);
                 let entry = bits.into_iter().fold(entry, |entry, bits| fib_front6::go_on(self.front, entry, bits));
                 self.behind_front6(root, key, entry)
             }
@@ -175,14 +181,56 @@ impl<'m> Fib<'m> {
         }
     }
 
+    /// Looks up many addresses in one VRF, as many as the shorter of the slices holds: by their bits, and makes results of the routes.
+    #[inline(always)]
+    pub(crate) fn lookup_all<K: Key, A: Copy, R>(
+        self,
+        root: u32,
+        (addrs, bits): (&[A], impl Fn(A) -> K),
+        (results, result): (&mut [R], impl Fn(u32) -> R),
+    ) {
+        let many = addrs.len().min(results.len());
+        let addrs = addrs.get(..many).unwrap_or_default();
+        let results = results.get_mut(..many).unwrap_or_default();
+        if Self::front_number(root).is_some() {
+            for (addrs, results) in addrs.chunks(MANY).zip(results.chunks_mut(MANY)) {
+                self.lookup_front::<K, A, R, MANY>(root, (addrs, &bits), (results, &result));
+            }
+            return;
+        }
+        for (addrs, results) in addrs.chunks(FEW).zip(results.chunks_mut(FEW)) {
+            let (mut keys, mut routes) = ([K::default(); FEW], [0; FEW]);
+            keys.iter_mut().zip(addrs).for_each(|(key, addr)| *key = bits(*addr));
+            self.lookup_one(root, &keys, &mut routes);
+            results.iter_mut().zip(routes).for_each(|(slot, route)| *slot = result(route));
+        }
+    }
+
     /// [`Self::lookup_batch`] in one VRF.
     #[inline]
-    pub(crate) fn lookup_one<K: Key, const N: usize>(self, root: u32, keys: &[K; N], routes: &mut [u32; N]) {
+    pub(super) fn lookup_one<K: Key, const N: usize>(self, root: u32, keys: &[K; N], routes: &mut [u32; N]) {
         match (Self::front_number(root), self.direct_root(root)) {
-            (Some(number), _) if K::WIDTH == 32 => self.lookup_front4(root, number, keys, routes),
-            (Some(number), _) => self.lookup_front6(root, number, keys, routes),
+            (Some(_), _) => self.lookup_front::<K, K, u32, N>(root, (keys, |key| key), (routes, |route| route)),
             (None, Some(direct)) => self.lookup_direct(direct, keys, routes),
             (None, None) => self.lookup_each(&[root; N], keys, routes),
+        }
+    }
+
+    /// At most `N` addresses in one VRF, which has something in front.
+    #[inline(always)]
+    fn lookup_front<K: Key, A: Copy, R, const N: usize>(
+        self,
+        root: u32,
+        (addrs, bits): (&[A], impl Fn(A) -> K),
+        (results, result): (&mut [R], impl Fn(u32) -> R),
+    ) {
+        let number = Self::front_number(root).unwrap_or(0);
+        if K::WIDTH == 32 {
+            if let Some(table) = self.front4(number) {
+                self.lookup_front4::<K, A, R, N>(root, table, (addrs, bits), (results, result));
+            }
+        } else if let Some(front) = self.front6(number) {
+            self.lookup_front6::<K, A, R, N>(root, front, (addrs, bits), (results, result));
         }
     }
 
@@ -198,45 +246,80 @@ impl<'m> Fib<'m> {
         self.go_on(waiting, keys, depths, routes);
     }
 
-    /// Addresses in one VRF, which has a table in front.
+    /// Addresses in one VRF, which has a table in front: a pass that does little but load, so that many loads overlap, and one
+    /// without loads, for many lanes at once.
     #[inline(always)]
-    fn lookup_front4<K: Key, const N: usize>(self, root: u32, number: u32, keys: &[K; N], routes: &mut [u32; N]) {
-        let Some(table) = self.front4(number) else { return };
-        let mut ask = false;
-        for (route, key) in routes.iter_mut().zip(keys) {
-            *route = fib_front4::get(table, key.twenty_four());
-            ask |= *route == ASK;
+    fn lookup_front4<K: Key, A: Copy, R, const N: usize>(
+        self,
+        root: u32,
+        table: &[Word; FRONT4_LEN],
+        (addrs, bits): (&[A], impl Fn(A) -> K),
+        (results, result): (&mut [R], impl Fn(u32) -> R),
+    ) {
+        let mut pairs = [0_u32; N];
+        for (pair, addr) in pairs.iter_mut().zip(addrs) {
+            *pair = fib_front4::pair(table, bits(*addr).twenty_four());
         }
-        if ask {
-            for (route, &key) in routes.iter_mut().zip(keys).filter(|(route, _)| **route == ASK) {
-                let (entry, depth) = self.first_of_trie(root, key);
-                *route = self.rest(entry, key, depth);
+        let mut asks = false;
+        for ((pair, addr), slot) in pairs.iter().zip(addrs).zip(results.iter_mut()) {
+            let route = fib_front4::half(*pair, bits(*addr).twenty_four());
+            *slot = result(route);
+            asks |= route == ASK;
+        }
+        if asks {
+            for ((pair, addr), slot) in pairs.iter().zip(addrs).zip(results) {
+                let key = bits(*addr);
+                if fib_front4::half(*pair, key.twenty_four()) == ASK {
+                    let (entry, depth) = self.first_of_trie(root, key);
+                    *slot = result(self.rest(entry, key, depth));
+                }
             }
         }
     }
 
-    /// Addresses in one VRF, which has tables in front: all lanes go through all of them.
-    #[inline(never)]
-    fn lookup_front6<K: Key, const N: usize>(self, root: u32, number: u32, keys: &[K; N], routes: &mut [u32; N]) {
-        let Some(front) = self.front6(number) else { return };
-        for (entry, key) in routes.iter_mut().zip(keys) {
-            *entry = fib_front6::begin(front, key.high());
+    /// Addresses in one VRF, which has tables in front: all lanes go through all of them, each time in such passes.
+    #[inline(always)]
+    fn lookup_front6<K: Key, A: Copy, R, const N: usize>(
+        self,
+        root: u32,
+        front: &[Word; FRONT6_LEN],
+        (addrs, bits): (&[A], impl Fn(A) -> K),
+        (results, result): (&mut [R], impl Fn(u32) -> R),
+    ) {
+        let (mut highs, mut entries, mut nexts) = ([1 << 61; N], [0_u32; N], [0_u32; N]);
+        for ((high, entry), addr) in highs.iter_mut().zip(&mut entries).zip(addrs) {
+            *high = bits(*addr).high();
+            *entry = fib_front6::begin(front, *high);
+        }
+        for (entry, high) in entries.iter_mut().zip(highs) {
+            *entry = fib_front6::if_below(high, *entry);
         }
         for shift in fib_front6::SHIFTS {
-            if routes.iter().fold(0, |tables, entry| tables | entry) & TABLE == 0 {
+            for ((next, entry), high) in nexts.iter_mut().zip(entries).zip(highs) {
+                *next = fib_front6::next(entry, high.wrapping_shr(shift));
+            }
+            if nexts.iter().fold(0, |tables, next| tables | next) == 0 {
                 break;
             }
-            for (entry, key) in routes.iter_mut().zip(keys) {
-                *entry = fib_front6::go_on(self.front, *entry, key.high().wrapping_shr(shift));
+            for next in &mut nexts {
+                *next = fib_front6::read_next(self.front, *next);
+            }
+            for (entry, next) in entries.iter_mut().zip(nexts) {
+                *entry = fib_front6::after(*entry, next);
             }
         }
-        if routes.iter().fold(false, |asks, &entry| asks | is_node(entry)) {
-            for (entry, &key) in routes.iter_mut().zip(keys).filter(|(entry, _)| is_node(**entry)) {
+        let mut asks = false;
+        for (entry, slot) in entries.iter().zip(results.iter_mut()) {
+            *slot = result(entry & VALUE);
+            asks |= is_node(*entry);
+        }
+        if asks {
+            for ((entry, addr), slot) in entries.iter().zip(addrs).zip(results).filter(|((e, _), _)| is_node(**e)) {
+                let key = bits(*addr);
                 let (begin, depth) = self.behind_front6(root, key, *entry);
-                *entry = self.rest(begin, key, depth);
+                *slot = result(self.rest(begin, key, depth));
             }
         }
-        routes.iter_mut().for_each(|entry| *entry &= VALUE);
     }
 
     /// Addresses in one VRF, which has a direct root.

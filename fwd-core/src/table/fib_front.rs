@@ -3,7 +3,7 @@
 use super::fib::{DIRECT, DIRECT_BITS, FRONT, FRONT_SHIFT};
 use super::fib_front4;
 use super::fib_front6::{self, ASK, Cursor, FRONT6_LEN, LAST, ROOT_BITS, TABLE, TABLE_BITS, TABLE_LEN, is_table};
-use super::fib_node::is_node;
+use super::fib_node::{Head, is_node};
 use super::fib_writer::{FibRoot, FibWriter};
 use super::grace::Grace;
 use super::key::Key;
@@ -52,6 +52,20 @@ impl<'m, K: Key> FibWriter<'m, K> {
                 vrf.root.publish(root | FRONT | number << FRONT_SHIFT);
             }
         }
+    }
+
+    /// Looks at what a change of a VRF with a direct root begins with, so that it comes nearer while the routes are gone through:
+    /// neither waits for the other.
+    pub(super) fn look_ahead(&self, vrf: &FibRoot, key: K) {
+        let fib = self.reader();
+        let Some(direct) = fib.direct_root(vrf.root.peek()) else { return };
+        let entry = direct.get(key.eighteen() as usize).map_or(0, Word::peek);
+        // Place 0 is none, and can be read.
+        Head::at(fib.words, if is_node(entry) { entry } else { 0 });
+        let Some(number) = (vrf.front.peek() >> SHIFT).checked_sub(1) else { return };
+        let places = self.front.get((number as usize).wrapping_mul(Self::FRONT_LEN)..).unwrap_or_default();
+        let place = if K::WIDTH == 32 { key.twenty_four() >> 1 } else { key.twenty_four() & (FRONT6_LEN as u32 - 1) };
+        places.get(place as usize).map(Word::peek);
     }
 
     /// Copies from the trie the places from the first to before the second, and of IPv6 what a prefix covers below them.

@@ -26,8 +26,19 @@ pub(super) const ASK: u32 = 0xffff;
 /// What the table says about the /24 of this number.
 #[inline(always)]
 pub(super) fn get(table: &[Word; FRONT4_LEN], place: u32) -> u32 {
-    let pair = table.get((place >> 1) as usize).map_or(u32::MAX, Word::load);
-    pair.wrapping_shr((place & 1) << 4) & 0xffff
+    half(pair(table, place), place)
+}
+
+/// The word that a place is in.
+#[inline(always)]
+pub(super) fn pair(table: &[Word; FRONT4_LEN], place: u32) -> u32 {
+    table.get((place >> 1) as usize).map_or(u32::MAX, Word::load)
+}
+
+/// What a place says, of its word.
+#[inline(always)]
+pub(super) const fn half(pair: u32, place: u32) -> u32 {
+    if place & 1 == 0 { pair & 0xffff } else { pair >> 16 }
 }
 
 /// Copies the places from `first` to before `end` from the trie below a direct root.

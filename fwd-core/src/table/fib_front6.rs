@@ -52,10 +52,15 @@ pub(super) const fn is_table(entry: u32) -> bool {
     entry & !(TABLE - 1) == TABLE && entry != ASK
 }
 
-/// What a root says about an address of which these are the first 64 bits.
+/// What a root says about an address of which these are the first 64 bits, if it is below 2000::/3.
 #[inline(always)]
 pub(super) fn begin(root: &[Word; FRONT6_LEN], high: u64) -> u32 {
-    let place = root.get((high >> 40) as usize & (FRONT6_LEN - 1)).map_or(ASK, Word::load);
+    root.get((high >> 40) as usize & (FRONT6_LEN - 1)).map_or(ASK, Word::load)
+}
+
+/// That, if it is; or else [`ASK`].
+#[inline(always)]
+pub(super) const fn if_below(high: u64, place: u32) -> u32 {
     if high >> 61 == 1 { place } else { ASK }
 }
 
@@ -66,13 +71,29 @@ const fn shift(tables: u8) -> u32 {
     64_u8.saturating_sub(ROOT_BITS).saturating_sub(tables.saturating_mul(TABLE_BITS)) as u32
 }
 
+/// Where the next entry stands, by the lowest bits of `bits`, of an entry that is the place of a table; of another, some place.
+#[inline(always)]
+pub(super) const fn next(entry: u32, bits: u64) -> u32 {
+    let place = (entry & (TABLE - 1)) | (bits as u32 & LOW);
+    if entry & TABLE == 0 { 0 } else { place }
+}
+
+/// The entry there. [`ASK`] leads to nothing but itself.
+#[inline(always)]
+pub(super) fn read_next(memory: &[Word], place: u32) -> u32 {
+    memory.get(place as usize).map_or(ASK, Word::load)
+}
+
+/// The entry that one leads to whose [`next`] is known: itself, if it is no place of a table.
+#[inline(always)]
+pub(super) const fn after(entry: u32, next: u32) -> u32 {
+    if entry & TABLE == 0 { entry } else { next }
+}
+
 /// The entry that this one leads to, by the lowest bits of `bits`, if it is the place of a table; or else itself.
 #[inline(always)]
 pub(super) fn go_on(memory: &[Word], entry: u32, bits: u64) -> u32 {
-    // Without a branch, which could not be foreseen: what is no table reads some place.
-    let at = (entry & (TABLE - 1)) | (bits as u32 & LOW);
-    let next = memory.get(at as usize).map_or(entry, Word::load);
-    if entry & TABLE == 0 { entry } else { next }
+    after(entry, read_next(memory, next(entry, bits)))
 }
 
 /// An entry of the trie on the way to an address of which these are the first 64 bits.

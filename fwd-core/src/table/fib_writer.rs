@@ -177,6 +177,7 @@ impl<'m, K: Key> FibWriter<'m, K> {
         value: NonZeroU32,
     ) -> Result<(), Refused> {
         self.make_room(grace)?;
+        self.look_ahead(vrf, key);
         let mut rib = vrf.rib();
         let (at, old) = self.rib.insert(&mut rib, key, len, value).map_err(|Full| Refused::Full)?;
         vrf.rib.put(rib.at);
@@ -210,6 +211,7 @@ impl<'m, K: Key> FibWriter<'m, K> {
     /// Removes the route of a prefix. Refused only if removing splits a node's runs and even the memory kept for that is used
     /// up.
     pub(super) fn remove(&mut self, grace: &mut Grace<'_>, vrf: &'m FibRoot, key: K, len: u8) -> Result<(), Refused> {
+        self.look_ahead(vrf, key);
         let mut rib = vrf.rib();
         let depth = depth_of(vrf, len);
         let from = if depth == 0 { 0 } else { depth.saturating_add(1) };

@@ -92,15 +92,13 @@ pub(super) fn pack(action: RouteAction) -> Result<core::num::NonZeroU32, ApplyEr
     core::num::NonZeroU32::new(value).filter(|value| value.get() < VALUES).ok_or(error)
 }
 
-/// The reverse of [`pack`]; none of zero.
+/// The reverse of [`pack`]; none of zero. Choices instead of a match, which many at once are made of without branches.
 #[inline]
 pub(crate) fn unpack(value: u32) -> Option<RouteAction> {
-    match value {
-        0 => None,
-        LOCAL => Some(RouteAction::Local),
-        DISCARD => Some(RouteAction::Discard),
-        _ => Some(RouteAction::Forward(NhlfeId(value.wrapping_sub(FIRST)))),
-    }
+    let action = RouteAction::Forward(NhlfeId(value.wrapping_sub(FIRST)));
+    let action = if value == DISCARD { RouteAction::Discard } else { action };
+    let action = if value == LOCAL { RouteAction::Local } else { action };
+    if value == 0 { None } else { Some(action) }
 }
 
 #[cfg(test)]

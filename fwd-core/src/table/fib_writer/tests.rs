@@ -95,6 +95,7 @@ fn run_behind<K: Key + Ord>(
             let lanes = chunk.iter().zip(routes).enumerate();
             assert!(lanes.map(|(n, (&key, route))| (route, naive(&models[n & 1], key))).all(|(a, b)| a == b));
         }
+        slices(fib.reader(), vrf.root(), model, &keys);
         for key in keys {
             assert_eq!(fib.reader().lookup(vrf.root(), key), naive(model, key));
         }
@@ -129,6 +130,22 @@ fn run_behind<K: Key + Ord>(
             is_table(next).then_some(next)
         });
         assert_eq!(free.count(), tables);
+    }
+}
+
+/// Slices of any length, of which the shorter one counts: results beyond it stay as they are.
+fn slices<K: Key + Ord>(fib: Fib<'_>, root: u32, model: &Model<K>, keys: &[K]) {
+    let many: Vec<K> = keys.iter().copied().cycle().take(150).collect();
+    let expected: Vec<u32> = many.iter().map(|&key| naive(model, key) + 1).collect();
+    for len in [0, 1, 31, 32, 33, 63, 64, 65, 127, 129, 150] {
+        let len = len.min(many.len());
+        let mut results = vec![0; len];
+        fib.lookup_all(root, (&many[..], |key| key), (&mut results[..], |route| route + 1));
+        assert_eq!(results, expected[..len]);
+        results = vec![NEVER; many.len()];
+        fib.lookup_all(root, (&many[..len], |key| key), (&mut results[..], |route| route + 1));
+        assert_eq!(results[..len], expected[..len]);
+        assert!(results[len..].iter().all(|&left| left == NEVER));
     }
 }
 

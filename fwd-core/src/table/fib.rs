@@ -212,7 +212,7 @@ impl<'m> Fib<'m> {
         match (Self::front_number(root), self.direct_root(root)) {
             (Some(_), _) => self.lookup_front::<K, K, u32, N>(root, (keys, |key| key), (routes, |route| route)),
             (None, Some(direct)) => self.lookup_direct(direct, keys, routes),
-            (None, None) => self.lookup_each(&[root; N], keys, routes),
+            (None, None) => self.lookup_trie(root, keys, routes),
         }
     }
 
@@ -328,15 +328,38 @@ impl<'m> Fib<'m> {
         for (entry, key) in routes.iter_mut().zip(keys) {
             *entry = direct.get(key.eighteen() as usize).map_or(0, Word::load);
         }
+        let waiting = self.step_all(keys, DIRECT_BITS, routes);
+        self.go_on(waiting, keys, [DIRECT_BITS.wrapping_add(STRIDE); N], routes);
+    }
+
+    /// Addresses in one VRF, whose trie begins at its root.
+    fn lookup_trie<K: Key, const N: usize>(self, root: u32, keys: &[K; N], routes: &mut [u32; N]) {
+        routes.fill(root);
+        let mut depth = 0_u8;
+        let mut waiting = self.step_all(keys, depth, routes);
+        // Most lanes have some levels in common.
+        for _ in 0..2 {
+            if waiting.many == 0 {
+                break;
+            }
+            depth = depth.wrapping_add(STRIDE);
+            waiting = self.step_all(keys, depth, routes);
+        }
+        self.go_on(waiting, keys, [depth.wrapping_add(STRIDE); N], routes);
+    }
+
+    /// Takes all lanes from nodes of one depth to what is below; the lanes that are at nodes then.
+    #[inline(always)]
+    fn step_all<K: Key, const N: usize>(self, keys: &[K; N], depth: u8, routes: &mut [u32; N]) -> Waiting<N> {
         let mut waiting = Waiting::NONE;
         for ((entry, key), lane) in routes.iter_mut().zip(keys).zip(0_u8..) {
             // What is no node is left as it is: place 0 is none, and can be read.
             let node = if is_node(*entry) { *entry } else { 0 };
-            let next = step(self.words, node, key.six(DIRECT_BITS)).unwrap_or(0);
+            let next = step(self.words, node, key.six(depth)).unwrap_or(0);
             *entry = if node == 0 { *entry } else { next };
             waiting.note(lane, is_node(*entry));
         }
-        self.go_on(waiting, keys, [DIRECT_BITS.wrapping_add(STRIDE); N], routes);
+        waiting
     }
 
     /// Takes the lanes that wait from node to node.

@@ -5,7 +5,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use crate::counters::{BridgeCounters, Counters, GroupCounters, TooBigCounters, VlinkCounters, VrfCounters};
 use crate::frame::Frame;
 use crate::net::{IfIndex, LabelSpaceId, Mac, PortId, ReplicationId, SaId, VlinkId, VrfId, VsiId};
-use crate::op::{Origin, RouteAction};
+use crate::op::{Mroute, Origin, RouteAction, VsiOrVrf};
 use crate::stage::bridge::Circuit;
 use crate::stage::classify::{Arrival, Payload};
 use crate::stage::egress::{Hop, Sent};
@@ -545,6 +545,25 @@ impl<'m> Worker<'m> {
     pub fn macs_batch(&self, keys: &[(VsiId, Mac)], ports: &mut [Option<PortId>]) {
         let _pin = self.pin();
         self.tables.macs.get_batch(keys, ports);
+    }
+
+    /// The multicast routes of IPv4 packets of one VRF by source and group, many at once: (S,G), or else what wins among those of
+    /// the group; as many as the shorter of the two holds. Their loads overlap.
+    pub fn mroutes4_batch(&self, vrf: VrfId, packets: &[(Ipv4Addr, Ipv4Addr)], routes: &mut [Option<Mroute>]) {
+        let _pin = self.pin();
+        match self.tables.multicast.vrf(vrf) {
+            Some(slot) => self.tables.multicast.routes.batch4(VsiOrVrf::Vrf(vrf), slot.lengths(), packets, routes),
+            None => routes.iter_mut().zip(packets).for_each(|(route, _)| *route = None),
+        }
+    }
+
+    /// [`Self::mroutes4_batch`] of IPv6 packets.
+    pub fn mroutes6_batch(&self, vrf: VrfId, packets: &[(Ipv6Addr, Ipv6Addr)], routes: &mut [Option<Mroute>]) {
+        let _pin = self.pin();
+        match self.tables.multicast.vrf(vrf) {
+            Some(slot) => self.tables.multicast.routes.batch6(VsiOrVrf::Vrf(vrf), slot.lengths(), packets, routes),
+            None => routes.iter_mut().zip(packets).for_each(|(route, _)| *route = None),
+        }
     }
 
     /// Packets of a replication group; none if the memory for counters does not reach so far.

@@ -14,6 +14,9 @@ use super::word::Word;
 /// longest of a million chains has ten.
 const MAX_CHAIN: usize = 32;
 
+/// Keys that are looked up together.
+pub(super) const CHUNK: usize = 64;
+
 /// What readers see: keys of `K` words, in records of `W`, of which the first `K` are the key and the next leads on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Keyed<'m, const K: usize, const W: usize> {
@@ -43,6 +46,61 @@ impl<'m, const K: usize, const W: usize> Keyed<'m, K, W> {
         None
     }
 
+    /// The numbers of the records of many keys, [`CHUNK`] at most, 0 for those that are not there. All chains are followed at the same
+    /// pace: what a step needs of all of them is on its way from memory before it is looked at, and nothing is guessed.
+    #[inline]
+    pub(crate) fn find_batch<T>(&self, items: &[T], key: impl Fn(&T) -> [u32; K]) -> [u32; CHUNK] {
+        let mut places = [0_u32; CHUNK];
+        for (at, item) in places.iter_mut().zip(items) {
+            *at = place(self.hash.of(&key(item)).0, self.slots.len()) as u32;
+        }
+        // The item in the high half, the link in the low one.
+        let mut left = [0_u64; CHUNK];
+        for ((n, left), at) in (0_u64..).zip(&mut left).zip(places) {
+            *left = n << 32 | u64::from(self.slots.get(at as usize).map_or(0, |slot| slot.current.load()));
+        }
+        let mut found = [0; CHUNK];
+        let mut count = items.len().min(CHUNK);
+        for _ in 0..MAX_CHAIN {
+            for link in left.iter().take(count) {
+                self.touch(*link as u32);
+            }
+            let mut more = 0_usize;
+            for n in 0..count {
+                let this = left.get(n % CHUNK).copied().unwrap_or(0);
+                let (at, link) = ((this >> 32) as usize, this as u32);
+                let (Some(record), Some(item)) = (self.record(link), items.get(at)) else { continue };
+                let differs = differences(record, &key(item)) != 0;
+                if let Some(found) = found.get_mut(at % CHUNK) {
+                    *found = link & u32::from(differs).wrapping_sub(1);
+                }
+                if let Some(left) = left.get_mut(more % CHUNK) {
+                    *left = this & !u64::from(u32::MAX) | u64::from(record.get(K).map_or(0, Word::load));
+                }
+                more = more.wrapping_add(usize::from(differs));
+            }
+            if more == 0 {
+                break;
+            }
+            count = more;
+        }
+        found
+    }
+
+    /// Has a record on its way from memory.
+    #[inline]
+    fn touch(&self, number: u32) {
+        if let Some(word) = self.record(number).and_then(|record| record.first()) {
+            word.peek();
+        }
+    }
+
+    /// The record of a number.
+    #[inline]
+    pub(crate) fn record(&self, number: u32) -> Option<&'m [Word; W]> {
+        Some(&self.slots.get((number as usize).wrapping_sub(1))?.record)
+    }
+
     /// The value of a key, as readers take it: the words after the link.
     #[inline]
     pub(crate) fn value<const V: usize>(&self, key: &[u32; K]) -> Option<[u32; V]> {
@@ -52,7 +110,13 @@ impl<'m, const K: usize, const W: usize> Keyed<'m, K, W> {
 
 #[inline]
 fn is_of<const K: usize, const W: usize>(record: &[Word; W], key: &[u32; K]) -> bool {
-    record.iter().zip(key).fold(0, |differences, (word, key)| differences | (word.peek() ^ key)) == 0
+    differences(record, key) == 0
+}
+
+/// The bits in which a record is not of a key.
+#[inline]
+fn differences<const K: usize, const W: usize>(record: &[Word; W], key: &[u32; K]) -> u32 {
+    record.iter().zip(key).fold(0, |differences, (word, key)| differences | (word.peek() ^ key))
 }
 
 /// The value in a record.

@@ -11,7 +11,7 @@ use super::word::Word;
 use crate::net::{Mac, PortId, VsiId};
 
 /// Addresses in a bucket.
-const WAYS: usize = 5;
+pub(super) const WAYS: usize = 5;
 
 /// Five addresses: 64 octets.
 ///
@@ -23,10 +23,10 @@ const WAYS: usize = 5;
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
 pub struct MacBucket {
-    seen: Word,
-    low: [Word; WAYS],
-    high: [Word; WAYS],
-    entry: [Word; WAYS],
+    pub(super) seen: Word,
+    pub(super) low: [Word; WAYS],
+    pub(super) high: [Word; WAYS],
+    pub(super) entry: [Word; WAYS],
 }
 
 impl MacBucket {
@@ -54,7 +54,7 @@ impl Default for MacBucket {
     }
 }
 
-const IN_USE: u32 = 1 << 31;
+pub(super) const IN_USE: u32 = 1 << 31;
 const STATIC: u32 = 1 << 30;
 const IDLE_SHIFT: u32 = 24;
 const IDLE: u32 = 0x3f << IDLE_SHIFT;
@@ -63,14 +63,14 @@ pub(super) const PORTS: u32 = 1 << 24;
 
 /// An address of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Key {
-    low: u32,
-    high: u32,
+pub(super) struct Key {
+    pub(super) low: u32,
+    pub(super) high: u32,
 }
 
 impl Key {
     #[inline]
-    const fn new(vsi: VsiId, mac: Mac) -> Self {
+    pub(super) const fn new(vsi: VsiId, mac: Mac) -> Self {
         let [a, b, c, d, e, f] = mac.0;
         let high = (vsi.0 as u32) << 16 | (a as u32) << 8 | b as u32;
         Self { low: u32::from_be_bytes([c, d, e, f]), high }
@@ -120,13 +120,13 @@ impl Found<'_> {
 /// What readers see.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Macs<'m> {
-    buckets: &'m [MacBucket],
+    pub(super) buckets: &'m [MacBucket],
     hash: Hash,
 }
 
 impl<'m> Macs<'m> {
     #[inline]
-    fn places(&self, key: Key) -> (usize, usize) {
+    pub(super) fn places(&self, key: Key) -> (usize, usize) {
         let (a, b) = self.hash.of(&[key.low, key.high]);
         (place(a, self.buckets.len()), place(b, self.buckets.len()))
     }
@@ -137,24 +137,6 @@ impl<'m> Macs<'m> {
         let key = Key::new(vsi, mac);
         let (first, second) = self.places(key);
         find(self.buckets.get(first)?, key).or_else(|| find(self.buckets.get(second)?, key))
-    }
-
-    /// Where many addresses are: all buckets are on their way from memory before the first is looked at.
-    pub(crate) fn get_batch(&self, keys: &[(VsiId, Mac)], ports: &mut [Option<PortId>]) {
-        const BATCH: usize = 32;
-        for (keys, ports) in keys.chunks(BATCH).zip(ports.chunks_mut(BATCH)) {
-            let mut at = [(Key { low: 0, high: 0 }, 0, 0); BATCH];
-            for (at, (vsi, mac)) in at.iter_mut().zip(keys) {
-                let key = Key::new(*vsi, *mac);
-                let (first, second) = self.places(key);
-                *at = (key, first, second);
-            }
-            for ((key, first, second), port) in at.iter().zip(ports) {
-                let found = self.buckets.get(*first).and_then(|bucket| find(bucket, *key));
-                let found = found.or_else(|| find(self.buckets.get(*second)?, *key));
-                *port = found.map(|found| found.port());
-            }
-        }
     }
 }
 

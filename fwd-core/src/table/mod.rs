@@ -24,6 +24,7 @@
 //! `Copy` reader. `loom` runs the reader against the writer in every order the memory model allows: `ci/loom.sh`.
 
 mod apply;
+mod batch;
 mod bridge;
 mod fib;
 mod fib_front;

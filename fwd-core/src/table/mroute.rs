@@ -15,10 +15,10 @@ use crate::net::{
 };
 use crate::op::{FwdOp, Ilm, Mroute, MrouteKey, Origin, Rpf, Tags, VsiGroupKey, VsiOrVrf};
 
-const K4: usize = 3;
-const W4: usize = 7;
-const K6: usize = 9;
-const W6: usize = 13;
+pub(super) const K4: usize = 3;
+pub(super) const W4: usize = 7;
+pub(super) const K6: usize = 9;
+pub(super) const W6: usize = 13;
 
 /// One IPv4 multicast route or group entry, or another small key. One cache line.
 pub type ExactSlot = Slot<W4>;
@@ -89,18 +89,17 @@ const fn domain(owner: VsiOrVrf, len: u8) -> u32 {
     of << 24 | (len as u32) << 16 | number as u32
 }
 
-const fn key4(owner: VsiOrVrf, source: u32, group: u32, len: u8) -> [u32; K4] {
+pub(super) const fn key4(owner: VsiOrVrf, source: u32, group: u32, len: u8) -> [u32; K4] {
     [domain(owner, len), source, group]
 }
 
-fn key6(owner: VsiOrVrf, source: u128, group: u128, len: u8) -> [u32; K6] {
-    let mut key = [domain(owner, len); K6];
-    let words = [96, 64, 32, 0].map(|shift| (source >> shift) as u32).into_iter();
-    let words = words.chain([96, 64, 32, 0].map(|shift| (group >> shift) as u32));
-    for (to, word) in key.iter_mut().skip(1).zip(words) {
-        *to = word;
-    }
-    key
+pub(super) const fn key6(owner: VsiOrVrf, source: u128, group: u128, len: u8) -> [u32; K6] {
+    let ([a, b, c, d], [e, f, g, h]) = (words(source), words(group));
+    [domain(owner, len), a, b, c, d, e, f, g, h]
+}
+
+const fn words(bits: u128) -> [u32; 4] {
+    [(bits >> 96) as u32, (bits >> 64) as u32, (bits >> 32) as u32, bits as u32]
 }
 
 const fn mac_key(vsi: VsiId, mac: Mac) -> [u32; K4] {
@@ -138,8 +137,8 @@ pub(crate) const fn circuit_key(iface: IfIndex, tags: Tags) -> [u32; K4] {
 /// What readers see.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Routes<'m> {
-    exact: Keyed<'m, K4, W4>,
-    exact6: Keyed<'m, K6, W6>,
+    pub(super) exact: Keyed<'m, K4, W4>,
+    pub(super) exact6: Keyed<'m, K6, W6>,
 }
 
 impl Routes<'_> {
@@ -152,9 +151,13 @@ impl Routes<'_> {
         source: Ipv4Addr,
         group: Ipv4Addr,
     ) -> Option<Value> {
-        let (source, group) = (source.to_bits(), group.to_bits());
-        let found = self.exact.value(&key4(owner, source, group, 0));
-        let found = found.or_else(|| self.exact.value(&key4(owner, 0, group, 32)));
+        let found = self.exact.value(&key4(owner, source.to_bits(), group.to_bits(), 0));
+        found.or_else(|| self.shared4(owner, lengths, group.to_bits()))
+    }
+
+    /// The route of an IPv4 packet of which there is none by its source.
+    pub(super) fn shared4(&self, owner: VsiOrVrf, lengths: &Lengths, group: u32) -> Option<Value> {
+        let found = self.exact.value(&key4(owner, 0, group, 32));
         if found.is_some() {
             return found;
         }
@@ -179,9 +182,13 @@ impl Routes<'_> {
         source: Ipv6Addr,
         group: Ipv6Addr,
     ) -> Option<Value> {
-        let (source, group) = (source.to_bits(), group.to_bits());
-        let found = self.exact6.value(&key6(owner, source, group, 0));
-        let found = found.or_else(|| self.exact6.value(&key6(owner, 0, group, 128)));
+        let found = self.exact6.value(&key6(owner, source.to_bits(), group.to_bits(), 0));
+        found.or_else(|| self.shared6(owner, lengths, group.to_bits()))
+    }
+
+    /// The route of an IPv6 packet of which there is none by its source.
+    pub(super) fn shared6(&self, owner: VsiOrVrf, lengths: &Lengths, group: u128) -> Option<Value> {
+        let found = self.exact6.value(&key6(owner, 0, group, 128));
         if found.is_some() {
             return found;
         }

@@ -8,6 +8,8 @@
 #include <rte_eal.h>
 #include <rte_fib.h>
 #include <rte_fib6.h>
+#include <rte_hash.h>
+#include <rte_hash_crc.h>
 #include <rte_lpm.h>
 #include <rte_malloc.h>
 #include <rte_version.h>
@@ -176,14 +178,102 @@ static void version6(void)
     }
 }
 
+/* Exact match: key n of a table leads to n modulo VALUES. */
+enum { VALUES = 1000 };
+
+static uint32_t crc8(const void *key, uint32_t length, uint32_t seed)
+{
+    (void)length;
+    return rte_hash_crc_8byte(*(const uint64_t *)key, seed);
+}
+
+static void check(const char *table, const char *who, size_t octets, double ns, uint64_t digest)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%s, %zu octets per entry", who, octets);
+    printf("%-6s %-40s %-6s %8.2f ns\n", table, text, "hits", ns);
+    fflush(stdout);
+    if (digest != expected(0, table)) {
+        printf("%s %s finds other values\n", table, who);
+        exit(1);
+    }
+}
+
+/* The keys in slots of `length` octets, `key` of the file and the rest zero. */
+static uint8_t *padded(const char *kind, const char *table, size_t key, size_t length, size_t *count)
+{
+    char name[32];
+    size_t size;
+    snprintf(name, sizeof name, "%s.%s", kind, table);
+    uint8_t *octets = read_file(name, &size), *slots = calloc(size / key, length);
+    if (!slots) exit(2);
+    *count = size / key;
+    for (size_t i = 0; i < *count; i++) memcpy(slots + i * length, octets + i * key, key);
+    free(octets);
+    return slots;
+}
+
+static void exact(const char *table, size_t key, size_t length, rte_hash_function function, const char *who)
+{
+    size_t count, n, before = heap();
+    uint8_t *keys = padded("keys", table, key, length, &count), *trace = padded("trace", table, key, length, &n);
+    struct rte_hash_parameters parameters =
+        { .name = "hash", .entries = count + count / 4, .key_len = length, .hash_func = function };
+    struct rte_hash *hash = rte_hash_create(&parameters);
+    uint16_t *values = calloc(2 * count + 64, sizeof *values);
+    if (!hash || !values) exit(2);
+    for (size_t i = 0; i < count; i++) {
+        int at = rte_hash_add_key_data(hash, keys + i * length, (void *)(uintptr_t)(i % VALUES));
+        if (at < 0) exit(2);
+    }
+    for (size_t i = 0; i < count; i++) values[rte_hash_lookup(hash, keys + i * length)] = i % VALUES;
+    size_t octets = (heap() - before) / count;
+    char name[32];
+    {
+        LEAST(n, {
+            const void *pointers[BULK];
+            void *data[BULK];
+            uint64_t hits;
+            for (int j = 0; j < BULK; j++) pointers[j] = trace + (i + j) * length;
+            rte_hash_lookup_bulk_data(hash, pointers, BULK, &hits, data);
+            for (int j = 0; j < BULK; j++) digest += (uintptr_t)data[j];
+        })
+        snprintf(name, sizeof name, "%s data", who);
+        check(table, name, octets, best, digest);
+    }
+    {
+        LEAST(n, {
+            const void *pointers[BULK];
+            int32_t at[BULK];
+            for (int j = 0; j < BULK; j++) pointers[j] = trace + (i + j) * length;
+            rte_hash_lookup_bulk(hash, pointers, BULK, at);
+            for (int j = 0; j < BULK; j++) digest += at[j] < 0 ? 0 : values[at[j]];
+        })
+        check(table, who, octets, best, digest);
+    }
+    rte_hash_free(hash);
+    free(values);
+    free(keys);
+    free(trace);
+}
+
 int main(int argc, char **argv)
 {
     char *eal[] = { argv[0], "--no-huge", "-m", "2048", "--no-pci", "--log-level=3", "--force-max-simd-bitwidth=512",
-        "--no-telemetry" };
+        "--no-telemetry", "--no-shconf" };
     if (argc != 2 || rte_eal_init(sizeof eal / sizeof *eal, eal) < 0) return 2;
     directory = argv[1];
     printf("%s\n", rte_version());
     version4();
     version6();
+    exact("ilm", 4, 4, rte_hash_crc, "rte_hash bulk");
+    exact("mac64k", 8, 8, rte_hash_crc, "rte_hash bulk");
+    exact("mac64k", 8, 8, crc8, "rte_hash bulk, CRC of 8");
+    exact("mac1m", 8, 8, rte_hash_crc, "rte_hash bulk");
+    exact("mac1m", 8, 8, crc8, "rte_hash bulk, CRC of 8");
+    exact("sg4", 12, 12, rte_hash_crc, "rte_hash bulk");
+    exact("sg4", 12, 16, rte_hash_crc, "rte_hash bulk, padded");
+    exact("sg6", 36, 36, rte_hash_crc, "rte_hash bulk");
+    exact("sg6", 36, 48, rte_hash_crc, "rte_hash bulk, padded");
     return 0;
 }

@@ -5,6 +5,8 @@
 //! DPDK takes part when a C compiler and `libdpdk-dev` are there; the run says so when they are not.
 
 mod data;
+#[cfg_attr(not(feature = "peers"), allow(dead_code))] // what others are measured on
+mod exact;
 mod ours;
 #[cfg(feature = "peers")]
 mod peers;
@@ -43,12 +45,14 @@ fn main() {
     planes.iter().for_each(|plane| plane.sizes(&data));
     let [digests, same] = [0, 1].map(|at| planes[at].lookups(&data));
     assert_eq!(digests, same);
+    let exact = exact::lookups();
     #[cfg(feature = "peers")]
     {
         peers::lookups(&data, &digests);
-        peers::dpdk(&data, &digests);
+        peers::dpdk(&data, &digests, &exact);
     }
+    #[cfg(not(feature = "peers"))]
+    drop(exact);
     planes.iter_mut().for_each(|plane| plane.updates(&data));
-    ours::labels();
     ours::packets();
 }

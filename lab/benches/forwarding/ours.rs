@@ -265,22 +265,6 @@ fn pe() -> (Writer<'static>, Worker<'static>) {
     (writer, worker)
 }
 
-/// A label's meaning: a table of 64 thousand, by random labels.
-pub fn labels() {
-    let (mut writer, _) = pe();
-    for l in 16..65_536 + 16 {
-        let ilm = Ilm { action: IlmAction::Forward(NhlfeId(l % 1000)), model: TunnelModel::Uniform };
-        writer.apply(&FwdOp::SetIlm { label: label(l), ilm }).expect("room");
-    }
-    let mut r = Random(5);
-    let labels: Vec<Label> = (0..1 << 20).map(|_| label(16 + r.below(65_536) as u32)).collect();
-    let value = |l| match writer.ilm(l).map(|ilm| ilm.action) {
-        Some(IlmAction::Forward(id)) => u64::from(id.0),
-        _ => 0,
-    };
-    row("ILM", "fwd-core, 64k labels", "random", least(&labels, |labels| labels.iter().map(|&l| value(l)).sum()));
-}
-
 /// Packets of 64 octets through all stages, hot, beside merely touching the octets that must be read and written.
 pub fn packets() {
     let (_writer, mut worker) = pe();

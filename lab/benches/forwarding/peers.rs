@@ -1,4 +1,4 @@
-//! What others publish: route tables of crates, and DPDK's.
+//! What others publish: route tables of crates, and DPDK's, hash tables included.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -10,6 +10,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 
 use crate::data::Data;
+use crate::exact::Table;
 use crate::ours::Digests;
 use crate::{least, row};
 
@@ -51,8 +52,8 @@ pub fn lookups(data: &Data, digests: &Digests) {
     }
 }
 
-/// DPDK, in a process of its own: a C program that reads routes and traces from a directory and prints rows like ours.
-pub fn dpdk(data: &Data, digests: &Digests) {
+/// DPDK, in a process of its own: a C program that reads routes, keys and traces from a directory and prints rows like ours.
+pub fn dpdk(data: &Data, digests: &Digests, tables: &[Table]) {
     let directory = std::env::temp_dir().join(format!("forwarding-{}", std::process::id()));
     std::fs::create_dir_all(&directory).expect("a directory");
     let flags = Command::new("pkg-config").args(["--cflags", "--libs", "libdpdk"]).output();
@@ -88,6 +89,11 @@ pub fn dpdk(data: &Data, digests: &Digests) {
     for ((name, trace), digest) in data.traces6.iter().zip(digests[1]) {
         write(&format!("trace6.{name}"), trace.iter().flat_map(|a| a.to_be_bytes()).collect());
         let _ = writeln!(expected, "6 {name} {digest}");
+    }
+    for table in tables {
+        write(&format!("keys.{}", table.name), table.keys.clone());
+        write(&format!("trace.{}", table.name), table.trace.clone());
+        let _ = writeln!(expected, "0 {} {}", table.name, table.digest);
     }
     // The program exits with 1 on a digest other than ours.
     write("expected", expected.into_bytes());

@@ -64,7 +64,8 @@ impl<'m, K: Key> FibWriter<'m, K> {
         Head::at(fib.words, if is_node(entry) { entry } else { 0 });
         let Some(number) = (vrf.front.peek() >> SHIFT).checked_sub(1) else { return };
         let places = self.front.get((number as usize).wrapping_mul(Self::FRONT_LEN)..).unwrap_or_default();
-        let place = if K::WIDTH == 32 { key.twenty_four() >> 1 } else { key.twenty_four() & (FRONT6_LEN as u32 - 1) };
+        let place =
+            if K::WIDTH == 32 { key.twenty_four() >> 1 } else { key.twenty_four() & Self::PLACES.wrapping_sub(1) };
         places.get(place as usize).map(Word::peek);
     }
 

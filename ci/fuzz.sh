@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # fuzz.sh [SECONDS [TARGET...]]: builds the fuzz targets with coverage on stable Rust, replays the corpora, and runs each target
-# for SECONDS (default: what keeps all of them within two minutes, at most 10 each; then they are optimised little, which takes half the
-# time to build).
+# for SECONDS (default: what keeps all of them within two minutes, at most 10 each; then they are optimised little, to be built sooner).
 set -euo pipefail
 cd "$(dirname "$0")/../fuzz"
 HOST=$(rustc -vV | sed -n 's/^host: //p')

@@ -136,21 +136,13 @@ impl<'m> Worker<'m> {
     /// Sends it by its route, and counts it; the interface and the class it leaves by.
     #[inline(always)]
     fn send_express(&mut self, frame: &mut Frame<'_>, ready: &Ready, route: u32) -> Option<(IfIndex, u8)> {
-        let received = frame.len().wrapping_sub(Ethernet::LEN);
+        let received = frame.len().saturating_sub(Ethernet::LEN);
         let sent = ready.send(&self.tables, frame, route)?;
-        let arrived = self.vrfs.get_mut(usize::from(ready.arrived.0));
-        if sent.vrf == ready.arrived {
-            if let Some(counters) = arrived {
-                counters.count_in(received);
-                counters.count_out(sent.octets);
-            }
-        } else {
-            if let Some(counters) = arrived {
-                counters.count_in(received);
-            }
-            if let Some(counters) = self.vrfs.get_mut(usize::from(sent.vrf.0)) {
-                counters.count_out(sent.octets);
-            }
+        if let Some(counters) = self.vrfs.get_mut(usize::from(ready.arrived.0)) {
+            counters.count_in(received);
+        }
+        if let Some(counters) = self.vrfs.get_mut(usize::from(sent.vrf.0)) {
+            counters.count_out(sent.octets);
         }
         self.counters.count_transmitted();
         Some((sent.iface, sent.class))
